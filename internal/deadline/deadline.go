@@ -1,0 +1,34 @@
+// Package deadline says when something ends by whichever clock gets there
+// first: the wall clock, which jumps when somebody sets it, or the monotonic
+// clock, which stands still while the machine is suspended. Trusting one alone
+// would keep a dead session alive through a clock set back or a long sleep.
+package deadline
+
+import "time"
+
+// A Deadline is a moment by both clocks. The zero value has passed.
+type Deadline struct{ at time.Time }
+
+// At makes the deadline of a wall-clock time such as a JWT's exp, seen at now.
+// now must come from time.Now.
+func At(now, wall time.Time) Deadline { return Deadline{now.Add(wall.Round(0).Sub(now.Round(0)))} }
+
+// In makes the deadline that is d after now. now must come from time.Now.
+func In(now time.Time, d time.Duration) Deadline { return Deadline{now.Add(d)} }
+
+// Passed reports whether either clock has reached the deadline. now must come
+// from time.Now.
+func (d Deadline) Passed(now time.Time) bool {
+	return !now.Before(d.at) || !now.Round(0).Before(d.at)
+}
+
+// Time returns the moment by the wall clock.
+func (d Deadline) Time() time.Time { return d.at.Round(0) }
+
+// Earlier returns the deadline that comes first.
+func (d Deadline) Earlier(other Deadline) Deadline {
+	if other.at.Before(d.at) {
+		return other
+	}
+	return d
+}

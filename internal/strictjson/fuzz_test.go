@@ -1,0 +1,189 @@
+package strictjson_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/sessionauth/sessionauth/internal/strictjson"
+)
+
+func FuzzCheck(f *testing.F) {
+	for _, test := range checks {
+		if len(test.text) < 2000 {
+			f.Add([]byte(test.text))
+		}
+	}
+	paths, err := filepath.Glob("testdata/jsontestsuite/test_parsing/*.json")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, path := range paths {
+		if data, err := os.ReadFile(path); err == nil && len(data) < 2000 {
+			f.Add(data)
+		}
+	}
+	f.Add([]byte(payload))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		before := bytes.Clone(data)
+		err := strictjson.Check(data)
+		broken := rules(data)
+		if err == nil && len(broken) > 0 {
+			t.Fatalf("got nil, want one of %v", broken)
+		}
+		if err != nil && !slices.Contains(broken, err) {
+			t.Fatalf("got %v, want one of %v", err, broken)
+		}
+		sameMembers(t, data, err == nil)
+		sameElements(t, data, err == nil)
+		sameString(t, data, err == nil)
+		if !bytes.Equal(data, before) {
+			t.Fatalf("got %q, want the text unchanged: %q", data, before)
+		}
+	})
+}
+
+// rules is a slow Check that shares no code with the fast one. It returns every
+// reason to refuse the text; if encoding/json refuses it, any reason will do.
+func rules(data []byte) (broken []error) {
+	if !json.Valid(data) {
+		return []error{strictjson.ErrSyntax, strictjson.ErrUTF8, strictjson.ErrDuplicateName, strictjson.ErrDepth}
+	}
+	if !utf8.Valid(data) || loneSurrogate(string(data)) {
+		broken = append(broken, strictjson.ErrUTF8)
+	}
+	repeated, depth := walk(data)
+	if repeated {
+		broken = append(broken, strictjson.ErrDuplicateName)
+	}
+	if depth > strictjson.MaxDepth {
+		broken = append(broken, strictjson.ErrDepth)
+	}
+	return broken
+}
+
+var (
+	pair      = regexp.MustCompile(`(?i)\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}`)
+	surrogate = regexp.MustCompile(`(?i)\\ud[89a-f]`)
+)
+
+// loneSurrogate takes escaped backslashes and pairs out of a valid text and
+// looks for what is left.
+func loneSurrogate(text string) bool {
+	text = strings.ReplaceAll(text, `\\`, "?")
+	return surrogate.MatchString(pair.ReplaceAllString(text, "?"))
+}
+
+// walk reads a valid text token by token.
+func walk(data []byte) (repeated bool, deepest int) {
+	type level struct {
+		names map[string]bool // nil for an array
+		value bool            // whether the next token of an object is a value
+	}
+	levels := []level{{}}
+	for d := json.NewDecoder(bytes.NewReader(data)); ; {
+		token, err := d.Token()
+		if err != nil {
+			return repeated, deepest
+		}
+		top := &levels[len(levels)-1]
+		if name, ok := token.(string); ok && top.names != nil && !top.value {
+			repeated = repeated || top.names[name]
+			top.names[name], top.value = true, true
+			continue
+		}
+		switch token {
+		case json.Delim('{'):
+			levels = append(levels, level{names: map[string]bool{}})
+		case json.Delim('['):
+			levels = append(levels, level{})
+		case json.Delim('}'), json.Delim(']'):
+			levels = levels[:len(levels)-1]
+			levels[len(levels)-1].value = false
+		default:
+			top.value = false
+		}
+		deepest = max(deepest, len(levels)-1)
+	}
+}
+
+// sameMembers compares Members with encoding/json. Of a text that is not
+// accepted it wants no more than that the range ends and yields valid values.
+func sameMembers(t *testing.T, data []byte, accepted bool) {
+	t.Helper()
+	got := map[string][]byte{}
+	for name, value := range strictjson.Members(data) {
+		if err := strictjson.Check(value); err != nil {
+			t.Fatalf("member %q: got %v, want nil", name, err)
+		}
+		if _, twice := got[string(name)]; twice {
+			t.Fatalf("member %q: got it twice, want it once", name)
+		}
+		got[string(name)] = value
+	}
+	if !accepted {
+		return
+	}
+	var want map[string]json.RawMessage
+	if err := json.Unmarshal(data, &want); err != nil {
+		want = nil // not an object
+	}
+	if len(got) != len(want) {
+		t.Fatalf("got %d members, want %d", len(got), len(want))
+	}
+	for name, value := range want {
+		if !bytes.Equal(got[name], bytes.TrimSpace(value)) {
+			t.Fatalf("member %q: got %q, want %q", name, got[name], value)
+		}
+	}
+}
+
+// sameElements is sameMembers for arrays.
+func sameElements(t *testing.T, data []byte, accepted bool) {
+	t.Helper()
+	var got [][]byte
+	for value := range strictjson.Elements(data) {
+		if err := strictjson.Check(value); err != nil {
+			t.Fatalf("element %d: got %v, want nil", len(got), err)
+		}
+		got = append(got, value)
+	}
+	if !accepted {
+		return
+	}
+	var want []json.RawMessage
+	if err := json.Unmarshal(data, &want); err != nil {
+		want = nil // not an array
+	}
+	if len(got) != len(want) {
+		t.Fatalf("got %d elements, want %d", len(got), len(want))
+	}
+	for i, value := range want {
+		if !bytes.Equal(got[i], bytes.TrimSpace(value)) {
+			t.Fatalf("element %d: got %q, want %q", i, got[i], value)
+		}
+	}
+}
+
+// sameString compares String with encoding/json, of which it must also refuse
+// null.
+func sameString(t *testing.T, data []byte, accepted bool) {
+	t.Helper()
+	var want any
+	if accepted {
+		if err := json.Unmarshal(data, &want); err != nil {
+			// Numbers encoding/json finds too large are no strings either.
+			want = nil
+		}
+	}
+	wanted, ok := want.(string)
+	if got, is := strictjson.String(data); got != wanted || is != ok {
+		t.Fatalf("got %q, %v, want %q, %v", got, is, wanted, ok)
+	}
+}

@@ -1,0 +1,275 @@
+package strictjson
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// scanner walks over a text once. Its methods move i past what they are named
+// after, and leave it anywhere when they return an error.
+type scanner struct {
+	data  []byte
+	i     int // the next byte of data
+	depth int // how many arrays and objects are open
+
+	// few[:open] are names of the open objects, innermost last. They are
+	// compared one by one, which for this many costs less than a map. It is an
+	// array, not a slice, to keep a scanner on the stack of its caller.
+	few  [64][]byte
+	open int
+	// many are the names there was no place for in few, or a stranger could
+	// have us compare each of 60,000 names with all the others. They stay when
+	// their object is closed: no other object has its offset.
+	many map[member]struct{}
+}
+
+// member is a name in the object whose brace is at an offset.
+type member struct {
+	object int
+	name   string
+}
+
+// value scans one value. If yield is not nil, it gets the members or elements
+// of that value, but not of those inside, until it returns false.
+func (s *scanner) value(yield func(name, value []byte) bool) error {
+	switch s.peek() {
+	case '"':
+		_, err := s.quoted()
+		return err
+	case '{', '[':
+		return s.container(yield)
+	}
+	if s.word("true") || s.word("false") || s.word("null") {
+		return nil
+	}
+	return s.number()
+}
+
+// container scans an object or array.
+func (s *scanner) container(yield func(name, value []byte) bool) error {
+	if s.depth++; s.depth > MaxDepth {
+		return ErrDepth
+	}
+	object, open := s.i, s.open
+	closing := s.data[s.i] + 2 // in ASCII, for braces as for brackets
+	s.i++
+	more := s.peek() != closing
+	for more {
+		var name []byte
+		if closing == '}' {
+			var err error
+			if name, err = s.name(object, open); err != nil {
+				return err
+			}
+		}
+		s.peek()
+		start := s.i
+		if err := s.value(nil); err != nil {
+			return err
+		}
+		if yield != nil && !yield(name, s.data[start:s.i:s.i]) {
+			return nil // not inside another value, where yield is nil
+		}
+		if more = s.peek() == ','; more {
+			s.i++
+		}
+	}
+	if s.peek() != closing {
+		return ErrSyntax
+	}
+	s.i++
+	s.depth--
+	s.open = open
+	return nil
+}
+
+// name scans a member's name and colon. The object's brace is at the offset
+// object, and its names in few begin at open.
+func (s *scanner) name(object, open int) ([]byte, error) {
+	if s.peek() != '"' {
+		return nil, ErrSyntax
+	}
+	name, err := s.text()
+	if err != nil {
+		return nil, err
+	}
+	if s.peek() != ':' {
+		return nil, ErrSyntax
+	}
+	s.i++
+	if !s.add(object, open, name) {
+		return nil, ErrDuplicateName
+	}
+	return name, nil
+}
+
+// add reports whether the name is new in its object, and remembers it.
+func (s *scanner) add(object, open int, name []byte) bool {
+	for _, other := range s.few[open:s.open] {
+		if bytes.Equal(other, name) {
+			return false
+		}
+	}
+	if s.open < len(s.few) {
+		s.few[s.open] = name
+		s.open++
+		return true
+	}
+	if _, known := s.many[member{object, string(name)}]; known {
+		return false
+	}
+	if s.many == nil {
+		s.many = make(map[member]struct{})
+	}
+	s.many[member{object, string(name)}] = struct{}{}
+	return true
+}
+
+// text scans a string and returns what it stands for: a sub-slice of data if
+// there is no backslash in it.
+func (s *scanner) text() ([]byte, error) {
+	start := s.i + 1
+	escaped, err := s.quoted()
+	if err != nil {
+		return nil, err
+	}
+	text := s.data[start : s.i-1 : s.i-1]
+	if escaped {
+		text = unescape(text)
+	}
+	return text, nil
+}
+
+// quoted scans a string and reports whether there is a backslash in it.
+func (s *scanner) quoted() (escaped bool, err error) {
+	data, start := s.data, s.i+1
+	for i := start; i < len(data); i++ {
+		switch c := data[i]; {
+		case c == '"':
+			s.i = i + 1
+			if !utf8.Valid(data[start:i]) {
+				return false, ErrUTF8
+			}
+			return escaped, nil
+		case c < ' ':
+			return false, ErrSyntax
+		case c == '\\':
+			_, size, err := escape(data[i:])
+			if err != nil {
+				return false, err
+			}
+			escaped = true
+			i += size - 1
+		}
+	}
+	return false, ErrSyntax
+}
+
+// unescape decodes the inside of a string that quoted has accepted.
+func unescape(text []byte) []byte {
+	out := make([]byte, 0, len(text))
+	for {
+		k := bytes.IndexByte(text, '\\')
+		if k < 0 {
+			return append(out, text...)
+		}
+		r, size, _ := escape(text[k:]) // quoted has returned the error, if any
+		out = utf8.AppendRune(append(out, text[:k]...), r)
+		text = text[k+size:]
+	}
+}
+
+// escape decodes the escape sequence that text begins with. The two halves of
+// a surrogate pair are one sequence, and one of them alone is an error.
+func escape(text []byte) (r rune, size int, err error) {
+	if len(text) < 2 {
+		return 0, 0, ErrSyntax
+	}
+	if text[1] != 'u' {
+		k := strings.IndexByte(`"\/bfnrt`, text[1])
+		if k < 0 {
+			return 0, 0, ErrSyntax
+		}
+		return rune("\"\\/\b\f\n\r\t"[k]), 2, nil
+	}
+	if r = codeUnit(text); r < 0 {
+		return 0, 0, ErrSyntax
+	}
+	if !utf16.IsSurrogate(r) {
+		return r, 6, nil
+	}
+	if r = utf16.DecodeRune(r, codeUnit(text[6:])); r == utf8.RuneError {
+		return 0, 0, ErrUTF8
+	}
+	return r, 12, nil
+}
+
+// codeUnit decodes the \uXXXX that text begins with, or returns -1.
+func codeUnit(text []byte) rune {
+	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
+		return -1
+	}
+	n, err := strconv.ParseUint(string(text[2:6]), 16, 16)
+	if err != nil {
+		return -1
+	}
+	return rune(n)
+}
+
+// word scans the word if it is the next.
+func (s *scanner) word(word string) bool {
+	if !bytes.HasPrefix(s.data[s.i:], []byte(word)) {
+		return false
+	}
+	s.i += len(word)
+	return true
+}
+
+// number scans a number (RFC 8259, section 6). What must not follow, such as a
+// digit after a leading zero, is left to the caller, who will not expect it.
+func (s *scanner) number() error {
+	s.accept("-")
+	if !s.accept("0") && !s.digits() || s.accept(".") && !s.digits() {
+		return ErrSyntax
+	}
+	if !s.accept("eE") {
+		return nil
+	}
+	if s.accept("+-"); !s.digits() {
+		return ErrSyntax
+	}
+	return nil
+}
+
+// digits scans decimal digits and reports whether there are any.
+func (s *scanner) digits() bool {
+	start := s.i
+	for s.i < len(s.data) && '0' <= s.data[s.i] && s.data[s.i] <= '9' {
+		s.i++
+	}
+	return s.i > start
+}
+
+// accept scans one byte if it is one of those in set.
+func (s *scanner) accept(set string) bool {
+	if s.i == len(s.data) || strings.IndexByte(set, s.data[s.i]) < 0 {
+		return false
+	}
+	s.i++
+	return true
+}
+
+// peek skips white space and returns the byte after it without scanning it. At
+// the end of the text that is 0, which nothing in JSON begins with.
+func (s *scanner) peek() byte {
+	const space uint64 = 1<<' ' | 1<<'\t' | 1<<'\n' | 1<<'\r'
+	for ; s.i < len(s.data); s.i++ {
+		if c := s.data[s.i]; space>>c&1 == 0 {
+			return c
+		}
+	}
+	return 0
+}

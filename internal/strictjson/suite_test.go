@@ -1,0 +1,77 @@
+package strictjson_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sessionauth/sessionauth/internal/strictjson"
+)
+
+// repeated are the texts RFC 8259 lets a parser accept, though it asks writers
+// not to make them. Refusing these two is what the package is for.
+var repeated = map[string]bool{
+	"y_object_duplicated_key.json":           true,
+	"y_object_duplicated_key_and_value.json": true,
+}
+
+// undecided says, by the start of their names, what becomes of the texts RFC
+// 8259 leaves to the parser; the longest start decides. Numbers may have any
+// size. Strings must be Unicode, whether by UTF-8 or by surrogate pairs. There
+// is no other encoding than UTF-8 and no byte order mark.
+var undecided = map[string]error{
+	"i_number_":                          nil,
+	"i_object_key_lone_2nd_surrogate":    strictjson.ErrUTF8,
+	"i_string_":                          strictjson.ErrUTF8,
+	"i_string_UTF-16LE_with_BOM":         strictjson.ErrSyntax,
+	"i_string_utf16BE_no_BOM":            strictjson.ErrSyntax,
+	"i_string_utf16LE_no_BOM":            strictjson.ErrSyntax,
+	"i_structure_500_nested_arrays":      strictjson.ErrDepth,
+	"i_structure_UTF-8_BOM_empty_object": strictjson.ErrSyntax,
+}
+
+func TestSuite(t *testing.T) {
+	paths, err := filepath.Glob("testdata/jsontestsuite/test_parsing/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := map[byte]int{}
+	for _, path := range paths {
+		name := filepath.Base(path)
+		count[name[0]]++
+		t.Run(name, func(t *testing.T) {
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := strictjson.Check(data)
+			switch {
+			case repeated[name]:
+				if got != strictjson.ErrDuplicateName {
+					t.Errorf("got %v, want %v", got, strictjson.ErrDuplicateName)
+				}
+			case name[0] == 'y' && got != nil:
+				t.Errorf("got %v, want nil", got)
+			case name[0] == 'n' && got == nil:
+				t.Error("got nil, want an error")
+			case name[0] == 'i' && got != verdict(name):
+				t.Errorf("got %v, want %v", got, verdict(name))
+			}
+		})
+	}
+	if count['y'] != 95 || count['n'] != 188 || count['i'] != 35 {
+		t.Errorf("got %d y_, %d n_ and %d i_ texts, want 95, 188 and 35", count['y'], count['n'], count['i'])
+	}
+}
+
+// verdict looks a name up in undecided.
+func verdict(name string) (want error) {
+	best := ""
+	for start, err := range undecided {
+		if strings.HasPrefix(name, start) && len(start) > len(best) {
+			best, want = start, err
+		}
+	}
+	return want
+}
