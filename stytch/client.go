@@ -1,0 +1,244 @@
+package stytch
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sessionauth/sessionauth/internal/strictjson"
+)
+
+const (
+	liveBase = "https://api.stytch.com"
+	testBase = "https://test.stytch.com"
+
+	maxAnswer = 1 << 20  // a user with 4 KB of metadata is far below; an endless body ends here
+	maxKeySet = 64 << 10 // some 30 keys with their certificates
+)
+
+// Config says which project to talk to and how.
+type Config struct {
+	ProjectID string // required, "project-test-…" or "project-live-…"
+	Secret    string // required, the project's secret
+
+	// BaseURL is where the API is. If empty, it is Stytch's live or test host,
+	// by the prefix of ProjectID. It is https, or http to a loopback address,
+	// without path, query or user.
+	BaseURL string
+
+	// HTTPClient sends the requests. If nil, one of ours is used. It is copied:
+	// the copy follows no redirect, because net/http would carry the secret and
+	// the body along, and keeps no cookies.
+	HTTPClient *http.Client
+
+	// Timeout bounds one call, its body included. If zero, 3 seconds.
+	Timeout time.Duration
+}
+
+// A Client calls Stytch's API for one project. It may be used by several
+// goroutines at once.
+type Client struct {
+	base      string
+	projectID string
+	secret    *string // behind a pointer, so that printing what holds a Client by value shows none
+	http      *http.Client
+	timeout   time.Duration
+}
+
+// NewClient checks the configuration and makes a Client. It does no I/O. Errors
+// name the field that is wrong.
+func NewClient(c Config) (*Client, error) {
+	if err := checkProjectID(c.ProjectID); err != nil {
+		return nil, err
+	}
+	if c.Secret == "" {
+		return nil, errors.New("Secret is required")
+	}
+	if strings.ContainsFunc(c.Secret, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return nil, errors.New("Secret holds a character that no secret has: white space, control or non-ASCII")
+	}
+	base, err := baseURL(c.BaseURL, c.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	if c.Timeout < 0 {
+		return nil, errors.New("Timeout is negative: a call to Stytch always has an end")
+	}
+	if c.Timeout == 0 {
+		c.Timeout = 3 * time.Second
+	}
+	h := http.Client{Transport: defaultTransport()}
+	if c.HTTPClient != nil {
+		h = *c.HTTPClient
+	}
+	h.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	h.Jar = nil
+	return &Client{base: base, projectID: c.ProjectID, secret: &c.Secret, http: &h, timeout: c.Timeout}, nil
+}
+
+func checkProjectID(id string) error {
+	if id == "" {
+		return errors.New("ProjectID is required")
+	}
+	if !strings.HasPrefix(id, "project-test-") && !strings.HasPrefix(id, "project-live-") {
+		return errors.New(`ProjectID must begin with "project-test-" or "project-live-"`)
+	}
+	// It becomes part of a URL, and of what issuer and audience are compared with.
+	if identifier(id) == "" || len(id) == len("project-test-") {
+		return errors.New("ProjectID must be made of letters, digits and hyphens")
+	}
+	return nil
+}
+
+func baseURL(base, projectID string) (string, error) {
+	if base == "" {
+		if strings.HasPrefix(projectID, "project-live-") {
+			return liveBase, nil
+		}
+		return testBase, nil
+	}
+	u, err := url.Parse(base)
+	if err != nil || u.Opaque != "" || u.Hostname() == "" {
+		return "", errors.New("BaseURL is not an absolute URL")
+	}
+	if u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
+		return "", errors.New("BaseURL must be scheme and host only: no user, path, query or fragment")
+	}
+	if u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
+		return "", errors.New("BaseURL must be https, or http to a loopback address")
+	}
+	return u.Scheme + "://" + u.Host, nil
+}
+
+func isLoopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.IsLoopback()
+}
+
+// defaultTransport gives up on a dead network well within a call's timeout.
+func defaultTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout:   time.Second,
+		ResponseHeaderTimeout: 2 * time.Second,
+		MaxIdleConnsPerHost:   64,
+		IdleConnTimeout:       90 * time.Second,
+		ForceAttemptHTTP2:     true,
+	}
+}
+
+// BaseURL returns where the client sends its calls, without a trailing slash.
+func (c *Client) BaseURL() string { return c.base }
+
+// ProjectID returns the project the client speaks for.
+func (c *Client) ProjectID() string { return c.projectID }
+
+// post sends body as JSON and decodes a successful answer into answer.
+func (c *Client) post(ctx context.Context, path string, body map[string]any, answer any) error {
+	b, err := json.Marshal(body)
+	if err != nil {
+		return errors.New("stytch: session_custom_claims cannot be written as JSON")
+	}
+	return c.call(ctx, http.MethodPost, path, b, answer)
+}
+
+func (c *Client) get(ctx context.Context, path string, answer any) error {
+	return c.call(ctx, http.MethodGet, path, nil, answer)
+}
+
+func (c *Client) call(ctx context.Context, method, path string, body []byte, answer any) error {
+	raw, err := c.exchange(ctx, method, path, body, true, maxAnswer)
+	if err != nil {
+		return err
+	}
+	// Strict first: encoding/json would let a repeated name override the one
+	// that was checked.
+	if err := strictjson.CheckObject(raw); err != nil {
+		return &InvalidAnswerError{"not one strict JSON object"}
+	}
+	if err := json.Unmarshal(raw, answer); err != nil {
+		return &InvalidAnswerError{"a field has another type than documented"}
+	}
+	return nil
+}
+
+// exchange makes one HTTP exchange and returns the body of a successful answer.
+func (c *Client) exchange(ctx context.Context, method, path string, body []byte, auth bool, limit int64) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, withoutURL(err)
+	}
+	req.Header.Set("User-Agent", "sessionauth-go")
+	if body != nil {
+		// Without a charset: the API is known to refuse one.
+		req.Header.Set("Content-Type", "application/json")
+	} else {
+		req.Body, req.GetBody, req.ContentLength = http.NoBody, nil, 0
+	}
+	if auth {
+		req.SetBasicAuth(c.projectID, *c.secret)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, withoutURL(err)
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	success := resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusCreated
+	if !success {
+		return nil, decodeError(resp, raw)
+	}
+	if err != nil {
+		return nil, withoutURL(err)
+	}
+	if int64(len(raw)) > limit {
+		return nil, &InvalidAnswerError{"longer than its limit"}
+	}
+	return raw, nil
+}
+
+// decodeError reads what Stytch says of a failed call. A body that is not
+// Stytch's JSON, or was cut off, leaves the status as all there is to know.
+func decodeError(resp *http.Response, raw []byte) *Error {
+	e := &Error{StatusCode: resp.StatusCode, RetryAfter: retryAfter(resp.Header.Get("Retry-After"))}
+	var body struct {
+		Type      string `json:"error_type"`
+		Message   string `json:"error_message"`
+		RequestID string `json:"request_id"`
+		URL       string `json:"error_url"`
+	}
+	if strictjson.CheckObject(raw) != nil || json.Unmarshal(raw, &body) != nil {
+		return e
+	}
+	e.Type, e.RequestID = identifier(body.Type), identifier(body.RequestID)
+	e.Message, e.URL = body.Message, body.URL
+	return e
+}
+
+// retryAfter reads the two forms of RFC 9110, section 10.2.3. What is neither,
+// or in the past, is none.
+func retryAfter(v string) time.Duration {
+	if n, err := strconv.ParseUint(v, 10, 31); err == nil {
+		return time.Duration(n) * time.Second
+	}
+	if at, err := http.ParseTime(v); err == nil {
+		return max(0, time.Until(at))
+	}
+	return 0
+}
+
+// field makes the error of a parameter that the API would refuse.
+func field(name, problem string) error { return fmt.Errorf("stytch: %s %s", name, problem) }
