@@ -1,0 +1,70 @@
+package sessionauth
+
+import (
+	"time"
+
+	"github.com/sessionauth/sessionauth/internal/sessionjwt"
+)
+
+// A Decider is who decided about a request.
+type Decider string
+
+// The deciders. A request that was refused before anybody was asked has none.
+const (
+	Cache  Decider = "cache"  // what was verified or answered a moment ago
+	Local  Decider = "local"  // the JWT, verified against the key set
+	Stytch Decider = "stytch" // an answer of Stytch to this request, or to one that came at the same time
+)
+
+// An Outcome is what became of a request.
+type Outcome string
+
+// The outcomes.
+const (
+	Passed      Outcome = "passed"
+	Anonymous   Outcome = "anonymous"   // passed by Optional without an identity
+	Refused     Outcome = "refused"     // 400, 401 or 403
+	Unavailable Outcome = "unavailable" // 503
+	Failed      Outcome = "failed"      // 500: an error in this process
+)
+
+// A Reason says why a request did not pass.
+type Reason string
+
+// The reasons: a closed set, fit for a metric's label.
+const (
+	ReasonNoCredential Reason = "no_credential"
+	ReasonMalformed    Reason = Reason(sessionjwt.Malformed) // not the form of a credential
+	ReasonAmbiguous    Reason = "ambiguous"                  // several credentials, or two users
+	ReasonCrossOrigin  Reason = "cross_origin"
+
+	ReasonBadHeader     Reason = Reason(sessionjwt.BadHeader)     // JWT: algorithm, type or extension
+	ReasonUnknownKey    Reason = Reason(sessionjwt.UnknownKey)    // JWT: signed by a key the project has not
+	ReasonBadSignature  Reason = Reason(sessionjwt.BadSignature)  // JWT: forged or damaged
+	ReasonBadClaims     Reason = Reason(sessionjwt.BadClaims)     // JWT: not a user's session
+	ReasonWrongIssuer   Reason = Reason(sessionjwt.WrongIssuer)   // JWT
+	ReasonWrongAudience Reason = Reason(sessionjwt.WrongAudience) // JWT: of another project
+	ReasonBadTime       Reason = Reason(sessionjwt.BadTime)       // JWT: not valid yet, or impossible times
+
+	ReasonEnded        Reason = "ended"         // the session's own end has passed
+	ReasonRevoked      Reason = "revoked"       // revoked in this process
+	ReasonRejected     Reason = "rejected"      // Stytch says no
+	ReasonOtherSession Reason = "other_session" // token and JWT are of two sessions
+
+	ReasonNoKeySet      Reason = "no_key_set"     // no key to verify a JWT with
+	ReasonUnreachable   Reason = "unreachable"    // connection refused, reset, timed out
+	ReasonStytchFailing Reason = "stytch_failing" // an error or an answer that makes no sense
+	ReasonRateLimited   Reason = "rate_limited"   // 429
+	ReasonMisconfigured Reason = "misconfigured"  // Stytch refuses the project's own credentials
+	ReasonOverloaded    Reason = "overloaded"     // MaxInFlight calls are under way
+	ReasonCanceled      Reason = "canceled"       // the client went away, or its deadline passed
+	ReasonInternal      Reason = "internal"       // an error or panic in this process
+)
+
+// An Event is one decision, for metrics and traces. It names nobody.
+type Event struct {
+	Decider Decider       // who decided; empty if nobody had to be asked
+	Outcome Outcome       // what became of the request
+	Reason  Reason        // why it did not pass; empty if it did
+	Latency time.Duration // from the arrival at the middleware to the decision
+}

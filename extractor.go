@@ -1,0 +1,254 @@
+package sessionauth
+
+import (
+	"errors"
+	"net/http"
+	"net/textproto"
+	"strings"
+
+	"github.com/sessionauth/sessionauth/internal/sessionjwt"
+)
+
+// A Credential is what a request carries to say who sends it: a session token,
+// a session JWT, or both. It prints and marshals without them.
+type Credential struct {
+	Token string // opaque session token
+	JWT   string // session JWT
+
+	// Header says that the credential came in a header that no browser sends by
+	// itself. False is the careful value: the cross-origin check applies.
+	Header bool
+
+	jwtCookie  string       // the cookie JWT came from: where a refreshed one may be written
+	candidates []Credential // set if a cookie was repeated with other values: each alone, in order
+}
+
+// maxCandidates bounds what one request with repeated cookies can cost.
+const maxCandidates = 4
+
+func (c *Credential) isEmpty() bool { return c.Token == "" && c.JWT == "" && len(c.candidates) == 0 }
+
+// An Extractor finds the credential in a request. It returns ErrNoCredential
+// where there is none; any other error is answered with 400.
+type Extractor func(*http.Request) (Credential, error)
+
+// Where a request names two credentials, or something that is none, RFC 6750
+// section 3.1 asks for invalid_request. Built once: nothing of a request is in
+// them.
+var (
+	errAmbiguous = &Error{Kind: ErrInvalidRequest, Reason: ReasonAmbiguous}
+	errMalformed = &Error{Kind: ErrInvalidRequest, Reason: ReasonMalformed}
+)
+
+// FromBearer takes a session JWT or token from the Authorization header
+// (RFC 6750, section 2.1). Another scheme, such as Basic, is no credential.
+func FromBearer(r *http.Request) (Credential, error) {
+	values := r.Header["Authorization"]
+	if len(values) > 1 {
+		// A proxy may have looked at the other one.
+		return Credential{}, errAmbiguous
+	}
+	if len(values) == 0 || values[0] == "" {
+		return Credential{}, ErrNoCredential
+	}
+	scheme, rest, found := strings.Cut(values[0], " ")
+	// Folding by ASCII only: EqualFold would take a long s for an s.
+	if !asciiEqualFold(scheme, "bearer") {
+		if !found || len(scheme) >= len("bearer") && asciiEqualFold(scheme[:len("bearer")], "bearer") {
+			return Credential{}, errMalformed
+		}
+		return Credential{}, ErrNoCredential
+	}
+	rest = strings.TrimLeft(rest, " ")
+	if !found || !isB64Token(rest) {
+		return Credential{}, errMalformed
+	}
+	return headerCredential(rest), nil
+}
+
+// FromHeader takes a session JWT or token from a header of its own, without a
+// scheme. It panics if name is not a header field name.
+func FromHeader(name string) Extractor {
+	if !isToken(name) {
+		panic("sessionauth: FromHeader: not a header field name")
+	}
+	name = textproto.CanonicalMIMEHeaderKey(name)
+	return func(r *http.Request) (Credential, error) {
+		values := r.Header[name]
+		if len(values) > 1 {
+			return Credential{}, errAmbiguous
+		}
+		if len(values) == 0 || values[0] == "" {
+			return Credential{}, ErrNoCredential
+		}
+		if !isB64Token(values[0]) {
+			return Credential{}, errMalformed
+		}
+		return headerCredential(values[0]), nil
+	}
+}
+
+func headerCredential(value string) Credential {
+	if strings.Count(value, ".") == 2 {
+		return Credential{JWT: value, Header: true}
+	}
+	return Credential{Token: value, Header: true}
+}
+
+// FromCookies takes the session token and the session JWT from cookies of these
+// names. It panics if both names are empty or one is no cookie name; an empty
+// name alone is a cookie not looked for.
+func FromCookies(token, jwt string) Extractor {
+	if token == "" && jwt == "" || token != "" && !isToken(token) || jwt != "" && !isToken(jwt) {
+		panic("sessionauth: FromCookies: not a cookie name")
+	}
+	return func(r *http.Request) (Credential, error) {
+		if len(r.Header["Cookie"]) == 0 {
+			return Credential{}, ErrNoCredential
+		}
+		var tokens, jwts cookieValues
+		for _, c := range r.Cookies() {
+			switch {
+			case c.Value == "":
+			case c.Name == token:
+				tokens.add(c.Value)
+			case c.Name == jwt:
+				jwts.add(c.Value)
+			}
+		}
+		if len(tokens.others)+len(jwts.others) > 0 {
+			return candidates(&tokens, &jwts)
+		}
+		cred := Credential{Token: tokens.first, JWT: jwts.first}
+		if cred.isEmpty() {
+			return Credential{}, ErrNoCredential
+		}
+		if cred.JWT != "" {
+			cred.jwtCookie = jwt
+		}
+		return cred, nil
+	}
+}
+
+// cookieValues are the different values of one cookie name. A browser sends
+// several when they were set for different paths or domains; a sibling domain
+// can plant one (RFC 6265bis, section 8.6), so the first is not better than
+// the others.
+type cookieValues struct {
+	first  string
+	others []string
+}
+
+func (v *cookieValues) add(value string) {
+	if v.first == "" {
+		v.first = value
+		return
+	}
+	if v.first == value || len(v.others) == maxCandidates {
+		return
+	}
+	for _, o := range v.others {
+		if o == value {
+			return
+		}
+	}
+	v.others = append(v.others, value)
+}
+
+// candidates gives every value alone: nobody can say which token belongs to
+// which JWT.
+func candidates(tokens, jwts *cookieValues) (Credential, error) {
+	var list []Credential
+	if jwts.first != "" {
+		list = append(list, Credential{JWT: jwts.first})
+	}
+	for _, v := range jwts.others {
+		list = append(list, Credential{JWT: v})
+	}
+	if tokens.first != "" {
+		list = append(list, Credential{Token: tokens.first})
+	}
+	for _, v := range tokens.others {
+		list = append(list, Credential{Token: v})
+	}
+	if len(list) > maxCandidates {
+		return Credential{}, errAmbiguous
+	}
+	return Credential{candidates: list}, nil
+}
+
+// FirstOf tries the extractors in order. The first that finds a credential, or
+// fails, decides: a bad header is never rescued by a cookie, or a dummy header
+// could switch the cross-origin check off.
+func FirstOf(extractors ...Extractor) Extractor {
+	return func(r *http.Request) (Credential, error) {
+		for _, extract := range extractors {
+			cred, err := extract(r)
+			if !errors.Is(err, ErrNoCredential) {
+				return cred, err
+			}
+		}
+		return Credential{}, ErrNoCredential
+	}
+}
+
+// isSessionToken reports whether s has the form of an opaque token: 16 to 256
+// bytes of the URL-safe base64 alphabet and up to two = at the end.
+func isSessionToken(s string) bool {
+	if len(s) < 16 || len(s) > 256 {
+		return false
+	}
+	body := strings.TrimSuffix(strings.TrimSuffix(s, "="), "=")
+	for i := range len(body) {
+		if c := body[i]; !isAlnum(c) && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return true
+}
+
+// isSessionJWT is the cheapest look at a JWT's form; sessionjwt does the rest.
+func isSessionJWT(s string) bool {
+	return len(s) <= sessionjwt.MaxSize && strings.Count(s, ".") == 2
+}
+
+// isB64Token is the syntax of RFC 6750, section 2.1.
+func isB64Token(s string) bool {
+	body := strings.TrimRight(s, "=")
+	for i := range len(body) {
+		if c := body[i]; !isAlnum(c) && !strings.ContainsRune("-._~+/", rune(c)) {
+			return false
+		}
+	}
+	return body != ""
+}
+
+// isToken is the syntax of a field name or a cookie name (RFC 9110, section 5.6.2).
+func isToken(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !isAlnum(c) && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func isAlnum(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}
+
+func asciiEqualFold(s, lower string) bool {
+	if len(s) != len(lower) {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != lower[i] {
+			return false
+		}
+	}
+	return true
+}

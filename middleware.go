@@ -1,0 +1,297 @@
+// Package sessionauth is net/http middleware for services whose users sign in
+// with Stytch. A request carries a session JWT or an opaque session token in a
+// header or cookie; the middleware decides who it is, from its cache, by
+// verifying the JWT locally, or by asking Stytch, and puts the session and the
+// user into the request's context.
+//
+//	auth, err := sessionauth.New(sessionauth.Config{ProjectID: id, Secret: secret})
+//	…
+//	r := chi.NewRouter()
+//	r.Use(auth.Require)
+//	r.Get("/me", func(w http.ResponseWriter, r *http.Request) {
+//		if user, ok := sessionauth.UserFromContext(r.Context()); ok {
+//			fmt.Fprintln(w, user.Name.FirstName)
+//		}
+//	})
+//
+// A forged, expired, revoked or malformed credential is answered with 401. When
+// Stytch cannot be asked the answer is 503 with Retry-After, never a 401 that
+// would sign users out.
+//
+// # Revocation
+//
+// Revoke and sign-out hold at once in this process. A session revoked elsewhere
+// is accepted until its JWT's exp plus Config.Leeway, or Config.MaxTokenAge;
+// with an opaque token, until Config.CacheTTL.
+//
+// The package is unofficial and independent of Stytch.
+package sessionauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/sessionauth/sessionauth/internal/sessionjwt"
+	"github.com/sessionauth/sessionauth/stytch"
+)
+
+// An Authenticator decides about requests for one Stytch project. It may be
+// used by several goroutines at once and needs no closing: no goroutine of it
+// outlives the call it makes.
+type Authenticator struct {
+	config   *Config // complete; behind a pointer, so that printing what holds an Authenticator shows no secret
+	client   *stytch.Client
+	verifier *sessionjwt.Verifier
+	upstream *upstream
+	caches   *caches
+	revoked  *revokedList
+	origins  *http.CrossOriginProtection
+
+	lastRetry atomic.Int64 // of unconfirmed revocations, Unix nanoseconds
+}
+
+// New checks the whole configuration and makes an Authenticator. Errors name
+// the field that is wrong. It does no I/O: a service starts while Stytch is
+// down.
+func New(config Config) (*Authenticator, error) {
+	a, err := newAuthenticator(config)
+	if err != nil {
+		return nil, fmt.Errorf("sessionauth: %w", err)
+	}
+	return a, nil
+}
+
+func newAuthenticator(config Config) (*Authenticator, error) {
+	client, err := stytch.NewClient(stytch.Config{
+		ProjectID: config.ProjectID, Secret: config.Secret, BaseURL: config.BaseURL,
+		HTTPClient: config.HTTPClient, Timeout: config.Timeout,
+	})
+	if err != nil {
+		return nil, err
+	}
+	c, err := config.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if c.BaseURL != "" {
+		c.Issuers = append(c.Issuers, client.BaseURL())
+	}
+	origins := http.NewCrossOriginProtection()
+	for _, origin := range c.TrustedOrigins {
+		if err := origins.AddTrustedOrigin(origin); err != nil {
+			return nil, fmt.Errorf("TrustedOrigins: %w", err)
+		}
+	}
+	a := &Authenticator{
+		config:  &c,
+		client:  client,
+		caches:  newCaches(c.CacheSize, c.CacheTTL),
+		origins: origins,
+		// A JWT lives for at most an hour, an answer for CacheTTL.
+		revoked: &revokedList{keep: max(time.Hour, c.CacheTTL) + c.Leeway},
+	}
+	a.upstream = &upstream{
+		timeout:   c.Timeout,
+		slots:     make(chan struct{}, c.MaxInFlight),
+		logger:    a.logger,
+		succeeded: a.retryRevocations,
+	}
+	a.verifier = &sessionjwt.Verifier{
+		Issuers: c.Issuers, Audience: c.ProjectID, Leeway: c.Leeway,
+		Keys: sessionjwt.NewKeySet(func(ctx context.Context) ([]byte, error) {
+			return run(ctx, a.upstream, client.KeySet)
+		}),
+	}
+	return a, nil
+}
+
+func (a *Authenticator) logger() *slog.Logger {
+	if a.config.Logger != nil {
+		return a.config.Logger
+	}
+	return slog.Default()
+}
+
+// Require lets only signed-in users through to next. It panics if next is nil.
+func (a *Authenticator) Require(next http.Handler) http.Handler { return a.handler(next, false) }
+
+// Optional lets through who is signed in, and as anonymous who has no
+// credential or a cookie that is refused: a page for everybody must not fail
+// because of a stale cookie. A refused header is a 401 here too, and what cannot
+// be decided a 503. It panics if next is nil.
+func (a *Authenticator) Optional(next http.Handler) http.Handler { return a.handler(next, true) }
+
+func (a *Authenticator) handler(next http.Handler, optional bool) http.Handler {
+	if next == nil {
+		panic("sessionauth: the next handler is nil")
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		d := fromContext(r.Context())
+		first := d == nil || d.auth != a
+		if first {
+			d = a.decideRequest(r, optional)
+			markPrivate(w.Header())
+		}
+		if d.err != nil && !(optional && d.isAnonymous()) {
+			a.config.ErrorHandler(w, r, d.err)
+			return
+		}
+		if first {
+			if d.err == nil {
+				a.writeBack(w, d)
+			}
+			r = r.WithContext(context.WithValue(r.Context(), contextKey{}, d))
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// isAnonymous reports whether a request that was not let in is one of somebody
+// not signed in: nobody claims a user, or a browser holds a stale cookie.
+func (d *decided) isAnonymous() bool {
+	return errors.Is(d.err, ErrNoCredential) || errors.Is(d.err, ErrInvalidSession) && !d.credential.Header
+}
+
+// markPrivate says, before anything else can be written, that the answer is one
+// user's. A handler may set a Cache-Control of its own.
+func markPrivate(h http.Header) {
+	h.Add("Vary", "Cookie, Authorization")
+	if len(h["Cache-Control"]) == 0 {
+		h.Set("Cache-Control", "private")
+	}
+}
+
+// decideRequest decides about a request and tells Observe.
+func (a *Authenticator) decideRequest(r *http.Request, optional bool) *decided {
+	d := &decided{auth: a}
+	began := a.startClock()
+	a.guarded(d, func() {
+		if d.credential, d.err = a.Credential(r); d.err == nil {
+			d.entry, d.by, d.err = a.decide(r.Context(), &d.credential)
+		}
+	})
+	a.observe(r.Context(), d, began, optional && d.isAnonymous())
+	return d
+}
+
+// guarded runs decide. A panic in it is a failure of ours: the stack is logged,
+// and the request ends with 500.
+func (a *Authenticator) guarded(d *decided, decide func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			a.upstream.logPanic(v)
+			d.entry, d.err = nil, panicError{}
+		}
+	}()
+	decide()
+}
+
+func (a *Authenticator) startClock() time.Time {
+	if a.config.Observe == nil {
+		return time.Time{}
+	}
+	return time.Now()
+}
+
+func (a *Authenticator) observe(ctx context.Context, d *decided, began time.Time, anonymous bool) {
+	if a.config.Observe == nil {
+		return
+	}
+	e := Event{Decider: d.by, Outcome: Passed, Latency: time.Since(began)}
+	if d.err != nil {
+		e.Outcome, e.Reason = answerTo(d.err).outcome, reasonOf(d.err)
+		if anonymous {
+			e.Outcome = Anonymous
+		}
+	}
+	a.config.Observe(ctx, e)
+}
+
+// Authenticate decides about a request as Require does, without answering it:
+// for frameworks with middleware of another shape. WriteError answers its
+// errors.
+func (a *Authenticator) Authenticate(r *http.Request) (*Identity, error) {
+	return a.decideRequest(r, false).result()
+}
+
+// Verify decides about a credential that came some other way, such as gRPC
+// metadata. The cross-origin check is the caller's then.
+func (a *Authenticator) Verify(ctx context.Context, cred Credential) (*Identity, error) {
+	d := &decided{auth: a, credential: cred}
+	began := a.startClock()
+	a.guarded(d, func() { d.entry, d.by, d.err = a.decide(ctx, &cred) })
+	a.observe(ctx, d, began, false)
+	return d.result()
+}
+
+func (d *decided) result() (*Identity, error) {
+	if d.err != nil {
+		return nil, d.err
+	}
+	return d.identity(), nil
+}
+
+// Credential finds the credential of a request and checks that no other site
+// sent it along: it is the only way in. The errors are ErrNoCredential,
+// ErrInvalidRequest and ErrCrossOrigin.
+func (a *Authenticator) Credential(r *http.Request) (Credential, error) {
+	cred, err := a.config.Extractor(r)
+	if err == nil && cred.isEmpty() {
+		err = ErrNoCredential
+	}
+	if errors.Is(err, ErrNoCredential) {
+		return Credential{}, ErrNoCredential
+	}
+	if err != nil {
+		var ours *Error
+		if errors.As(err, &ours) && ours.Kind == ErrInvalidRequest {
+			return Credential{}, ours
+		}
+		return Credential{}, &Error{Kind: ErrInvalidRequest, Reason: ReasonMalformed, cause: err}
+	}
+	if !cred.Header && a.isCrossOrigin(r) {
+		return Credential{}, errCrossOrigin
+	}
+	return cred, nil
+}
+
+var errCrossOrigin = &Error{Kind: ErrCrossOrigin, Reason: ReasonCrossOrigin}
+
+// isCrossOrigin applies to credentials that a browser sends by itself. An
+// upgrade opens a channel both ways with a GET, so it is checked as if it were
+// a POST.
+func (a *Authenticator) isCrossOrigin(r *http.Request) bool {
+	if len(r.Header["Upgrade"]) > 0 {
+		r = &http.Request{Method: http.MethodPost, Header: r.Header, Host: r.Host}
+	}
+	return a.origins.Check(r) != nil
+}
+
+// Forget drops what is cached about these sessions or users, by their ids. The
+// next request that carries a token asks Stytch again, and a JWT is verified
+// and its user loaded again.
+func (a *Authenticator) Forget(ids ...string) {
+	set := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		set[id] = true
+	}
+	a.caches.forget(set)
+}
+
+// Warm fetches the key set ahead of traffic, so that the first request with a
+// JWT does not wait for it. The error is ErrUnavailable.
+func (a *Authenticator) Warm(ctx context.Context) error {
+	if err := a.verifier.Keys.Fetch(ctx); err != nil {
+		return a.localError(err)
+	}
+	return nil
+}
+
+// Client returns the client for Stytch's API that the Authenticator uses, for
+// calls of the application's own.
+func (a *Authenticator) Client() *stytch.Client { return a.client }

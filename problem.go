@@ -1,0 +1,148 @@
+package sessionauth
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The decisions a caller can make. Every error of this package is one of these,
+// by errors.Is; *Error carries what else is known.
+var (
+	ErrNoCredential   = errors.New("sessionauth: no credential")              // 401, without an error code
+	ErrInvalidRequest = errors.New("sessionauth: ambiguous or malformed")     // 400: the request itself is wrong
+	ErrInvalidSession = errors.New("sessionauth: session refused")            // 401: forged, expired, revoked or malformed
+	ErrCrossOrigin    = errors.New("sessionauth: cross-origin request")       // 403: another site's page sent the cookie along
+	ErrForbidden      = errors.New("sessionauth: not allowed")                // 403: known user, role or permission missing
+	ErrStepUp         = errors.New("sessionauth: fresh factor required")      // 401: RFC 9470
+	ErrUnavailable    = errors.New("sessionauth: cannot decide at this time") // 503: Stytch cannot be asked; never a no
+)
+
+// An Error is a decision other than yes. Its text holds nothing of the request
+// and nothing of Stytch's answer.
+type Error struct {
+	Kind   error  // one of the sentinels
+	Reason Reason // why, from a closed set
+
+	RetryAfter time.Duration // with ErrUnavailable: when it is worth asking again
+	MaxAge     time.Duration // with ErrStepUp: how fresh a factor must be; zero if that is not asked
+	ACRValues  []string      // with ErrStepUp: which factors would do
+	Resource   string        // with ErrForbidden: the missing permission
+	Action     string
+
+	cause error
+}
+
+// Error names the kind and the reason.
+func (e *Error) Error() string {
+	if e.Reason == "" {
+		return e.Kind.Error()
+	}
+	return e.Kind.Error() + ": " + string(e.Reason)
+}
+
+// Unwrap gives the kind, and the cause if there is one.
+func (e *Error) Unwrap() []error {
+	if e.cause == nil {
+		return []error{e.Kind}
+	}
+	return []error{e.Kind, e.cause}
+}
+
+// reasonOf gives the reason of an error for an Event.
+func reasonOf(err error) Reason {
+	var e *Error
+	switch {
+	case errors.As(err, &e) && e.Reason != "":
+		return e.Reason
+	case errors.Is(err, ErrNoCredential):
+		return ReasonNoCredential
+	}
+	return ReasonInternal
+}
+
+// An answer is how one kind of error is put to the client: RFC 9457 for the
+// body, RFC 6750 section 3.1 for the challenge.
+type answer struct {
+	kind      error
+	outcome   Outcome
+	status    int
+	problem   string // last part of the problem's type
+	title     string
+	challenge string // error code of the Bearer challenge
+}
+
+var answers = []answer{
+	{ErrUnavailable, Unavailable, http.StatusServiceUnavailable, "unavailable", "Cannot decide at this time", ""},
+	{ErrCrossOrigin, Refused, http.StatusForbidden, "cross-origin", "Cross-origin request", ""},
+	{ErrInvalidRequest, Refused, http.StatusBadRequest, "invalid-request", "Ambiguous or malformed request", "invalid_request"},
+	{ErrForbidden, Refused, http.StatusForbidden, "forbidden", "Not allowed", "insufficient_scope"},
+	{ErrStepUp, Refused, http.StatusUnauthorized, "step-up", "Fresh authentication required", "insufficient_user_authentication"},
+	{ErrInvalidSession, Refused, http.StatusUnauthorized, "invalid-session", "Invalid session", "invalid_token"},
+	{ErrNoCredential, Refused, http.StatusUnauthorized, "no-credential", "Authentication required", ""},
+}
+
+// internal answers an error that is none of ours.
+var internal = answer{nil, Failed, http.StatusInternalServerError, "internal", "Internal error", ""}
+
+func answerTo(err error) *answer {
+	for i := range answers {
+		if errors.Is(err, answers[i].kind) {
+			return &answers[i]
+		}
+	}
+	return &internal
+}
+
+// problemType is where the README explains each problem.
+const problemType = "https://github.com/sessionauth/sessionauth#"
+
+// WriteError answers an error of this package: status, challenge and
+// application/problem+json with fixed texts. Any other error is a 500.
+func WriteError(w http.ResponseWriter, r *http.Request, err error) {
+	a := answerTo(err)
+	var e *Error
+	if !errors.As(err, &e) {
+		e = &Error{}
+	}
+	h := w.Header()
+	if a.status == http.StatusUnauthorized || a.challenge != "" {
+		h.Set("WWW-Authenticate", a.challengeHeader(e))
+	}
+	if a.status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", strconv.FormatInt(max(1, int64((e.RetryAfter+time.Second-1)/time.Second)), 10))
+	}
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Del("Content-Length")
+	w.WriteHeader(a.status)
+	body, _ := json.Marshal(struct { // strings and a number always can be written
+		Type     string `json:"type"`
+		Title    string `json:"title"`
+		Status   int    `json:"status"`
+		Resource string `json:"resource,omitempty"`
+		Action   string `json:"action,omitempty"`
+	}{problemType + a.problem, a.title, a.status, e.Resource, e.Action})
+	_, _ = w.Write(append(body, '\n'))
+}
+
+// challengeHeader builds the Bearer challenge: RFC 6750 section 3, and RFC 9470
+// section 3 for a step-up.
+func (a *answer) challengeHeader(e *Error) string {
+	var b strings.Builder
+	b.WriteString(`Bearer realm="api"`)
+	if a.challenge != "" {
+		b.WriteString(`, error="` + a.challenge + `"`)
+	}
+	if e.MaxAge > 0 {
+		b.WriteString(`, max_age="` + strconv.FormatInt(int64(e.MaxAge/time.Second), 10) + `"`)
+	}
+	if len(e.ACRValues) > 0 {
+		b.WriteString(`, acr_values="` + strings.Join(e.ACRValues, " ") + `"`)
+	}
+	return b.String()
+}

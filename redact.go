@@ -1,0 +1,34 @@
+package sessionauth
+
+import (
+	"fmt"
+	"io"
+)
+
+// Whatever holds a secret or a credential prints itself as its type name,
+// whatever the verb, and the same as JSON and in slog: a debug line must not
+// become a leak.
+
+func redact(w io.Writer, name string) { _, _ = io.WriteString(w, "sessionauth."+name+"{redacted}") }
+
+// Format prints no credential.
+func (Credential) Format(s fmt.State, _ rune) { redact(s, "Credential") }
+
+// MarshalJSON writes no credential.
+func (Credential) MarshalJSON() ([]byte, error) {
+	return []byte(`"sessionauth.Credential{redacted}"`), nil
+}
+
+// Format prints no secret.
+func (Config) Format(s fmt.State, _ rune) { redact(s, "Config") }
+
+// MarshalJSON writes no secret.
+func (Config) MarshalJSON() ([]byte, error) { return []byte(`"sessionauth.Config{redacted}"`), nil }
+
+// Format prints no secret.
+func (*Authenticator) Format(s fmt.State, _ rune) { redact(s, "Authenticator") }
+
+// MarshalJSON writes no secret.
+func (*Authenticator) MarshalJSON() ([]byte, error) {
+	return []byte(`"sessionauth.Authenticator{redacted}"`), nil
+}

@@ -1,0 +1,244 @@
+package sessionauth
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sessionauth/sessionauth/internal/deadline"
+	"github.com/sessionauth/sessionauth/internal/sessionjwt"
+	"github.com/sessionauth/sessionauth/stytch"
+)
+
+// Local decisions, built once.
+var (
+	errMalformedSession = &Error{Kind: ErrInvalidSession, Reason: ReasonMalformed}
+	errEnded            = &Error{Kind: ErrInvalidSession, Reason: ReasonEnded}
+	errRevoked          = &Error{Kind: ErrInvalidSession, Reason: ReasonRevoked}
+	errRejected         = &Error{Kind: ErrInvalidSession, Reason: ReasonRejected}
+	errOtherSession     = &Error{Kind: ErrInvalidSession, Reason: ReasonOtherSession}
+	errTwoUsers         = &Error{Kind: ErrInvalidRequest, Reason: ReasonAmbiguous}
+)
+
+// decide is the one way from a credential to an identity.
+func (a *Authenticator) decide(ctx context.Context, cred *Credential) (*entry, Decider, error) {
+	if len(cred.candidates) > 0 {
+		return a.decideAmong(ctx, cred.candidates)
+	}
+	return a.decideOne(ctx, cred.Token, cred.JWT)
+}
+
+// decideOne decides about a token, a JWT, or both. The JWT decides while it can;
+// a token that came along decides where the JWT cannot be trusted at all.
+func (a *Authenticator) decideOne(ctx context.Context, token, jwt string) (*entry, Decider, error) {
+	if jwt == "" {
+		if token == "" {
+			return nil, "", ErrNoCredential
+		}
+		return a.decideToken(ctx, token)
+	}
+	if !isSessionToken(token) {
+		token = "" // as if it had not come along
+	}
+	key := digestOf(jwt)
+	if e, ok := a.caches.jwts.get(key); ok && a.holds(e, time.Now()) {
+		return e, Cache, nil
+	}
+	t, err := a.verifyJWT(ctx, jwt)
+	if err != nil {
+		if token != "" {
+			return a.decideToken(ctx, token)
+		}
+		return nil, "", err
+	}
+	if a.isStale(t, time.Now()) {
+		return a.refresh(ctx, key, t, token, jwt)
+	}
+	return a.admit(ctx, key, t)
+}
+
+// holds reports whether what a cache gave may still be used: a hit is checked
+// like a first sight, all but the signature.
+func (a *Authenticator) holds(e *entry, now time.Time) bool {
+	return !e.end.Passed(now) &&
+		!a.revoked.predates(e.vouchedAt) &&
+		!a.revoked.has(e.session.ID, now) &&
+		(e.token == nil || a.verifier.Trusts(e.token, now))
+}
+
+// verifyJWT does all that costs no call about the session: an error says that
+// the JWT decides nothing, or no.
+func (a *Authenticator) verifyJWT(ctx context.Context, jwt string) (*sessionjwt.Token, error) {
+	if !isSessionJWT(jwt) {
+		return nil, errMalformedSession
+	}
+	t, err := a.verifier.Verify(ctx, jwt)
+	if err != nil {
+		return nil, a.localError(err)
+	}
+	now := time.Now()
+	if end := t.Session.ExpiresAt; !end.IsZero() && !now.Before(end) {
+		return nil, errEnded
+	}
+	if a.revoked.has(t.Session.ID, now) {
+		return nil, errRevoked
+	}
+	return t, nil
+}
+
+// localError gives an error of sessionjwt its place among ours.
+func (a *Authenticator) localError(err error) error {
+	var refused *sessionjwt.RefusedError
+	if errors.As(err, &refused) {
+		return &Error{Kind: ErrInvalidSession, Reason: Reason(refused.Reason)}
+	}
+	var missing *sessionjwt.UnavailableError
+	if !errors.As(err, &missing) {
+		return err
+	}
+	if missing.Cause != nil {
+		// Say why, and raise the alarm where only an operator can help.
+		var e *Error
+		if !errors.As(a.upstream.unavailable(missing.Cause), &e) {
+			return panicError{}
+		}
+		if e.Reason == ReasonMisconfigured || e.Reason == ReasonCanceled {
+			return e
+		}
+	}
+	return &Error{Kind: ErrUnavailable, Reason: ReasonNoKeySet, RetryAfter: missing.RetryAfter, cause: missing.Cause}
+}
+
+// isStale reports whether only Stytch can vouch for a good JWT now.
+func (a *Authenticator) isStale(t *sessionjwt.Token, now time.Time) bool {
+	// By scope or client_id a Connected App's token shows; or an app has a
+	// custom claim of that name.
+	return t.Foreign || a.revoked.predates(t.IssuedAt) || a.jwtEnd(t, now).Passed(now)
+}
+
+// jwtEnd is when a JWT can no longer be accepted by itself.
+func (a *Authenticator) jwtEnd(t *sessionjwt.Token, now time.Time) deadline.Deadline {
+	end := deadline.At(now, t.ExpiresAt.Add(a.config.Leeway))
+	if a.config.MaxTokenAge > 0 {
+		end = end.Earlier(deadline.At(now, t.IssuedAt.Add(a.config.MaxTokenAge)))
+	}
+	return a.sessionEnd(t.Session, end, now)
+}
+
+// sessionEnd bounds an end by the session's own.
+func (a *Authenticator) sessionEnd(s *stytch.Session, end deadline.Deadline, now time.Time) deadline.Deadline {
+	if s.ExpiresAt.IsZero() {
+		return end
+	}
+	return end.Earlier(deadline.At(now, s.ExpiresAt))
+}
+
+// admit accepts a JWT that speaks for itself, and remembers it.
+func (a *Authenticator) admit(ctx context.Context, key digest, t *sessionjwt.Token) (*entry, Decider, error) {
+	e := &entry{session: t.Session, token: t, vouchedAt: t.IssuedAt, expiresAt: t.ExpiresAt}
+	generation := a.caches.generation()
+	now := time.Now()
+	e.end = a.jwtEnd(t, now)
+	if !a.config.SessionOnly {
+		u, err := a.user(ctx, t.Session.UserID)
+		if err != nil {
+			return nil, "", err
+		}
+		e.user, e.end = u.user, e.end.Earlier(u.end)
+		// Loading took its time: the session may have been revoked meanwhile.
+		if a.revoked.has(t.Session.ID, time.Now()) {
+			return nil, "", errRevoked
+		}
+	}
+	a.caches.keep(generation, func() { a.caches.jwts.add(key, e) })
+	return e, Local, nil
+}
+
+// refresh asks Stytch about a JWT that has a good signature but cannot speak for
+// itself any more. With a token along that is what Stytch is asked about.
+func (a *Authenticator) refresh(ctx context.Context, key digest, t *sessionjwt.Token, token, jwt string) (*entry, Decider, error) {
+	if e, ok := a.caches.answers.get(key); ok && a.holds(e, time.Now()) {
+		return e, Cache, nil
+	}
+	generation := a.caches.generation()
+	params, sent := stytch.AuthenticateSessionParams{SessionJWT: jwt}, key
+	if token != "" {
+		params, sent = stytch.AuthenticateSessionParams{SessionToken: token}, digestOf(token)
+	}
+	e, err := a.ask(ctx, params, sent, generation)
+	if err != nil {
+		if token == "" && !t.Foreign && isNotFound(err) {
+			// The signature was good, so the id is the session's own, and no
+			// other JWT of it needs to be asked about.
+			a.revoked.add(t.Session.ID, true, time.Now())
+		}
+		return nil, "", err
+	}
+	if e.session.ID != t.Session.ID || e.session.UserID != t.Session.UserID {
+		if token != "" {
+			return nil, "", errOtherSession
+		}
+		invalid := &stytch.InvalidAnswerError{Problem: "another session than the JWT's"}
+		a.upstream.alarm("Stytch's answer makes no sense", invalid)
+		return nil, "", a.upstream.unavailable(invalid)
+	}
+	answer := *e
+	answer.end = a.answerEnd(e, e.vouchedAt)
+	answer.expiresAt = answer.end.Time()
+	a.caches.keep(generation, func() { a.caches.answers.add(key, &answer) })
+	return &answer, Stytch, nil
+}
+
+// answerEnd is when an answer about an old JWT must be asked for anew.
+func (a *Authenticator) answerEnd(e *entry, now time.Time) deadline.Deadline {
+	ttl := min(answerTTL, a.caches.ttl)
+	if a.config.MaxTokenAge > 0 {
+		ttl = min(ttl, a.config.MaxTokenAge)
+	}
+	return e.end.Earlier(deadline.In(now, ttl))
+}
+
+// decideToken decides about an opaque token: cache, then Stytch.
+func (a *Authenticator) decideToken(ctx context.Context, token string) (*entry, Decider, error) {
+	if !isSessionToken(token) {
+		return nil, "", errMalformedSession
+	}
+	key := digestOf(token)
+	if e, ok := a.caches.tokens.get(key); ok && a.holds(e, time.Now()) {
+		return e, Cache, nil
+	}
+	e, err := a.ask(ctx, stytch.AuthenticateSessionParams{SessionToken: token}, key, a.caches.generation())
+	if err != nil {
+		return nil, "", err
+	}
+	return e, Stytch, nil
+}
+
+// decideAmong decides where a cookie was repeated with other values. One live
+// session wins; of two of one user the one started last. A cookie planted by
+// another site must not win because the user's own could not be checked.
+func (a *Authenticator) decideAmong(ctx context.Context, candidates []Credential) (*entry, Decider, error) {
+	var best *entry
+	var by Decider
+	var undecided, refused error
+	for _, c := range candidates {
+		e, decider, err := a.decideOne(ctx, c.Token, c.JWT)
+		switch {
+		case errors.Is(err, ErrInvalidSession):
+			refused = err
+		case err != nil:
+			undecided = err
+		case best != nil && best.session.UserID != e.session.UserID:
+			return nil, "", errTwoUsers
+		case best == nil || e.session.StartedAt.After(best.session.StartedAt):
+			best, by = e, decider
+		}
+	}
+	if undecided != nil {
+		return nil, "", undecided
+	}
+	if best == nil {
+		return nil, "", refused
+	}
+	return best, by, nil
+}
