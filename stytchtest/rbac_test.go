@@ -1,0 +1,93 @@
+package stytchtest_test
+
+import (
+	"testing"
+
+	"github.com/sessionauth/sessionauth/stytch"
+	"github.com/sessionauth/sessionauth/stytchtest"
+)
+
+func samplePolicy() stytch.Policy {
+	return stytch.Policy{
+		Roles: []stytch.Role{
+			{ID: "stytch_user", Permissions: []stytch.Permission{{ResourceID: "documents", Actions: []string{"read"}}}},
+			{ID: "editor", Description: "may write", Permissions: []stytch.Permission{{ResourceID: "documents", Actions: []string{"read", "write"}}}},
+			{ID: "owner", Permissions: []stytch.Permission{{ResourceID: "documents", Actions: []string{"*"}}, {ResourceID: "*", Actions: []string{"read"}}}},
+			{ID: "nothing"},
+		},
+		Resources: []stytch.Resource{{ID: "documents", Actions: []string{"read", "write", "delete"}}},
+		Scopes:    []stytch.Scope{{Scope: "read:documents", Permissions: []stytch.Permission{{ResourceID: "documents", Actions: []string{"erase"}}}}},
+	}
+}
+
+func TestThePolicyIsShownAsItWasSet(t *testing.T) {
+	srv := stytchtest.NewServer()
+	a := get(t, srv, "/v1/rbac/policy")
+	equal(t, "answer", names(a.body), `["policy","request_id","status_code"]`)
+	equal(t, "default", a.body["policy"], `{"resources":[],"roles":[{"description":"","permissions":[],"role_id":"stytch_user"}],"scopes":[]}`)
+
+	p := samplePolicy()
+	srv.SetPolicy(p)
+	p.Roles[0].Permissions[0].Actions[0] = "changed after"
+	equal(t, "set", get(t, srv, "/v1/rbac/policy").body["policy"],
+		`{"resources":[{"actions":["read","write","delete"],"description":"","resource_id":"documents"}],`+
+			`"roles":[{"description":"","permissions":[{"actions":["read"],"resource_id":"documents"}],"role_id":"stytch_user"},`+
+			`{"description":"may write","permissions":[{"actions":["read","write"],"resource_id":"documents"}],"role_id":"editor"},`+
+			`{"description":"","permissions":[{"actions":["*"],"resource_id":"documents"},{"actions":["read"],"resource_id":"*"}],"role_id":"owner"},`+
+			`{"description":"","permissions":[],"role_id":"nothing"}],`+
+			`"scopes":[{"description":"","permissions":[{"actions":["erase"],"resource_id":"documents"}],"scope":"read:documents"}]}`)
+	if _, err := typed(t, srv).Policy(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAnAuthorizationCheckIsDecidedByTheSessionsRoles(t *testing.T) {
+	srv := stytchtest.NewServer()
+	srv.SetPolicy(samplePolicy())
+	for _, tt := range []struct {
+		name             string
+		roles            []string
+		resource, action string
+		granting         string // empty if refused
+	}{
+		{"by the default role", nil, "documents", "read", `["stytch_user"]`},
+		{"not by the default role", nil, "documents", "write", ""},
+		{"by an explicit role", []string{"editor"}, "documents", "write", `["editor"]`},
+		{"by a wildcard action", []string{"owner"}, "documents", "delete", `["owner"]`},
+		{"by all roles that grant it", []string{"owner", "editor"}, "documents", "read", `["stytch_user","editor","owner"]`},
+		{"by a role that is held twice, once", []string{"editor", "editor"}, "documents", "write", `["editor"]`},
+		{"an unknown role grants nothing", []string{"admin"}, "documents", "write", ""},
+		{"a role without permissions grants nothing", []string{"nothing"}, "documents", "write", ""},
+		{"a wildcard is none for resources", []string{"owner"}, "images", "read", ""},
+		{"a resource's name may be a star", []string{"owner"}, "*", "read", `["owner"]`},
+		{"asking for the wildcard is asking for an action of that name", []string{"editor"}, "documents", "*", ""},
+		{"a role is known by its case", []string{"Owner"}, "documents", "delete", ""},
+		{"a resource is known by its case", []string{"owner"}, "Documents", "delete", ""},
+		{"an action is known by its case", nil, "documents", "Read", ""},
+		{"a scope grants nothing to sessions", nil, "documents", "erase", ""},
+		{"a resource's actions grant nothing", nil, "documents", "delete", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			user := srv.AddUser(stytchtest.User{Roles: tt.roles})
+			session := srv.StartSession(user.ID, stytchtest.SessionOptions{})
+			a := post(t, srv, "/v1/sessions/authenticate", `{"session_token":"`+session.Token+`","authorization_check":{"resource_id":"`+tt.resource+`","action":"`+tt.action+`"}}`)
+			if tt.granting == "" {
+				a.want(t, 403, "consumer_session_authorization_error")
+				return
+			}
+			a.want(t, 200, "")
+			equal(t, "verdict", a.body["verdict"], `{"authorized":true,"granting_roles":`+tt.granting+`}`)
+		})
+	}
+}
+
+func TestAVerdictReachesTheTypedClient(t *testing.T) {
+	srv, _, session := world(t)
+	srv.SetPolicy(samplePolicy())
+	got, err := typed(t, srv).AuthenticateSession(t.Context(), stytch.AuthenticateSessionParams{
+		SessionToken: session.Token, AuthorizationCheck: &stytch.AuthorizationCheck{ResourceID: "documents", Action: "read"},
+	})
+	if err != nil || got.Verdict == nil || !got.Verdict.Authorized {
+		t.Errorf("got %v and error %v, want a verdict", got, err)
+	}
+}

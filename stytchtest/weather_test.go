@@ -1,0 +1,184 @@
+package stytchtest_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sessionauth/sessionauth/stytch"
+	"github.com/sessionauth/sessionauth/stytchtest"
+)
+
+const policyPath = "/v1/rbac/policy"
+
+func TestAStatusIsAnsweredWithAFittingError(t *testing.T) {
+	srv := stytchtest.NewServer()
+	for _, tt := range []struct {
+		weather   stytchtest.Weather
+		errorType string
+	}{
+		{stytchtest.Weather{Status: 400}, "bad_request"},
+		{stytchtest.Weather{Status: 401}, "unauthorized_credentials"},
+		{stytchtest.Weather{Status: 404}, "route_not_found"},
+		{stytchtest.Weather{Status: 404, ErrorType: "user_not_found"}, "user_not_found"},
+		{stytchtest.Weather{Status: 418}, "bad_request"},
+		{stytchtest.Weather{Status: 429}, "too_many_requests"},
+		{stytchtest.Weather{Status: 500}, "internal_server_error"},
+		{stytchtest.Weather{Status: 502}, "internal_server_error"},
+		{stytchtest.Weather{Status: 503}, "server_unavailable"},
+	} {
+		srv.SetWeather(policyPath, tt.weather)
+		a := get(t, srv, policyPath)
+		a.want(t, tt.weather.Status, tt.errorType)
+		if a.body["status_code"] != float64(tt.weather.Status) {
+			t.Errorf("got status_code %v, want %d", a.body["status_code"], tt.weather.Status)
+		}
+	}
+	srv.SetWeather(policyPath, stytchtest.Weather{})
+	get(t, srv, policyPath).want(t, 200, "")
+}
+
+func TestWeatherKeepsToItsEndpoint(t *testing.T) {
+	srv, user, _ := world(t)
+	srv.SetWeather(policyPath, stytchtest.Weather{Status: 500})
+	get(t, srv, "/v1/users/"+user.ID).want(t, 200, "")
+	srv.SetWeather("", stytchtest.Weather{Status: 503})
+	get(t, srv, "/v1/users/"+user.ID).want(t, 503, "server_unavailable")
+	get(t, srv, "/.well-known/jwks.json").want(t, 503, "server_unavailable")
+	get(t, srv, policyPath).want(t, 500, "internal_server_error")
+	srv.SetWeather("", stytchtest.Weather{})
+	get(t, srv, "/v1/users/"+user.ID).want(t, 200, "")
+	panics(t, "a misspelt pattern", func() { srv.SetWeather("/v1/policy", stytchtest.Weather{}) })
+	panics(t, "a status that is no error", func() { srv.SetWeather(policyPath, stytchtest.Weather{Status: 200}) })
+	srv.Calls("") // a panic leaves no lock behind
+}
+
+func TestRetryAfterReachesTheTypedClient(t *testing.T) {
+	srv := stytchtest.NewServer()
+	h := http.Header{"Retry-After": {"7"}}
+	srv.SetWeather(policyPath, stytchtest.Weather{Status: 429, Header: h})
+	h.Set("Retry-After", "changed after")
+	_, err := typed(t, srv).Policy(t.Context())
+	var e *stytch.Error
+	if !errors.As(err, &e) || e.StatusCode != 429 || e.RetryAfter != 7*time.Second || e.Type != "too_many_requests" {
+		t.Errorf("got %v, want a 429 with 7 s", err)
+	}
+}
+
+func TestADelayPassesBeforeTheAnswerIsMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, user, _ := world(t)
+		session := srv.StartSession(user.ID, stytchtest.SessionOptions{Duration: 10 * time.Second})
+		srv.SetWeather("/v1/sessions/authenticate", stytchtest.Weather{Delay: 9 * time.Second})
+		start := time.Now()
+		body := `{"session_token":"` + session.Token + `"}`
+		post(t, srv, "/v1/sessions/authenticate", body).want(t, 200, "")
+		if got := time.Since(start); got != 9*time.Second {
+			t.Errorf("got an answer after %v, want 9s", got)
+		}
+		post(t, srv, "/v1/sessions/authenticate", body).want(t, 404, "session_not_found")
+		srv.SetWeather("/v1/sessions/authenticate", stytchtest.Weather{Delay: time.Second, Status: 500})
+		post(t, srv, "/v1/sessions/authenticate", body).want(t, 500, "internal_server_error")
+		if got := time.Since(start); got != 19*time.Second {
+			t.Errorf("got the last answer after %v, want 19s", got)
+		}
+	})
+}
+
+func TestADelayHoldsNobodyElseUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, user, _ := world(t)
+		srv.SetWeather("", stytchtest.Weather{Delay: time.Minute})
+		start := time.Now()
+		for range 10 {
+			go get(t, srv, "/v1/users/"+user.ID)
+		}
+		synctest.Wait()
+		srv.SetWeather("", stytchtest.Weather{})
+		get(t, srv, "/v1/users/"+user.ID).want(t, 200, "")
+		if time.Since(start) != 0 {
+			t.Error("a call in fair weather waited")
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got := srv.Calls("/v1/users/{user_id}"); got != 11 {
+			t.Errorf("got %d calls, want 11", got)
+		}
+	})
+}
+
+func TestACallerMayGiveUpDuringADelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := stytchtest.NewServer()
+		srv.SetWeather(policyPath, stytchtest.Weather{Delay: time.Hour})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		_, err := srv.Client().Do(newRequest(t, srv, "GET", policyPath, "").WithContext(ctx))
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
+			t.Errorf("got %v after %v, want the deadline after 1s", err, time.Since(start))
+		}
+		_, err = srv.Client().Do(newRequest(t, srv, "GET", policyPath, "").WithContext(ctx))
+		if !errors.Is(err, context.DeadlineExceeded) || srv.Calls(policyPath) != 1 {
+			t.Errorf("got %v and %d calls, want an ended context to make no call", err, srv.Calls(policyPath))
+		}
+	})
+}
+
+func TestTheClientReachesItsServerOnly(t *testing.T) {
+	srv := stytchtest.NewServer()
+	for _, url := range []string{
+		"https://api.stytch.com/v1/rbac/policy", "https://test.stytch.com/", "http://stytch.invalid/v1/rbac/policy",
+		"https://stytch.invalid:8443/", "https://stytch.invalid.example.com/", "http://127.0.0.1/",
+	} {
+		closed := &body{Reader: strings.NewReader("x")}
+		r, err := http.NewRequestWithContext(t.Context(), "POST", url, closed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = srv.Client().Do(r)
+		var dial *net.OpError
+		if !errors.As(err, &dial) || dial.Op != "dial" {
+			t.Errorf("%s: got %v, want an error of dialling", url, err)
+		}
+		if !closed.closed {
+			t.Errorf("%s: the body was not closed", url)
+		}
+	}
+	if got := srv.Calls(""); got != 0 {
+		t.Errorf("got %d calls, want none", got)
+	}
+}
+
+type body struct {
+	io.Reader
+	closed bool
+}
+
+func (b *body) Close() error { b.closed = true; return nil }
+
+func TestTheClientCarriesLargeAnswers(t *testing.T) {
+	srv := stytchtest.NewServer()
+	var roles []stytch.Role
+	for range 1000 {
+		roles = append(roles, stytch.Role{ID: "r", Description: strings.Repeat("x", 4096)})
+	}
+	srv.SetPolicy(stytch.Policy{Roles: roles})
+	r := newRequest(t, srv, "GET", policyPath, "")
+	resp, err := srv.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil || bytes.Count(raw, []byte("x")) < 4096*1000 || resp.ContentLength != int64(len(raw)) || resp.Request != r {
+		t.Errorf("got %d bytes of %d and error %v", len(raw), resp.ContentLength, err)
+	}
+}
