@@ -248,7 +248,7 @@ func sessionFields(body map[string]any, d time.Duration, claims map[string]any) 
 	if len(claims) == 0 {
 		return nil
 	}
-	b, err := json.Marshal(claims)
+	b, err := encode(claims)
 	if err != nil {
 		return field("session_custom_claims", "cannot be written as JSON")
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -146,11 +145,23 @@ func (c *Client) ProjectID() string { return c.projectID }
 
 // post sends body as JSON and decodes a successful answer into answer.
 func (c *Client) post(ctx context.Context, path string, body map[string]any, answer any) error {
-	b, err := json.Marshal(body)
+	b, err := encode(body)
 	if err != nil {
-		return errors.New("stytch: session_custom_claims cannot be written as JSON")
+		return field("session_custom_claims", "cannot be written as JSON")
 	}
 	return c.call(ctx, http.MethodPost, path, b, answer)
+}
+
+// encode writes JSON as it is: escaped for HTML, a password or a claim would
+// still be the same, but longer than the limit that its author counted against.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
 func (c *Client) get(ctx context.Context, path string, answer any) error {
@@ -239,6 +250,3 @@ func retryAfter(v string) time.Duration {
 	}
 	return 0
 }
-
-// field makes the error of a parameter that the API would refuse.
-func field(name, problem string) error { return fmt.Errorf("stytch: %s %s", name, problem) }

@@ -17,6 +17,7 @@ const (
 	TypeInvalidSessionID        = "invalid_session_id"
 	TypeUserNotFound            = "user_not_found"
 	TypeEmailNotFound           = "email_not_found"
+	TypeInvalidEmail            = "invalid_email"
 	TypeNoUserPassword          = "no_user_password"
 	TypeResetPassword           = "reset_password"
 	TypeUserLockLimitReached    = "user_lock_limit_reached"
@@ -67,6 +68,16 @@ func (e *Error) Misconfigured() bool {
 	}
 	return false
 }
+
+// A ParamError is a parameter that Stytch would refuse; no call was made.
+type ParamError struct {
+	Field   string // as the API names it, such as "session_token"
+	Problem string // a fixed text
+}
+
+func (e *ParamError) Error() string { return "stytch: " + e.Field + " " + e.Problem }
+
+func field(name, problem string) error { return &ParamError{name, problem} }
 
 // An InvalidAnswerError says that Stytch answered with success, but the body
 // cannot be trusted: it is not strict JSON, too long, or lacks an id.

@@ -45,7 +45,7 @@ type Scope struct {
 func (p *Policy) Allows(sessionRoles []string, resource, action string) bool {
 	for i := range p.Roles {
 		role := &p.Roles[i]
-		if role.grants(resource, action) && slices.Contains(sessionRoles, role.ID) {
+		if slices.Contains(sessionRoles, role.ID) && role.grants(resource, action) {
 			return true
 		}
 	}

@@ -3,6 +3,7 @@ package stytch
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -25,7 +26,22 @@ type Session struct {
 
 	// CustomClaims is the JSON object of the session's custom claims; nil if
 	// there are none. Claims decodes it.
-	CustomClaims json.RawMessage `json:"custom_claims,omitempty"`
+	CustomClaims Object `json:"custom_claims,omitempty"`
+}
+
+// An Object is a JSON object as Stytch sent it; nil stands for none, or null.
+type Object []byte
+
+// MarshalJSON gives the object back as it came.
+func (o Object) MarshalJSON() ([]byte, error) { return json.RawMessage(o).MarshalJSON() }
+
+// UnmarshalJSON keeps a copy of the object.
+func (o *Object) UnmarshalJSON(data []byte) error {
+	*o = nil
+	if string(data) != "null" {
+		*o = slices.Clone(data)
+	}
+	return nil
 }
 
 // Claims decodes the session's custom claims into v, as json.Unmarshal does.

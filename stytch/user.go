@@ -1,9 +1,6 @@
 package stytch
 
-import (
-	"encoding/json"
-	"time"
-)
+import "time"
 
 // A User is a person who can sign in, as GET /v1/users/{user_id} gives it.
 // See https://stytch.com/docs/api/user-object. Lists are empty, never null, in
@@ -25,8 +22,8 @@ type User struct {
 
 	// TrustedMetadata is written by the app's back end only, UntrustedMetadata
 	// also by the user's browser. Both are JSON objects; nil if not stated.
-	TrustedMetadata   json.RawMessage `json:"trusted_metadata,omitempty"`
-	UntrustedMetadata json.RawMessage `json:"untrusted_metadata,omitempty"`
+	TrustedMetadata   Object `json:"trusted_metadata,omitempty"`
+	UntrustedMetadata Object `json:"untrusted_metadata,omitempty"`
 
 	CreatedAt     time.Time  `json:"created_at,omitzero"`
 	ExternalID    *string    `json:"external_id"` // the app's own id of the user, nil if not set
