@@ -8,8 +8,28 @@ import (
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// ask asks Stytch about a session, once for all who send the same credential.
+// ask asks Stytch about a session, and holds the answer against what was
+// revoked here: the call may have begun before that.
 func (a *Authenticator) ask(ctx context.Context, p stytch.AuthenticateSessionParams, key digest, generation uint64) (*entry, error) {
+	if a.revoked.hasDigest(key, time.Now()) {
+		return nil, errRevoked
+	}
+	e, err := a.askStytch(ctx, p, key, generation)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	if a.revoked.has(e.session.ID, now) || a.revoked.hasDigest(key, now) {
+		return nil, errRevoked
+	}
+	if end := e.session.ExpiresAt; !end.IsZero() && !now.Before(end) {
+		return nil, errEnded
+	}
+	return e, nil
+}
+
+// askStytch makes one call for all who send the same credential at one time.
+func (a *Authenticator) askStytch(ctx context.Context, p stytch.AuthenticateSessionParams, key digest, generation uint64) (*entry, error) {
 	if a.caches.isRejected(key, time.Now()) {
 		return nil, errRejected
 	}
@@ -22,18 +42,7 @@ func (a *Authenticator) ask(ctx context.Context, p stytch.AuthenticateSessionPar
 		}
 		return a.keepAnswer(answer, p.SessionToken != "", key, generation, asked), nil
 	})
-	if err != nil {
-		return nil, a.refusal(err, key)
-	}
-	// The call may have begun before the session was revoked, or its end come.
-	now := time.Now()
-	if a.revoked.has(e.session.ID, now) {
-		return nil, errRevoked
-	}
-	if end := e.session.ExpiresAt; !end.IsZero() && !now.Before(end) {
-		return nil, errEnded
-	}
-	return e, nil
+	return e, a.refusal(err, key)
 }
 
 // keepAnswer makes an entry of Stytch's answer and remembers it under the token
@@ -110,6 +119,12 @@ func (a *Authenticator) refusal(err error, key digest) error {
 	}
 	if isNo(err) {
 		a.caches.rejection(key, time.Now())
+	}
+	return a.refusalOf(err)
+}
+
+func (a *Authenticator) refusalOf(err error) error {
+	if isNo(err) {
 		return &Error{Kind: ErrInvalidSession, Reason: ReasonRejected, cause: err}
 	}
 	return a.upstream.unavailable(err)

@@ -69,6 +69,11 @@ type Config struct {
 	// minute; if negative, every request asks.
 	CacheTTL time.Duration
 
+	// PolicyMaxAge is how long the RBAC policy is used when it cannot be
+	// refreshed; after that guard.Permission answers 503. If zero, an hour; at
+	// least a minute.
+	PolicyMaxAge time.Duration
+
 	// Timeout bounds one call to Stytch. If zero, 3 seconds. A call always has
 	// an end: negative is an error.
 	Timeout time.Duration
@@ -109,6 +114,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.CacheTTL == 0 {
 		c.CacheTTL = time.Minute
 	}
+	c.PolicyMaxAge = orDefault(c.PolicyMaxAge, time.Hour)
 	c.Timeout = orDefault(c.Timeout, 3*time.Second)
 	if c.MaxInFlight == 0 {
 		c.MaxInFlight = 64
@@ -146,6 +152,9 @@ func (c *Config) check() error {
 	}
 	if c.MaxInFlight < 0 {
 		return errors.New("MaxInFlight is negative")
+	}
+	if c.PolicyMaxAge != 0 && c.PolicyMaxAge < time.Minute {
+		return errors.New("PolicyMaxAge is less than a minute")
 	}
 	if c.Timeout < 0 {
 		return errors.New("Timeout is negative: a call to Stytch always has an end")

@@ -1,6 +1,8 @@
 package sessionauth
 
 import (
+	"context"
+	"errors"
 	"time"
 
 	"github.com/sessionauth/sessionauth/internal/sessionjwt"
@@ -51,6 +53,12 @@ const (
 	ReasonRejected     Reason = "rejected"      // Stytch says no
 	ReasonOtherSession Reason = "other_session" // token and JWT are of two sessions
 
+	ReasonRole       Reason = "role"       // none of the roles asked for
+	ReasonPermission Reason = "permission" // the policy does not allow it
+	ReasonFactor     Reason = "factor"     // none of the factors asked for
+	ReasonRecency    Reason = "recency"    // no factor fresh enough
+
+	ReasonNoPolicy      Reason = "no_policy"      // no RBAC policy to decide by
 	ReasonNoKeySet      Reason = "no_key_set"     // no key to verify a JWT with
 	ReasonUnreachable   Reason = "unreachable"    // connection refused, reset, timed out
 	ReasonStytchFailing Reason = "stytch_failing" // an error or an answer that makes no sense
@@ -61,10 +69,48 @@ const (
 	ReasonInternal      Reason = "internal"       // an error or panic in this process
 )
 
+// A Check is which question an Event answers.
+type Check string
+
+// The checks.
+const (
+	CheckedSession    Check = "session"    // may the request pass at all
+	CheckedPermission Check = "permission" // does the policy allow it
+)
+
 // An Event is one decision, for metrics and traces. It names nobody.
 type Event struct {
 	Decider Decider       // who decided; empty if nobody had to be asked
+	Check   Check         // what was asked; a refusal by Reject is of the session
 	Outcome Outcome       // what became of the request
 	Reason  Reason        // why it did not pass; empty if it did
 	Latency time.Duration // from the arrival at the middleware to the decision
+
+	// PolicyAge is how old the RBAC policy was that decided; zero if none did.
+	PolicyAge time.Duration
+}
+
+func (a *Authenticator) startClock() time.Time {
+	if a.config.Observe == nil {
+		return time.Time{}
+	}
+	return time.Now()
+}
+
+func (a *Authenticator) observe(ctx context.Context, d *decided, began time.Time, anonymous bool) {
+	if a.config.Observe == nil {
+		return
+	}
+	e := Event{Decider: d.by, Check: CheckedSession, Outcome: Passed, Latency: time.Since(began)}
+	var ours *Error
+	if errors.As(d.err, &ours) && ours.Reason == ReasonPermission {
+		e.Check, e.PolicyAge = CheckedPermission, ours.policyAge
+	}
+	if d.err != nil {
+		e.Outcome, e.Reason = answerTo(d.err).outcome, reasonOf(d.err)
+		if anonymous {
+			e.Outcome = Anonymous
+		}
+	}
+	a.config.Observe(ctx, e)
 }

@@ -33,9 +33,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/sessionauth/sessionauth/internal/kept"
 	"github.com/sessionauth/sessionauth/internal/sessionjwt"
 	"github.com/sessionauth/sessionauth/stytch"
 )
@@ -49,10 +51,16 @@ type Authenticator struct {
 	verifier *sessionjwt.Verifier
 	upstream *upstream
 	caches   *caches
+	policies *kept.Value[*stytch.Policy]
 	revoked  *revokedList
 	origins  *http.CrossOriginProtection
 
-	lastRetry atomic.Int64 // of unconfirmed revocations, Unix nanoseconds
+	rechecked *cache[*entry] // by session id, see recheck
+	lastRetry atomic.Int64   // of unconfirmed revocations, Unix nanoseconds
+
+	projectMu      sync.Mutex
+	projectChecked time.Time // see checkProject
+	projectError   error
 }
 
 // New checks the whole configuration and makes an Authenticator. Errors name
@@ -88,10 +96,12 @@ func newAuthenticator(config Config) (*Authenticator, error) {
 		}
 	}
 	a := &Authenticator{
-		config:  &c,
-		client:  client,
-		caches:  newCaches(c.CacheSize, c.CacheTTL),
-		origins: origins,
+		config: &c,
+		client: client,
+		caches: newCaches(c.CacheSize, c.CacheTTL),
+
+		rechecked: newCache[*entry](maxAnswers),
+		origins:   origins,
 		// A JWT lives for at most an hour, an answer for CacheTTL.
 		revoked: &revokedList{keep: max(time.Hour, c.CacheTTL) + c.Leeway},
 	}
@@ -101,6 +111,7 @@ func newAuthenticator(config Config) (*Authenticator, error) {
 		logger:    a.logger,
 		succeeded: a.retryRevocations,
 	}
+	a.policies = newPolicies(a)
 	a.verifier = &sessionjwt.Verifier{
 		Issuers: c.Issuers, Audience: c.ProjectID, Leeway: c.Leeway,
 		Keys: sessionjwt.NewKeySet(func(ctx context.Context) ([]byte, error) {
@@ -191,31 +202,14 @@ func (a *Authenticator) guarded(d *decided, decide func()) {
 	decide()
 }
 
-func (a *Authenticator) startClock() time.Time {
-	if a.config.Observe == nil {
-		return time.Time{}
-	}
-	return time.Now()
-}
-
-func (a *Authenticator) observe(ctx context.Context, d *decided, began time.Time, anonymous bool) {
-	if a.config.Observe == nil {
-		return
-	}
-	e := Event{Decider: d.by, Outcome: Passed, Latency: time.Since(began)}
-	if d.err != nil {
-		e.Outcome, e.Reason = answerTo(d.err).outcome, reasonOf(d.err)
-		if anonymous {
-			e.Outcome = Anonymous
-		}
-	}
-	a.config.Observe(ctx, e)
-}
-
 // Authenticate decides about a request as Require does, without answering it:
-// for frameworks with middleware of another shape. WriteError answers its
+// for frameworks with middleware of another shape. Behind this Authenticator's
+// Require or Optional it gives what those decided. WriteError answers its
 // errors.
 func (a *Authenticator) Authenticate(r *http.Request) (*Identity, error) {
+	if d := fromContext(r.Context()); d != nil && d.auth == a {
+		return d.result()
+	}
 	return a.decideRequest(r, false).result()
 }
 
@@ -286,7 +280,7 @@ func (a *Authenticator) Forget(ids ...string) {
 // Warm fetches the key set ahead of traffic, so that the first request with a
 // JWT does not wait for it. The error is ErrUnavailable.
 func (a *Authenticator) Warm(ctx context.Context) error {
-	if err := a.verifier.Keys.Fetch(ctx); err != nil {
+	if err := a.verifier.Keys.Load(ctx); err != nil {
 		return a.localError(err)
 	}
 	return nil

@@ -19,6 +19,10 @@ var (
 	ErrForbidden      = errors.New("sessionauth: not allowed")                // 403: known user, role or permission missing
 	ErrStepUp         = errors.New("sessionauth: fresh factor required")      // 401: RFC 9470
 	ErrUnavailable    = errors.New("sessionauth: cannot decide at this time") // 503: Stytch cannot be asked; never a no
+
+	ErrSignIn          = errors.New("sessionauth: sign-in refused")        // 401: wrong e-mail address or password, and nobody says which
+	ErrResetPassword   = errors.New("sessionauth: password must be reset") // 403: Stytch asks for a new password first
+	ErrTooManyAttempts = errors.New("sessionauth: too many attempts")      // 429: user locked, or too many requests
 )
 
 // An Error is a decision other than yes. Its text holds nothing of the request
@@ -27,13 +31,15 @@ type Error struct {
 	Kind   error  // one of the sentinels
 	Reason Reason // why, from a closed set
 
-	RetryAfter time.Duration // with ErrUnavailable: when it is worth asking again
+	Status     int           // with ErrInvalidRequest: another 4xx, such as 405 or 413; zero is 400, with a challenge
+	RetryAfter time.Duration // with ErrUnavailable and ErrTooManyAttempts: when it is worth asking again
 	MaxAge     time.Duration // with ErrStepUp: how fresh a factor must be; zero if that is not asked
 	ACRValues  []string      // with ErrStepUp: which factors would do
 	Resource   string        // with ErrForbidden: the missing permission
 	Action     string
 
-	cause error
+	cause     error
+	policyAge time.Duration // of the policy that refused
 }
 
 // Error names the kind and the reason.
@@ -82,6 +88,9 @@ var answers = []answer{
 	{ErrForbidden, Refused, http.StatusForbidden, "forbidden", "Not allowed", "insufficient_scope"},
 	{ErrStepUp, Refused, http.StatusUnauthorized, "step-up", "Fresh authentication required", "insufficient_user_authentication"},
 	{ErrInvalidSession, Refused, http.StatusUnauthorized, "invalid-session", "Invalid session", "invalid_token"},
+	{ErrSignIn, Refused, http.StatusUnauthorized, "sign-in-refused", "Wrong e-mail address or password", ""},
+	{ErrResetPassword, Refused, http.StatusForbidden, "reset-password", "The password must be reset", ""},
+	{ErrTooManyAttempts, Refused, http.StatusTooManyRequests, "too-many-attempts", "Too many attempts", ""},
 	{ErrNoCredential, Refused, http.StatusUnauthorized, "no-credential", "Authentication required", ""},
 }
 
@@ -108,25 +117,30 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	if !errors.As(err, &e) {
 		e = &Error{}
 	}
+	status := a.status
+	refinesStatus := a.kind == ErrInvalidRequest && 400 <= e.Status && e.Status < 500
+	if refinesStatus {
+		status = e.Status
+	}
 	h := w.Header()
-	if a.status == http.StatusUnauthorized || a.challenge != "" {
+	if status == http.StatusUnauthorized || a.challenge != "" && !refinesStatus {
 		h.Set("WWW-Authenticate", a.challengeHeader(e))
 	}
-	if a.status == http.StatusServiceUnavailable {
+	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
 		h.Set("Retry-After", strconv.FormatInt(max(1, int64((e.RetryAfter+time.Second-1)/time.Second)), 10))
 	}
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Del("Content-Length")
-	w.WriteHeader(a.status)
+	w.WriteHeader(status)
 	body, _ := json.Marshal(struct { // strings and a number always can be written
 		Type     string `json:"type"`
 		Title    string `json:"title"`
 		Status   int    `json:"status"`
 		Resource string `json:"resource,omitempty"`
 		Action   string `json:"action,omitempty"`
-	}{problemType + a.problem, a.title, a.status, e.Resource, e.Action})
+	}{problemType + a.problem, a.title, status, e.Resource, e.Action})
 	_, _ = w.Write(append(body, '\n'))
 }
 

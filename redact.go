@@ -32,3 +32,12 @@ func (*Authenticator) Format(s fmt.State, _ rune) { redact(s, "Authenticator") }
 func (*Authenticator) MarshalJSON() ([]byte, error) {
 	return []byte(`"sessionauth.Authenticator{redacted}"`), nil
 }
+
+// Format prints the ids and no credential.
+func (id Identity) Format(s fmt.State, _ rune) {
+	session, user := "", ""
+	if id.Session != nil {
+		session, user = id.Session.ID, id.Session.UserID
+	}
+	_, _ = fmt.Fprintf(s, "sessionauth.Identity{%s %s redacted}", session, user)
+}

@@ -1,17 +1,14 @@
 package sessionauth
 
 import (
-	"context"
-	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/sessionauth/sessionauth/internal/deadline"
-	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// maxRevoked bounds the revoked list. See revokedList.add.
+// maxRevoked bounds the revoked list. See shrink.
 const maxRevoked = 100_000
 
 // longestSession is what Stytch allows: 366 days.
@@ -27,12 +24,16 @@ type revokedList struct {
 	floor   atomic.Int64 // Unix nanoseconds; what was vouched for earlier must be asked of Stytch
 
 	mu    sync.RWMutex
-	marks map[string]mark // by session id
+	marks map[string]mark // by session id, or by digest where the id is unknown
 }
 
 type mark struct {
 	end       deadline.Deadline
 	confirmed bool // by Stytch
+
+	// credential is what to sign out again with until Stytch confirms, where
+	// the session's id could not be found out. Nil where it is the key.
+	credential *Credential
 }
 
 // has reports whether a session was revoked here.
@@ -46,6 +47,9 @@ func (l *revokedList) has(sessionID string, now time.Time) bool {
 	return ok && !m.end.Passed(now)
 }
 
+// hasDigest reports whether a credential of an unknown session was signed out.
+func (l *revokedList) hasDigest(k digest, now time.Time) bool { return l.has(string(k[:]), now) }
+
 // predates reports whether something was vouched for before marks had to be
 // dropped, so that its session may be a revoked one.
 func (l *revokedList) predates(vouchedAt time.Time) bool {
@@ -53,29 +57,31 @@ func (l *revokedList) predates(vouchedAt time.Time) bool {
 	return floor != 0 && vouchedAt.UnixNano() <= floor
 }
 
-// add marks a session. Confirmed is kept while a JWT or an entry of the session
-// could still be accepted; unconfirmed until Stytch confirms, or no session
-// lives so long.
-func (l *revokedList) add(sessionID string, confirmed bool, now time.Time) {
+// confirm marks what Stytch says is revoked. It is kept while a JWT or an entry
+// of the session could still be accepted.
+func (l *revokedList) confirm(key string, now time.Time) {
+	l.set(key, mark{end: deadline.In(now, l.keep), confirmed: true}, now)
+}
+
+// deny marks what Stytch has not confirmed, until it does or no session lives
+// so long.
+func (l *revokedList) deny(key string, credential *Credential, now time.Time) {
+	l.set(key, mark{end: deadline.In(now, longestSession), credential: credential}, now)
+}
+
+func (l *revokedList) set(key string, m mark, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if old, ok := l.marks[sessionID]; ok && old.confirmed && !old.end.Passed(now) && !confirmed {
-		confirmed = true // it was confirmed before
-	}
-	end := deadline.In(now, longestSession)
-	if confirmed {
-		end = deadline.In(now, l.keep)
-	}
 	if l.marks == nil {
 		l.marks = map[string]mark{}
 	}
 	if len(l.marks) >= maxRevoked {
 		l.shrink(now)
 	}
-	l.drop(sessionID)
-	l.marks[sessionID] = mark{end, confirmed}
+	l.drop(key)
+	l.marks[key] = m
 	l.size.Add(1)
-	if !confirmed {
+	if !m.confirmed {
 		l.pending.Add(1)
 	}
 }
@@ -84,103 +90,50 @@ func (l *revokedList) add(sessionID string, confirmed bool, now time.Time) {
 // are confirmed. Nothing is let in by that: the moment is noted, and what was
 // vouched for before it is asked of Stytch.
 func (l *revokedList) shrink(now time.Time) {
-	for id, m := range l.marks {
+	for key, m := range l.marks {
 		if m.end.Passed(now) {
-			l.drop(id)
+			l.drop(key)
 		}
 	}
 	if len(l.marks) < maxRevoked*9/10 {
 		return
 	}
 	l.floor.Store(now.UnixNano())
-	for id, m := range l.marks {
+	for key, m := range l.marks {
 		if m.confirmed {
-			l.drop(id)
+			l.drop(key)
 		}
 	}
 }
 
-func (l *revokedList) remove(sessionID string) {
+func (l *revokedList) remove(key string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.drop(sessionID)
+	l.drop(key)
 }
 
 // drop is called with mu held.
-func (l *revokedList) drop(sessionID string) {
-	m, ok := l.marks[sessionID]
+func (l *revokedList) drop(key string) {
+	m, ok := l.marks[key]
 	if !ok {
 		return
 	}
-	delete(l.marks, sessionID)
+	delete(l.marks, key)
 	l.size.Add(-1)
 	if !m.confirmed {
 		l.pending.Add(-1)
 	}
 }
 
-// unconfirmed returns some of the sessions whose revocation Stytch has not
-// confirmed.
-func (l *revokedList) unconfirmed(most int) []string {
+// unconfirmed returns some of what Stytch has not confirmed, by key.
+func (l *revokedList) unconfirmed(most int) map[string]*Credential {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	var ids []string
-	for id, m := range l.marks {
-		if !m.confirmed && len(ids) < most {
-			ids = append(ids, id)
+	some := map[string]*Credential{}
+	for key, m := range l.marks {
+		if !m.confirmed && len(some) < most {
+			some[key] = m.credential
 		}
 	}
-	return ids
-}
-
-// Revoke ends a session at Stytch, and here at once: this process accepts
-// neither its token nor any JWT of it from now on.
-//
-// If Stytch cannot be asked the error is ErrUnavailable; the session is refused
-// here all the same, and later calls to Stytch try again in passing until it
-// confirms. Any other error means that the session id is none, and nothing was
-// revoked.
-func (a *Authenticator) Revoke(ctx context.Context, sessionID string) error {
-	if sessionID == "" {
-		return errors.New("sessionauth: Revoke: the session id is empty")
-	}
-	a.revoked.add(sessionID, false, time.Now())
-	a.caches.forget(map[string]bool{sessionID: true})
-	return a.revokeAtStytch(ctx, sessionID)
-}
-
-func (a *Authenticator) revokeAtStytch(ctx context.Context, sessionID string) error {
-	_, err := share(ctx, a.upstream, "revoke:"+sessionID, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, a.client.RevokeSession(ctx, stytch.RevokeSessionParams{SessionID: sessionID})
-	})
-	var se *stytch.Error
-	switch {
-	case err == nil, errors.As(err, &se) && se.Type == stytch.TypeSessionNotFound:
-		a.revoked.add(sessionID, true, time.Now())
-		return nil
-	case se != nil && se.Type == stytch.TypeInvalidSessionID:
-		a.revoked.remove(sessionID)
-		return se
-	}
-	return a.upstream.unavailable(err)
-}
-
-// retryRevocations tries again, after a call has shown that Stytch can be
-// asked, what it could not confirm before. At most one such round a second.
-func (a *Authenticator) retryRevocations() {
-	if a.revoked.pending.Load() == 0 {
-		return
-	}
-	now := time.Now().UnixNano()
-	last := a.lastRetry.Load()
-	if now-last < int64(time.Second) || !a.lastRetry.CompareAndSwap(last, now) {
-		return
-	}
-	go func() {
-		for _, id := range a.revoked.unconfirmed(8) {
-			if a.revokeAtStytch(context.Background(), id) != nil {
-				return
-			}
-		}
-	}()
+	return some
 }

@@ -23,6 +23,8 @@ type upstream struct {
 
 	succeeded func() // told after each call that Stytch answered
 
+	// trusted is set once a call with the project's secret has succeeded.
+	trusted   atomic.Bool
 	lastAlarm atomic.Int64 // Unix nanoseconds
 }
 
@@ -35,12 +37,18 @@ type panicError struct{}
 
 func (panicError) Error() string { return "sessionauth: internal error" }
 
-// share runs call once for all who ask for the same key at the same time. The
-// call goes on when the request that began it goes away, and each caller waits
+// share runs call, which sends the secret, once for all who ask for the same key
+// at the same time. The call goes on when the request that began it goes away, and each caller waits
 // no longer than its own ctx.
 func share[T any](ctx context.Context, u *upstream, key string, call func(context.Context) (T, error)) (T, error) {
 	detached := context.WithoutCancel(ctx)
-	results := u.flights.DoChan(key, func() (any, error) { return run(detached, u, call) })
+	results := u.flights.DoChan(key, func() (any, error) {
+		answer, err := run(detached, u, call)
+		if err == nil || isNo(err) {
+			u.trusted.Store(true)
+		}
+		return answer, err
+	})
 	select {
 	case r := <-results:
 		answer, _ := r.Val.(T)
@@ -105,6 +113,13 @@ func isNo(err error) bool {
 func isNotFound(err error) bool {
 	var se *stytch.Error
 	return errors.As(err, &se) && se.Type == stytch.TypeSessionNotFound
+}
+
+// isForbidden reports whether Stytch says that the session may not do what the
+// call asked about. The session itself is alive.
+func isForbidden(err error) bool {
+	var se *stytch.Error
+	return errors.As(err, &se) && se.Type == stytch.TypeSessionAuthorization
 }
 
 // unavailable turns everything else into "cannot decide": our own credentials

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth/internal/deadline"
+	"github.com/sessionauth/sessionauth/internal/kept"
 	"github.com/sessionauth/sessionauth/internal/sessionjwt"
 	"github.com/sessionauth/sessionauth/stytch"
 )
@@ -40,11 +41,15 @@ func (a *Authenticator) decideOne(ctx context.Context, token, jwt string) (*entr
 	if !isSessionToken(token) {
 		token = "" // as if it had not come along
 	}
-	key := digestOf(jwt)
-	if e, ok := a.caches.jwts.get(key); ok && a.holds(e, time.Now()) {
+	key, now := digestOf(jwt), time.Now()
+	signedOut := a.revoked.hasDigest(key, now)
+	if e, ok := a.caches.jwts.get(key); ok && a.holds(e, now) && !signedOut {
 		return e, Cache, nil
 	}
 	t, err := a.verifyJWT(ctx, jwt)
+	if err == nil && signedOut {
+		err = errRevoked
+	}
 	if err != nil {
 		if token != "" {
 			return a.decideToken(ctx, token)
@@ -96,17 +101,22 @@ func (a *Authenticator) localError(err error) error {
 	if !errors.As(err, &missing) {
 		return err
 	}
-	if missing.Cause != nil {
-		// Say why, and raise the alarm where only an operator can help.
+	return a.missing(ReasonNoKeySet, missing.RetryAfter, missing.Cause)
+}
+
+// missing says that the key set or the policy cannot be had, and why. It raises
+// the alarm where only an operator can help.
+func (a *Authenticator) missing(reason Reason, retryAfter time.Duration, cause error) error {
+	if cause != nil && !errors.Is(cause, kept.ErrTooSoon) {
 		var e *Error
-		if !errors.As(a.upstream.unavailable(missing.Cause), &e) {
+		if !errors.As(a.upstream.unavailable(cause), &e) {
 			return panicError{}
 		}
 		if e.Reason == ReasonMisconfigured || e.Reason == ReasonCanceled {
 			return e
 		}
 	}
-	return &Error{Kind: ErrUnavailable, Reason: ReasonNoKeySet, RetryAfter: missing.RetryAfter, cause: missing.Cause}
+	return &Error{Kind: ErrUnavailable, Reason: reason, RetryAfter: retryAfter, cause: cause}
 }
 
 // isStale reports whether only Stytch can vouch for a good JWT now.
@@ -170,7 +180,7 @@ func (a *Authenticator) refresh(ctx context.Context, key digest, t *sessionjwt.T
 		if token == "" && !t.Foreign && isNotFound(err) {
 			// The signature was good, so the id is the session's own, and no
 			// other JWT of it needs to be asked about.
-			a.revoked.add(t.Session.ID, true, time.Now())
+			a.revoked.confirm(t.Session.ID, time.Now())
 		}
 		return nil, "", err
 	}
@@ -203,8 +213,8 @@ func (a *Authenticator) decideToken(ctx context.Context, token string) (*entry, 
 	if !isSessionToken(token) {
 		return nil, "", errMalformedSession
 	}
-	key := digestOf(token)
-	if e, ok := a.caches.tokens.get(key); ok && a.holds(e, time.Now()) {
+	key, now := digestOf(token), time.Now()
+	if e, ok := a.caches.tokens.get(key); ok && a.holds(e, now) && !a.revoked.hasDigest(key, now) {
 		return e, Cache, nil
 	}
 	e, err := a.ask(ctx, stytch.AuthenticateSessionParams{SessionToken: token}, key, a.caches.generation())

@@ -102,8 +102,8 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Token, error) {
 // Trusts reports whether the key that signed the token is still in the key set:
 // a withdrawn key takes the tokens verified with it along.
 func (v *Verifier) Trusts(t *Token, now time.Time) bool {
-	set := v.Keys.usable(now)
-	return set != nil && set.keys[t.keyID] == t.key
+	set := v.Keys.Usable(now)
+	return set != nil && set.Value[t.keyID] == t.key
 }
 
 // judge holds the claims of a token with a good signature against what we
@@ -127,9 +127,9 @@ func (v *Verifier) judge(c *claims, now time.Time) error {
 // never seen unless the set we hold is proof that the key does not exist.
 func (v *Verifier) key(ctx context.Context, c *compact) (*rsa.PublicKey, error) {
 	arrived := time.Now()
-	set := v.Keys.usable(arrived)
+	set := v.Keys.Usable(arrived)
 	if set != nil {
-		if key := set.keys[c.keyID]; key != nil {
+		if key := set.Value[c.keyID]; key != nil {
 			return key, nil
 		}
 	}
@@ -139,17 +139,17 @@ func (v *Verifier) key(ctx context.Context, c *compact) (*rsa.PublicKey, error) 
 		return nil, refused(BadTime)
 	}
 	issued = issued.Add(v.Leeway)
-	if set != nil && set.proves(arrived, issued) {
+	if set != nil && proves(set, arrived, issued) {
 		return nil, refused(UnknownKey)
 	}
-	err := v.Keys.refresh(ctx)
-	if set = v.Keys.usable(time.Now()); set == nil {
+	err := v.Keys.Refresh(ctx)
+	if set = v.Keys.Usable(time.Now()); set == nil {
 		return nil, v.Keys.unavailable(err)
 	}
-	if key := set.keys[c.keyID]; key != nil {
+	if key := set.Value[c.keyID]; key != nil {
 		return key, nil
 	}
-	if set.proves(arrived, issued) {
+	if proves(set, arrived, issued) {
 		return nil, refused(UnknownKey)
 	}
 	return nil, v.Keys.unavailable(err)

@@ -1,0 +1,222 @@
+package sessionauth
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/sessionauth/sessionauth/internal/deadline"
+	"github.com/sessionauth/sessionauth/stytch"
+)
+
+// The checks below are what package guard puts in front of a route; a handler
+// can ask them too. The Authenticator whose Require let the request in decides.
+// Where none did the error is ErrNoCredential. An error is never a pass.
+
+// decision gives what the Require in front found out. What NewContext put there
+// nobody has verified.
+func decision(ctx context.Context) (*decided, error) {
+	d := fromContext(ctx)
+	if d == nil || d.auth == nil {
+		return nil, ErrNoCredential
+	}
+	if d.err != nil {
+		return nil, d.err
+	}
+	return d, nil
+}
+
+// CheckRole fails with ErrForbidden unless the session has one of the roles.
+// Names match exactly.
+func CheckRole(ctx context.Context, anyOf ...string) error {
+	d, err := decision(ctx)
+	if err != nil {
+		return err
+	}
+	for _, role := range anyOf {
+		if slices.Contains(d.entry.session.Roles, role) {
+			return nil
+		}
+	}
+	return &Error{Kind: ErrForbidden, Reason: ReasonRole}
+}
+
+// CheckPermission fails with ErrForbidden unless the session's roles allow the
+// action on the resource, by the project's RBAC policy.
+func CheckPermission(ctx context.Context, resource, action string) error {
+	d, err := decision(ctx)
+	if err != nil {
+		return err
+	}
+	p, err := d.auth.policy(ctx)
+	if err != nil {
+		return err
+	}
+	age := time.Since(p.AsOf)
+	if !p.Value.Allows(d.entry.session.Roles, resource, action) {
+		return &Error{Kind: ErrForbidden, Reason: ReasonPermission, Resource: resource, Action: action, policyAge: age}
+	}
+	if d.auth.config.Observe != nil {
+		d.auth.config.Observe(ctx, Event{Decider: Local, Check: CheckedPermission, Outcome: Passed, PolicyAge: age})
+	}
+	return nil
+}
+
+// CheckFactor fails with ErrStepUp unless the session has a factor of one of
+// the types, such as "totp" or "webauthn". Before it refuses what a cache or a
+// JWT said it asks Stytch: the user may have stepped up elsewhere.
+func CheckFactor(ctx context.Context, anyOf ...string) error {
+	has := func(s *stytch.Session) bool {
+		return slices.ContainsFunc(s.Factors, func(f stytch.AuthenticationFactor) bool { return slices.Contains(anyOf, f.Type) })
+	}
+	return checkSession(ctx, has, &Error{Kind: ErrStepUp, Reason: ReasonFactor, ACRValues: anyOf})
+}
+
+// CheckFresh fails with ErrStepUp unless a factor of the session was
+// authenticated within maxAge. Like CheckFactor it asks before it refuses.
+func CheckFresh(ctx context.Context, maxAge time.Duration) error {
+	fresh := func(s *stytch.Session) bool { return time.Since(s.LastFactorAt()) <= maxAge }
+	return checkSession(ctx, fresh, &Error{Kind: ErrStepUp, Reason: ReasonRecency, MaxAge: maxAge})
+}
+
+func checkSession(ctx context.Context, ok func(*stytch.Session) bool, no error) error {
+	d, err := decision(ctx)
+	if err != nil {
+		return err
+	}
+	if ok(d.entry.session) {
+		return nil
+	}
+	if d.by == Stytch {
+		return no
+	}
+	e, err := d.auth.recheck(ctx, d)
+	if err != nil {
+		return err
+	}
+	if !ok(e.session) {
+		return no
+	}
+	return nil
+}
+
+// recheckTTL keeps a user who lacks a factor from costing a call per request.
+const recheckTTL = 5 * time.Second
+
+// recheck asks Stytch about the session of a request that a cache or a JWT let
+// in, once per session in 5 seconds.
+func (a *Authenticator) recheck(ctx context.Context, d *decided) (*entry, error) {
+	key := digestOf("session:" + d.entry.session.ID)
+	if e, ok := a.rechecked.get(key); ok && a.holds(e, time.Now()) {
+		return e, nil
+	}
+	asked := time.Now()
+	answer, err := share(ctx, a.upstream, flightKey("recheck", key, a.caches.generation()), func(ctx context.Context) (*stytch.AuthenticateSessionResponse, error) {
+		return a.client.AuthenticateSession(ctx, d.question(nil))
+	})
+	if err != nil {
+		return nil, a.refusalOf(err)
+	}
+	e, err := a.vouched(d, answer, asked)
+	if err != nil {
+		return nil, err
+	}
+	e.end = deadline.In(asked, recheckTTL)
+	a.rechecked.add(key, e)
+	return e, nil
+}
+
+// question is what Stytch is asked about a request's session: the token if
+// there is one, else the JWT.
+func (d *decided) question(check *stytch.AuthorizationCheck) stytch.AuthenticateSessionParams {
+	token, jwt := d.credential.Token, d.credential.JWT
+	if !isSessionToken(token) {
+		token = ""
+	}
+	if token != "" {
+		jwt = ""
+	}
+	return stytch.AuthenticateSessionParams{SessionToken: token, SessionJWT: jwt, AuthorizationCheck: check}
+}
+
+// vouched makes an entry of an answer about a request that was let in already:
+// it must be about the same session, and that not be revoked here.
+func (a *Authenticator) vouched(d *decided, answer *stytch.AuthenticateSessionResponse, asked time.Time) (*entry, error) {
+	if answer.Session.ID != d.entry.session.ID || answer.Session.UserID != d.entry.session.UserID {
+		return nil, errOtherSession
+	}
+	now := time.Now()
+	if a.revoked.has(answer.Session.ID, now) {
+		return nil, errRevoked
+	}
+	if end := answer.Session.ExpiresAt; !end.IsZero() && !now.Before(end) {
+		return nil, errEnded
+	}
+	e := &entry{session: &answer.Session, vouchedAt: asked, expiresAt: asked, refreshed: answer.SessionJWT}
+	if !a.config.SessionOnly {
+		e.user = &answer.User
+	}
+	return e, nil
+}
+
+// CheckLive makes Stytch vouch for this very request. The context it returns
+// carries what Stytch answered: fresh roles, factors and user.
+func CheckLive(ctx context.Context) (context.Context, error) {
+	d, _, err := askLive(ctx, nil)
+	if err != nil {
+		return ctx, err
+	}
+	return context.WithValue(ctx, contextKey{}, d), nil
+}
+
+// CheckPermissionLive asks Stytch, for this very request, whether the session
+// may do the action on the resource, and fails with ErrForbidden if not. The
+// context it returns carries what CheckLive's does, and the verdict.
+func CheckPermissionLive(ctx context.Context, resource, action string) (context.Context, error) {
+	d, verdict, err := askLive(ctx, &stytch.AuthorizationCheck{ResourceID: resource, Action: action})
+	if err != nil {
+		return ctx, err
+	}
+	ctx = context.WithValue(ctx, contextKey{}, d)
+	return context.WithValue(ctx, verdictKey{}, verdict), nil
+}
+
+type verdictKey struct{}
+
+// VerdictFromContext returns Stytch's verdict on the permission that
+// CheckPermissionLive, or guard.PermissionLive, asked about.
+func VerdictFromContext(ctx context.Context) (stytch.Verdict, bool) {
+	v, ok := ctx.Value(verdictKey{}).(*stytch.Verdict)
+	if !ok {
+		return stytch.Verdict{}, false
+	}
+	return stytch.Verdict{Authorized: v.Authorized, GrantingRoles: slices.Clone(v.GrantingRoles)}, true
+}
+
+// askLive makes a call of this request's own: an answer under way may be older
+// than the request. Nothing of it is cached: a verdict is no identity.
+func askLive(ctx context.Context, check *stytch.AuthorizationCheck) (*decided, *stytch.Verdict, error) {
+	d, err := decision(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	a, asked := d.auth, time.Now()
+	question := d.question(check)
+	if question.SessionToken == "" && question.SessionJWT == "" {
+		return nil, nil, errTwoUsers // a repeated cookie: nobody can say which is meant
+	}
+	answer, err := run(ctx, a.upstream, func(ctx context.Context) (*stytch.AuthenticateSessionResponse, error) {
+		return a.client.AuthenticateSession(ctx, question)
+	})
+	if isForbidden(err) {
+		return nil, nil, &Error{Kind: ErrForbidden, Reason: ReasonPermission, Resource: check.ResourceID, Action: check.Action, cause: err}
+	}
+	if err != nil {
+		return nil, nil, a.refusalOf(err)
+	}
+	e, err := a.vouched(d, answer, asked)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &decided{auth: a, credential: d.credential, entry: e, by: Stytch}, answer.Verdict, nil
+}

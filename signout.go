@@ -1,0 +1,136 @@
+package sessionauth
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sessionauth/sessionauth/stytch"
+)
+
+// Revoke ends a session at Stytch, and here at once: this process accepts
+// neither its token nor any JWT of it from now on.
+//
+// If Stytch cannot be asked the error is ErrUnavailable; the session is refused
+// here all the same, and later calls to Stytch try again in passing until it
+// confirms. Any other error means that the session id is none, and nothing was
+// revoked.
+func (a *Authenticator) Revoke(ctx context.Context, sessionID string) error {
+	if sessionID == "" {
+		return errors.New("sessionauth: Revoke: the session id is empty")
+	}
+	a.revoked.deny(sessionID, nil, time.Now())
+	a.caches.forget(map[string]bool{sessionID: true})
+	return a.revokeAtStytch(ctx, sessionID)
+}
+
+func (a *Authenticator) revokeAtStytch(ctx context.Context, sessionID string) error {
+	_, err := share(ctx, a.upstream, "revoke:"+sessionID, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, a.client.RevokeSession(ctx, stytch.RevokeSessionParams{SessionID: sessionID})
+	})
+	var se *stytch.Error
+	switch {
+	case err == nil, isNotFound(err):
+		a.revoked.confirm(sessionID, time.Now())
+		return nil
+	case errors.As(err, &se) && se.Type == stytch.TypeInvalidSessionID:
+		a.revoked.remove(sessionID)
+		return se
+	}
+	return a.upstream.unavailable(err)
+}
+
+// SignOut revokes the session of a credential, as Revoke does: also that of an
+// expired JWT, if its signature is good. A credential that is refused has
+// nothing to revoke; that is no error. ErrUnavailable says that Stytch could not
+// be asked: the credential is refused here, and later calls to Stytch try again.
+func (a *Authenticator) SignOut(ctx context.Context, cred Credential) error {
+	if cred.isEmpty() {
+		return ErrNoCredential
+	}
+	var failed error
+	for _, c := range cred.candidates {
+		failed = errors.Join(failed, a.SignOut(ctx, c))
+	}
+	if cred.JWT != "" {
+		failed = errors.Join(failed, a.signOutOne(ctx, Credential{JWT: cred.JWT}))
+	}
+	if cred.Token != "" {
+		failed = errors.Join(failed, a.signOutOne(ctx, Credential{Token: cred.Token}))
+	}
+	return failed
+}
+
+// signOutOne signs a token or a JWT out. JWTs of the session that are still good
+// can only be refused by the session's id, so that is found out first.
+func (a *Authenticator) signOutOne(ctx context.Context, cred Credential) error {
+	id, err := a.sessionIDOf(ctx, cred)
+	if err == nil {
+		return a.Revoke(ctx, id)
+	}
+	if errors.Is(err, ErrInvalidSession) {
+		return nil
+	}
+	key := digestOf(cred.Token + cred.JWT) // one of the two
+	a.revoked.deny(string(key[:]), &cred, time.Now())
+	return err
+}
+
+// sessionIDOf finds the session of a credential: by the JWT itself if its
+// signature is good, else by asking.
+func (a *Authenticator) sessionIDOf(ctx context.Context, cred Credential) (string, error) {
+	p := stytch.AuthenticateSessionParams{SessionToken: cred.Token}
+	if cred.JWT != "" {
+		t, err := a.verifier.Verify(ctx, cred.JWT)
+		if err != nil {
+			return "", a.localError(err)
+		}
+		if !t.Foreign {
+			return t.Session.ID, nil
+		}
+		// Somebody's access token must not sign the user out: Stytch decides.
+		p = stytch.AuthenticateSessionParams{SessionJWT: cred.JWT}
+	} else if !isSessionToken(cred.Token) {
+		return "", errMalformedSession
+	}
+	key := digestOf(cred.Token + cred.JWT)
+	if e, ok := a.caches.tokens.get(key); ok && a.holds(e, time.Now()) {
+		return e.session.ID, nil
+	}
+	e, err := a.askStytch(ctx, p, key, a.caches.generation())
+	if err != nil {
+		return "", err
+	}
+	return e.session.ID, nil
+}
+
+// retryRevocations tries again, after a call has shown that Stytch can be
+// asked, what it could not confirm before. At most one such round a second.
+func (a *Authenticator) retryRevocations() {
+	if a.revoked.pending.Load() == 0 {
+		return
+	}
+	now := time.Now().UnixNano()
+	last := a.lastRetry.Load()
+	if now-last < int64(time.Second) || !a.lastRetry.CompareAndSwap(last, now) {
+		return
+	}
+	go func() {
+		for key, credential := range a.revoked.unconfirmed(8) {
+			if a.retryRevocation(context.Background(), key, credential) != nil {
+				return
+			}
+		}
+	}()
+}
+
+func (a *Authenticator) retryRevocation(ctx context.Context, key string, cred *Credential) error {
+	if cred == nil {
+		return a.revokeAtStytch(ctx, key)
+	}
+	if err := a.signOutOne(ctx, *cred); err != nil {
+		return err
+	}
+	a.revoked.confirm(key, time.Now())
+	return nil
+}
