@@ -1,0 +1,267 @@
+package sessionauth_test
+
+import (
+	"errors"
+	"net/http"
+	"net/http/cookiejar"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/stytchtest"
+)
+
+// A configRow changes a configuration that is good, of a test project.
+type configRow struct {
+	name   string
+	change func(*sessionauth.Config)
+}
+
+func goodConfig() sessionauth.Config {
+	return sessionauth.Config{ProjectID: "project-test-1", Secret: "secret-test-1"}
+}
+
+func cookies(c sessionauth.Cookies) func(*sessionauth.Config) {
+	return func(config *sessionauth.Config) { config.Cookies = c }
+}
+
+func baseURL(u string) func(*sessionauth.Config) {
+	return func(c *sessionauth.Config) { c.BaseURL = u }
+}
+
+func TestNewRefuses(t *testing.T) {
+	const domain = "example.com"
+	for _, row := range []struct {
+		field string // that the error must name
+		configRow
+	}{
+		{"ProjectID", configRow{"none", func(c *sessionauth.Config) { c.ProjectID = "" }}},
+		{"ProjectID", configRow{"of another environment", func(c *sessionauth.Config) { c.ProjectID = "project-prod-1" }}},
+		{"ProjectID", configRow{"in other case", func(c *sessionauth.Config) { c.ProjectID = "Project-Test-1" }}},
+		{"ProjectID", configRow{"a prefix alone", func(c *sessionauth.Config) { c.ProjectID = "project-test-" }}},
+		{"ProjectID", configRow{"with a slash", func(c *sessionauth.Config) { c.ProjectID = "project-test-1/../2" }}},
+		{"ProjectID", configRow{"with a question mark", func(c *sessionauth.Config) { c.ProjectID = "project-test-1?a=b" }}},
+		{"ProjectID", configRow{"with a newline", func(c *sessionauth.Config) { c.ProjectID = "project-test-1\n" }}},
+		{"ProjectID", configRow{"with a colon, which ends the name in Basic", func(c *sessionauth.Config) { c.ProjectID = "project-test-1:2" }}},
+		{"ProjectID", configRow{"with a letter beyond ASCII", func(c *sessionauth.Config) { c.ProjectID = "project-test-é" }}},
+		{"Secret", configRow{"none", func(c *sessionauth.Config) { c.Secret = "" }}},
+		{"Secret", configRow{"with a newline", func(c *sessionauth.Config) { c.Secret = "secret-test-1\n" }}},
+		{"Secret", configRow{"with a space", func(c *sessionauth.Config) { c.Secret = " secret-test-1" }}},
+		{"Secret", configRow{"with a letter beyond ASCII", func(c *sessionauth.Config) { c.Secret = "secret-test-é" }}},
+		{"BaseURL", configRow{"no URL", baseURL("::")}},
+		{"BaseURL", configRow{"a host alone", baseURL("api.example.com")}},
+		{"BaseURL", configRow{"a path alone", baseURL("/stytch")}},
+		{"BaseURL", configRow{"relative to a scheme", baseURL("//api.example.com")}},
+		{"BaseURL", configRow{"opaque", baseURL("https:api.example.com")}},
+		{"BaseURL", configRow{"without host", baseURL("https://")}},
+		{"BaseURL", configRow{"with a port and no host", baseURL("https://:443")}},
+		{"BaseURL", configRow{"with a path", baseURL("https://api.example.com/v1")}},
+		{"BaseURL", configRow{"with a query", baseURL("https://api.example.com?a=b")}},
+		{"BaseURL", configRow{"with an empty query", baseURL("https://api.example.com?")}},
+		{"BaseURL", configRow{"with a fragment", baseURL("https://api.example.com#a")}},
+		{"BaseURL", configRow{"with a user", baseURL("https://ada@api.example.com")}},
+		{"BaseURL", configRow{"with a user and a password", baseURL("https://ada:hunter2@api.example.com")}},
+		{"BaseURL", configRow{"http to another machine", baseURL("http://api.example.com")}},
+		{"BaseURL", configRow{"http to another address", baseURL("http://192.168.0.1")}},
+		{"BaseURL", configRow{"http to every address", baseURL("http://0.0.0.0")}},
+		{"BaseURL", configRow{"http to a name that begins like loopback", baseURL("http://127.0.0.1.example.com")}},
+		{"BaseURL", configRow{"http to a name that begins like localhost", baseURL("http://localhost.example.com")}},
+		{"BaseURL", configRow{"ftp", baseURL("ftp://localhost")}},
+		{"BaseURL", configRow{"with a newline", baseURL("https://api.example.com\n")}},
+		{"Issuers", configRow{"an empty one", func(c *sessionauth.Config) { c.Issuers = []string{"https://login.example.com", ""} }}},
+		{"Issuers", configRow{"one with a space", func(c *sessionauth.Config) { c.Issuers = []string{"https://login.example.com "} }}},
+		{"Issuers", configRow{"one with a newline", func(c *sessionauth.Config) { c.Issuers = []string{"https://login.example.com\n"} }}},
+		{"TrustedOrigins", configRow{"with a path", func(c *sessionauth.Config) { c.TrustedOrigins = []string{"https://app.example.com/"} }}},
+		{"TrustedOrigins", configRow{"without scheme", func(c *sessionauth.Config) { c.TrustedOrigins = []string{"app.example.com"} }}},
+		{"TrustedOrigins", configRow{"with a query", func(c *sessionauth.Config) { c.TrustedOrigins = []string{"https://app.example.com?a"} }}},
+		{"TrustedOrigins", configRow{"empty", func(c *sessionauth.Config) { c.TrustedOrigins = []string{""} }}},
+		{"TrustedOrigins", configRow{"null", func(c *sessionauth.Config) { c.TrustedOrigins = []string{"null"} }}},
+		{"TrustedOrigins", configRow{"a star", func(c *sessionauth.Config) { c.TrustedOrigins = []string{"*"} }}},
+		{"Leeway", configRow{"more than a minute", func(c *sessionauth.Config) { c.Leeway = time.Minute + 1 }}},
+		{"SessionDuration", configRow{"4 minutes", func(c *sessionauth.Config) { c.SessionDuration = 4 * time.Minute }}},
+		{"SessionDuration", configRow{"90 seconds", func(c *sessionauth.Config) { c.SessionDuration = 90 * time.Second }}},
+		{"SessionDuration", configRow{"5 minutes and a half", func(c *sessionauth.Config) { c.SessionDuration = 330 * time.Second }}},
+		{"SessionDuration", configRow{"367 days", func(c *sessionauth.Config) { c.SessionDuration = 367 * 24 * time.Hour }}},
+		{"CacheSize", configRow{"negative", func(c *sessionauth.Config) { c.CacheSize = -1 }}},
+		{"MaxInFlight", configRow{"negative", func(c *sessionauth.Config) { c.MaxInFlight = -1 }}},
+		{"Timeout", configRow{"negative", func(c *sessionauth.Config) { c.Timeout = -1 }}},
+		{"PolicyMaxAge", configRow{"less than a minute", func(c *sessionauth.Config) { c.PolicyMaxAge = time.Minute - 1 }}},
+		{"Cookies.Token", configRow{"the same name twice", cookies(sessionauth.Cookies{Token: "a", JWT: "a"})}},
+		{"Cookies.JWT", configRow{"the same name twice", cookies(sessionauth.Cookies{Token: "a", JWT: "a"})}},
+		{"Cookies.Token", configRow{"the other one's default", cookies(sessionauth.Cookies{Token: "stytch_session_jwt"})}},
+		{"Cookies.Token", configRow{"with a space", cookies(sessionauth.Cookies{Token: "a b"})}},
+		{"Cookies.Token", configRow{"with a semicolon", cookies(sessionauth.Cookies{Token: "a;b"})}},
+		{"Cookies.Token", configRow{"with =", cookies(sessionauth.Cookies{Token: "a=b"})}},
+		{"Cookies.JWT", configRow{"with a newline", cookies(sessionauth.Cookies{JWT: "a\nSet-Cookie: b"})}},
+		{"Cookies.JWT", configRow{"with a letter beyond ASCII", cookies(sessionauth.Cookies{JWT: "é"})}},
+		{"Cookies.AllowHTTP", configRow{"with a live project", func(c *sessionauth.Config) { c.ProjectID, c.Cookies.AllowHTTP = "project-live-1", true }}},
+		{"AllowHTTP", configRow{"with __Host-", cookies(sessionauth.Cookies{Token: "__Host-a", AllowHTTP: true})}},
+		{"AllowHTTP", configRow{"with __Secure-", cookies(sessionauth.Cookies{JWT: "__Secure-a", AllowHTTP: true})}},
+		{"AllowHTTP", configRow{"with __secure-, which browsers read alike", cookies(sessionauth.Cookies{JWT: "__secure-a", AllowHTTP: true})}},
+		{"Cookies.AllowHTTP", configRow{"with SameSite=None", cookies(sessionauth.Cookies{SameSite: http.SameSiteNoneMode, AllowHTTP: true})}},
+		{"Cookies.Token", configRow{"__Host- with Domain", cookies(sessionauth.Cookies{Token: "__Host-a", Domain: domain})}},
+		{"Cookies.JWT", configRow{"__Host- with Domain", cookies(sessionauth.Cookies{JWT: "__Host-a", Domain: domain})}},
+		{"Cookies.JWT", configRow{"__HOST- with Domain", cookies(sessionauth.Cookies{JWT: "__HOST-a", Domain: domain})}},
+		{"Cookies.Token", configRow{"__Host- with Path", cookies(sessionauth.Cookies{Token: "__Host-a", Path: "/app"})}},
+		{"Cookies.Path", configRow{"without slash", cookies(sessionauth.Cookies{Path: "app"})}},
+		{"Cookies.Path", configRow{"with a semicolon", cookies(sessionauth.Cookies{Path: "/; Domain=example.com"})}},
+		{"Cookies.Path", configRow{"with a newline", cookies(sessionauth.Cookies{Path: "/\n"})}},
+		{"Cookies.SameSite", configRow{"99", cookies(sessionauth.Cookies{SameSite: 99})}},
+		{"Cookies.SameSite", configRow{"without a value", cookies(sessionauth.Cookies{SameSite: http.SameSiteDefaultMode})}},
+		{"Cookies.Domain", configRow{"with a space", cookies(sessionauth.Cookies{Domain: "exa mple.com"})}},
+		{"Cookies.Domain", configRow{"with a semicolon", cookies(sessionauth.Cookies{Domain: "example.com; Path=/"})}},
+		{"Cookies.Domain", configRow{"a URL", cookies(sessionauth.Cookies{Domain: "https://example.com"})}},
+	} {
+		t.Run(row.field+" "+row.name, func(t *testing.T) {
+			config := goodConfig()
+			row.change(&config)
+			auth, err := sessionauth.New(config)
+			if err == nil || auth != nil {
+				t.Fatalf("got %v, %v, want nil and an error", auth, err)
+			}
+			if !strings.HasPrefix(err.Error(), "sessionauth: ") || !strings.Contains(err.Error(), row.field) {
+				t.Errorf("got error %q, want one that begins with %q and names %s", err, "sessionauth: ", row.field)
+			}
+			for _, secret := range []string{"secret-test", "hunter2"} {
+				if strings.Contains(err.Error(), secret) {
+					t.Errorf("got error %q, want none that holds the secret", err)
+				}
+			}
+		})
+	}
+}
+
+func TestNewAccepts(t *testing.T) {
+	const off = -time.Second
+	for _, row := range []configRow{
+		{"as little as can be", func(*sessionauth.Config) {}},
+		{"a live project", func(c *sessionauth.Config) { c.ProjectID = "project-live-1" }},
+		{"localhost by http", baseURL("http://localhost:1")},
+		{"127.0.0.1 by http", baseURL("http://127.0.0.1:1")},
+		{"another loopback address by http", baseURL("http://127.8.8.8")},
+		{"::1 by http", baseURL("http://[::1]:1")},
+		{"a custom domain", baseURL("https://login.example.com")},
+		{"a custom domain with a slash", baseURL("https://login.example.com/")},
+		{"a custom domain with a port", baseURL("https://login.example.com:8443")},
+		{"issuers", func(c *sessionauth.Config) { c.Issuers = []string{"https://login.example.com", "login.example.com"} }},
+		{"trusted origins", func(c *sessionauth.Config) {
+			c.TrustedOrigins = []string{"https://app.example.com", "http://localhost:5173"}
+		}},
+		{"__Host- names", cookies(sessionauth.Cookies{Token: "__Host-session", JWT: "__Host-jwt"})},
+		{"__Host- names and Path /", cookies(sessionauth.Cookies{Token: "__Host-session", JWT: "__Host-jwt", Path: "/"})},
+		{"__Secure- names with Domain and Path", cookies(sessionauth.Cookies{Token: "__Secure-a", Domain: "example.com", Path: "/app"})},
+		{"SameSite Strict", cookies(sessionauth.Cookies{SameSite: http.SameSiteStrictMode})},
+		{"SameSite None", cookies(sessionauth.Cookies{SameSite: http.SameSiteNoneMode})},
+		{"cookies without TLS", cookies(sessionauth.Cookies{AllowHTTP: true})},
+		{"negative durations", func(c *sessionauth.Config) {
+			c.Leeway, c.MaxTokenAge, c.SessionDuration, c.CacheTTL = off, off, off, off
+		}},
+		{"the longest leeway", func(c *sessionauth.Config) { c.Leeway = time.Minute }},
+		{"the shortest session", func(c *sessionauth.Config) { c.SessionDuration = 5 * time.Minute }},
+		{"the longest session", func(c *sessionauth.Config) { c.SessionDuration = 366 * 24 * time.Hour }},
+		{"the smallest sizes", func(c *sessionauth.Config) { c.CacheSize, c.MaxInFlight = 1, 1 }},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			config := goodConfig()
+			var calls atomic.Int32
+			config.HTTPClient = &http.Client{Transport: transportFunc(func(*http.Request) (*http.Response, error) {
+				calls.Add(1)
+				return nil, errors.New("no network")
+			})}
+			row.change(&config)
+			auth, err := sessionauth.New(config)
+			if err != nil || auth == nil {
+				t.Fatalf("got %v, %v, want an Authenticator", auth, err)
+			}
+			if got := calls.Load(); got != 0 {
+				t.Errorf("got %d calls to Stytch, want 0", got)
+			}
+		})
+	}
+}
+
+type transportFunc func(*http.Request) (*http.Response, error)
+
+func (f transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// net/http sends body and secret again to where a 307 points, so we must not
+// follow: the call is Stytch's failure, and the user stays signed in.
+func TestRedirectsOfStytchAreNotFollowed(t *testing.T) {
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		var hosts []string
+		client := &http.Client{Transport: transportFunc(func(r *http.Request) (*http.Response, error) {
+			hosts = append(hosts, r.URL.Host)
+			return reply(status, "{}", "Location: https://evil.example/v1/sessions/authenticate"), nil
+		})}
+		s := newStage(t, func(c *sessionauth.Config) { c.HTTPClient = client })
+		s.want(s.get(bearer(s.session.Token)), 503)
+		for _, host := range hosts {
+			if host != "stytch.invalid" {
+				t.Errorf("%d: got a call of %s, want none", status, host)
+			}
+		}
+		if client.CheckRedirect != nil || client.Jar != nil {
+			t.Error("got the given client changed, want it as it was")
+		}
+	}
+}
+
+func TestHTTPClientIsCopied(t *testing.T) {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sent []string
+	srv := stytchtest.NewServer()
+	client := &http.Client{Jar: jar, Transport: transportFunc(func(r *http.Request) (*http.Response, error) {
+		sent = append(sent, r.Header.Get("Cookie"))
+		resp, err := srv.Client().Transport.RoundTrip(r)
+		if err == nil {
+			resp.Header.Set("Set-Cookie", "a=b; Path=/")
+		}
+		return resp, err
+	})}
+	auth, err := sessionauth.New(sessionauth.Config{ProjectID: srv.ProjectID, Secret: srv.Secret, BaseURL: srv.URL, HTTPClient: client})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client.Transport = transportFunc(func(*http.Request) (*http.Response, error) {
+		return nil, errors.New("changed after New")
+	})
+	user := srv.AddUser(stytchtest.User{})
+	for range 2 {
+		session := srv.StartSession(user.ID, stytchtest.SessionOptions{})
+		if _, err := auth.Verify(t.Context(), sessionauth.Credential{Token: session.Token}); err != nil {
+			t.Errorf("got error %v, want none", err)
+		}
+	}
+	if len(sent) != 2 || sent[0] != "" || sent[1] != "" {
+		t.Errorf("got calls with the cookies %q, want 2 without", sent)
+	}
+}
+
+func TestConfigIsCopied(t *testing.T) {
+	issuers := []string{"https://login.example.com"}
+	s := newStage(t, func(c *sessionauth.Config) { c.Issuers = issuers })
+	issuers[0] = "https://evil.example"
+	jwt := s.sign(func(_, claims map[string]any) { claims["iss"] = "https://evil.example" })
+	s.want(s.get(bearer(jwt)), 401)
+	jwt = s.sign(func(_, claims map[string]any) { claims["iss"] = "https://login.example.com" })
+	s.want(s.get(bearer(jwt)), 200)
+}
+
+func TestNilHandlerPanics(t *testing.T) {
+	s := newStage(t)
+	for name, wrap := range map[string]func(http.Handler) http.Handler{"Require": s.auth.Require, "Optional": s.auth.Optional} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("got no panic, want one")
+				}
+			}()
+			wrap(nil)
+		})
+	}
+}

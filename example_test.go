@@ -1,0 +1,283 @@
+package sessionauth_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+
+	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/stytch"
+	"github.com/sessionauth/sessionauth/stytchtest"
+)
+
+// startStytch starts an in-memory Stytch in which Ada is signed in. A service
+// has Stytch itself, and leaves BaseURL and HTTPClient of the Config empty.
+func startStytch() (*stytchtest.Server, stytchtest.Session) {
+	srv := stytchtest.NewServer()
+	ada := srv.AddUser(stytchtest.User{
+		Email: "ada@example.com",
+		Name:  stytch.Name{FirstName: "Ada", LastName: "Lovelace"},
+	})
+	return srv, srv.StartSession(ada.ID, stytchtest.SessionOptions{
+		CustomClaims: map[string]any{"tenant": "engines"},
+	})
+}
+
+// show sends a GET with one header field and prints the answer.
+func show(h http.Handler, field, value string) {
+	r := httptest.NewRequest(http.MethodGet, "https://app.example.com/me", nil)
+	if field != "" {
+		r.Header.Set(field, value)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	fmt.Println(w.Code, strings.TrimSpace(w.Body.String()))
+}
+
+// Require protects a handler, or a whole mux, and the handler finds the user in
+// the request's context.
+func Example() {
+	srv, session := startStytch()
+	auth, err := sessionauth.New(sessionauth.Config{
+		ProjectID:  srv.ProjectID, // os.Getenv("STYTCH_PROJECT_ID")
+		Secret:     srv.Secret,    // os.Getenv("STYTCH_SECRET")
+		BaseURL:    srv.URL,
+		HTTPClient: srv.Client(),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /me", func(w http.ResponseWriter, r *http.Request) {
+		if user, ok := sessionauth.UserFromContext(r.Context()); ok {
+			fmt.Fprintf(w, "Hello %s!", user.Name.FirstName)
+		}
+	})
+	handler := auth.Require(mux)
+
+	show(handler, "Authorization", "Bearer "+session.JWT)
+	show(handler, "Cookie", "stytch_session="+session.Token)
+	show(handler, "", "")
+	// Output:
+	// 200 Hello Ada!
+	// 200 Hello Ada!
+	// 401 {"type":"https://github.com/sessionauth/sessionauth#no-credential","title":"Authentication required","status":401}
+}
+
+// A page for everybody greets those who are signed in. A stale cookie does not
+// spoil it.
+func ExampleAuthenticator_Optional() {
+	srv, session := startStytch()
+	auth, err := sessionauth.New(sessionauth.Config{
+		ProjectID: srv.ProjectID, Secret: srv.Secret, BaseURL: srv.URL, HTTPClient: srv.Client(),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	front := auth.Optional(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, ok := sessionauth.UserFromContext(r.Context())
+		if !ok {
+			fmt.Fprint(w, "Welcome, stranger.")
+			return
+		}
+		fmt.Fprintf(w, "Welcome back, %s.", user.Name.FirstName)
+	}))
+
+	show(front, "", "")
+	show(front, "Cookie", "stytch_session="+session.Token)
+	show(front, "Cookie", "stytch_session=of-a-session-that-has-ended")
+	// Output:
+	// 200 Welcome, stranger.
+	// 200 Welcome back, Ada.
+	// 200 Welcome, stranger.
+}
+
+// Verify decides about a credential that came some other way than in an
+// http.Request, such as in the metadata of a gRPC call. "Refused" and "cannot
+// decide" are two answers: only the first one signs a user out.
+func ExampleAuthenticator_Verify() {
+	srv, session := startStytch()
+	auth, err := sessionauth.New(sessionauth.Config{
+		ProjectID: srv.ProjectID, Secret: srv.Secret, BaseURL: srv.URL, HTTPClient: srv.Client(),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	intercept := func(ctx context.Context, metadata map[string]string) string {
+		id, err := auth.Verify(ctx, sessionauth.Credential{JWT: metadata["session"]})
+		switch {
+		case errors.Is(err, sessionauth.ErrUnavailable):
+			return "Unavailable"
+		case err != nil:
+			return "Unauthenticated"
+		}
+		return "OK, " + id.User.Name.FirstName
+	}
+
+	ctx := context.Background()
+	fmt.Println(intercept(ctx, map[string]string{"session": session.JWT}))
+	fmt.Println(intercept(ctx, map[string]string{"session": "forged"}))
+	fmt.Println(intercept(ctx, nil))
+	// Output:
+	// OK, Ada
+	// Unauthenticated
+	// Unauthenticated
+}
+
+// A credential in a header of its own, and no cookie. A request that carries it
+// needs no cross-origin check: no browser sends such a header by itself.
+func ExampleFromHeader() {
+	srv, session := startStytch()
+	auth, err := sessionauth.New(sessionauth.Config{
+		ProjectID: srv.ProjectID, Secret: srv.Secret, BaseURL: srv.URL, HTTPClient: srv.Client(),
+		Extractor: sessionauth.FromHeader("X-Session"),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	handler := auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id, _ := sessionauth.FromContext(r.Context())
+		fmt.Fprintf(w, "%s, by %s", id.User.Name.FirstName, id.DecidedBy)
+	}))
+
+	show(handler, "X-Session", session.JWT)
+	show(handler, "X-Session", session.JWT)
+	show(handler, "X-Session", session.Token)
+	// Output:
+	// 200 Ada, by local
+	// 200 Ada, by cache
+	// 200 Ada, by stytch
+}
+
+// A web page sends people to the sign-in instead of showing them a problem, and
+// leaves every other answer to WriteError.
+func ExampleConfig_errorHandler() {
+	srv, session := startStytch()
+	auth, err := sessionauth.New(sessionauth.Config{
+		ProjectID: srv.ProjectID, Secret: srv.Secret, BaseURL: srv.URL, HTTPClient: srv.Client(),
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			if errors.Is(err, sessionauth.ErrNoCredential) || errors.Is(err, sessionauth.ErrInvalidSession) {
+				http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
+				return
+			}
+			sessionauth.WriteError(w, r, err)
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	page := auth.Require(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "the page") }))
+
+	show(page, "", "")
+	show(page, "Authorization", "Bearer "+session.JWT)
+	srv.SetWeather("/v1/sessions/authenticate", stytchtest.Weather{Status: 500})
+	show(page, "Authorization", "Bearer "+session.Token)
+	// Output:
+	// 303 <a href="/sign-in">See Other</a>.
+	// 200 the page
+	// 503 {"type":"https://github.com/sessionauth/sessionauth#unavailable","title":"Cannot decide at this time","status":503}
+}
+
+// Observe feeds metrics: who decided, what became of the request, and why. All
+// three are closed sets, fit for labels.
+func ExampleConfig_observe() {
+	srv, session := startStytch()
+	counts := map[string]int{}
+	auth, err := sessionauth.New(sessionauth.Config{
+		ProjectID: srv.ProjectID, Secret: srv.Secret, BaseURL: srv.URL, HTTPClient: srv.Client(),
+		Observe: func(_ context.Context, e sessionauth.Event) {
+			counts[fmt.Sprintf("%s by %q because %q", e.Outcome, e.Decider, e.Reason)]++
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	for range 3 {
+		_, _ = auth.Verify(ctx, sessionauth.Credential{Token: session.Token})
+	}
+	_, _ = auth.Verify(ctx, sessionauth.Credential{Token: "not of a session"})
+	for what, n := range counts {
+		fmt.Println(n, what)
+	}
+	// Unordered output:
+	// 1 passed by "stytch" because ""
+	// 2 passed by "cache" because ""
+	// 1 refused by "" because "malformed"
+}
+
+// The session's custom claims, as a type of the application's own.
+func ExampleClaimsFromContext() {
+	srv, session := startStytch()
+	auth, err := sessionauth.New(sessionauth.Config{
+		ProjectID: srv.ProjectID, Secret: srv.Secret, BaseURL: srv.URL, HTTPClient: srv.Client(),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	type claims struct {
+		Tenant string `json:"tenant"`
+	}
+	handler := auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := sessionauth.ClaimsFromContext[claims](r.Context())
+		if err != nil {
+			sessionauth.Reject(w, r, err)
+			return
+		}
+		fmt.Fprint(w, "tenant ", c.Tenant)
+	}))
+
+	show(handler, "Authorization", "Bearer "+session.JWT)
+	// Output:
+	// 200 tenant engines
+}
+
+// A test of a handler needs no Stytch: NewContext puts a user in front of it.
+// It opens nothing, because Require does not trust it.
+func ExampleNewContext() {
+	greet := func(w http.ResponseWriter, r *http.Request) {
+		user, _ := sessionauth.UserFromContext(r.Context())
+		fmt.Fprintf(w, "Hello %s!", user.Name.FirstName)
+	}
+
+	r := httptest.NewRequest(http.MethodGet, "/me", nil)
+	r = r.WithContext(sessionauth.NewContext(r.Context(), &sessionauth.Identity{
+		Session: &stytch.Session{ID: "session-test-1", UserID: "user-test-1"},
+		User:    &stytch.User{ID: "user-test-1", Name: stytch.Name{FirstName: "Ada"}},
+	}))
+	w := httptest.NewRecorder()
+	greet(w, r)
+	fmt.Println(w.Body)
+	// Output:
+	// Hello Ada!
+}
+
+// Revoke ends a session at Stytch, and in this process at once: its JWT is
+// refused too, although it has not expired.
+func ExampleAuthenticator_Revoke() {
+	srv, session := startStytch()
+	auth, err := sessionauth.New(sessionauth.Config{
+		ProjectID: srv.ProjectID, Secret: srv.Secret, BaseURL: srv.URL, HTTPClient: srv.Client(),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	jwt := sessionauth.Credential{JWT: session.JWT}
+
+	_, err = auth.Verify(ctx, jwt)
+	fmt.Println("before:", err)
+	if err := auth.Revoke(ctx, session.ID); err != nil {
+		log.Fatal(err) // ErrUnavailable: refused here, and Stytch is asked again
+	}
+	_, err = auth.Verify(ctx, jwt)
+	fmt.Println("after:", err)
+	// Output:
+	// before: <nil>
+	// after: sessionauth: session refused: revoked
+}

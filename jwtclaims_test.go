@@ -1,0 +1,270 @@
+package sessionauth_test
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sessionauth/sessionauth"
+)
+
+// project is a value made of the project's id.
+func project(make func(id string) any) fromStage {
+	return func(s *stage) any { return make(s.ProjectID) }
+}
+
+// inTime is a NumericDate this long from now, as JSON.
+func inTime(d time.Duration) jsonText {
+	return jsonText(strconv.FormatInt(time.Now().Add(d).Unix(), 10))
+}
+
+// lived are the times of a JWT minted so long ago, for 5 minutes.
+func lived(ago time.Duration) []any {
+	return []any{"iat", inTime(-ago), "nbf", inTime(-ago), "exp", inTime(5*time.Minute - ago)}
+}
+
+// unknownSession is a session claim of a session that Stytch does not know.
+func unknownSession(pairs ...any) func(*stage) string {
+	id := map[string]any{"id": "session-test-00000000-0000-4000-8000-000000000000"}
+	return bentClaims(append([]any{sessionClaimName, id}, pairs...)...)
+}
+
+func TestJWTIssuerAndAudience(t *testing.T) {
+	iss := func(make func(id string) any) func(*stage) string { return bentClaims("iss", project(make)) }
+	aud := func(make func(id string) any) func(*stage) string { return bentClaims("aud", project(make)) }
+	runJWTRows(t, []jwtRow{
+		{"111 iss missing", bentClaims("iss", absent), jwtRefused},
+		{"111 iss null", bentClaims("iss", nil), jwtRefused},
+		{"111 iss a number", bentClaims("iss", 1), jwtRefused},
+		{"111 iss a list", iss(func(id string) any { return []string{"stytch.com/" + id} }), jwtRefused},
+		{"111 iss an object", iss(func(id string) any { return map[string]any{"stytch.com/" + id: 1} }), jwtRefused},
+		{"111 iss empty", bentClaims("iss", ""), jwtRefused},
+		{"111 iss the configured base URL", bentClaims("iss", fromStage(func(s *stage) any { return s.config.BaseURL })), jwtPasses},
+		{"112 iss another project", bentClaims("iss", "stytch.com/project-test-00000000-0000-4000-8000-000000000000"), jwtRefused},
+		{"112 iss a prefix", iss(func(id string) any { return "stytch.com/" + id[:len(id)-1] }), jwtRefused},
+		{"112 iss without the project", bentClaims("iss", "stytch.com/"), jwtRefused},
+		{"112 iss with a prefix", iss(func(id string) any { return "evil.stytch.com/" + id }), jwtRefused},
+		{"112 iss with a suffix", iss(func(id string) any { return "stytch.com/" + id + "x" }), jwtRefused},
+		{"112 iss with a slash behind", iss(func(id string) any { return "stytch.com/" + id + "/" }), jwtRefused},
+		{"112 iss with https", iss(func(id string) any { return "https://stytch.com/" + id }), jwtRefused},
+		{"112 iss in upper case", iss(func(id string) any { return "STYTCH.COM/" + id }), jwtRefused},
+		{"112 iss with a space behind", iss(func(id string) any { return "stytch.com/" + id + " " }), jwtRefused},
+		{"112 iss with a space before", iss(func(id string) any { return " stytch.com/" + id }), jwtRefused},
+		{"112 iss with NUL", iss(func(id string) any { return "stytch.com/" + id + "\x00" }), jwtRefused},
+		{"112 iss with traversal", iss(func(id string) any { return "stytch.com/x/../" + id }), jwtRefused},
+		{"112 iss the base URL with a slash behind", bentClaims("iss", fromStage(func(s *stage) any { return s.config.BaseURL + "/" })), jwtRefused},
+		{"113 aud missing", bentClaims("aud", absent), jwtRefused},
+		{"113 aud null", bentClaims("aud", nil), jwtRefused},
+		{"113 aud a number", bentClaims("aud", 1), jwtRefused},
+		{"113 aud a bool", bentClaims("aud", true), jwtRefused},
+		{"113 aud an object", aud(func(id string) any { return map[string]any{id: id} }), jwtRefused},
+		{"113 aud []", bentClaims("aud", []string{}), jwtRefused},
+		{`113 aud [""]`, bentClaims("aud", []string{""}), jwtRefused},
+		{"113 aud [null]", bentClaims("aud", []any{nil}), jwtRefused},
+		{"113 aud ours and null", aud(func(id string) any { return []any{id, nil} }), jwtRefused},
+		{"113 aud nested", aud(func(id string) any { return []any{[]any{id}} }), jwtRefused},
+		{"114 aud another", bentClaims("aud", []string{"project-test-00000000-0000-4000-8000-000000000000"}), jwtRefused},
+		{"114 aud a prefix", aud(func(id string) any { return []string{id[:len(id)-1]} }), jwtRefused},
+		{"114 aud with a suffix", aud(func(id string) any { return []string{id + "x"} }), jwtRefused},
+		{"114 aud in upper case", aud(func(id string) any { return []string{strings.ToUpper(id)} }), jwtRefused},
+		{"114 aud with a space", aud(func(id string) any { return []string{id + " "} }), jwtRefused},
+		{"114 aud *", bentClaims("aud", []string{"*"}), jwtRefused},
+		{"114 aud several in one text", aud(func(id string) any { return "x," + id }), jwtRefused},
+		{"115 aud of 10001 names", aud(func(id string) any { return append(make([]string, 10000), id) }), jwtRefused},
+		{"116 aud as one text", aud(func(id string) any { return id }), jwtPasses},
+		{"116 aud of two, ours last", aud(func(id string) any { return []string{"x", id} }), jwtPasses},
+		{"116 aud of two, ours first", aud(func(id string) any { return []string{id, "x"} }), jwtPasses},
+	})
+}
+
+func TestJWTSubject(t *testing.T) {
+	runJWTRows(t, []jwtRow{
+		{"117 sub missing", bentClaims("sub", absent), jwtRefused},
+		{"117 sub null", bentClaims("sub", nil), jwtRefused},
+		{"117 sub empty", bentClaims("sub", ""), jwtRefused},
+		{"117 sub a number", bentClaims("sub", 1), jwtRefused},
+		{"117 sub a list", bentClaims("sub", fromStage(func(s *stage) any { return []string{s.session.UserID} })), jwtRefused},
+		{"117 sub an object", bentClaims("sub", map[string]any{}), jwtRefused},
+		{"117 sub a bool", bentClaims("sub", true), jwtRefused},
+		{"118 sub an M2M client", bentClaims("sub", "m2m-client-test-00000000-0000-4000-8000-000000000000"), jwtRefused},
+		{"118 sub a member", bentClaims("sub", "member-test-00000000-0000-4000-8000-000000000000"), jwtRefused},
+		{"118 sub a user in upper case", bentClaims("sub", fromStage(func(s *stage) any { return strings.ToUpper(s.session.UserID) })), jwtRefused},
+		{"118 sub a user nobody knows", bentClaims("sub", "user-test-00000000-0000-4000-8000-000000000000"), jwtRefused},
+		{"119 sub with line breaks", bentClaims("sub", fromStage(func(s *stage) any { return s.session.UserID + "\r\nX: y" })), jwtRefused},
+		{"119 sub with NUL", bentClaims("sub", fromStage(func(s *stage) any { return s.session.UserID + "\x00" })), jwtRefused},
+		{"119 sub with a space", bentClaims("sub", fromStage(func(s *stage) any { return s.session.UserID + " " })), jwtRefused},
+		{"119 sub with a path", bentClaims("sub", fromStage(func(s *stage) any { return "user-x/../" + s.session.UserID })), jwtRefused},
+		{"119 sub of 257 bytes", bentClaims("sub", "user-"+strings.Repeat("x", 252)), jwtRefused},
+		{"135 M2M access token", bentClaims("sub", "m2m-client-test-1", "scope", "read:users", sessionClaimName, absent), jwtRefused},
+		{"135 M2M access token of a user's name", bentClaims("scope", "read:users", sessionClaimName, absent), jwtRefused},
+		{"135 session claim and scope", unknownSession("scope", "read:users"), jwtAsked},
+		{"135 session claim and client_id", unknownSession("client_id", "connected-app-test-1"), jwtAsked},
+		{"135 scope of another type", unknownSession("scope", nil), jwtAsked},
+		{"135 custom claim scope of a live session", bentClaims("scope", "read:users"), jwtAskedPasses},
+		{"136 access token of a Connected App", bentClaims("scope", "openid", "client_id", "connected-app-test-1", "jti", "x", sessionClaimName, absent), jwtRefused},
+		{"136 id_token", bentClaims("nonce", "x", "at_hash", "x", "azp", "connected-app-test-1", sessionClaimName, absent), jwtRefused},
+		{"137 B2B member session", bentClaims("sub", "member-test-1", "https://stytch.com/organization", map[string]any{"organization_id": "organization-test-1"}), jwtRefused},
+	})
+}
+
+func TestJWTTimes(t *testing.T) {
+	exp := func(text string) func(*stage) string { return bentClaims("exp", jsonText(text)) }
+	nbf := func(text string) func(*stage) string { return bentClaims("nbf", jsonText(text)) }
+	iat := func(text string) func(*stage) string { return bentClaims("iat", jsonText(text)) }
+	year := 365 * 24 * time.Hour
+	runJWTRows(t, []jwtRow{
+		{"120 exp missing", bentClaims("exp", absent), jwtRefused},
+		{"120 exp null", exp("null"), jwtRefused},
+		{"120 exp 0", exp("0"), jwtRefused},
+		{"120 exp -1", exp("-1"), jwtRefused},
+		{"120 exp -0", exp("-0"), jwtRefused},
+		{"120 exp past 2 min", unknownSession(lived(7 * time.Minute)...), jwtAsked},
+		{"120 exp past 1 h", unknownSession(lived(65 * time.Minute)...), jwtAsked},
+		{"120 exp past 10 y", unknownSession(lived(10 * year)...), jwtAsked},
+		{"120 exp past 2 min of a live session", bentClaims(lived(7 * time.Minute)...), jwtAskedPasses},
+		{"121 exp a number in quotes", exp(`"` + string(inTime(time.Minute)) + `"`), jwtRefused},
+		{"121 exp a word", exp(`"never"`), jwtRefused},
+		{"121 exp RFC 3339", exp(`"2100-01-01T00:00:00Z"`), jwtRefused},
+		{"121 exp a bool", exp("true"), jwtRefused},
+		{"121 exp a list", exp("[" + string(inTime(time.Minute)) + "]"), jwtRefused},
+		{"121 exp an object", exp("{}"), jwtRefused},
+		{"122 exp 1e400", exp("1e400"), jwtRefused},
+		{"122 exp -1e400", exp("-1e400"), jwtRefused},
+		{"122 exp 1e-300", exp("1e-300"), jwtRefused},
+		{"122 exp NaN", exp("NaN"), jwtRefused},
+		{"122 exp Infinity", exp("Infinity"), jwtRefused},
+		{"122 exp in hex", exp("0xFFFFFFFF"), jwtRefused},
+		{"122 exp with a leading zero", exp("0" + string(inTime(time.Minute))), jwtRefused},
+		{"122 exp with a plus", exp("+" + string(inTime(time.Minute))), jwtRefused},
+		{"122 exp with an underscore", exp("4_000_000_000"), jwtRefused},
+		{"123 exp in ms", exp(string(inTime(time.Minute)) + "000"), jwtRefused},
+		{"123 exp +1 d", bentClaims("exp", inTime(24*time.Hour)), jwtRefused},
+		{"123 exp +10 y", bentClaims("exp", inTime(10*year)), jwtRefused},
+		{"123 exp 1 h and 1 s after iat", bentClaims("iat", inTime(0), "exp", inTime(time.Hour+time.Second)), jwtRefused},
+		{"123 exp 1 h after iat", bentClaims("iat", inTime(-1*time.Second), "exp", inTime(time.Hour-time.Second)), jwtPasses},
+		{"123 exp 2^53+1", exp("9007199254740993"), jwtRefused},
+		{"123 exp 2^63-1", exp("9223372036854775807"), jwtRefused},
+		{"123 exp 2^63", exp("9223372036854775808"), jwtRefused},
+		{"123 exp 2^64", exp("18446744073709551616"), jwtRefused},
+		{"123 exp 1e18", exp("1e18"), jwtRefused},
+		{"123 exp 1e308", exp("1e308"), jwtRefused},
+		{"123 iat and exp beyond the year 9999", bentClaims("iat", jsonText("253402300800"), "exp", jsonText("253402301100")), jwtRefused},
+		{"124 exp with a fraction", exp(string(inTime(4*time.Minute)) + ".75"), jwtPasses},
+		{"124 exp in exponent form", exp(exponential(inTime(4 * time.Minute))), jwtPasses},
+		{"124 iat with a fraction", iat(string(inTime(-time.Minute)) + ".5"), jwtPasses},
+		{"126 nbf +1 h", bentClaims("nbf", inTime(time.Hour)), jwtRefused},
+		{"126 nbf null", nbf("null"), jwtRefused},
+		{"126 nbf a word", nbf(`"soon"`), jwtRefused},
+		{"126 nbf a bool", nbf("true"), jwtRefused},
+		{"126 nbf a list", nbf("[]"), jwtRefused},
+		{"126 nbf an object", nbf("{}"), jwtRefused},
+		{"126 nbf 1e400", nbf("1e400"), jwtRefused},
+		{"126 nbf 2^63-1", nbf("9223372036854775807"), jwtRefused},
+		{"126 nbf missing", bentClaims("nbf", absent), jwtPasses},
+		{"127 iat missing", bentClaims("iat", absent), jwtRefused},
+		{"127 iat null", iat("null"), jwtRefused},
+		{"127 iat a word", iat(`"now"`), jwtRefused},
+		{"127 iat a bool", iat("false"), jwtRefused},
+		{"127 iat a list", iat("[1]"), jwtRefused},
+		{"127 iat an object", iat("{}"), jwtRefused},
+		{"127 iat +1 h", bentClaims("iat", inTime(time.Hour), "exp", inTime(time.Hour+time.Minute)), jwtRefused},
+		{"127 iat -10 y", bentClaims("iat", inTime(-10*year)), jwtRefused},
+		{"127 iat after exp", bentClaims("iat", inTime(2*time.Second), "exp", inTime(time.Second)), jwtRefused},
+		{"127 iat is exp", bentClaims("iat", inTime(2*time.Second), "exp", inTime(2*time.Second)), jwtRefused},
+		{"128 no times at all", bentClaims("exp", absent, "iat", absent, "nbf", absent), jwtRefused},
+	})
+}
+
+// exponential is a number of ten digits with an exponent.
+func exponential(n jsonText) string { return string(n[:1]) + "." + string(n[1:]) + "e9" }
+
+// Each credential is asked about once: Stytch's no is remembered.
+func TestJWTPastItsEndIsAskedAboutOnce(t *testing.T) {
+	s := newStage(t)
+	for n := range 3 {
+		token := unknownSession(append(lived(7*time.Minute), "n", n)...)(s)
+		for range 3 {
+			s.want(s.get(bearer(token)), 401)
+			s.want(s.get(jwtCookie(token)), 401)
+		}
+	}
+	// The first no was about the session, not about the token alone.
+	s.wantCalls(pathAuthenticate, 1)
+	other := map[string]any{"id": "session-test-00000000-0000-4000-8000-000000000001"}
+	s.want(s.get(bearer(bentClaims(append(lived(7*time.Minute), sessionClaimName, other)...)(s))), 401)
+	s.wantCalls(pathAuthenticate, 2)
+	s.wantThrough(0, "")
+}
+
+// 125: accepted while now < exp + Leeway, by a cold and by a warm cache.
+func TestJWTEndsToTheNanosecond(t *testing.T) {
+	for _, leeway := range []time.Duration{0, 20 * time.Second, -1} {
+		t.Run(leeway.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				change := func(c *sessionauth.Config) { c.Leeway, c.SessionOnly = leeway, true }
+				s := newStage(t, change)
+				token := bearer(unknownSession("exp", inTime(5*time.Minute))(s))
+				end := 5*time.Minute + max(0, leeway)
+				if leeway == 0 {
+					end += 5 * time.Second // the default
+				}
+				cold := func(status int) {
+					other, err := sessionauth.New(s.config)
+					if err != nil {
+						t.Fatal(err)
+					}
+					warm := s.handler
+					s.handler = other.Require(s.next())
+					s.want(s.get(token), status)
+					s.handler = warm
+				}
+				s.want(s.get(token), 200)
+				time.Sleep(end - time.Millisecond)
+				s.want(s.get(token), 200)
+				cold(200)
+				time.Sleep(time.Millisecond - time.Nanosecond)
+				s.want(s.get(token), 200)
+				cold(200)
+				s.wantCalls(pathAuthenticate, 0)
+				time.Sleep(time.Nanosecond)
+				s.want(s.get(token), 401)
+				cold(401)
+				s.wantCalls(pathAuthenticate, 2)
+			})
+		})
+	}
+}
+
+// The clocks may differ by Leeway the other way too.
+func TestJWTFromTheFuture(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, sessionOnly)
+		s.want(s.get(bearer(bentClaims("iat", inTime(5*time.Second), "nbf", inTime(5*time.Second))(s))), 200)
+		s.want(s.get(bearer(bentClaims("iat", inTime(6*time.Second))(s))), 401)
+		s.want(s.get(bearer(bentClaims("nbf", inTime(6*time.Second))(s))), 401)
+		s.wantCalls(pathAuthenticate, 0)
+	})
+}
+
+// What a good JWT states is what the handler gets.
+func TestJWTIdentity(t *testing.T) {
+	s := newStage(t)
+	id := s.identityOf(bentClaims("plan", "gold", "https://stytch.com/other", "secret", "jti", "x")(s))
+	if id.Session.ID != s.session.ID || id.Session.UserID != s.session.UserID || id.User.ID != s.session.UserID {
+		t.Errorf("got session %s of %s and user %s, want %s of %s", id.Session.ID, id.Session.UserID, id.User.ID, s.session.ID, s.session.UserID)
+	}
+	if id.DecidedBy != sessionauth.Local {
+		t.Errorf("got decided by %s, want %s", id.DecidedBy, sessionauth.Local)
+	}
+	// 149: what Stytch states is no custom claim, whether we know it or not.
+	custom := map[string]any{}
+	if err := json.Unmarshal(id.Session.CustomClaims, &custom); err != nil {
+		t.Fatal(err)
+	}
+	if len(custom) != 1 || custom["plan"] != "gold" {
+		t.Errorf("got custom claims %v, want only plan: gold", custom)
+	}
+}

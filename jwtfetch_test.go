@@ -1,0 +1,242 @@
+package sessionauth_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sessionauth/sessionauth"
+)
+
+// A bait is a server that a hostile token names. It serves a key set with the
+// stranger's key, so that whoever fetches it accepts the token.
+type bait struct {
+	*httptest.Server
+	hits atomic.Int64
+}
+
+func newBait(t *testing.T) *bait {
+	b := &bait{}
+	b.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b.hits.Add(1)
+		_, _ = w.Write([]byte(`{"keys":[` + jwkText(&strangerKey().PublicKey, r.URL.Query().Get("kid")) + `]}`))
+	}))
+	t.Cleanup(b.Close)
+	return b
+}
+
+// reachable lets the Authenticator's client reach the bait beside Stytch.
+func (b *bait) reachable(c *sessionauth.Config) {
+	stytch := c.HTTPClient.Transport
+	c.HTTPClient = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		if "http://"+r.URL.Host == b.URL {
+			return b.Client().Transport.RoundTrip(r)
+		}
+		return stytch.RoundTrip(r)
+	})}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestJWTNamesAServer(t *testing.T) {
+	b := newBait(t)
+	url := func(s *stage) any { return b.URL + "/?kid=" + s.KeyID() }
+	named := fromStage(url)
+	runJWTRows(t, []jwtRow{
+		{"72 jku to a bait", signedWith(signByStranger, "jku", named), jwtRefused},
+		{"72 jku to a bait with an unknown kid", signedWith(signByStranger, "jku", named, "kid", "x"), jwtRefused},
+		{"72 jku to a bait without kid", signedWith(signByStranger, "jku", named, "kid", absent), jwtRefused},
+		{"72 jku beside the right key", bentHeader("jku", named), jwtPasses},
+		{"72 x5u to a bait", signedWith(signByStranger, "x5u", named), jwtRefused},
+		{"72 x5u beside the right key", bentHeader("x5u", named), jwtPasses},
+		{"73 kid is the bait", signedWith(signByStranger, "kid", named), jwtRefused},
+		{"73 iss is the bait", bentClaims("iss", b.URL), jwtRefused},
+		{"73 iss is the bait, signed by a stranger", func(s *stage) string {
+			input := b64url(s.jwtHeader()) + "." + b64url(objectText(bendMembers(s, s.Claims(s.session.ID), []any{"iss", b.URL})))
+			return input + "." + b64url(string(signRS256(strangerKey(), input)))
+		}, jwtRefused},
+	}, b.reachable)
+	if got := b.hits.Load(); got != 0 {
+		t.Errorf("got %d hits of the bait, want 0", got)
+	}
+	// The bait could have been reached.
+	s := newStage(t, b.reachable)
+	resp, err := s.config.HTTPClient.Get(b.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if got := b.hits.Load(); got != 1 {
+		t.Errorf("got %d hits of the bait after a call of ours, want 1", got)
+	}
+}
+
+// 74: whatever key ids arrive, the key set is fetched at most once per 30 s.
+func TestJWTOfUnknownKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		unknown := func(kid string) string { return bearer(bentHeader("kid", kid)(s)) }
+		// The set is fetched for this request, so it is proof.
+		s.want(s.get(unknown("a")), 401)
+		s.wantCalls(pathKeySet, 1)
+		s.want(s.get(bearer(s.session.JWT)), 200)
+		time.Sleep(time.Second)
+		// It is no proof against a token minted just now, only against an older one.
+		s.wantRetry(s.get(unknown("b")), "29")
+		iat := time.Now().Unix() - 7
+		older := s.Sign([]byte(objectText(bendMembers(s, s.Header(), []any{"kid", "b"}))),
+			[]byte(objectText(bendMembers(s, s.Claims(s.session.ID), []any{"iat", iat}))))
+		s.want(s.get(bearer(older)), 401)
+		// A token that came along decides.
+		s.want(s.get(bothCookies(s.session.Token, bentHeader("kid", "c")(s))), 200)
+		s.wantCalls(pathAuthenticate, 1)
+		for range 100 {
+			s.want(s.get(unknown("d")), 503)
+		}
+		s.wantCalls(pathKeySet, 1)
+		time.Sleep(29*time.Second - time.Nanosecond)
+		s.want(s.get(unknown("e")), 503)
+		s.wantCalls(pathKeySet, 1)
+		time.Sleep(time.Nanosecond)
+		s.want(s.get(unknown("f")), 401)
+		s.wantCalls(pathKeySet, 2)
+		s.want(s.get(bearer(s.JWT(s.session.ID))), 200)
+		s.wantCalls(pathAuthenticate, 1)
+		s.wantThrough(3, s.session.ID)
+	})
+}
+
+// 74: the first token of a new key passes, with one fetch.
+func TestJWTAfterRotation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		old := s.JWT(s.session.ID)
+		s.want(s.get(bearer(old)), 200)
+		time.Sleep(30 * time.Second)
+		s.RotateKeys()
+		s.want(s.get(bearer(s.JWT(s.session.ID))), 200)
+		s.want(s.get(bearer(old)), 200)
+		s.wantCalls(pathKeySet, 2)
+		s.wantCalls(pathAuthenticate, 0)
+	})
+}
+
+// Key ids never reach the log.
+func TestJWTKeyIDIsNotLogged(t *testing.T) {
+	var log logbook
+	s := newStage(t, log.logTo)
+	for _, kid := range []string{"a\r\nlevel=ERROR owned", "../../etc/passwd", "k\x00d", "${jndi:ldap://x}"} {
+		s.want(s.get(bearer(bentHeader("kid", kid)(s))), http.StatusUnauthorized)
+		s = newStage(t, log.logTo)
+	}
+	if got := log.String(); got != "" {
+		t.Errorf("got a log of %q, want none", got)
+	}
+}
+
+// What is too large is refused before anything is done with it.
+func TestJWTTooLarge(t *testing.T) {
+	p2c := `{"alg":"PBES2-HS512+A256KW","enc":"A256GCM","p2s":"c2FsdA","p2c":2147483647,"kid":"x"}`
+	rows := []jwtRow{
+		{"87 header nested 20000 deep", bentHeader("x", jsonText(nestedLists(20000))), jwtRefused},
+		{"104 10000 dots", func(*stage) string { return strings.Repeat(".", 10000) }, jwtRefused},
+		{"104 900000 dots", func(*stage) string { return strings.Repeat(".", 900000) }, jwtRefused},
+		{"104 900000 dots behind a good token", func(s *stage) string { return s.session.JWT + strings.Repeat(".", 900000) }, jwtRefused},
+		{"106 JWE", func(*stage) string { return b64url(`{"alg":"RSA-OAEP","enc":"A256GCM"}`) + ".a.b.c.d" }, jwtRefused},
+		{"106 PBES2 with p2c 2^31-1", func(*stage) string { return b64url(p2c) + ".AAAA.AAAA.AAAA.AAAA" }, jwtRefused},
+		{"106 PBES2 with p2c 2^31-1 in 3 segments", func(*stage) string { return b64url(p2c) + ".AAAA.AAAA" }, jwtRefused},
+		{"106 PBES2 with p2c 2^31-1, signed so", bentHeader("alg", "PBES2-HS512+A256KW", "p2c", 1<<31-1, "p2s", "c2FsdA"), jwtRefused},
+		{"106 dir", func(*stage) string { return b64url(`{"alg":"dir","enc":"A256GCM"}`) + "..AAAA.AAAA.AAAA" }, jwtRefused},
+		{"106 dir in 3 segments", bentHeader("alg", "dir", "enc", "A256GCM"), jwtRefused},
+		{"109 8 KiB and a byte", sized(8<<10 + 1), jwtRefused},
+		{"109 8 KiB", sized(8 << 10), jwtPasses},
+		{"109 100 kB", sized(100_000), jwtRefused},
+		{"109 2 MB", sized(2_000_000), jwtRefused},
+		{"147 payload nested 3000 deep", bentClaims("x", jsonText(nestedLists(3000))), jwtRefused},
+		{"147 payload nested 20000 deep", bentClaims("x", jsonText(nestedLists(20000))), jwtRefused},
+		{"147 payload nested 60000 deep", bentClaims("x", jsonText(nestedLists(60000))), jwtRefused},
+		{"148 60000 members", editedClaims(putAfter(manyMembers(60000))), jwtRefused},
+		{"148 number of 300 kB", bentClaims("exp", jsonText(strings.Repeat("9", 300_000))), jwtRefused},
+	}
+	runJWTRows(t, rows)
+	limit := 50 * time.Millisecond
+	if underRace() {
+		limit = 500 * time.Millisecond
+	}
+	for _, row := range rows {
+		t.Run(row.name+" in time", func(t *testing.T) {
+			s := newStage(t)
+			s.get(bearer(s.session.JWT))
+			token := row.token(s)
+			for _, field := range []string{bearer(token), jwtCookie(token)} {
+				best := time.Hour
+				for range 3 { // somebody else may have had the processor
+					began := time.Now()
+					s.get(field)
+					best = min(best, time.Since(began))
+				}
+				if best > limit {
+					t.Errorf("got %v, want at most %v", best, limit)
+				}
+			}
+		})
+	}
+}
+
+// 104: 900000 dots are not turned into 900001 strings.
+func TestJWTOfDotsIsNotSplit(t *testing.T) {
+	s := newStage(t)
+	token := strings.Repeat(".", 900_000)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_ = s.verifyText(token)
+	runtime.ReadMemStats(&after)
+	// Hashing may copy the text once.
+	if got := after.TotalAlloc - before.TotalAlloc; got > 2<<20 {
+		t.Errorf("got %d bytes allocated, want at most 2 MiB", got)
+	}
+}
+
+// sized is a good token of this many bytes, as near as base64 comes.
+func sized(size int) func(*stage) string {
+	return func(s *stage) string {
+		token := bentClaims("pad", "")(s)
+		for n := (size - len(token)) * 3 / 4; ; n++ {
+			next := bentClaims("pad", strings.Repeat("p", n))(s)
+			if len(next) > size {
+				if size == 8<<10 { // the last that is no larger
+					return token
+				}
+				return next
+			}
+			token = next
+		}
+	}
+}
+
+func manyMembers(n int) string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = `"m` + string(asJSON(i)) + `":0`
+	}
+	return strings.Join(list, ",")
+}
+
+// underRace reports whether the race detector slows everything down.
+func underRace() bool {
+	build, _ := debug.ReadBuildInfo()
+	for _, setting := range build.Settings {
+		if setting.Key == "-race" {
+			return setting.Value == "true"
+		}
+	}
+	return false
+}

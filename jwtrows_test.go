@@ -1,0 +1,278 @@
+package sessionauth_test
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/sessionauth/sessionauth"
+)
+
+// A jwtRow is a JWT as no honest Stytch mints it, or a good one of an unusual
+// form, and what becomes of it. Its name begins with the number it has in the
+// list of hostile inputs.
+type jwtRow struct {
+	name  string
+	token func(*stage) string
+	want  jwtVerdict
+}
+
+// A jwtVerdict is what Require answers to a JWT in the Authorization header and in
+// the JWT cookie, and how often it jwtAsked Stytch about the session.
+type jwtVerdict struct {
+	header, cookie           string // status, and error code of the challenge
+	headerCalls, cookieCalls int
+}
+
+var (
+	jwtRefused     = jwtVerdict{header: "401 invalid_token", cookie: "401 invalid_token"}
+	jwtPasses      = jwtVerdict{header: "200", cookie: "200"}
+	jwtAsked       = jwtVerdict{header: "401 invalid_token", cookie: "401 invalid_token", headerCalls: 1, cookieCalls: 1}
+	jwtAskedPasses = jwtVerdict{header: "200", cookie: "200", headerCalls: 1, cookieCalls: 1}
+
+	// No b64token (RFC 6750, section 2.1), but a cookie can hold it.
+	jwtBadField = jwtVerdict{header: "400 invalid_request", cookie: "401 invalid_token"}
+	// Neither: net/http jwtPasses over a cookie of such bytes.
+	jwtBadBytes = jwtVerdict{header: "400 invalid_request", cookie: "401"}
+	// Without dots it has the form of an opaque token, in a header.
+	jwtAskedOpaque = jwtVerdict{header: "401 invalid_token", cookie: "401 invalid_token", headerCalls: 1}
+)
+
+// runJWTRows sends each token by header and by cookie, to a stage of its own,
+// and a good one after it.
+func runJWTRows(t *testing.T, rows []jwtRow, changes ...func(*sessionauth.Config)) {
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Run("header", func(t *testing.T) {
+				s := newStage(t, changes...)
+				s.judgeJWT(bearer, row.token(s), row.want.header, row.want.headerCalls)
+			})
+			t.Run("cookie", func(t *testing.T) {
+				s := newStage(t, changes...)
+				s.judgeJWT(jwtCookie, row.token(s), row.want.cookie, row.want.cookieCalls)
+			})
+		})
+	}
+}
+
+func (s *stage) judgeJWT(field func(string) string, token, want string, calls int) {
+	s.t.Helper()
+	resp := s.get(field(token))
+	if got := jwtAnswer(resp); got != want {
+		s.t.Errorf("got %s, want %s", got, want)
+	}
+	s.wantCalls(pathAuthenticate, calls)
+	through := 0
+	if want == "200" {
+		through++
+		s.wantThrough(through, s.session.ID)
+	} else {
+		s.wantThrough(through, "")
+		s.wantNothingOf(token, resp)
+	}
+	// A good one that was not seen before.
+	s.want(s.get(field(bentClaims("jti", "good")(s))), http.StatusOK)
+	s.wantThrough(through+1, s.session.ID)
+	s.wantCalls(pathAuthenticate, calls)
+}
+
+// wantNothingOf checks that a refusal is cached by nobody and reflects nothing.
+func (s *stage) wantNothingOf(token string, resp *http.Response) {
+	s.t.Helper()
+	if got := resp.Header.Get("Cache-Control"); got != "no-store" {
+		s.t.Errorf("got Cache-Control %q, want no-store", got)
+	}
+	if got := resp.Header.Values("Set-Cookie"); got != nil {
+		s.t.Errorf("got Set-Cookie %q, want none", got)
+	}
+	var answer bytes.Buffer
+	if err := resp.Write(&answer); err != nil {
+		s.t.Fatal(err)
+	}
+	for part := range strings.SplitSeq(token, ".") {
+		if len(part) > 16 && strings.Contains(answer.String(), part[:16]) {
+			s.t.Errorf("got an answer with a part of the token, want none: %s", answer.String())
+		}
+	}
+}
+
+var challengeError = regexp.MustCompile(`error="([^"]*)"`)
+
+// jwtAnswer puts an answer as status and error code.
+func jwtAnswer(resp *http.Response) string {
+	got := strconv.Itoa(resp.StatusCode)
+	if m := challengeError.FindStringSubmatch(resp.Header.Get("WWW-Authenticate")); m != nil {
+		got += " " + m[1]
+	}
+	return got
+}
+
+// A jsonText stands in an object as it is, JSON or not. The empty one takes its
+// member away.
+type jsonText string
+
+const absent = jsonText("")
+
+// A fromStage is a value that depends on the stage.
+type fromStage func(*stage) any
+
+// bend changes members: names and values by turns.
+func bendMembers(s *stage, object map[string]any, pairs []any) map[string]any {
+	for i := 0; i < len(pairs); i += 2 {
+		value := pairs[i+1]
+		if f, ok := value.(fromStage); ok {
+			value = f(s)
+		}
+		object[pairs[i].(string)] = value
+	}
+	return object
+}
+
+// objectText writes an object with its names in order.
+func objectText(object map[string]any) string {
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		text, ok := object[name].(jsonText)
+		if !ok {
+			text = jsonText(asJSON(object[name]))
+		}
+		if text != absent {
+			list = append(list, string(asJSON(name))+":"+string(text))
+		}
+	}
+	return "{" + strings.Join(list, ",") + "}"
+}
+
+func (s *stage) jwtHeader() string { return objectText(s.Header()) }
+func (s *stage) jwtClaims() string { return objectText(s.Claims(s.session.ID)) }
+
+// bentHeader signs a good payload below a header with these members changed.
+func bentHeader(pairs ...any) func(*stage) string {
+	return func(s *stage) string {
+		return s.Sign([]byte(objectText(bendMembers(s, s.Header(), pairs))), []byte(s.jwtClaims()))
+	}
+}
+
+// bentClaims signs a payload with these claims changed.
+func bentClaims(pairs ...any) func(*stage) string {
+	return func(s *stage) string {
+		return s.Sign([]byte(s.jwtHeader()), []byte(objectText(bendMembers(s, s.Claims(s.session.ID), pairs))))
+	}
+}
+
+const sessionClaimName = "https://stytch.com/session"
+
+// bentSession signs a payload with these members of the session claim changed.
+func bentSession(pairs ...any) func(*stage) string {
+	return func(s *stage) string {
+		claims := s.Claims(s.session.ID)
+		claims[sessionClaimName] = jsonText(objectText(bendMembers(s, claims[sessionClaimName].(map[string]any), pairs)))
+		return s.Sign([]byte(s.jwtHeader()), []byte(objectText(claims)))
+	}
+}
+
+// An textEdit changes a text.
+type textEdit func(string) string
+
+func putBefore(member string) textEdit {
+	return func(text string) string { return "{" + member + "," + text[1:] }
+}
+func putAfter(member string) textEdit {
+	return func(text string) string { return text[:len(text)-1] + "," + member + "}" }
+}
+func putInstead(other string) textEdit { return func(string) string { return other } }
+func putFor(old, by string) textEdit {
+	return func(text string) string {
+		if !strings.Contains(text, old) {
+			panic("nothing to replace: " + old)
+		}
+		return strings.Replace(text, old, by, 1)
+	}
+}
+
+// editedHeader and editedClaims sign an edited text, JSON or not.
+func editedHeader(e textEdit) func(*stage) string {
+	return func(s *stage) string { return s.Sign([]byte(e(s.jwtHeader())), []byte(s.jwtClaims())) }
+}
+
+func editedClaims(e textEdit) func(*stage) string {
+	return func(s *stage) string { return s.Sign([]byte(s.jwtHeader()), []byte(e(s.jwtClaims()))) }
+}
+
+// editedToken edits a good token's text after it was signed.
+func editedToken(e func(header, payload, signature string) string) func(*stage) string {
+	return func(s *stage) string {
+		part := strings.Split(s.session.JWT, ".")
+		return e(part[0], part[1], part[2])
+	}
+}
+
+// signedWith gives a good header and payload a signature of its own making,
+// over what it is given: the two encoded segments.
+func signedWith(sign func(s *stage, input string) []byte, headerPairs ...any) func(*stage) string {
+	return func(s *stage) string {
+		input := b64url(objectText(bendMembers(s, s.Header(), headerPairs))) + "." + b64url(s.jwtClaims())
+		return input + "." + b64url(string(sign(s, input)))
+	}
+}
+
+func b64url(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
+
+// signRS256 is an honest signature over a text.
+func signRS256(key *rsa.PrivateKey, input string) []byte {
+	sum := sha256.Sum256([]byte(input))
+	sig, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, sum[:])
+	if err != nil {
+		panic(err)
+	}
+	return sig
+}
+
+// verifyText jwtAsked about a JWT that could not travel in a header field.
+func (s *stage) verifyText(token string) error {
+	_, err := s.auth.Verify(s.t.Context(), sessionauth.Credential{JWT: token, Header: true})
+	return err
+}
+
+// identityOf is whom a good JWT is taken for.
+func (s *stage) identityOf(token string) *sessionauth.Identity {
+	s.t.Helper()
+	id, err := s.auth.Verify(s.t.Context(), sessionauth.Credential{JWT: token, Header: true})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return id
+}
+
+// A line break cannot travel in a header field, but base64 decoders pass over it.
+func TestJWTWithLineBreaks(t *testing.T) {
+	s := newStage(t)
+	broken := b64url(s.jwtHeader()) + "." + b64url(s.jwtClaims())[:50] + "\n" + b64url(s.jwtClaims())[50:]
+	if err := s.verifyText(s.session.JWT); err != nil {
+		t.Errorf("got %v, want nil", err)
+	}
+	for name, token := range map[string]string{
+		"101 line feed inside a segment":       s.session.JWT[:40] + "\n" + s.session.JWT[40:],
+		"101 carriage return inside a segment": s.session.JWT[:40] + "\r" + s.session.JWT[40:],
+		"101 line break inside the signature":  s.session.JWT[:len(s.session.JWT)-9] + "\r\n" + s.session.JWT[len(s.session.JWT)-9:],
+		"101 line break at the end":            s.session.JWT + "\n",
+		"101 line break at the start":          "\n" + s.session.JWT,
+		"101 line feed signed so":              broken + "." + b64url(string(signRS256(s.Key(), broken))),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := s.verifyText(token); !errors.Is(err, sessionauth.ErrInvalidSession) {
+				t.Errorf("got %v, want %v", err, sessionauth.ErrInvalidSession)
+			}
+		})
+	}
+}

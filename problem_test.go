@@ -1,0 +1,311 @@
+package sessionauth_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/stytch"
+	"github.com/sessionauth/sessionauth/stytchtest"
+)
+
+// problem is the body of an answer: RFC 9457, section 3.
+func problem(status int, name, title string) string {
+	return fmt.Sprintf(`{"type":"https://github.com/sessionauth/sessionauth#%s","title":"%s","status":%d}`, name, title, status)
+}
+
+func TestWriteError(t *testing.T) {
+	const (
+		ms     = time.Millisecond
+		realm  = `Bearer realm="api"`
+		scope  = realm + `, error="insufficient_scope"`
+		stepUp = realm + `, error="insufficient_user_authentication"`
+	)
+	var (
+		unavailable = problem(503, "unavailable", "Cannot decide at this time")
+		crossOrigin = problem(403, "cross-origin", "Cross-origin request")
+		invalid     = problem(400, "invalid-request", "Ambiguous or malformed request")
+		forbidden   = problem(403, "forbidden", "Not allowed")
+		fresh       = problem(401, "step-up", "Fresh authentication required")
+		session     = problem(401, "invalid-session", "Invalid session")
+		signIn      = problem(401, "sign-in-refused", "Wrong e-mail address or password")
+		reset       = problem(403, "reset-password", "The password must be reset")
+		tooMany     = problem(429, "too-many-attempts", "Too many attempts")
+		none        = problem(401, "no-credential", "Authentication required")
+		internal    = problem(500, "internal", "Internal error")
+	)
+	later := func(d time.Duration) error {
+		return &sessionauth.Error{Kind: sessionauth.ErrUnavailable, RetryAfter: d}
+	}
+	for _, row := range []struct {
+		name       string
+		err        error
+		status     int
+		challenge  string
+		retryAfter string
+		body       string
+	}{
+		{"ErrNoCredential", sessionauth.ErrNoCredential, 401, realm, "", none},
+		{"ErrInvalidRequest", sessionauth.ErrInvalidRequest, 400, realm + `, error="invalid_request"`, "", invalid},
+		{"ErrInvalidSession", sessionauth.ErrInvalidSession, 401, realm + `, error="invalid_token"`, "", session},
+		{"ErrCrossOrigin", sessionauth.ErrCrossOrigin, 403, "", "", crossOrigin},
+		{"ErrForbidden", sessionauth.ErrForbidden, 403, scope, "", forbidden},
+		{"ErrStepUp", sessionauth.ErrStepUp, 401, stepUp, "", fresh},
+		{"ErrUnavailable", sessionauth.ErrUnavailable, 503, "", "1", unavailable},
+		{"ErrSignIn", sessionauth.ErrSignIn, 401, realm, "", signIn},
+		{"ErrResetPassword", sessionauth.ErrResetPassword, 403, "", "", reset},
+		{"ErrTooManyAttempts", sessionauth.ErrTooManyAttempts, 429, "", "1", tooMany},
+
+		{"Retry-After of a nanosecond", later(1), 503, "", "1", unavailable},
+		{"Retry-After of a second", later(1000 * ms), 503, "", "1", unavailable},
+		{"Retry-After of a bit more than a second", later(1001 * ms), 503, "", "2", unavailable},
+		{"Retry-After of a minute", later(time.Minute), 503, "", "60", unavailable},
+		{"Retry-After in the past", later(-time.Minute), 503, "", "1", unavailable},
+		{"Retry-After of too many attempts", &sessionauth.Error{Kind: sessionauth.ErrTooManyAttempts, RetryAfter: 6500 * ms}, 429, "", "7", tooMany},
+
+		{"step-up by recency", &sessionauth.Error{Kind: sessionauth.ErrStepUp, MaxAge: 10 * time.Minute}, 401, stepUp + `, max_age="600"`, "", fresh},
+		{"step-up by factor", &sessionauth.Error{Kind: sessionauth.ErrStepUp, ACRValues: []string{"totp", "webauthn"}}, 401, stepUp + `, acr_values="totp webauthn"`, "", fresh},
+		{"step-up by both", &sessionauth.Error{Kind: sessionauth.ErrStepUp, MaxAge: 90 * time.Second, ACRValues: []string{"totp"}}, 401, stepUp + `, max_age="90", acr_values="totp"`, "", fresh},
+		{"forbidden by permission", &sessionauth.Error{Kind: sessionauth.ErrForbidden, Resource: "documents", Action: "delete"}, 403, scope, "",
+			strings.TrimSuffix(forbidden, "}") + `,"resource":"documents","action":"delete"}`},
+		{"a body too long", &sessionauth.Error{Kind: sessionauth.ErrInvalidRequest, Status: 413}, 413, "", "", problem(413, "invalid-request", "Ambiguous or malformed request")},
+
+		{"a reason changes nothing", &sessionauth.Error{Kind: sessionauth.ErrInvalidSession, Reason: sessionauth.ReasonRevoked}, 401, realm + `, error="invalid_token"`, "", session},
+		{"wrapped", fmt.Errorf("handler: %w", sessionauth.ErrForbidden), 403, scope, "", forbidden},
+		{"wrapped with what it carries", fmt.Errorf("handler: %w", later(5*time.Second)), 503, "", "5", unavailable},
+		{"cannot decide is not no", errors.Join(sessionauth.ErrInvalidSession, sessionauth.ErrUnavailable), 503, "", "1", unavailable},
+		{"a foreign error", errors.New("sql: no rows"), 500, "", "", internal},
+		{"a context's end", context.Canceled, 500, "", "", internal},
+		{"Stytch's no, not through us", &stytch.Error{StatusCode: 404, Type: stytch.TypeSessionNotFound}, 500, "", "", internal},
+		{"an Error without a kind", &sessionauth.Error{}, 500, "", "", internal},
+		{"nil", nil, 500, "", "", internal},
+		{"a refusal is never a success", &sessionauth.Error{Kind: sessionauth.ErrInvalidSession, Status: 200}, 401, realm + `, error="invalid_token"`, "", session},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := httptest.NewRecorder()
+			sessionauth.WriteError(w, newRequest("GET"), row.err)
+			if w.Code != row.status {
+				t.Errorf("got status %d, want %d", w.Code, row.status)
+			}
+			for name, want := range map[string]string{
+				"WWW-Authenticate":       row.challenge,
+				"Retry-After":            row.retryAfter,
+				"Content-Type":           "application/problem+json",
+				"Cache-Control":          "no-store",
+				"X-Content-Type-Options": "nosniff",
+			} {
+				if got := strings.Join(w.Header().Values(name), "; "); got != want {
+					t.Errorf("got %s %q, want %q", name, got, want)
+				}
+			}
+			if got := strings.TrimSuffix(w.Body.String(), "\n"); got != row.body {
+				t.Errorf("got body %s, want %s", got, row.body)
+			}
+		})
+	}
+}
+
+func TestWriteErrorReplacesWhatTheHandlerPromised(t *testing.T) {
+	w := httptest.NewRecorder()
+	for _, name := range []string{"Content-Length", "Content-Type", "Cache-Control", "WWW-Authenticate"} {
+		w.Header().Set(name, "1")
+	}
+	sessionauth.WriteError(w, newRequest("GET"), sessionauth.ErrNoCredential)
+	want := http.Header{
+		"Content-Type": {"application/problem+json"}, "Cache-Control": {"no-store"},
+		"Www-Authenticate": {`Bearer realm="api"`}, "X-Content-Type-Options": {"nosniff"},
+	}
+	if got := fmt.Sprint(w.Header()); got != fmt.Sprint(want) {
+		t.Errorf("got %s, want %s", got, fmt.Sprint(want))
+	}
+}
+
+func TestAnswersReflectNothing(t *testing.T) {
+	const mark = "MARK4711"
+	s := newScene(t)
+	for _, fields := range []string{
+		"Authorization: " + mark,
+		"Authorization: Bearer " + mark + mark,
+		"Authorization: Bearer " + mark + ".e30." + mark,
+		"Authorization: Bearer " + mark + "\nAuthorization: Basic " + mark,
+		"Cookie: stytch_session=" + mark + mark,
+		"Cookie: stytch_session_jwt=" + mark + "." + mark + "." + mark,
+		"Cookie: stytch_session=" + mark + "; " + mark + "=x\nOrigin: https://" + mark,
+	} {
+		r := s.request("POST", "/"+mark+"?"+mark, mark, fields+"\nUser-Agent: "+mark+"\nSec-Fetch-Site: cross-site\nX-Request-ID: "+mark)
+		r.Host = mark
+		resp := s.do(r)
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.StatusCode < 400 || strings.Contains(fmt.Sprint(resp.Header)+string(body), mark) {
+			t.Errorf("%q: got %d %v %s, want a refusal that holds nothing of the request", fields, resp.StatusCode, resp.Header, body)
+		}
+	}
+}
+
+func TestErrorsCarryTheirCause(t *testing.T) {
+	broken := errors.New("broken pipe")
+	s := newStage(t)
+	token := sessionauth.Credential{Token: s.session.Token, Header: true}
+	verify := func() error { _, err := s.auth.Verify(t.Context(), token); return err }
+
+	s.SetWeather(pathAuthenticate, stytchtest.Weather{Status: 500})
+	wantError(t, verify(), sessionauth.ErrUnavailable, sessionauth.ReasonStytchFailing)
+	wantStytchError(t, verify(), 500, "internal_server_error")
+
+	s.SetWeather(pathAuthenticate, stytchtest.Weather{Status: 401, ErrorType: stytch.TypeUnauthorizedCredentials})
+	wantError(t, verify(), sessionauth.ErrUnavailable, sessionauth.ReasonMisconfigured)
+
+	s.SetWeather(pathAuthenticate, stytchtest.Weather{})
+	s.tap(pathAuthenticate, func(*http.Request, http.RoundTripper) (*http.Response, error) { return nil, broken })
+	wantError(t, verify(), sessionauth.ErrUnavailable, sessionauth.ReasonUnreachable)
+	if err := verify(); !errors.Is(err, broken) {
+		t.Errorf("got %v, want one that wraps the transport's", err)
+	}
+
+	s.tap("", nil)
+	s.RevokeSession(s.session.ID)
+	err := verify()
+	wantError(t, err, sessionauth.ErrInvalidSession, sessionauth.ReasonRejected)
+	wantStytchError(t, err, 404, stytch.TypeSessionNotFound)
+
+	_, err = s.auth.Verify(t.Context(), sessionauth.Credential{})
+	wantError(t, err, sessionauth.ErrNoCredential, "")
+	_, err = s.auth.Verify(t.Context(), sessionauth.Credential{JWT: "x"})
+	wantError(t, err, sessionauth.ErrInvalidSession, sessionauth.ReasonMalformed)
+}
+
+func TestErrorsOfAnExtractor(t *testing.T) {
+	odd := errors.New("odd header")
+	for _, row := range []struct {
+		name string
+		err  error
+		kind error
+	}{
+		{"no credential", sessionauth.ErrNoCredential, sessionauth.ErrNoCredential},
+		{"no credential, wrapped", fmt.Errorf("mine: %w", sessionauth.ErrNoCredential), sessionauth.ErrNoCredential},
+		{"an error of its own", odd, sessionauth.ErrInvalidRequest},
+		{"a kind that is not the extractor's to give", sessionauth.ErrForbidden, sessionauth.ErrInvalidRequest},
+		{"nothing, and no error", nil, sessionauth.ErrNoCredential},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newStage(t, func(c *sessionauth.Config) {
+				c.Extractor = func(*http.Request) (sessionauth.Credential, error) { return sessionauth.Credential{}, row.err }
+			})
+			_, err := s.auth.Credential(newRequest("GET"))
+			if !errors.Is(err, row.kind) {
+				t.Errorf("got %v, want %v", err, row.kind)
+			}
+			if row.err == odd && !errors.Is(err, odd) {
+				t.Errorf("got %v, want one that wraps %v", err, odd)
+			}
+			want := 401
+			if row.kind == sessionauth.ErrInvalidRequest {
+				want = 400
+			}
+			s.want(s.get(), want)
+		})
+	}
+}
+
+func wantError(t *testing.T, err, kind error, reason sessionauth.Reason) {
+	t.Helper()
+	var e *sessionauth.Error
+	if !errors.Is(err, kind) || reason != "" && (!errors.As(err, &e) || e.Kind != kind || e.Reason != reason) {
+		t.Errorf("got %v, want %v: %s", err, kind, reason)
+	}
+}
+
+func wantStytchError(t *testing.T, err error, status int, kind string) {
+	t.Helper()
+	var e *stytch.Error
+	if !errors.As(err, &e) || e.StatusCode != status || e.Type != kind {
+		t.Errorf("got %v (%v), want a *stytch.Error with %d %s", err, e, status, kind)
+	}
+}
+
+func TestErrorHandler(t *testing.T) {
+	var got []error
+	s := newStage(t, func(c *sessionauth.Config) {
+		c.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, err error) {
+			got = append(got, err)
+			http.Error(w, "sign in first", http.StatusTeapot)
+		}
+	})
+	resp := s.get()
+	s.want(resp, http.StatusTeapot)
+	if vary := resp.Header.Get("Vary"); vary != "Cookie, Authorization" {
+		t.Errorf("got Vary %q, want it before the ErrorHandler runs", vary)
+	}
+	s.want(s.get(bearer("x")), http.StatusTeapot)
+	s.want(s.send("POST", jwtCookie(s.session.JWT), "Sec-Fetch-Site: cross-site"), http.StatusTeapot)
+	s.want(s.get(bearer(s.session.JWT)), 200)
+	s.wantThrough(1, s.session.ID)
+	want := []error{sessionauth.ErrNoCredential, sessionauth.ErrInvalidSession, sessionauth.ErrCrossOrigin}
+	if !slices.EqualFunc(got, want, errors.Is) {
+		t.Errorf("got errors %v, want %v", got, want)
+	}
+}
+
+func TestVaryAndCacheControl(t *testing.T) {
+	const ours = "Cookie, Authorization"
+	header := func(pairs ...string) func(http.Header) {
+		return func(h http.Header) {
+			for i := 0; i < len(pairs); i += 2 {
+				h.Set(pairs[i], pairs[i+1])
+			}
+		}
+	}
+	for _, row := range []struct {
+		name          string
+		before, after func(http.Header) // what stands in front sets, and what the handler sets
+		vary          []string
+		cacheControl  string
+	}{
+		{"the handler sets nothing", header(), header(), []string{ours}, "private"},
+		{"the handler says public", header(), header("Cache-Control", "public, max-age=60"), []string{ours}, "public, max-age=60"},
+		{"the handler says no-store", header(), header("Cache-Control", "no-store"), []string{ours}, "no-store"},
+		{"in front it says no-cache", header("Cache-Control", "no-cache"), header(), []string{ours}, "no-cache"},
+		{"in front there is Vary", header("Vary", "Accept-Encoding"), header(), []string{"Accept-Encoding", ours}, "private"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newStage(t)
+			guarded := s.auth.Require(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { row.after(w.Header()) }))
+			s.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				row.before(w.Header())
+				guarded.ServeHTTP(w, r)
+			})
+			for _, fields := range [][]string{{bearer(s.session.JWT)}, {}} {
+				resp := s.get(fields...)
+				want := row.cacheControl
+				if resp.StatusCode == 401 {
+					want = "no-store"
+				}
+				if got := resp.Header.Get("Cache-Control"); got != want {
+					t.Errorf("%d: got Cache-Control %q, want %q", resp.StatusCode, got, want)
+				}
+				if got := resp.Header.Values("Vary"); !slices.Equal(got, row.vary) {
+					t.Errorf("%d: got Vary %q, want %q", resp.StatusCode, got, row.vary)
+				}
+			}
+		})
+	}
+}
+
+func TestVaryIsSaidOnce(t *testing.T) {
+	s := newStage(t)
+	s.handler = s.auth.Optional(s.auth.Require(s.next()))
+	if got := s.get(bearer(s.session.JWT)).Header.Values("Vary"); !slices.Equal(got, []string{"Cookie, Authorization"}) {
+		t.Errorf("got Vary %q, want it once", got)
+	}
+}

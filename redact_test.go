@@ -1,0 +1,260 @@
+package sessionauth_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/stytch"
+	"github.com/sessionauth/sessionauth/stytchtest"
+)
+
+const adasPassword = "correct horse battery staple"
+
+// writings writes v in every way a debug line might, alone and inside of
+// something else.
+func writings(v any) map[string]string {
+	all := map[string]string{}
+	holders := map[string]any{
+		"alone": v, "in a struct": struct{ V any }{v}, "behind a pointer": &struct{ V any }{v},
+		"in a slice": []any{v}, "in a map": map[string]any{"v": v},
+	}
+	for where, holder := range holders {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%q", "%x", "%10v"} {
+			all[verb+" "+where] = fmt.Sprintf(verb, holder)
+		}
+		if b, err := json.Marshal(holder); err == nil {
+			all["JSON "+where] = string(b)
+		}
+		var text, jsonText bytes.Buffer
+		for _, log := range []*slog.Logger{
+			slog.New(slog.NewTextHandler(&text, nil)),
+			slog.New(slog.NewJSONHandler(&jsonText, nil)),
+		} {
+			log.Info("look", "v", holder, slog.Group("g", "v", holder))
+			log.With("v", holder).Info("look")
+		}
+		all["slog text "+where], all["slog JSON "+where] = text.String(), jsonText.String()
+	}
+	return all
+}
+
+// wantSilent checks that no writing of v shows one of these.
+func wantSilent(t *testing.T, name string, v any, secrets ...string) {
+	t.Helper()
+	for how, text := range writings(v) {
+		for _, secret := range secrets {
+			if strings.Contains(text, secret) || strings.Contains(text, fmt.Sprintf("%x", secret)) {
+				t.Errorf("%s: %T by %s: got %.150q, want none of the secrets", name, v, how, text)
+				return // once a value is enough
+			}
+		}
+	}
+}
+
+// A redactScene has all kinds of values of one Authenticator that asked Stytch
+// about an old JWT, and so has got a new one.
+type redactScene struct {
+	*stage
+	identity *sessionauth.Identity
+	cred     sessionauth.Credential
+	request  *http.Request // as the handler got it, without its header
+	secrets  []string      // no value may show these
+}
+
+func newRedactScene(t *testing.T) *redactScene {
+	t.Helper()
+	s := &redactScene{stage: newStage(t)}
+	s.handler = s.auth.Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		s.identity, _ = sessionauth.FromContext(r.Context())
+		s.request = r.Clone(r.Context())
+		s.request.Header = nil // the client's own words are not ours to hide
+	}))
+	time.Sleep(6 * time.Minute)
+	r := newRequest("GET", bothCookies(s.session.Token, s.session.JWT))
+	s.want(s.do(r), 200)
+	var err error
+	if s.cred, err = s.auth.Credential(r); err != nil {
+		t.Fatal(err)
+	}
+	if s.identity == nil || s.identity.Refreshed.JWT == "" || s.cred.JWT != s.session.JWT {
+		t.Fatalf("got %v and %v, want an identity with a refreshed JWT, and the credential", s.identity, s.cred)
+	}
+	s.secrets = []string{s.Secret, s.session.Token, s.session.JWT, s.identity.Refreshed.JWT, adasPassword}
+	return s
+}
+
+func TestValuesRedactThemselves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newRedactScene(t)
+		config := s.config
+		clientConfig := stytch.Config{ProjectID: s.ProjectID, Secret: s.Secret, BaseURL: s.URL, HTTPClient: s.Client()}
+		client, err := stytch.NewClient(clientConfig)
+		if err != nil {
+			t.Fatal(err)
+		}
+		signIn := stytch.AuthenticatePasswordParams{Email: "ada@example.com", Password: adasPassword, SessionDuration: time.Hour}
+		signedIn, err := client.AuthenticatePassword(t.Context(), signIn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := client.AuthenticateSession(t.Context(), stytch.AuthenticateSessionParams{SessionToken: s.session.Token})
+		if err != nil {
+			t.Fatal(err)
+		}
+		repeated, err := s.auth.Credential(newRequest("GET", "Cookie: stytch_session=x; stytch_session="+s.session.Token))
+		if err != nil {
+			t.Fatal(err)
+		}
+		secrets := append(s.secrets, answer.SessionJWT, signedIn.SessionToken, signedIn.SessionJWT, "ada@example.com")
+		for _, row := range []struct {
+			name  string
+			value any
+		}{
+			{"207 Config", config},
+			{"207 *Config", &config},
+			{"207 *Authenticator", s.auth},
+			{"207 *Authenticator in an app", struct{ Auth *sessionauth.Authenticator }{s.auth}},
+			{"207 *Authenticator in an app, unexported", struct{ auth *sessionauth.Authenticator }{s.auth}},
+			{"207 *Authenticator in an app, embedded", struct{ *sessionauth.Authenticator }{s.auth}},
+			{"207 Credential", s.cred},
+			{"207 *Credential", &s.cred},
+			{"207 Credential of repeated cookies", repeated},
+			{"207 Credential as a key", map[string]sessionauth.Credential{"a": s.cred}},
+			{"207 Credentials", []sessionauth.Credential{s.cred, repeated}},
+			{"207 Cookies", s.auth.Cookies()},
+			{"207 stytch.Config", clientConfig},
+			{"207 *stytch.Config", &clientConfig},
+			{"207 *stytch.Client", client},
+			{"207 *stytch.Client in an app, unexported", struct{ client *stytch.Client }{client}},
+			{"207 *stytch.Client of an Authenticator", s.auth.Client()},
+			{"207 AuthenticatePasswordParams", signIn},
+			{"207 *AuthenticatePasswordParams", &signIn},
+			{"207 *AuthenticatePasswordResponse", signedIn},
+			{"207 AuthenticatePasswordResponse", *signedIn},
+			{"207 AuthenticateSessionParams by token", stytch.AuthenticateSessionParams{SessionToken: s.session.Token}},
+			{"207 AuthenticateSessionParams by JWT", stytch.AuthenticateSessionParams{SessionJWT: s.session.JWT}},
+			{"207 *AuthenticateSessionResponse", answer},
+			{"207 AuthenticateSessionResponse", *answer},
+			{"207 RevokeSessionParams by token", stytch.RevokeSessionParams{SessionToken: s.session.Token}},
+			{"207 RevokeSessionParams by JWT", stytch.RevokeSessionParams{SessionJWT: s.session.JWT}},
+			{"207 the context of a request", s.request.Context()},
+			{"207 a request", s.request},
+			{"207 a request that the handler built upon", s.request.WithContext(sessionauth.NewContext(s.request.Context(), s.identity))},
+			{"207 stytchtest.User", stytchtest.User{Password: adasPassword}},
+			{"207 stytchtest.Session", s.session},
+			{"207 Session", s.identity.Session},
+		} {
+			wantSilent(t, row.name, row.value, secrets...)
+		}
+		for _, row := range []struct {
+			name  string
+			value any
+		}{
+			{"207 *Identity", s.identity},
+			{"207 Identity", *s.identity},
+			{"207 Identities", []*sessionauth.Identity{s.identity}},
+			{"207 User", s.identity.User},
+		} {
+			wantSilent(t, row.name, row.value, s.secrets...) // the user's e-mail address is the app's to print
+		}
+	})
+}
+
+// The stage's Stytch says back what it was sent, as no error of ours may.
+func echo(r *http.Request, _ http.RoundTripper) (*http.Response, error) {
+	var body bytes.Buffer
+	if _, err := body.ReadFrom(r.Body); err != nil {
+		return nil, err
+	}
+	answer := map[string]any{"status_code": 400, "error_type": body.String(), "error_message": body.String(), "request_id": body.String(), "error_url": body.String()}
+	return reply(400, string(asJSON(answer))), nil
+}
+
+func TestErrorsHoldNoCredential(t *testing.T) {
+	s := newStage(t)
+	secrets := []string{s.Secret, s.session.Token, s.session.JWT, inventedToken, adasPassword, "ada@example.com", withOtherSignature(s.session.JWT)}
+	token := sessionauth.Credential{Token: s.session.Token}
+	verify := func(c sessionauth.Credential) func() error {
+		return func() error { _, err := s.auth.Verify(t.Context(), c); return err }
+	}
+	signIn := func() error {
+		_, err := s.auth.SignIn(t.Context(), stytch.AuthenticatePasswordParams{Email: "ada@example.com", Password: adasPassword + "!", SessionDuration: time.Hour})
+		return err
+	}
+	leaky := func(r *http.Request, _ http.RoundTripper) (*http.Response, error) {
+		return nil, fmt.Errorf("cannot reach %s", r.URL.Host)
+	}
+	panicky := func(r *http.Request, _ http.RoundTripper) (*http.Response, error) {
+		panic(r.Header.Get("Authorization"))
+	}
+	for _, row := range []struct {
+		name string
+		tap  tap
+		call func() error
+	}{
+		{"207 no credential", nil, verify(sessionauth.Credential{})},
+		{"207 a malformed token", nil, verify(sessionauth.Credential{Token: s.session.Token + "!"})},
+		{"207 an unknown token", nil, verify(sessionauth.Credential{Token: inventedToken})},
+		{"207 a malformed JWT", nil, verify(sessionauth.Credential{JWT: s.session.JWT + "."})},
+		{"207 a JWT with another signature", nil, verify(sessionauth.Credential{JWT: withOtherSignature(s.session.JWT)})},
+		{"207 a transport that fails", leaky, verify(token)},
+		{"207 a transport that panics", panicky, verify(token)},
+		{"207 a Stytch that says everything back", echo, verify(token)},
+		{"207 a wrong password", nil, signIn},
+		{"207 a sign-in at a Stytch that says everything back", echo, signIn},
+		{"207 a sign-in while the transport fails", leaky, signIn},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s.tap("/v1/", row.tap)
+			err := row.call()
+			if err == nil {
+				t.Fatal("got no error, want one")
+			}
+			wantSilent(t, row.name, err, secrets...)
+			for cause := err; cause != nil; cause = errors.Unwrap(cause) {
+				for _, secret := range secrets {
+					if strings.Contains(cause.Error(), secret) {
+						t.Errorf("got %T %q, want none of the secrets", cause, cause)
+					}
+				}
+			}
+			var se *stytch.Error
+			if errors.As(err, &se) {
+				for _, text := range []string{se.Error(), se.Type, se.RequestID, fmt.Sprintf("%v %+v %s", se, se, se)} {
+					if strings.ContainsAny(text, "@\"") || strings.Contains(text, s.session.Token) {
+						t.Errorf("got %q, want none of what Stytch said back", text)
+					}
+				}
+			}
+		})
+	}
+}
+
+// What is logged at the alarms is read by many.
+func TestLogHoldsNoCredential(t *testing.T) {
+	var book logbook
+	s := newStage(t, book.logTo)
+	s.tap("/v1/", func(r *http.Request, _ http.RoundTripper) (*http.Response, error) {
+		panic(r.Header.Get("Authorization") + s.session.Token)
+	})
+	s.want(s.get(bearer(s.session.Token)), 500)
+	s.tap("/v1/", nil)
+	s.SetWeather(pathAuthenticate, stytchtest.Weather{Status: 401, ErrorType: stytch.TypeUnauthorizedCredentials})
+	s.want(s.get(bearer(s.session.Token)), 503)
+	s.want(s.get("Authorization: Bearer "+withOtherSignature(s.session.JWT)), 401)
+	book.wantErrors(t, 2)
+	for _, secret := range []string{s.Secret, s.session.Token, s.session.JWT, "Basic "} {
+		if strings.Contains(book.String(), secret) {
+			t.Errorf("got a log that holds %.8q…, want none of the secrets:\n%s", secret, book.String())
+		}
+	}
+}
