@@ -32,6 +32,7 @@ type entry struct {
 	vouchedAt time.Time         // iat of the JWT, or when Stytch was asked
 	expiresAt time.Time         // when it must be vouched for anew
 	end       deadline.Deadline // of its life in a cache; fixed, a hit never extends it
+	staleEnd  deadline.Deadline // until then it may be used if Stytch cannot be asked
 }
 
 // A cache is an LRU of entries or other values, in shards so that requests on
@@ -106,7 +107,8 @@ type caches struct {
 	users    *cache[*userEntry]        // by SHA-256 of the user id
 	rejected *cache[deadline.Deadline] // a cache of its own, so that strangers evict nobody
 
-	ttl time.Duration // CacheTTL; negative keeps nothing
+	ttl   time.Duration // CacheTTL; zero keeps nothing
+	stale time.Duration // StaleIfError
 
 	// A call that began before a Forget must not bring back what was forgotten.
 	forgetMu sync.RWMutex
@@ -114,18 +116,21 @@ type caches struct {
 }
 
 type userEntry struct {
-	user *stytch.User
-	end  deadline.Deadline
+	user     *stytch.User
+	end      deadline.Deadline
+	staleEnd deadline.Deadline
 }
 
-func newCaches(size int, ttl time.Duration) *caches {
+func newCaches(c *Config) *caches {
+	size := c.CacheSize
 	return &caches{
 		jwts:     newCache[*entry](size),
 		tokens:   newCache[*entry](size),
 		answers:  newCache[*entry](min(size, maxAnswers)),
 		users:    newCache[*userEntry](size),
 		rejected: newCache[deadline.Deadline](maxRejections),
-		ttl:      ttl,
+		ttl:      max(0, c.CacheTTL),
+		stale:    c.StaleIfError,
 	}
 }
 

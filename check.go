@@ -111,11 +111,11 @@ func (a *Authenticator) recheck(ctx context.Context, d *decided) (*entry, error)
 		return e, nil
 	}
 	asked := time.Now()
-	answer, err := share(ctx, a.upstream, flightKey("recheck", key, a.caches.generation()), func(ctx context.Context) (*stytch.AuthenticateSessionResponse, error) {
+	answer, err := share(ctx, a.upstream, askKnown, flightKey("recheck", key, a.caches.generation()), func(ctx context.Context) (*stytch.AuthenticateSessionResponse, error) {
 		return a.client.AuthenticateSession(ctx, d.question(nil))
 	})
 	if err != nil {
-		return nil, a.refusalOf(err)
+		return nil, a.refusal(err)
 	}
 	e, err := a.vouched(d, answer, asked)
 	if err != nil {
@@ -145,18 +145,11 @@ func (a *Authenticator) vouched(d *decided, answer *stytch.AuthenticateSessionRe
 	if answer.Session.ID != d.entry.session.ID || answer.Session.UserID != d.entry.session.UserID {
 		return nil, errOtherSession
 	}
-	now := time.Now()
-	if a.revoked.has(answer.Session.ID, now) {
-		return nil, errRevoked
-	}
-	if end := answer.Session.ExpiresAt; !end.IsZero() && !now.Before(end) {
-		return nil, errEnded
-	}
 	e := &entry{session: &answer.Session, vouchedAt: asked, expiresAt: asked, refreshed: answer.SessionJWT}
 	if !a.config.SessionOnly {
 		e.user = &answer.User
 	}
-	return e, nil
+	return e, a.checkAnswer(e)
 }
 
 // CheckLive makes Stytch vouch for this very request. The context it returns
@@ -205,14 +198,14 @@ func askLive(ctx context.Context, check *stytch.AuthorizationCheck) (*decided, *
 	if question.SessionToken == "" && question.SessionJWT == "" {
 		return nil, nil, errTwoUsers // a repeated cookie: nobody can say which is meant
 	}
-	answer, err := run(ctx, a.upstream, func(ctx context.Context) (*stytch.AuthenticateSessionResponse, error) {
+	answer, err := run(ctx, a.upstream, askKnown, func(ctx context.Context) (*stytch.AuthenticateSessionResponse, error) {
 		return a.client.AuthenticateSession(ctx, question)
 	})
 	if isForbidden(err) {
 		return nil, nil, &Error{Kind: ErrForbidden, Reason: ReasonPermission, Resource: check.ResourceID, Action: check.Action, cause: err}
 	}
 	if err != nil {
-		return nil, nil, a.refusalOf(err)
+		return nil, nil, a.refusal(err)
 	}
 	e, err := a.vouched(d, answer, asked)
 	if err != nil {

@@ -30,8 +30,8 @@ type Config struct {
 	Issuers []string
 
 	// HTTPClient calls Stytch. If nil, one of ours, with a proxy from the
-	// environment. It is copied: the copy follows no redirect and keeps no
-	// cookies.
+	// environment. Only its Transport and Timeout count: no redirect is followed
+	// and no cookie kept.
 	HTTPClient *http.Client
 
 	// Extractor finds the credential. If nil,
@@ -68,6 +68,12 @@ type Config struct {
 	// reused, and so how long a token revoked elsewhere is accepted. If zero, 1
 	// minute; if negative, every request asks.
 	CacheTTL time.Duration
+
+	// StaleIfError is how long past CacheTTL an answer may be reused while
+	// Stytch cannot be asked. If zero, not at all: requests with an opaque token
+	// get 503 then. It lengthens what CacheTTL says of revocation, but in an
+	// outage only.
+	StaleIfError time.Duration
 
 	// PolicyMaxAge is how long the RBAC policy is used when it cannot be
 	// refreshed; after that guard.Permission answers 503. If zero, an hour; at
@@ -114,6 +120,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.CacheTTL == 0 {
 		c.CacheTTL = time.Minute
 	}
+	c.StaleIfError = max(0, c.StaleIfError)
 	c.PolicyMaxAge = orDefault(c.PolicyMaxAge, time.Hour)
 	c.Timeout = orDefault(c.Timeout, 3*time.Second)
 	if c.MaxInFlight == 0 {

@@ -58,15 +58,17 @@ const (
 	ReasonFactor     Reason = "factor"     // none of the factors asked for
 	ReasonRecency    Reason = "recency"    // no factor fresh enough
 
-	ReasonNoPolicy      Reason = "no_policy"      // no RBAC policy to decide by
-	ReasonNoKeySet      Reason = "no_key_set"     // no key to verify a JWT with
-	ReasonUnreachable   Reason = "unreachable"    // connection refused, reset, timed out
-	ReasonStytchFailing Reason = "stytch_failing" // an error or an answer that makes no sense
-	ReasonRateLimited   Reason = "rate_limited"   // 429
-	ReasonMisconfigured Reason = "misconfigured"  // Stytch refuses the project's own credentials
-	ReasonOverloaded    Reason = "overloaded"     // MaxInFlight calls are under way
-	ReasonCanceled      Reason = "canceled"       // the client went away, or its deadline passed
-	ReasonInternal      Reason = "internal"       // an error or panic in this process
+	ReasonNoPolicy      Reason = "no_policy"           // no RBAC policy to decide by
+	ReasonNoKeySet      Reason = "no_key_set"          // no key to verify a JWT with
+	ReasonUnreachable   Reason = "unreachable"         // connection refused, reset, timed out
+	ReasonStytchFailing Reason = "stytch_failing"      // an error or an answer that makes no sense
+	ReasonRateLimited   Reason = "rate_limited"        // 429
+	ReasonMisconfigured Reason = "misconfigured"       // Stytch refuses the project's own credentials
+	ReasonOverloaded    Reason = "overloaded"          // MaxInFlight calls are under way
+	ReasonBreakerOpen   Reason = "breaker_open"        // Stytch has failed many times in a row and is left alone for seconds
+	ReasonRevocations   Reason = "revocations_dropped" // the revoked list was full a moment ago: ask again
+	ReasonCanceled      Reason = "canceled"            // the client went away, or its deadline passed
+	ReasonInternal      Reason = "internal"            // an error or panic in this process
 )
 
 // A Check is which question an Event answers.
@@ -97,6 +99,20 @@ func (a *Authenticator) startClock() time.Time {
 	return time.Now()
 }
 
+// deciderOf says who refused a session.
+func deciderOf(err error) Decider {
+	var e *Error
+	switch {
+	case !errors.As(err, &e) || e.Kind != ErrInvalidSession, e.Reason == ReasonMalformed, e.Reason == ReasonBadHeader:
+		return ""
+	case e.Reason == ReasonRejected && e.cause == nil:
+		return Cache
+	case e.Reason == ReasonRejected, e.Reason == ReasonOtherSession:
+		return Stytch
+	}
+	return Local
+}
+
 func (a *Authenticator) observe(ctx context.Context, d *decided, began time.Time, anonymous bool) {
 	if a.config.Observe == nil {
 		return
@@ -107,6 +123,7 @@ func (a *Authenticator) observe(ctx context.Context, d *decided, began time.Time
 		e.Check, e.PolicyAge = CheckedPermission, ours.policyAge
 	}
 	if d.err != nil {
+		e.Decider = deciderOf(d.err)
 		e.Outcome, e.Reason = answerTo(d.err).outcome, reasonOf(d.err)
 		if anonymous {
 			e.Outcome = Anonymous

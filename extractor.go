@@ -10,7 +10,8 @@ import (
 )
 
 // A Credential is what a request carries to say who sends it: a session token,
-// a session JWT, or both. It prints and marshals without them.
+// a session JWT, or both. It prints and marshals without them. In an
+// unexported field keep it behind a pointer: fmt calls no methods there.
 type Credential struct {
 	Token string // opaque session token
 	JWT   string // session JWT

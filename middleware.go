@@ -98,24 +98,20 @@ func newAuthenticator(config Config) (*Authenticator, error) {
 	a := &Authenticator{
 		config: &c,
 		client: client,
-		caches: newCaches(c.CacheSize, c.CacheTTL),
+		caches: newCaches(&c),
 
 		rechecked: newCache[*entry](maxAnswers),
 		origins:   origins,
 		// A JWT lives for at most an hour, an answer for CacheTTL.
-		revoked: &revokedList{keep: max(time.Hour, c.CacheTTL) + c.Leeway},
+		revoked: &revokedList{keep: max(time.Hour, c.CacheTTL+c.StaleIfError) + c.Leeway},
 	}
-	a.upstream = &upstream{
-		timeout:   c.Timeout,
-		slots:     make(chan struct{}, c.MaxInFlight),
-		logger:    a.logger,
-		succeeded: a.retryRevocations,
-	}
+	a.upstream = newUpstream(&c, a.logger)
+	a.upstream.succeeded = a.retryRevocations
 	a.policies = newPolicies(a)
 	a.verifier = &sessionjwt.Verifier{
 		Issuers: c.Issuers, Audience: c.ProjectID, Leeway: c.Leeway,
 		Keys: sessionjwt.NewKeySet(func(ctx context.Context) ([]byte, error) {
-			return run(ctx, a.upstream, client.KeySet)
+			return run(ctx, a.upstream, loadKeys, client.KeySet)
 		}),
 	}
 	return a, nil

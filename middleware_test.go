@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -171,6 +172,21 @@ func (s *stage) wantThrough(n int, last string) {
 	defer s.mu.Unlock()
 	if len(s.passed) != n || n > 0 && s.passed[n-1] != last {
 		s.t.Errorf("got %d through (%v), want %d, the last as %s", len(s.passed), s.passed, n, last)
+	}
+}
+
+// wantIdle checks, in a bubble, that no goroutine of ours goes on.
+func (s *stage) wantIdle() {
+	s.t.Helper()
+	synctest.Wait()
+	stacks := make([]byte, 1<<20)
+	for goroutine := range strings.SplitSeq(string(stacks[:runtime.Stack(stacks, true)]), "\n\n") {
+		for _, ours := range []string{"sessionauth/sessionauth.", "internal/sessionjwt.", "singleflight."} {
+			if strings.Contains(goroutine, ours) {
+				s.t.Errorf("got a goroutine that goes on, want none:\n%s", goroutine)
+				break
+			}
+		}
 	}
 }
 

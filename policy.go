@@ -17,7 +17,7 @@ func newPolicies(a *Authenticator) *kept.Value[*stytch.Policy] {
 		RefreshAfter: min(5*time.Minute, a.config.PolicyMaxAge),
 		MaxAge:       a.config.PolicyMaxAge,
 		Fetch: func(ctx context.Context, _ *kept.Snapshot[*stytch.Policy]) (*stytch.Policy, error) {
-			return run(ctx, a.upstream, a.client.Policy)
+			return run(ctx, a.upstream, loadPolicy, a.client.Policy)
 		},
 	}
 }

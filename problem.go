@@ -3,6 +3,8 @@ package sessionauth
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -44,11 +46,19 @@ type Error struct {
 
 // Error names the kind and the reason.
 func (e *Error) Error() string {
-	if e.Reason == "" {
-		return e.Kind.Error()
+	text := internal.title
+	if e.Kind != nil {
+		text = e.Kind.Error()
 	}
-	return e.Kind.Error() + ": " + string(e.Reason)
+	if e.Reason != "" {
+		text += ": " + string(e.Reason)
+	}
+	return text
 }
+
+// Format prints what Error gives, whatever the verb: a cause may know more than
+// may be printed.
+func (e *Error) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
 
 // Unwrap gives the kind, and the cause if there is one.
 func (e *Error) Unwrap() []error {
@@ -127,7 +137,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 		h.Set("WWW-Authenticate", a.challengeHeader(e))
 	}
 	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
-		h.Set("Retry-After", strconv.FormatInt(max(1, int64((e.RetryAfter+time.Second-1)/time.Second)), 10))
+		h.Set("Retry-After", strconv.FormatInt(max(1, wholeSeconds(e.RetryAfter)), 10))
 	}
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("Cache-Control", "no-store")
@@ -144,6 +154,15 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	_, _ = w.Write(append(body, '\n'))
 }
 
+// wholeSeconds rounds up: a client that comes back early is refused again.
+func wholeSeconds(d time.Duration) int64 {
+	seconds := int64(d / time.Second)
+	if d%time.Second > 0 {
+		seconds++
+	}
+	return seconds
+}
+
 // challengeHeader builds the Bearer challenge: RFC 6750 section 3, and RFC 9470
 // section 3 for a step-up.
 func (a *answer) challengeHeader(e *Error) string {
@@ -153,7 +172,7 @@ func (a *answer) challengeHeader(e *Error) string {
 		b.WriteString(`, error="` + a.challenge + `"`)
 	}
 	if e.MaxAge > 0 {
-		b.WriteString(`, max_age="` + strconv.FormatInt(int64(e.MaxAge/time.Second), 10) + `"`)
+		b.WriteString(`, max_age="` + strconv.FormatInt(wholeSeconds(e.MaxAge), 10) + `"`)
 	}
 	if len(e.ACRValues) > 0 {
 		b.WriteString(`, acr_values="` + strings.Join(e.ACRValues, " ") + `"`)

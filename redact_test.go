@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -179,14 +180,35 @@ func echo(r *http.Request, _ http.RoundTripper) (*http.Response, error) {
 	return reply(400, string(asJSON(answer))), nil
 }
 
-func TestErrorsHoldNoCredential(t *testing.T) {
-	s := newStage(t)
-	secrets := []string{s.Secret, s.session.Token, s.session.JWT, inventedToken, adasPassword, "ada@example.com", withOtherSignature(s.session.JWT)}
-	token := sessionauth.Credential{Token: s.session.Token}
-	verify := func(c sessionauth.Credential) func() error {
-		return func() error { _, err := s.auth.Verify(t.Context(), c); return err }
+// causes gives an error and all that it wraps.
+func causes(err error) []error {
+	all := []error{err}
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		if cause := e.Unwrap(); cause != nil {
+			all = append(all, causes(cause)...)
+		}
+	case interface{ Unwrap() []error }:
+		for _, cause := range e.Unwrap() {
+			all = append(all, causes(cause)...)
+		}
 	}
-	signIn := func() error {
+	return all
+}
+
+func TestErrorsHoldNoCredential(t *testing.T) {
+	verify := func(s *stage, c sessionauth.Credential) error {
+		_, err := s.auth.Verify(t.Context(), c)
+		return err
+	}
+	byToken := func(edit func(string) string) func(*stage) error {
+		return func(s *stage) error { return verify(s, sessionauth.Credential{Token: edit(s.session.Token)}) }
+	}
+	byJWT := func(edit func(string) string) func(*stage) error {
+		return func(s *stage) error { return verify(s, sessionauth.Credential{JWT: edit(s.session.JWT)}) }
+	}
+	as := func(s string) string { return s }
+	signIn := func(s *stage) error {
 		_, err := s.auth.SignIn(t.Context(), stytch.AuthenticatePasswordParams{Email: "ada@example.com", Password: adasPassword + "!", SessionDuration: time.Hour})
 		return err
 	}
@@ -199,32 +221,37 @@ func TestErrorsHoldNoCredential(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		tap  tap
-		call func() error
+		call func(*stage) error
 	}{
-		{"207 no credential", nil, verify(sessionauth.Credential{})},
-		{"207 a malformed token", nil, verify(sessionauth.Credential{Token: s.session.Token + "!"})},
-		{"207 an unknown token", nil, verify(sessionauth.Credential{Token: inventedToken})},
-		{"207 a malformed JWT", nil, verify(sessionauth.Credential{JWT: s.session.JWT + "."})},
-		{"207 a JWT with another signature", nil, verify(sessionauth.Credential{JWT: withOtherSignature(s.session.JWT)})},
-		{"207 a transport that fails", leaky, verify(token)},
-		{"207 a transport that panics", panicky, verify(token)},
-		{"207 a Stytch that says everything back", echo, verify(token)},
+		{"207 no credential", nil, byToken(func(string) string { return "" })},
+		{"207 a malformed token", nil, byToken(func(s string) string { return s + "!" })},
+		{"207 an unknown token", nil, byToken(func(string) string { return inventedToken })},
+		{"207 a malformed JWT", nil, byJWT(func(s string) string { return s + "." })},
+		{"207 a JWT with another signature", nil, byJWT(withOtherSignature)},
+		{"207 a transport that fails", leaky, byToken(as)},
+		{"207 a transport that panics", panicky, byToken(as)},
+		{"207 a Stytch that says everything back", echo, byToken(as)},
 		{"207 a wrong password", nil, signIn},
 		{"207 a sign-in at a Stytch that says everything back", echo, signIn},
 		{"207 a sign-in while the transport fails", leaky, signIn},
 	} {
 		t.Run(row.name, func(t *testing.T) {
+			s := newStage(t)
+			secrets := []string{s.Secret, s.session.Token, s.session.JWT, inventedToken, adasPassword, "ada@example.com", withOtherSignature(s.session.JWT)}
 			s.tap("/v1/", row.tap)
-			err := row.call()
+			err := row.call(s)
 			if err == nil {
 				t.Fatal("got no error, want one")
 			}
 			wantSilent(t, row.name, err, secrets...)
-			for cause := err; cause != nil; cause = errors.Unwrap(cause) {
+			for _, cause := range causes(err) {
 				for _, secret := range secrets {
 					if strings.Contains(cause.Error(), secret) {
 						t.Errorf("got %T %q, want none of the secrets", cause, cause)
 					}
+				}
+				if _, ok := cause.(*url.Error); ok {
+					t.Errorf("got %T, which prints the URL, want none", cause)
 				}
 			}
 			var se *stytch.Error

@@ -227,7 +227,9 @@ func TestCredentialOfARequest(t *testing.T) {
 		{"48 one token twice", "Cookie: stytch_session={ada.token}; stytch_session={ada.token}", passAs("ada"), 1},
 		{"48 one JWT twice", "Cookie: stytch_session_jwt={ada.jwt}; stytch_session_jwt={ada.jwt}", passAs("ada"), 0},
 		{"48 one JWT twice, the second quoted", `Cookie: stytch_session_jwt={ada.jwt}; stytch_session_jwt="{ada.jwt}"`, passAs("ada"), 0},
+		{"48 four values, the first twice", "Cookie: stytch_session=a; stytch_session=a; stytch_session=b; stytch_session=c; stytch_session={ada.token}", passAs("ada"), 1},
 		{"49 an empty token cookie, then a good one", "Cookie: stytch_session=; stytch_session={ada.token}", passAs("ada"), 1},
+		{"49 a good token cookie, then an empty one", "Cookie: stytch_session={ada.token}; stytch_session=", passAs("ada"), 1},
 		{"49 an empty JWT cookie, then a good one", `Cookie: stytch_session_jwt=""; stytch_session_jwt={ada.jwt}`, passAs("ada"), 0},
 
 		{"52 a bad JWT in the header, a good cookie", "Authorization: Bearer {bad.jwt}\nCookie: stytch_session_jwt={ada.jwt}", want401i, 0},

@@ -18,7 +18,7 @@ import (
 // ErrInvalidSession for an existing session that is none, ErrUnavailable, or
 // that of a parameter that Stytch would refuse. A password is never sent twice.
 func (a *Authenticator) SignIn(ctx context.Context, p stytch.AuthenticatePasswordParams) (*stytch.AuthenticatePasswordResponse, error) {
-	answer, err := run(ctx, a.upstream, func(ctx context.Context) (*stytch.AuthenticatePasswordResponse, error) {
+	answer, err := run(ctx, a.upstream, signIn, func(ctx context.Context) (*stytch.AuthenticatePasswordResponse, error) {
 		return a.client.AuthenticatePassword(ctx, p)
 	})
 	if err == nil {
@@ -69,7 +69,7 @@ func (a *Authenticator) checkProject(ctx context.Context) error {
 	if !checked.IsZero() && time.Since(checked) < time.Minute {
 		return last
 	}
-	_, err := share(ctx, a.upstream, "policy", a.client.Policy)
+	_, err := share(ctx, a.upstream, loadPolicy, "policy", a.client.Policy)
 	if err != nil {
 		err = a.upstream.unavailable(err)
 	}
@@ -113,7 +113,7 @@ func Reject(w http.ResponseWriter, r *http.Request, err error) {
 // SetClaims merges custom claims into the session of a sign-in that has just
 // succeeded, and puts the session and its new JWT into answer.
 func (a *Authenticator) SetClaims(ctx context.Context, answer *stytch.AuthenticatePasswordResponse, claims map[string]any) error {
-	updated, err := run(ctx, a.upstream, func(ctx context.Context) (*stytch.AuthenticateSessionResponse, error) {
+	updated, err := run(ctx, a.upstream, extendKnown, func(ctx context.Context) (*stytch.AuthenticateSessionResponse, error) {
 		return a.client.AuthenticateSession(ctx, stytch.AuthenticateSessionParams{SessionToken: answer.SessionToken, CustomClaims: claims})
 	})
 	var param *stytch.ParamError

@@ -25,7 +25,7 @@ func (a *Authenticator) Revoke(ctx context.Context, sessionID string) error {
 }
 
 func (a *Authenticator) revokeAtStytch(ctx context.Context, sessionID string) error {
-	_, err := share(ctx, a.upstream, "revoke:"+sessionID, func(ctx context.Context) (struct{}, error) {
+	_, err := share(ctx, a.upstream, revoke, "revoke:"+sessionID, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, a.client.RevokeSession(ctx, stytch.RevokeSessionParams{SessionID: sessionID})
 	})
 	var se *stytch.Error
@@ -79,7 +79,6 @@ func (a *Authenticator) signOutOne(ctx context.Context, cred Credential) error {
 // sessionIDOf finds the session of a credential: by the JWT itself if its
 // signature is good, else by asking.
 func (a *Authenticator) sessionIDOf(ctx context.Context, cred Credential) (string, error) {
-	p := stytch.AuthenticateSessionParams{SessionToken: cred.Token}
 	if cred.JWT != "" {
 		t, err := a.verifier.Verify(ctx, cred.JWT)
 		if err != nil {
@@ -89,15 +88,19 @@ func (a *Authenticator) sessionIDOf(ctx context.Context, cred Credential) (strin
 			return t.Session.ID, nil
 		}
 		// Somebody's access token must not sign the user out: Stytch decides.
-		p = stytch.AuthenticateSessionParams{SessionJWT: cred.JWT}
-	} else if !isSessionToken(cred.Token) {
+		return idOf(a.askStytch(ctx, a.byJWT(cred.JWT)))
+	}
+	if !isSessionToken(cred.Token) {
 		return "", errMalformedSession
 	}
-	key := digestOf(cred.Token + cred.JWT)
-	if e, ok := a.caches.tokens.get(key); ok && a.holds(e, time.Now()) {
+	q := a.byToken(cred.Token)
+	if e, ok := a.caches.tokens.get(q.key); ok && a.holds(e, time.Now()) {
 		return e.session.ID, nil
 	}
-	e, err := a.askStytch(ctx, p, key, a.caches.generation())
+	return idOf(a.askStytch(ctx, q))
+}
+
+func idOf(e *entry, err error) (string, error) {
 	if err != nil {
 		return "", err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -16,20 +17,53 @@ import (
 
 // An upstream is the way to Stytch: every call goes through share or run.
 type upstream struct {
-	timeout time.Duration
-	slots   chan struct{} // one for each call under way
-	flights singleflight.Group
-	logger  func() *slog.Logger
+	timeout  time.Duration
+	lanes    lanes
+	breakers map[route]*breaker
+	flights  singleflight.Group
+	logger   func() *slog.Logger
 
 	succeeded func() // told after each call that Stytch answered
 
+	lastSuccess atomic.Int64 // Unix nanoseconds
+	lastAlarm   atomic.Int64 // Unix nanoseconds
+
 	// trusted is set once a call with the project's secret has succeeded.
-	trusted   atomic.Bool
-	lastAlarm atomic.Int64 // Unix nanoseconds
+	trusted atomic.Bool
 }
 
-// errOverloaded says that as many calls are under way as may be.
-var errOverloaded = &Error{Kind: ErrUnavailable, Reason: ReasonOverloaded}
+// A route is a kind of call: what is asked, and for whom.
+type route struct {
+	name       string
+	lane       lane
+	repeatable bool // asking twice does no more than asking once
+}
+
+// The kinds of calls.
+var (
+	askKnown    = route{name: "sessions", lane: known, repeatable: true}
+	askStranger = route{name: "sessions of strangers", lane: strangers, repeatable: true}
+	extendKnown = route{name: "sessions", lane: known} // with SessionDuration
+	extendOther = route{name: "sessions of strangers", lane: strangers}
+	loadUser    = route{name: "users", lane: known, repeatable: true}
+	loadKeys    = route{name: "key set", lane: known, repeatable: true}
+	loadPolicy  = route{name: "policy", lane: known, repeatable: true}
+	revoke      = route{name: "revoke", lane: known}
+	signIn      = route{name: "passwords", lane: signIns}
+)
+
+func newUpstream(c *Config, logger func() *slog.Logger) *upstream {
+	u := &upstream{timeout: c.Timeout, lanes: lanes{max: c.MaxInFlight}, logger: logger, breakers: map[route]*breaker{}}
+	// Key set and policy have none: they are asked for so rarely that it would
+	// only delay the recovery.
+	for _, r := range []route{askKnown, askStranger, loadUser, revoke, signIn} {
+		u.breakers[r.key()] = newBreaker(r, logger)
+	}
+	return u
+}
+
+// key is what a breaker goes by: the same endpoint for the same people.
+func (r route) key() route { return route{name: r.name, lane: r.lane} }
 
 // A panicError is a panic caught on a goroutine of ours, where it would have
 // ended the process. It was logged; its text says nothing.
@@ -38,48 +72,105 @@ type panicError struct{}
 func (panicError) Error() string { return "sessionauth: internal error" }
 
 // share runs call, which sends the secret, once for all who ask for the same key
-// at the same time. The call goes on when the request that began it goes away, and each caller waits
-// no longer than its own ctx.
-func share[T any](ctx context.Context, u *upstream, key string, call func(context.Context) (T, error)) (T, error) {
+// at the same time. The call goes on when the request that began it goes away,
+// and each caller waits no longer than its own ctx.
+func share[T any](ctx context.Context, u *upstream, r route, key string, call func(context.Context) (T, error)) (T, error) {
 	detached := context.WithoutCancel(ctx)
 	results := u.flights.DoChan(key, func() (any, error) {
-		answer, err := run(detached, u, call)
-		if err == nil || isNo(err) {
+		answer, err := run(detached, u, r, call)
+		if err == nil || isNo(err) || isNoUser(err) {
 			u.trusted.Store(true)
 		}
 		return answer, err
 	})
 	select {
-	case r := <-results:
-		answer, _ := r.Val.(T)
-		return answer, r.Err
+	case result := <-results:
+		answer, _ := result.Val.(T)
+		return answer, result.Err
 	case <-ctx.Done():
 		var none T
-		return none, ctx.Err()
+		return none, canceled(ctx.Err())
 	}
 }
 
-// run makes one call: within Timeout, if there is room, and never panicking.
-func run[T any](ctx context.Context, u *upstream, call func(context.Context) (T, error)) (answer T, err error) {
-	select {
-	case u.slots <- struct{}{}:
-		defer func() { <-u.slots }()
-	default:
-		return answer, errOverloaded
+// canceled says that the request itself ended: its client went away, or its
+// deadline passed. It says nothing of Stytch.
+func canceled(cause error) error {
+	return &Error{Kind: ErrUnavailable, Reason: ReasonCanceled, cause: cause}
+}
+
+// run makes one call: within Timeout, if its lane has room, never panicking, and
+// a second time if that can help and does no harm.
+func run[T any](ctx context.Context, u *upstream, r route, call func(context.Context) (T, error)) (T, error) {
+	if err := u.lanes.enter(r.lane, time.Now()); err != nil {
+		var none T
+		return none, err
 	}
+	defer u.lanes.leave(r.lane)
+	parent := ctx
 	ctx, cancel := context.WithTimeout(ctx, u.timeout)
 	defer cancel()
-	defer func() {
-		if v := recover(); v != nil {
-			u.logPanic(v)
-			err = panicError{}
+	answer, err := attempt(ctx, u, r, func(ctx context.Context) (T, error) {
+		answer, err := call(ctx)
+		if err != nil && parent.Err() != nil {
+			err = canceled(parent.Err()) // no breaker may open because somebody left
 		}
-	}()
-	answer, err = call(ctx)
+		return answer, err
+	})
+	if r.repeatable && isPassing(err) && pause(ctx) {
+		answer, err = attempt(ctx, u, r, call)
+	}
+	now := time.Now()
+	u.lanes.learn(r.lane, err, now)
+	if err == nil || isNo(err) || isNoUser(err) {
+		u.lastSuccess.Store(now.UnixNano())
+	}
 	if err == nil {
 		u.succeeded()
 	}
 	return answer, err
+}
+
+// attempt makes one exchange, if the breaker lets it.
+func attempt[T any](ctx context.Context, u *upstream, r route, call func(context.Context) (T, error)) (answer T, err error) {
+	exchange := func() (err error) {
+		defer func() {
+			if v := recover(); v != nil {
+				u.logPanic(v)
+				err = panicError{}
+			}
+		}()
+		answer, err = call(ctx)
+		return err
+	}
+	if b := u.breakers[r.key()]; b != nil {
+		return answer, b.do(exchange)
+	}
+	return answer, exchange()
+}
+
+// isPassing reports whether asking again may help: no answer came, or one that
+// says so (RFC 9110, sections 15.6.3 to 15.6.5). A 429 asks for the contrary.
+func isPassing(err error) bool {
+	var none *stytch.NoAnswerError
+	var se *stytch.Error
+	if errors.As(err, &se) {
+		return !isNo(err) && !isNoUser(err) && (se.StatusCode == 502 || se.StatusCode == 503 || se.StatusCode == 504)
+	}
+	return errors.As(err, &none) && !none.Begun
+}
+
+// pause waits a random moment, so that processes that failed together do not
+// come back together. It reports false when the call's time is over.
+func pause(ctx context.Context) bool {
+	timer := time.NewTimer(50*time.Millisecond + rand.N(100*time.Millisecond))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // logPanic writes a panic's stack, and its value only if that is an error of
@@ -95,18 +186,25 @@ func (u *upstream) logPanic(v any) {
 	u.logger().Error("sessionauth: panic", "value", text, "stack", string(debug.Stack()))
 }
 
-// isNo reports whether err is Stytch's own word that the session, or the user,
-// is not there. The type decides, whatever the status: only these become a 401.
+// isNo reports whether err is Stytch's own word that a session is not there. The
+// type decides, whatever the status: only these become a 401.
 func isNo(err error) bool {
 	var se *stytch.Error
 	if !errors.As(err, &se) {
 		return false
 	}
 	switch se.Type {
-	case stytch.TypeSessionNotFound, stytch.TypeInvalidSessionToken, stytch.TypeUnableToParseSessionJWT, stytch.TypeUserNotFound:
+	case stytch.TypeSessionNotFound, stytch.TypeInvalidSessionToken, stytch.TypeUnableToParseSessionJWT:
 		return true
 	}
 	return false
+}
+
+// isNoUser is isNo for a question about a user. A no to another question than
+// the one that was asked is none.
+func isNoUser(err error) bool {
+	var se *stytch.Error
+	return errors.As(err, &se) && se.Type == stytch.TypeUserNotFound
 }
 
 // isNotFound reports whether Stytch says that there is no such session.
@@ -122,6 +220,12 @@ func isForbidden(err error) bool {
 	return errors.As(err, &se) && se.Type == stytch.TypeSessionAuthorization
 }
 
+// isLaneShut reports whether a call was not made because of its lane.
+func isLaneShut(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && (e.Reason == ReasonOverloaded || e.Reason == ReasonRateLimited || e.Reason == ReasonBreakerOpen)
+}
+
 // unavailable turns everything else into "cannot decide": our own credentials
 // refused, an outage, nonsense. A panic stays what it is.
 func (u *upstream) unavailable(err error) error {
@@ -133,8 +237,6 @@ func (u *upstream) unavailable(err error) error {
 		return panicError{}
 	case errors.As(err, &ours):
 		return ours
-	case errors.Is(err, context.Canceled):
-		return &Error{Kind: ErrUnavailable, Reason: ReasonCanceled, cause: err}
 	case errors.As(err, &se) && se.Misconfigured():
 		u.alarm("Stytch refuses the project's credentials: check ProjectID, Secret and BaseURL", se)
 		return &Error{Kind: ErrUnavailable, Reason: ReasonMisconfigured, cause: err}
@@ -144,11 +246,6 @@ func (u *upstream) unavailable(err error) error {
 		return &Error{Kind: ErrUnavailable, Reason: ReasonStytchFailing, cause: err}
 	}
 	return &Error{Kind: ErrUnavailable, Reason: ReasonUnreachable, cause: err}
-}
-
-// clampRetryAfter keeps an absurd Retry-After from shutting anybody out.
-func clampRetryAfter(d time.Duration) time.Duration {
-	return min(max(d, time.Second), time.Minute)
 }
 
 // alarm logs what an operator must mend, at most once a minute.

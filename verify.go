@@ -19,6 +19,7 @@ var (
 	errRejected         = &Error{Kind: ErrInvalidSession, Reason: ReasonRejected}
 	errOtherSession     = &Error{Kind: ErrInvalidSession, Reason: ReasonOtherSession}
 	errTwoUsers         = &Error{Kind: ErrInvalidRequest, Reason: ReasonAmbiguous}
+	errRevokedListFull  = &Error{Kind: ErrUnavailable, Reason: ReasonRevocations}
 )
 
 // decide is the one way from a credential to an identity.
@@ -65,10 +66,13 @@ func (a *Authenticator) decideOne(ctx context.Context, token, jwt string) (*entr
 // holds reports whether what a cache gave may still be used: a hit is checked
 // like a first sight, all but the signature.
 func (a *Authenticator) holds(e *entry, now time.Time) bool {
-	return !e.end.Passed(now) &&
-		!a.revoked.predates(e.vouchedAt) &&
-		!a.revoked.has(e.session.ID, now) &&
-		(e.token == nil || a.verifier.Trusts(e.token, now))
+	return !e.end.Passed(now) && !a.isRevoked(e, now) && (e.token == nil || a.verifier.Trusts(e.token, now))
+}
+
+// isRevoked reports whether an entry's session was revoked here, or may have
+// been.
+func (a *Authenticator) isRevoked(e *entry, now time.Time) bool {
+	return a.revoked.predates(e.vouchedAt) || a.revoked.has(e.session.ID, now)
 }
 
 // verifyJWT does all that costs no call about the session: an error says that
@@ -108,11 +112,14 @@ func (a *Authenticator) localError(err error) error {
 // the alarm where only an operator can help.
 func (a *Authenticator) missing(reason Reason, retryAfter time.Duration, cause error) error {
 	if cause != nil && !errors.Is(cause, kept.ErrTooSoon) {
+		if cause == context.Canceled || cause == context.DeadlineExceeded {
+			return canceled(cause) // the request's own end, while it waited
+		}
 		var e *Error
 		if !errors.As(a.upstream.unavailable(cause), &e) {
 			return panicError{}
 		}
-		if e.Reason == ReasonMisconfigured || e.Reason == ReasonCanceled {
+		if e.Reason == ReasonMisconfigured {
 			return e
 		}
 	}
@@ -156,8 +163,8 @@ func (a *Authenticator) admit(ctx context.Context, key digest, t *sessionjwt.Tok
 		}
 		e.user, e.end = u.user, e.end.Earlier(u.end)
 		// Loading took its time: the session may have been revoked meanwhile.
-		if a.revoked.has(t.Session.ID, time.Now()) {
-			return nil, "", errRevoked
+		if err := a.checkAnswer(e); err != nil {
+			return nil, "", err
 		}
 	}
 	a.caches.keep(generation, func() { a.caches.jwts.add(key, e) })
@@ -167,45 +174,57 @@ func (a *Authenticator) admit(ctx context.Context, key digest, t *sessionjwt.Tok
 // refresh asks Stytch about a JWT that has a good signature but cannot speak for
 // itself any more. With a token along that is what Stytch is asked about.
 func (a *Authenticator) refresh(ctx context.Context, key digest, t *sessionjwt.Token, token, jwt string) (*entry, Decider, error) {
-	if e, ok := a.caches.answers.get(key); ok && a.holds(e, time.Now()) {
+	byJWT := a.byJWT(jwt)
+	byJWT.old, byJWT.oldKey = t, key
+	if e, ok := a.recall(byJWT); ok {
 		return e, Cache, nil
 	}
-	generation := a.caches.generation()
-	params, sent := stytch.AuthenticateSessionParams{SessionJWT: jwt}, key
+	q := byJWT
 	if token != "" {
-		params, sent = stytch.AuthenticateSessionParams{SessionToken: token}, digestOf(token)
+		q = a.byToken(token)
+		q.old, q.oldKey = t, key
+		if e, ok := a.caches.tokens.get(q.key); ok && a.holds(e, time.Now()) && !isSameSession(e, t) {
+			return nil, "", errOtherSession // as Stytch said a moment ago
+		}
 	}
-	e, err := a.ask(ctx, params, sent, generation)
+	e, err := a.ask(ctx, q)
+	if !q.known && isLaneShut(err) {
+		// Strangers fill their lane; this JWT's signature is no stranger's.
+		q = byJWT
+		e, err = a.ask(ctx, q)
+	}
+	if err != nil && q.token != "" {
+		if kept, staleErr := a.stale(q.key, err); staleErr == nil && isSameSession(kept, t) {
+			return kept, Cache, nil
+		}
+	}
 	if err != nil {
-		if token == "" && !t.Foreign && isNotFound(err) {
+		if q.jwt != "" && !t.Foreign && isNotFound(err) {
 			// The signature was good, so the id is the session's own, and no
 			// other JWT of it needs to be asked about.
 			a.revoked.confirm(t.Session.ID, time.Now())
 		}
 		return nil, "", err
 	}
-	if e.session.ID != t.Session.ID || e.session.UserID != t.Session.UserID {
-		if token != "" {
-			return nil, "", errOtherSession
-		}
-		invalid := &stytch.InvalidAnswerError{Problem: "another session than the JWT's"}
-		a.upstream.alarm("Stytch's answer makes no sense", invalid)
-		return nil, "", a.upstream.unavailable(invalid)
+	if !isSameSession(e, t) {
+		return nil, "", a.otherSession(q)
 	}
-	answer := *e
-	answer.end = a.answerEnd(e, e.vouchedAt)
-	answer.expiresAt = answer.end.Time()
-	a.caches.keep(generation, func() { a.caches.answers.add(key, &answer) })
-	return &answer, Stytch, nil
+	return e, Stytch, nil
 }
 
-// answerEnd is when an answer about an old JWT must be asked for anew.
-func (a *Authenticator) answerEnd(e *entry, now time.Time) deadline.Deadline {
-	ttl := min(answerTTL, a.caches.ttl)
-	if a.config.MaxTokenAge > 0 {
-		ttl = min(ttl, a.config.MaxTokenAge)
+func isSameSession(e *entry, t *sessionjwt.Token) bool {
+	return e.session.ID == t.Session.ID && e.session.UserID == t.Session.UserID
+}
+
+// otherSession judges an answer about another session than the JWT's: token and
+// JWT do not belong together, or Stytch's answer makes no sense.
+func (a *Authenticator) otherSession(q question) error {
+	if q.token != "" {
+		return errOtherSession
 	}
-	return e.end.Earlier(deadline.In(now, ttl))
+	invalid := &stytch.InvalidAnswerError{Problem: "another session than the JWT's"}
+	a.upstream.alarm("Stytch's answer makes no sense", invalid)
+	return a.upstream.unavailable(invalid)
 }
 
 // decideToken decides about an opaque token: cache, then Stytch.
@@ -217,11 +236,14 @@ func (a *Authenticator) decideToken(ctx context.Context, token string) (*entry, 
 	if e, ok := a.caches.tokens.get(key); ok && a.holds(e, now) && !a.revoked.hasDigest(key, now) {
 		return e, Cache, nil
 	}
-	e, err := a.ask(ctx, stytch.AuthenticateSessionParams{SessionToken: token}, key, a.caches.generation())
-	if err != nil {
+	e, err := a.ask(ctx, a.byToken(token))
+	if err == nil {
+		return e, Stytch, nil
+	}
+	if e, err = a.stale(key, err); err != nil {
 		return nil, "", err
 	}
-	return e, Stytch, nil
+	return e, Cache, nil
 }
 
 // decideAmong decides where a cookie was repeated with other values. One live

@@ -84,6 +84,12 @@ func (c *Client) AuthenticateSession(ctx context.Context, p AuthenticateSessionP
 	if err := checkSession(&answer.Session, &answer.User); err != nil {
 		return nil, err
 	}
+	if answer.SessionToken == "" || answer.SessionJWT == "" {
+		return nil, &InvalidAnswerError{"session_token or session_jwt is missing"}
+	}
+	if p.SessionToken != "" && answer.SessionToken != p.SessionToken {
+		return nil, &InvalidAnswerError{"session_token is another than the one asked about"}
+	}
 	if p.AuthorizationCheck != nil && (answer.Verdict == nil || !answer.Verdict.Authorized) {
 		return nil, &InvalidAnswerError{"verdict is missing or does not authorize"}
 	}
@@ -196,6 +202,9 @@ func (c *Client) User(ctx context.Context, id string) (*User, error) {
 	}
 	if u.ID == "" {
 		return nil, &InvalidAnswerError{"user_id is missing"}
+	}
+	if u.ID != id && (u.ExternalID == nil || *u.ExternalID != id) {
+		return nil, &InvalidAnswerError{"another user than the one asked for"}
 	}
 	return &u, nil
 }

@@ -35,12 +35,13 @@ type Config struct {
 	// without path, query or user.
 	BaseURL string
 
-	// HTTPClient sends the requests. If nil, one of ours is used. It is copied:
-	// the copy follows no redirect, because net/http would carry the secret and
-	// the body along, and keeps no cookies.
+	// HTTPClient sends the requests. If nil, one of ours is used. Only its
+	// Transport and Timeout count: redirects are not followed, because net/http
+	// would carry the secret and the body along, and no cookies are kept.
 	HTTPClient *http.Client
 
-	// Timeout bounds one call, its body included. If zero, 3 seconds.
+	// Timeout bounds one call, its body included. If zero, 3 seconds; a shorter
+	// one of HTTPClient holds too.
 	Timeout time.Duration
 }
 
@@ -50,7 +51,7 @@ type Client struct {
 	base      string
 	projectID string
 	secret    *string // behind a pointer, so that printing what holds a Client by value shows none
-	http      *http.Client
+	transport http.RoundTripper
 	timeout   time.Duration
 }
 
@@ -76,13 +77,19 @@ func NewClient(c Config) (*Client, error) {
 	if c.Timeout == 0 {
 		c.Timeout = 3 * time.Second
 	}
-	h := http.Client{Transport: defaultTransport()}
-	if c.HTTPClient != nil {
-		h = *c.HTTPClient
+	client := &Client{base: base, projectID: c.ProjectID, secret: &c.Secret, timeout: c.Timeout}
+	if c.HTTPClient == nil {
+		client.transport = defaultTransport()
+		return client, nil
 	}
-	h.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	h.Jar = nil
-	return &Client{base: base, projectID: c.ProjectID, secret: &c.Secret, http: &h, timeout: c.Timeout}, nil
+	client.transport = c.HTTPClient.Transport
+	if client.transport == nil {
+		client.transport = http.DefaultTransport
+	}
+	if t := c.HTTPClient.Timeout; t > 0 {
+		client.timeout = min(client.timeout, t)
+	}
+	return client, nil
 }
 
 func checkProjectID(id string) error {
@@ -190,7 +197,7 @@ func (c *Client) exchange(ctx context.Context, method, path string, body []byte,
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil {
-		return nil, withoutURL(err)
+		return nil, noAnswer(err, false)
 	}
 	req.Header.Set("User-Agent", "sessionauth-go")
 	if body != nil {
@@ -202,9 +209,10 @@ func (c *Client) exchange(ctx context.Context, method, path string, body []byte,
 	if auth {
 		req.SetBasicAuth(c.projectID, *c.secret)
 	}
-	resp, err := c.http.Do(req)
+	// The transport and not http.Client: a redirect is an answer like any other.
+	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
-		return nil, withoutURL(err)
+		return nil, noAnswer(err, false)
 	}
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
@@ -213,7 +221,7 @@ func (c *Client) exchange(ctx context.Context, method, path string, body []byte,
 		return nil, decodeError(resp, raw)
 	}
 	if err != nil {
-		return nil, withoutURL(err)
+		return nil, noAnswer(err, true)
 	}
 	if int64(len(raw)) > limit {
 		return nil, &InvalidAnswerError{"longer than its limit"}
@@ -225,17 +233,23 @@ func (c *Client) exchange(ctx context.Context, method, path string, body []byte,
 // Stytch's JSON, or was cut off, leaves the status as all there is to know.
 func decodeError(resp *http.Response, raw []byte) *Error {
 	e := &Error{StatusCode: resp.StatusCode, RetryAfter: retryAfter(resp.Header.Get("Retry-After"))}
-	var body struct {
-		Type      string `json:"error_type"`
-		Message   string `json:"error_message"`
-		RequestID string `json:"request_id"`
-		URL       string `json:"error_url"`
-	}
-	if strictjson.CheckObject(raw) != nil || json.Unmarshal(raw, &body) != nil {
+	if strictjson.CheckObject(raw) != nil {
 		return e
 	}
-	e.Type, e.RequestID = identifier(body.Type), identifier(body.RequestID)
-	e.Message, e.URL = body.Message, body.URL
+	// By exact names: encoding/json would take an "ERROR_TYPE" for a decision.
+	for name, value := range strictjson.Members(raw) {
+		text, _ := strictjson.String(value)
+		switch string(name) {
+		case "error_type":
+			e.Type = identifier(text)
+		case "error_message":
+			e.Message = text
+		case "request_id":
+			e.RequestID = identifier(text)
+		case "error_url":
+			e.URL = text
+		}
+	}
 	return e
 }
 

@@ -237,7 +237,7 @@ func TestStytchSaysNo(t *testing.T) {
 			wantType(t, test.err, test.status, test.typ)
 			var se *stytch.Error
 			if errors.As(test.err, &se) && (se.Misconfigured() != test.misconfigured || se.RequestID == "" || se.Message == "" || se.URL == "") {
-				t.Errorf("got %#v, want Misconfigured %v and all fields", se, test.misconfigured)
+				t.Errorf("got %#v, want Misconfigured %v and all fields", *se, test.misconfigured)
 			}
 			wantNoSecrets(t, test.err.Error())
 		})

@@ -1,8 +1,10 @@
 package stytch
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"strings"
 	"time"
@@ -54,6 +56,12 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
+// Format prints what Error gives, whatever the verb.
+func (e *Error) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
+
+// MarshalJSON writes what Error gives.
+func (e *Error) MarshalJSON() ([]byte, error) { return json.Marshal(e.Error()) }
+
 // Misconfigured reports whether Stytch refused the project's own credentials or
 // environment. It says nothing about the session that was asked about.
 func (e *Error) Misconfigured() bool {
@@ -87,14 +95,24 @@ type InvalidAnswerError struct {
 
 func (e *InvalidAnswerError) Error() string { return "stytch: invalid answer: " + e.Problem }
 
-// withoutURL takes the request out of a transport's error: a *url.Error prints
+// A NoAnswerError says that a call brought no answer: not a byte of one, or one
+// that was cut off.
+type NoAnswerError struct {
+	Begun bool // an answer had begun: Stytch has seen the call
+
+	cause error
+}
+
+func (e *NoAnswerError) Error() string { return "stytch: no answer: " + e.cause.Error() }
+func (e *NoAnswerError) Unwrap() error { return e.cause }
+
+// noAnswer takes the request out of a transport's error: a *url.Error prints
 // the URL.
-func withoutURL(err error) error {
-	var ue *url.Error
-	if errors.As(err, &ue) {
+func noAnswer(err error, begun bool) error {
+	for ue := (*url.Error)(nil); errors.As(err, &ue); { // a client behind the client has its own
 		err = ue.Err
 	}
-	return fmt.Errorf("stytch: call failed: %w", err)
+	return &NoAnswerError{begun, err}
 }
 
 // identifier keeps what Stytch's own types and ids are made of, so that an

@@ -13,7 +13,7 @@ import (
 // The answer that Stytch's reference prints for sessions/authenticate.
 func TestTheDocumentedAnswerDecodesInFull(t *testing.T) {
 	client := newClient(t, answering(200, string(sample(t, "session_authenticate.json"))))
-	got, err := client.AuthenticateSession(t.Context(), stytch.AuthenticateSessionParams{SessionToken: token})
+	got, err := client.AuthenticateSession(t.Context(), stytch.AuthenticateSessionParams{SessionToken: "mZAYn5aLEqKUlZ_Ad9U_fWr38GaAQ1oFAhT8ds245v7Q"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,9 +38,13 @@ func (o Object) MarshalJSON() ([]byte, error) { return json.RawMessage(o).Marsha
 // UnmarshalJSON keeps a copy of the object.
 func (o *Object) UnmarshalJSON(data []byte) error {
 	*o = nil
-	if string(data) != "null" {
-		*o = slices.Clone(data)
+	if string(data) == "null" {
+		return nil
 	}
+	if data[0] != '{' {
+		return errors.New("stytch: not a JSON object")
+	}
+	*o = slices.Clone(data)
 	return nil
 }
 

@@ -48,8 +48,7 @@ type sessionFields struct {
 }
 
 // sessionFields reads them and checks what can be checked without looking
-// anything up: types, then the number of credentials, then the duration, then
-// the names of claims.
+// anything up: types, then the number of credentials, then the duration.
 func (c *call) sessionFields(credentialRequired bool) (f sessionFields, fail *failure) {
 	var minutes *int32
 	c.read("session_token", &f.token)
@@ -71,11 +70,6 @@ func (c *call) sessionFields(credentialRequired bool) (f sessionFields, fail *fa
 			return f, errInvalidSessionDuration
 		}
 		f.minutes = int(*minutes)
-	}
-	for name := range f.claims {
-		if strings.HasPrefix(name, claimNamespace) {
-			return f, errStytchClaims
-		}
 	}
 	return f, nil
 }

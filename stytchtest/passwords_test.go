@@ -128,7 +128,7 @@ func TestACreatedUserCanSignIn(t *testing.T) {
 }
 
 func TestACreationIsRefused(t *testing.T) {
-	srv, _, _ := world(t)
+	srv, _, session := world(t)
 	for _, tt := range []struct {
 		name, body string
 		status     int
@@ -142,6 +142,7 @@ func TestACreationIsRefused(t *testing.T) {
 		{"4 minutes", `"email":"b@example.com","password":"` + password + `","session_duration_minutes":4`, 400, "invalid_session_duration_minutes"},
 		{"claims too large leave no user behind", `"email":"b@example.com","password":"` + password + `","session_duration_minutes":5,"session_custom_claims":{"x":"` + strings.Repeat("x", 5000) + `"}`, 400, "custom_claims_too_large"},
 		{"a name that is none", `"email":"b@example.com","password":"` + password + `","name":"Ada"`, 400, "bad_request"},
+		{"a session token is no member of this call", `"email":"c@example.com","password":"` + password + `","session_token":"` + session.Token + `"`, 200, ""},
 		{"8 characters", `"email":"b@example.com","password":"éééééééé"`, 200, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -14,6 +14,7 @@ func samplePolicy() stytch.Policy {
 			{ID: "editor", Description: "may write", Permissions: []stytch.Permission{{ResourceID: "documents", Actions: []string{"read", "write"}}}},
 			{ID: "owner", Permissions: []stytch.Permission{{ResourceID: "documents", Actions: []string{"*"}}, {ResourceID: "*", Actions: []string{"read"}}}},
 			{ID: "nothing"},
+			{ID: "owner", Permissions: []stytch.Permission{{ResourceID: "images", Actions: []string{"crop"}}}},
 		},
 		Resources: []stytch.Resource{{ID: "documents", Actions: []string{"read", "write", "delete"}}},
 		Scopes:    []stytch.Scope{{Scope: "read:documents", Permissions: []stytch.Permission{{ResourceID: "documents", Actions: []string{"erase"}}}}},
@@ -34,7 +35,8 @@ func TestThePolicyIsShownAsItWasSet(t *testing.T) {
 			`"roles":[{"description":"","permissions":[{"actions":["read"],"resource_id":"documents"}],"role_id":"stytch_user"},`+
 			`{"description":"may write","permissions":[{"actions":["read","write"],"resource_id":"documents"}],"role_id":"editor"},`+
 			`{"description":"","permissions":[{"actions":["*"],"resource_id":"documents"},{"actions":["read"],"resource_id":"*"}],"role_id":"owner"},`+
-			`{"description":"","permissions":[],"role_id":"nothing"}],`+
+			`{"description":"","permissions":[],"role_id":"nothing"},`+
+			`{"description":"","permissions":[{"actions":["crop"],"resource_id":"images"}],"role_id":"owner"}],`+
 			`"scopes":[{"description":"","permissions":[{"actions":["erase"],"resource_id":"documents"}],"scope":"read:documents"}]}`)
 	if _, err := typed(t, srv).Policy(t.Context()); err != nil {
 		t.Error(err)
@@ -56,6 +58,7 @@ func TestAnAuthorizationCheckIsDecidedByTheSessionsRoles(t *testing.T) {
 		{"by a wildcard action", []string{"owner"}, "documents", "delete", `["owner"]`},
 		{"by all roles that grant it", []string{"owner", "editor"}, "documents", "read", `["stytch_user","editor","owner"]`},
 		{"by a role that is held twice, once", []string{"editor", "editor"}, "documents", "write", `["editor"]`},
+		{"by a role that the policy has twice, once", []string{"owner"}, "images", "crop", `["owner"]`},
 		{"an unknown role grants nothing", []string{"admin"}, "documents", "write", ""},
 		{"a role without permissions grants nothing", []string{"nothing"}, "documents", "write", ""},
 		{"a wildcard is none for resources", []string{"owner"}, "images", "read", ""},

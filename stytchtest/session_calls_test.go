@@ -128,6 +128,16 @@ func TestADurationMovesTheEndOfTheSession(t *testing.T) {
 	})
 }
 
+func TestTimesAreWholeSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(1500 * time.Millisecond)
+		srv, user, _ := world(t)
+		a := get(t, srv, "/v1/sessions?user_id="+user.ID)
+		equal(t, "started", a.at("sessions", 0, "started_at"), `"2000-01-01T00:00:01Z"`)
+		equal(t, "end", a.at("sessions", 0, "expires_at"), `"2000-01-01T01:00:01Z"`)
+	})
+}
+
 func TestARefusedCallChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, _, session := world(t)

@@ -81,6 +81,8 @@ func parseJWK(object []byte) jwk {
 			k.n, ok = strictjson.String(value)
 		case "e":
 			k.e, ok = strictjson.String(value)
+		case "d":
+			ok = false // a private key that was published is nobody's any more
 		}
 		k.invalid = k.invalid || !ok
 	}

@@ -1,0 +1,74 @@
+package sessionauth
+
+import (
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+
+	"github.com/sessionauth/sessionauth/stytch"
+)
+
+const (
+	breakAfter = 10              // failures in a row
+	breakFor   = 5 * time.Second // then one call finds out whether Stytch is back
+)
+
+// A breaker stops asking an endpoint that does not answer, so that requests
+// fail at once instead of after Timeout, and Stytch is left to recover.
+type breaker struct {
+	circuit *gobreaker.CircuitBreaker[struct{}]
+	opened  atomic.Int64 // Unix nanoseconds; zero while it is not open
+}
+
+func newBreaker(r route, logger func() *slog.Logger) *breaker {
+	b := &breaker{}
+	b.circuit = gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
+		Name:         r.name,
+		Timeout:      breakFor,
+		ReadyToTrip:  func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= breakAfter },
+		IsSuccessful: func(err error) bool { return !isFault(err) },
+		IsExcluded:   func(err error) bool { return errors.Is(err, ErrUnavailable) }, // canceled: it says nothing
+		OnStateChange: func(name string, _, to gobreaker.State) {
+			b.opened.Store(0)
+			if to == gobreaker.StateOpen {
+				b.opened.Store(time.Now().UnixNano())
+			}
+			logger().Warn("sessionauth: circuit breaker", "endpoint", name, "state", to.String())
+		},
+	})
+	return b
+}
+
+// do makes a call unless the breaker is open.
+func (b *breaker) do(call func() error) error {
+	_, err := b.circuit.Execute(func() (struct{}, error) { return struct{}{}, call() })
+	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
+		return &Error{Kind: ErrUnavailable, Reason: ReasonBreakerOpen, RetryAfter: b.retryAfter()}
+	}
+	return err
+}
+
+// isFault reports whether an error is one of the endpoint as a whole: no answer,
+// 5xx, nonsense. A stranger can provoke none of these with a token; what a
+// stranger can provoke, a 4xx, must not shut the door for others.
+func isFault(err error) bool {
+	var se *stytch.Error
+	if errors.As(err, &se) {
+		return se.StatusCode >= 500 && !isNo(err) && !isNoUser(err)
+	}
+	return errors.As(err, new(*stytch.NoAnswerError)) || errors.As(err, new(*stytch.InvalidAnswerError))
+}
+
+// retryAfter is how long the breaker stays open.
+func (b *breaker) retryAfter() time.Duration {
+	opened := b.opened.Load()
+	if opened == 0 {
+		return time.Second // one call is finding out
+	}
+	return max(time.Second, time.Until(time.Unix(0, opened).Add(breakFor)))
+}
+
+func (b *breaker) isOpen() bool { return b.opened.Load() != 0 }

@@ -1,0 +1,369 @@
+package sessionauth_test
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/stytchtest"
+)
+
+// asking are the three ways in which a decision needs a call. field is sent
+// after prepare.
+var asking = []struct {
+	name    string
+	path    string // of the call, as in Calls
+	prefix  string // the same, as it is called
+	prepare func(*stage)
+	field   func(*stage) string
+}{
+	{"a token", pathAuthenticate, pathAuthenticate, func(*stage) {}, func(s *stage) string { return bearer(s.session.Token) }},
+	{"an expired JWT", pathAuthenticate, pathAuthenticate, (*stage).expire, func(s *stage) string { return jwtCookie(s.session.JWT) }},
+	{"the user of a good JWT", pathUser, "/v1/users/", func(*stage) {}, func(s *stage) string { return bearer(s.session.JWT) }},
+}
+
+func TestStytchsNoIsRememberedForTenSeconds(t *testing.T) {
+	sessionNo := []string{"session_not_found", "invalid_session_token", "unable_to_parse_session_jwt"}
+	rows := []struct {
+		ask   int // of asking
+		types []string
+	}{{0, sessionNo}, {1, sessionNo}, {2, []string{"user_not_found"}}}
+	for _, row := range rows {
+		ask := asking[row.ask]
+		for _, kind := range row.types {
+			for _, status := range []int{400, 401, 404, 429, 500, 503} {
+				t.Run(ask.name+": "+kind+" with "+http.StatusText(status), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						s := newStage(t)
+						ask.prepare(s)
+						s.SetWeather(ask.path, stytchtest.Weather{Status: status, ErrorType: kind})
+						s.want(s.get(ask.field(s)), 401)
+						s.SetWeather(ask.path, stytchtest.Weather{})
+						time.Sleep(10*time.Second - time.Millisecond)
+						s.want(s.get(ask.field(s)), 401)
+						s.wantCalls(ask.path, 1)
+						s.wantThrough(0, "")
+						if row.ask == 1 && kind == "session_not_found" {
+							return // its session is denied for longer
+						}
+						time.Sleep(time.Millisecond)
+						s.want(s.get(ask.field(s)), 200)
+						s.wantCalls(ask.path, 2)
+					})
+				})
+			}
+		}
+	}
+}
+
+func TestANoThatIsNotAboutWhatWasAskedDecidesNothing(t *testing.T) {
+	rows := []struct {
+		ask  int
+		kind string
+	}{
+		{0, "user_not_found"}, {1, "user_not_found"}, {0, "email_not_found"}, {0, "too_many_session_arguments"},
+		{0, "route_not_found"}, {0, "bad_request"}, {0, "consumer_session_authorization_error"}, {0, ""},
+	}
+	for _, row := range rows {
+		ask := asking[row.ask]
+		t.Run(ask.name+": "+row.kind, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t)
+				ask.prepare(s)
+				s.SetWeather(ask.path, stytchtest.Weather{Status: 404, ErrorType: row.kind})
+				s.want(s.get(ask.field(s)), 503)
+				s.SetWeather(ask.path, stytchtest.Weather{})
+				s.want(s.get(ask.field(s)), 200)
+			})
+		})
+	}
+}
+
+func TestOurOwnConfigurationIsWrong(t *testing.T) {
+	types := []string{
+		"unauthorized_credentials", "invalid_project_id_authentication", "invalid_secret_authentication",
+		"invalid_authorization_header", "unauthorized_project_id_live", "unauthorized_project_id_test",
+		"wrong_stack_live", "wrong_stack_test", "live_id_used_in_test_environment",
+		"test_id_used_in_live_environment", "invalid_consumer_endpoint", "use_https",
+	}
+	for _, kind := range types {
+		t.Run(kind, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log logbook
+				s := newStage(t, log.logTo)
+				s.SetWeather(pathAuthenticate, stytchtest.Weather{Status: 401, ErrorType: kind})
+				for range 30 {
+					s.want(s.get(bearer(s.session.Token)), 503)
+					time.Sleep(time.Second)
+				}
+				s.wantCalls(pathAuthenticate, 30) // nothing is remembered
+				log.wantErrors(t, 1)
+				time.Sleep(30*time.Second - time.Millisecond)
+				s.want(s.get(bearer(s.session.Token)), 503)
+				log.wantErrors(t, 1)
+				time.Sleep(time.Millisecond)
+				s.want(s.get(bearer(s.session.Token)), 503)
+				log.wantErrors(t, 2)
+				s.SetWeather(pathAuthenticate, stytchtest.Weather{})
+				s.want(s.get(bearer(s.session.Token)), 200)
+				for _, secret := range []string{s.session.Token, s.Secret} {
+					if strings.Contains(log.String(), secret) {
+						t.Error("got a credential in the log")
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestAWrongSecretSignsNobodyOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log logbook
+		s := newStage(t, log.logTo, func(c *sessionauth.Config) { c.Secret = "secret-test-wrong" })
+		s.want(s.get(bearer(s.session.Token)), 503)
+		s.want(s.get(bearer(s.session.JWT)), 503) // the user cannot be loaded
+		log.wantErrors(t, 1)
+		if strings.Contains(log.String(), "secret-test-wrong") {
+			t.Error("got the secret in the log")
+		}
+	})
+}
+
+func TestRetryAfterIsClampedToAMinute(t *testing.T) {
+	rows := []struct{ name, header, want string }{
+		{"seconds", "7", "7"},
+		{"none", "", "1"},
+		{"zero", "0", "1"},
+		{"negative", "-5", "1"},
+		{"absurd", "1000000000", "60"},
+		{"text", "soon", "1"},
+		{"a date", "Sat, 01 Jan 2000 00:00:20 GMT", "20"},
+		{"a date in the past", "Fri, 31 Dec 1999 23:00:00 GMT", "1"},
+		{"a date next year", "Mon, 01 Jan 2001 00:00:00 GMT", "60"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t)
+				s.SetWeather(pathAuthenticate, stytchtest.Weather{Status: 429, Header: http.Header{"Retry-After": {row.header}}})
+				s.wantRetry(s.get(bearer(s.session.Token)), row.want)
+				s.SetWeather(pathAuthenticate, stytchtest.Weather{})
+				time.Sleep(time.Minute)
+				s.want(s.get(bearer(s.session.Token)), 200)
+			})
+		})
+	}
+}
+
+func TestWhatDecidesNothingIs503AndNotKept(t *testing.T) {
+	const ids = `"session":{"session_id":"session-test-1","user_id":"user-test-1"},"user":{"user_id":"user-test-1"},"user_id":"user-test-1"`
+	answer := func(status int, body string, fields ...string) tap {
+		return func(*http.Request, http.RoundTripper) (*http.Response, error) {
+			return reply(status, body, fields...), nil
+		}
+	}
+	bent := bentAnswers
+	without := func(names ...string) tap {
+		return bent(func(a map[string]any) {
+			for _, object := range []string{"session", "user"} {
+				if o, ok := a[object].(map[string]any); ok {
+					for _, name := range names {
+						delete(o, name)
+					}
+				}
+			}
+			for _, name := range names {
+				delete(a, name)
+			}
+		})
+	}
+	rows := []struct {
+		name string
+		tap  tap
+	}{
+		{"500", answer(500, `{"error_type":"internal_server_error"}`)},
+		{"502 and HTML", answer(502, "<html>Bad gateway</html>")},
+		{"503", answer(503, `{}`)},
+		{"504", answer(504, "")},
+		{"404 and HTML that names a type", answer(404, `<p>"error_type":"session_not_found"</p>`)},
+		{"404 with the type twice", answer(404, `{"error_type":"session_not_found","error_type":"session_not_found"}`)},
+		{"404 with the type in other case", answer(404, `{"Error_Type":"session_not_found"}`)},
+		{"404 with a list", answer(404, `[{"error_type":"session_not_found"}]`)},
+		{"404 and more after the object", answer(404, `{"error_type":"session_not_found"} {}`)},
+		{"200 and HTML", answer(200, "<html>welcome</html>")},
+		{"200 and nothing", answer(200, "")},
+		{"200 and null", answer(200, "null")},
+		{"200 and a list", answer(200, "[{"+ids+"}]")},
+		{"200 and a truncated object", answer(200, "{"+ids)},
+		{"200 and more after the object", answer(200, "{"+ids+"}{}")},
+		{"200 of more than 1 MiB", answer(200, "{"+ids+`,"x":"`+strings.Repeat("x", 1<<20)+`"}`)},
+		{"200 without ids", without("session_id", "user_id")},
+		{"200 without a user id", without("user_id")},
+		{"200 with empty objects", answer(200, `{"session":{},"user":{}}`)},
+		{"200 with null objects", answer(200, `{"session":null,"user":null}`)},
+		{"200 with another user", bent(func(a map[string]any) {
+			if u, ok := a["user"].(map[string]any); ok {
+				a = u
+			}
+			a["user_id"] = "user-test-other"
+		})},
+		{"200 with a repeated name", answer(200, "{"+ids+","+ids+"}")},
+		{"200 with another type", bent(func(a map[string]any) {
+			a["session"], a["emails"] = "x", "x"
+		})},
+		{"204", answer(204, "")},
+		{"a body that breaks off", func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
+			resp, err := stytch.RoundTrip(r)
+			if err == nil {
+				resp.Body = io.NopCloser(io.MultiReader(io.LimitReader(resp.Body, 100), broken{}))
+			}
+			return resp, err
+		}},
+		{"a connection error", func(*http.Request, http.RoundTripper) (*http.Response, error) {
+			return nil, errors.New("connection refused")
+		}},
+		{"a redirect to other hosts", redirect("https://bait.example/v1/sessions/authenticate")},
+		{"a redirect to another port", redirect("https://stytch.invalid:8443/")},
+		{"a redirect to http", redirect("http://stytch.invalid/")},
+	}
+	for _, ask := range asking {
+		for _, row := range rows {
+			t.Run(ask.name+": "+row.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := newStage(t)
+					ask.prepare(s)
+					calls := 0
+					s.tap("", func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
+						switch {
+						case r.URL.Host != "stytch.invalid":
+							t.Errorf("got a call of %s, want none", r.URL.Host)
+						case strings.HasPrefix(r.URL.Path, ask.prefix):
+							calls++
+							return row.tap(r, stytch)
+						}
+						return stytch.RoundTrip(r)
+					})
+					s.wantRetry(s.get(ask.field(s)), "1")
+					first := calls
+					s.wantRetry(s.get(ask.field(s)), "1")
+					if first == 0 || calls <= first {
+						t.Errorf("got %d calls, then %d, want some and then more", first, calls)
+					}
+					s.wantThrough(0, "")
+					s.tap("", nil)
+					s.want(s.get(ask.field(s)), 200)
+				})
+			})
+		}
+	}
+}
+
+func redirect(to string) tap {
+	return func(*http.Request, http.RoundTripper) (*http.Response, error) {
+		return reply(307, `{"error_type":"moved"}`, "Location: "+to), nil
+	}
+}
+
+// broken is a body whose connection is gone.
+type broken struct{}
+
+func (broken) Read([]byte) (int, error) { return 0, errors.New("connection reset") }
+
+func TestAHangingStytchIs503AtTheTimeout(t *testing.T) {
+	for _, ask := range asking {
+		t.Run(ask.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t, func(c *sessionauth.Config) { c.Timeout = 2 * time.Second })
+				ask.prepare(s)
+				s.SetWeather(ask.path, stytchtest.Weather{Delay: time.Hour})
+				began := time.Now()
+				s.want(s.get(ask.field(s)), 503)
+				if took := time.Since(began); took != 2*time.Second {
+					t.Errorf("got an answer after %v, want 2s", took)
+				}
+				s.SetWeather(ask.path, stytchtest.Weather{})
+				s.want(s.get(ask.field(s)), 200)
+			})
+		})
+	}
+}
+
+func TestAPanicInTheTransportKillsNobody(t *testing.T) {
+	rows := []struct {
+		name, prefix string
+		field        func(*stage) string
+		value        func(*stage) any
+	}{
+		{"asking about a token", pathAuthenticate, func(s *stage) string { return bearer(s.session.Token) }, func(s *stage) any { return "token " + s.session.Token }},
+		{"loading a user", "/v1/users/", func(s *stage) string { return bearer(s.session.JWT) }, func(s *stage) any { return errors.New("jwt " + s.session.JWT) }},
+		{"fetching the key set", "/v1/sessions/jwks/", func(s *stage) string { return bearer(s.session.JWT) }, func(s *stage) any { return s.session.JWT }},
+		{"by http.ErrAbortHandler", pathAuthenticate, func(s *stage) string { return bearer(s.session.Token) }, func(*stage) any { return http.ErrAbortHandler }},
+		{"by the runtime", pathAuthenticate, func(s *stage) string { return bearer(s.session.Token) }, func(*stage) any { var none []int; return none[len(none)] }},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log logbook
+				s := newStage(t, log.logTo)
+				s.tap(row.prefix, func(*http.Request, http.RoundTripper) (*http.Response, error) { panic(row.value(s)) })
+				resp := s.get(row.field(s))
+				s.want(resp, 500)
+				s.wantThrough(0, "")
+				if text := log.String(); !strings.Contains(text, "goroutine ") || !strings.Contains(text, "decision_failure_test.go") {
+					t.Errorf("got the log %q, want the stack", text)
+				}
+				body, _ := io.ReadAll(resp.Body)
+				for _, secret := range []string{s.session.Token, s.session.JWT, s.Secret} {
+					if strings.Contains(log.String(), secret) || strings.Contains(string(body), secret) {
+						t.Error("got a credential in the log or the answer")
+					}
+				}
+				s.tap("", nil)
+				time.Sleep(time.Second) // a key set is not asked for again at once
+				s.want(s.get(row.field(s)), 200)
+			})
+		})
+	}
+}
+
+func TestAPanicInTheExtractorLetsNobodyIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log logbook
+		s := newStage(t, log.logTo, func(c *sessionauth.Config) {
+			c.Extractor = func(r *http.Request) (sessionauth.Credential, error) { panic(r.Header.Get("Authorization")) }
+		})
+		for _, wrap := range []func(http.Handler) http.Handler{s.auth.Require, s.auth.Optional} {
+			s.handler = wrap(s.next())
+			s.want(s.get(bearer(s.session.JWT)), 500)
+		}
+		s.wantThrough(0, "")
+		log.wantErrors(t, 2)
+		if text := log.String(); !strings.Contains(text, "goroutine ") || strings.Contains(text, s.session.JWT) {
+			t.Errorf("got the log %q, want the stack and no credential", text)
+		}
+	})
+}
+
+func TestAnAnswerThatComesAfterTheSessionsEndLetsNobodyIn(t *testing.T) {
+	for _, ask := range asking {
+		t.Run(ask.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t)
+				s.session = s.StartSession(s.session.UserID, stytchtest.SessionOptions{Duration: 6*time.Minute + time.Second})
+				s.expire() // a second is left
+				if ask.path == pathUser {
+					s.session.JWT = s.JWT(s.session.ID)
+				}
+				s.tap(ask.prefix, lateAnswers(time.Second))
+				s.want(s.get(ask.field(s)), 401)
+				s.wantCalls(ask.path, 1)
+				s.wantThrough(0, "")
+			})
+		})
+	}
+}

@@ -1,0 +1,149 @@
+package sessionauth_test
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sessionauth/sessionauth/stytchtest"
+)
+
+func TestTenThousandBadJWTsCostNoCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		other := stytchtest.NewServer()
+		other.ProjectID, other.Issuer = "project-test-00000000-0000-4000-8000-000000000000", "stytch.com/"+s.ProjectID
+		stranger := other.AddUser(stytchtest.User{}).ID
+		good := s.session.JWT
+		bad := []func(i int) string{
+			func(i int) string { return good[:len(good)-10] + fmt.Sprintf("%08dAA", i) }, // forged
+			func(i int) string { return fmt.Sprintf("%s.%d.%s", good[:40], i, good) },    // malformed
+			func(i int) string { return good[:20+i%len(good[20:])] },
+			func(i int) string { return unsigned(s.Header(), s.Claims(s.session.ID)) },
+		}
+		for range 10 {
+			foreign := other.StartSession(stranger, stytchtest.SessionOptions{}).JWT
+			bad = append(bad, func(int) string { return foreign })
+		}
+		for i := range 10_000 {
+			jwt := bad[i%len(bad)](i)
+			resp := s.get(jwtCookie(jwt))
+			if resp.StatusCode != 401 {
+				t.Fatalf("got status %d for %.60s…, want 401", resp.StatusCode, jwt)
+			}
+		}
+		s.wantThrough(0, "")
+		s.wantCalls(pathAuthenticate, 0)
+		s.wantCalls(pathUser, 0)
+		s.wantCalls(pathKeySet, 1)
+		s.want(s.get(jwtCookie(good)), 200)
+	})
+}
+
+// unsigned gives a JWT with a signature of nobody's.
+func unsigned(header, claims map[string]any) string {
+	b64 := base64.RawURLEncoding
+	return b64.EncodeToString(asJSON(header)) + "." + b64.EncodeToString(asJSON(claims)) + "." + b64.EncodeToString(make([]byte, 256))
+}
+
+func TestAThousandInventedKeysCostOneFetchInThirtySeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		s.SetWeather(pathKeySet, stytchtest.Weather{Delay: 50 * time.Millisecond})
+		began := time.Now()
+		fetches := []time.Duration{}
+		s.tap("/v1/sessions/jwks/", func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
+			fetches = append(fetches, time.Since(began))
+			return stytch.RoundTrip(r)
+		})
+		var wg sync.WaitGroup
+		for i := range 1000 {
+			wg.Go(func() {
+				header, claims := s.Header(), s.Claims(s.session.ID)
+				header["kid"] = fmt.Sprint("jwk-", i)
+				sent := time.Now()
+				if status := s.get(bearer(unsigned(header, claims))).StatusCode; status != 401 && status != 503 {
+					t.Errorf("got status %d, want 401 or 503", status)
+				}
+				if took := time.Since(sent); took > 50*time.Millisecond {
+					t.Errorf("waited %v, want the fetch's 50ms at most", took)
+				}
+			})
+			if i >= 500 { // the first half at once
+				time.Sleep(200 * time.Millisecond)
+			}
+			if i == 700 {
+				sent := time.Now()
+				s.want(s.get(bearer(s.session.JWT)), 200)
+				if took := time.Since(sent); took > 0 {
+					t.Errorf("a good JWT waited %v", took)
+				}
+			}
+		}
+		wg.Wait()
+		for i := 1; i < len(fetches); i++ {
+			if gap := fetches[i] - fetches[i-1]; gap < 30*time.Second {
+				t.Errorf("got two fetches %v apart, want 30s", gap)
+			}
+		}
+		if len(fetches) != 4 {
+			t.Errorf("got fetches at %v, want 4 in 100s", fetches)
+		}
+		s.wantCalls(pathAuthenticate, 0)
+		s.wantThrough(1, s.session.ID)
+	})
+}
+
+func TestAServiceStartsWhileStytchIsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		s.tap("", func(*http.Request, http.RoundTripper) (*http.Response, error) { return nil, errors.New("no such host") })
+		for range 100 {
+			s.want(s.get(bearer(s.session.JWT)), 503) // not 401: it may be good
+			s.want(s.get(bearer(s.session.Token)), 503)
+			s.want(s.get(bothCookies(s.session.Token, s.session.JWT)), 503)
+			time.Sleep(2 * time.Second)
+		}
+		s.want(s.get(bearer("a.b.c")), 401) // for this no key is needed
+		s.wantThrough(0, "")
+		s.tap("", nil)
+		s.want(s.get(bearer(s.session.JWT)), 200) // the first one
+		time.Sleep(time.Minute)                   // a breaker may be open
+		s.want(s.get(bearer(s.session.Token)), 200)
+	})
+}
+
+func TestAKeySetThatWasAskedForInVainIsAskedForAgainWithinASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, sessionOnly)
+		s.SetWeather(pathKeySet, stytchtest.Weather{Status: 500})
+		for range 600 {
+			s.want(s.get(bearer(s.JWT(s.session.ID))), 503)
+			time.Sleep(100 * time.Millisecond)
+		}
+		if got := s.Calls(pathKeySet); got < 50 || got > 70 {
+			t.Errorf("got %d fetches in a minute of trying, want about 60", got)
+		}
+		s.SetWeather(pathKeySet, stytchtest.Weather{})
+		time.Sleep(time.Second)
+		s.want(s.get(bearer(s.JWT(s.session.ID))), 200)
+	})
+}
+
+func TestWarmFetchesTheKeySetAheadOfTraffic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, sessionOnly)
+		for range 2 {
+			if err := s.auth.Warm(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.want(s.get(bearer(s.session.JWT)), 200)
+		s.wantCalls("", 1)
+	})
+}

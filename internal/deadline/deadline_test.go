@@ -1,0 +1,139 @@
+package deadline_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+	"unsafe"
+
+	"github.com/sessionauth/sessionauth/internal/deadline"
+)
+
+func TestPassed(t *testing.T) {
+	now := time.Now()
+	wall := now.Round(0)
+	for _, row := range []struct {
+		name string
+		d    deadline.Deadline
+		at   time.Time
+		want bool
+	}{
+		{"zero value", deadline.Deadline{}, now, true},
+		{"at a wall time, a nanosecond before", deadline.At(now, wall.Add(time.Minute)), now.Add(time.Minute - 1), false},
+		{"at a wall time, then", deadline.At(now, wall.Add(time.Minute)), now.Add(time.Minute), true},
+		{"at a wall time, after", deadline.At(now, wall.Add(time.Minute)), now.Add(time.Hour), true},
+		{"at a wall time in another zone", deadline.At(now, wall.Add(time.Minute).In(time.FixedZone("", 3600))), now.Add(time.Minute - 1), false},
+		{"at a wall time long ago", deadline.At(now, wall.AddDate(-200, 0, 0)), now, true},
+		{"at a wall time far ahead", deadline.At(now, wall.AddDate(200, 0, 0)), now, false},
+		{"at a time of another clock reading", deadline.At(now, now.Add(time.Minute)), now.Add(time.Minute - 1), false},
+		{"in a minute, a nanosecond before", deadline.In(now, time.Minute), now.Add(time.Minute - 1), false},
+		{"in a minute, then", deadline.In(now, time.Minute), now.Add(time.Minute), true},
+		{"in no time", deadline.In(now, 0), now, true},
+		{"in less than no time", deadline.In(now, -time.Minute), now, true},
+		{"the wall clock set forward, the monotonic one not", deadline.In(now, time.Minute), wall.Add(time.Minute), true},
+		{"seen without a monotonic clock", deadline.At(wall, wall.Add(time.Minute)), now.Add(time.Minute), true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			if got := row.d.Passed(row.at); got != row.want {
+				t.Errorf("got passed %t, want %t", got, row.want)
+			}
+		})
+	}
+}
+
+// jump returns now as it would be read if the monotonic clock, which no API can
+// move, had gone on by d more than the wall clock.
+func jump(t *testing.T, now time.Time, d time.Duration) time.Time {
+	t.Helper()
+	jumped := now
+	(*struct {
+		wall uint64
+		ext  int64 // the monotonic reading, if there is one
+	})(unsafe.Pointer(&jumped)).ext += int64(d)
+	if !jumped.Round(0).Equal(now.Round(0)) || jumped.Sub(now) != d {
+		t.Fatal("got another time.Time than this test knows")
+	}
+	return jumped
+}
+
+// Whichever clock gets there first ends it.
+func TestPassedWhenTheClocksDisagree(t *testing.T) {
+	now := time.Now()
+	for _, row := range []struct {
+		name            string
+		wall, monotonic time.Duration // what went by
+		want            bool
+	}{
+		{"neither is there", 59 * time.Second, 59 * time.Second, false},
+		{"both are there", 60 * time.Second, 60 * time.Second, true},
+		{"wall clock set back an hour", -time.Hour, 60 * time.Second, true},
+		{"wall clock set back, not yet there", -time.Hour, 59 * time.Second, false},
+		{"wall clock set forward an hour", time.Hour, time.Second, true},
+		{"machine suspended for a day", 24 * time.Hour, time.Second, true},
+		{"wall clock a nanosecond behind", 60*time.Second - 1, 60 * time.Second, true},
+		{"monotonic clock a nanosecond behind", 60 * time.Second, 60*time.Second - 1, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			later := jump(t, now.Add(row.wall), row.monotonic-row.wall)
+			for name, d := range map[string]deadline.Deadline{
+				"In":      deadline.In(now, time.Minute),
+				"At":      deadline.At(now, now.Round(0).Add(time.Minute)),
+				"Earlier": deadline.In(now, time.Hour).Earlier(deadline.In(now, time.Minute)),
+			} {
+				if got := d.Passed(later); got != row.want {
+					t.Errorf("%s: got passed %t, want %t", name, got, row.want)
+				}
+			}
+		})
+	}
+}
+
+// Nothing but the passing of time ends a deadline early.
+func TestPassedAsTimeGoesBy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in, at := deadline.In(time.Now(), time.Minute), deadline.At(time.Now(), time.Now().Round(0).Add(time.Minute))
+		time.Sleep(time.Minute - time.Nanosecond)
+		if now := time.Now(); in.Passed(now) || at.Passed(now) {
+			t.Errorf("got passed %t and %t a nanosecond before, want neither", in.Passed(now), at.Passed(now))
+		}
+		time.Sleep(time.Nanosecond)
+		if now := time.Now(); !in.Passed(now) || !at.Passed(now) {
+			t.Errorf("got passed %t and %t, want both", in.Passed(now), at.Passed(now))
+		}
+	})
+}
+
+func TestEarlier(t *testing.T) {
+	now := time.Now()
+	soon, late := deadline.In(now, time.Second), deadline.At(now, now.Round(0).Add(time.Minute))
+	for _, row := range []struct {
+		name           string
+		got, otherwise deadline.Deadline
+		want           time.Time
+	}{
+		{"of two", soon.Earlier(late), late.Earlier(soon), now.Add(time.Second)},
+		{"of one and itself", soon.Earlier(soon), soon, now.Add(time.Second)},
+		{"of one and the zero value", soon.Earlier(deadline.Deadline{}), deadline.Deadline{}.Earlier(soon), time.Time{}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			if !row.got.Time().Equal(row.want) || !row.otherwise.Time().Equal(row.want) {
+				t.Errorf("got %v and %v, want %v", row.got.Time(), row.otherwise.Time(), row.want)
+			}
+		})
+	}
+}
+
+// What is shown or compared outside is the wall time alone.
+func TestTime(t *testing.T) {
+	now := time.Now()
+	wall := time.Date(now.Year()+1, 5, 6, 7, 8, 9, 10, time.UTC)
+	if got := deadline.At(now, wall).Time(); !got.Equal(wall) || got != got.Round(0) {
+		t.Errorf("got %v, want %v without a monotonic reading", got, wall)
+	}
+	if got := deadline.In(now, time.Hour).Time(); !got.Equal(now.Round(0).Add(time.Hour)) || got != got.Round(0) {
+		t.Errorf("got %v, want %v without a monotonic reading", got, now.Round(0).Add(time.Hour))
+	}
+	if got := (deadline.Deadline{}).Time(); !got.IsZero() {
+		t.Errorf("got %v, want the zero time", got)
+	}
+}

@@ -1,0 +1,104 @@
+package sessionauth
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/sessionauth/sessionauth/stytch"
+)
+
+// A lane is who a call to Stytch is made for. What strangers can cause must not
+// take the calls of signed-in users.
+type lane int
+
+const (
+	known     lane = iota // good signatures, tokens seen alive, users, key set, policy
+	strangers             // tokens never seen alive
+	signIns               // passwords
+	laneCount
+)
+
+// lanes hold how many calls are under way, and in which lane.
+type lanes struct {
+	max int // MaxInFlight
+
+	mu       sync.Mutex
+	inFlight [laneCount]int
+	quiet    [laneCount]time.Time // after a 429: no call before
+
+	// Rejections of strangers' tokens, counted by the second.
+	second     time.Time
+	rejections int
+	lastSecond int
+}
+
+// manyRejections in a second look like somebody is trying tokens out.
+const manyRejections = 100
+
+// errOverloaded says that as many calls are under way as the lane may have.
+var errOverloaded = &Error{Kind: ErrUnavailable, Reason: ReasonOverloaded}
+
+// enter takes a place in a lane, or says why there is none. It never waits: a
+// queue of requests behind a slow Stytch would only grow.
+func (l *lanes) enter(which lane, now time.Time) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if wait := l.quiet[which].Sub(now); wait > 0 {
+		return &Error{Kind: ErrUnavailable, Reason: ReasonRateLimited, RetryAfter: wait}
+	}
+	others := l.inFlight[strangers] + l.inFlight[signIns]
+	if others+l.inFlight[known] >= l.max || which != known && others >= l.share(now) {
+		return errOverloaded
+	}
+	l.inFlight[which]++
+	return nil
+}
+
+func (l *lanes) leave(which lane) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.inFlight[which]--
+}
+
+// share is what strangers may have of the places: half, and an eighth while
+// they try tokens out.
+func (l *lanes) share(now time.Time) int {
+	l.turn(now)
+	if max(l.rejections, l.lastSecond) > manyRejections {
+		return max(1, l.max/8)
+	}
+	return max(1, l.max/2)
+}
+
+// learn takes what a call's error says about its lane.
+func (l *lanes) learn(which lane, err error, now time.Time) {
+	var se *stytch.Error
+	if !errors.As(err, &se) {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case se.StatusCode == 429 && which != signIns: // of sign-ins it is about one user
+		l.quiet[which] = now.Add(clampRetryAfter(se.RetryAfter))
+	case which == strangers && isNo(err):
+		l.turn(now)
+		l.rejections++
+	}
+}
+
+// turn begins a new second.
+func (l *lanes) turn(now time.Time) {
+	switch since := now.Sub(l.second); {
+	case since >= 2*time.Second:
+		l.second, l.lastSecond, l.rejections = now, 0, 0
+	case since >= time.Second:
+		l.second, l.lastSecond, l.rejections = now, l.rejections, 0
+	}
+}
+
+// clampRetryAfter keeps an absurd Retry-After from shutting anybody out.
+func clampRetryAfter(d time.Duration) time.Duration {
+	return min(max(d, time.Second), time.Minute)
+}
