@@ -23,7 +23,7 @@ type breaker struct {
 	opened  atomic.Int64 // Unix nanoseconds; zero while it is not open
 }
 
-func newBreaker(r route, logger func() *slog.Logger) *breaker {
+func newBreaker(r route, open *atomic.Int64, logger func() *slog.Logger) *breaker {
 	b := &breaker{}
 	b.circuit = gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
 		Name:         r.name,
@@ -31,10 +31,18 @@ func newBreaker(r route, logger func() *slog.Logger) *breaker {
 		ReadyToTrip:  func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= breakAfter },
 		IsSuccessful: func(err error) bool { return !isFault(err) },
 		IsExcluded:   func(err error) bool { return errors.Is(err, ErrUnavailable) }, // canceled: it says nothing
-		OnStateChange: func(name string, _, to gobreaker.State) {
-			b.opened.Store(0)
-			if to == gobreaker.StateOpen {
+		OnStateChange: func(name string, from, to gobreaker.State) {
+			// Half open is still open for all but one call.
+			switch {
+			case to == gobreaker.StateOpen:
 				b.opened.Store(time.Now().UnixNano())
+			case to == gobreaker.StateClosed:
+				b.opened.Store(0)
+			}
+			if from == gobreaker.StateClosed {
+				open.Add(1)
+			} else if to == gobreaker.StateClosed {
+				open.Add(-1)
 			}
 			logger().Warn("sessionauth: circuit breaker", "endpoint", name, "state", to.String())
 		},
@@ -65,9 +73,6 @@ func isFault(err error) bool {
 // retryAfter is how long the breaker stays open.
 func (b *breaker) retryAfter() time.Duration {
 	opened := b.opened.Load()
-	if opened == 0 {
-		return time.Second // one call is finding out
-	}
 	return max(time.Second, time.Until(time.Unix(0, opened).Add(breakFor)))
 }
 

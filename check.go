@@ -57,7 +57,9 @@ func CheckPermission(ctx context.Context, resource, action string) error {
 		return &Error{Kind: ErrForbidden, Reason: ReasonPermission, Resource: resource, Action: action, policyAge: age}
 	}
 	if d.auth.config.Observe != nil {
-		d.auth.config.Observe(ctx, Event{Decider: Local, Check: CheckedPermission, Outcome: Passed, PolicyAge: age})
+		e := d.auth.event(CheckedPermission, Local)
+		e.PolicyAge = age
+		d.auth.config.Observe(ctx, e)
 	}
 	return nil
 }

@@ -90,6 +90,11 @@ type Event struct {
 
 	// PolicyAge is how old the RBAC policy was that decided; zero if none did.
 	PolicyAge time.Duration
+
+	// How the Authenticator itself does, as Ready tells it.
+	KeySetAge          time.Duration
+	OpenBreakers       int
+	PendingRevocations int
 }
 
 func (a *Authenticator) startClock() time.Time {
@@ -117,7 +122,8 @@ func (a *Authenticator) observe(ctx context.Context, d *decided, began time.Time
 	if a.config.Observe == nil {
 		return
 	}
-	e := Event{Decider: d.by, Check: CheckedSession, Outcome: Passed, Latency: time.Since(began)}
+	e := a.event(CheckedSession, d.by)
+	e.Latency = time.Since(began)
 	var ours *Error
 	if errors.As(d.err, &ours) && ours.Reason == ReasonPermission {
 		e.Check, e.PolicyAge = CheckedPermission, ours.policyAge
@@ -130,4 +136,15 @@ func (a *Authenticator) observe(ctx context.Context, d *decided, began time.Time
 		}
 	}
 	a.config.Observe(ctx, e)
+}
+
+// event makes an Event of something that passed.
+func (a *Authenticator) event(check Check, by Decider) Event {
+	e := Event{Decider: by, Check: check, Outcome: Passed}
+	if keys := a.verifier.Keys.Latest(); keys != nil {
+		e.KeySetAge = time.Since(keys.AsOf)
+	}
+	e.OpenBreakers = int(a.upstream.openBreakers.Load())
+	e.PendingRevocations = int(a.revoked.pending.Load())
+	return e
 }

@@ -25,6 +25,8 @@ type upstream struct {
 
 	succeeded func() // told after each call that Stytch answered
 
+	openBreakers atomic.Int64
+
 	lastSuccess atomic.Int64 // Unix nanoseconds
 	lastAlarm   atomic.Int64 // Unix nanoseconds
 
@@ -57,7 +59,7 @@ func newUpstream(c *Config, logger func() *slog.Logger) *upstream {
 	// Key set and policy have none: they are asked for so rarely that it would
 	// only delay the recovery.
 	for _, r := range []route{askKnown, askStranger, loadUser, revoke, signIn} {
-		u.breakers[r.key()] = newBreaker(r, logger)
+		u.breakers[r.key()] = newBreaker(r, &u.openBreakers, logger)
 	}
 	return u
 }

@@ -180,15 +180,61 @@ func (c *Client) call(ctx context.Context, method, path string, body []byte, ans
 	if err != nil {
 		return err
 	}
-	// Strict first: encoding/json would let a repeated name override the one
-	// that was checked.
-	if err := strictjson.CheckObject(raw); err != nil {
+	// Strict first: encoding/json would let a repeated name, or one in capitals,
+	// override the one that was checked.
+	if err := strictjson.CheckAnswer(raw); err != nil {
 		return &InvalidAnswerError{"not one strict JSON object"}
 	}
-	if err := json.Unmarshal(raw, answer); err != nil {
+	if err := json.Unmarshal(exact(nil, bytes.TrimSpace(raw)), answer); err != nil {
 		return &InvalidAnswerError{"a field has another type than documented"}
 	}
 	return nil
+}
+
+// exact copies a JSON value without the members whose names no field of ours
+// has: encoding/json would take "USER_ID" for "user_id". What the application
+// wrote into the answer is copied as it is.
+func exact(out, value []byte) []byte {
+	switch value[0] {
+	case '{':
+		out = append(out, '{')
+		for name, member := range strictjson.Members(value) {
+			if !isFieldName(name) {
+				continue
+			}
+			if out[len(out)-1] != '{' {
+				out = append(out, ',')
+			}
+			out = append(append(append(out, '"'), name...), '"', ':')
+			switch string(name) {
+			case "custom_claims", "trusted_metadata", "untrusted_metadata":
+				out = append(out, member...)
+			default:
+				out = exact(out, member)
+			}
+		}
+		return append(out, '}')
+	case '[':
+		out = append(out, '[')
+		for element := range strictjson.Elements(value) {
+			if out[len(out)-1] != '[' {
+				out = append(out, ',')
+			}
+			out = exact(out, element)
+		}
+		return append(out, ']')
+	}
+	return append(out, value...)
+}
+
+// isFieldName reports whether a name is of the kind that Stytch's API uses.
+func isFieldName(name []byte) bool {
+	for _, c := range name {
+		if !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '_') {
+			return false
+		}
+	}
+	return len(name) > 0
 }
 
 // exchange makes one HTTP exchange and returns the body of a successful answer.
@@ -211,6 +257,9 @@ func (c *Client) exchange(ctx context.Context, method, path string, body []byte,
 	}
 	// The transport and not http.Client: a redirect is an answer like any other.
 	resp, err := c.transport.RoundTrip(req)
+	if err == nil && (resp == nil || resp.Body == nil) {
+		err = errors.New("the transport gave neither answer nor error")
+	}
 	if err != nil {
 		return nil, noAnswer(err, false)
 	}
@@ -233,7 +282,7 @@ func (c *Client) exchange(ctx context.Context, method, path string, body []byte,
 // Stytch's JSON, or was cut off, leaves the status as all there is to know.
 func decodeError(resp *http.Response, raw []byte) *Error {
 	e := &Error{StatusCode: resp.StatusCode, RetryAfter: retryAfter(resp.Header.Get("Retry-After"))}
-	if strictjson.CheckObject(raw) != nil {
+	if strictjson.CheckAnswer(raw) != nil {
 		return e
 	}
 	// By exact names: encoding/json would take an "ERROR_TYPE" for a decision.

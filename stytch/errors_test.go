@@ -63,6 +63,8 @@ func TestErrorsAreDecoded(t *testing.T) {
 		{"a repeated type", 404, `{"error_type":"bad_request","error_type":"session_not_found"}`, only(404), "stytch: status 404"},
 		{"bytes that are not UTF-8", 404, "{\"error_type\":\"session_not_found\",\"error_message\":\"\xff\"}", only(404), "stytch: status 404"},
 		{"a type that is a number", 404, `{"error_type":1}`, only(404), "stytch: status 404"},
+		{"a type in a member in capitals", 404, `{"ERROR_TYPE":"session_not_found"}`, only(404), "stytch: status 404"},
+		{"a type in a member that only folds to the name", 404, `{"requeſt_id":"r","error_type":"bad_request"}`, stytch.Error{StatusCode: 404, Type: "bad_request"}, "stytch: status 404 bad_request"},
 		{"a type with a line break", 404, failure(`session_not_found\nlevel=ERROR`, "r"), stytch.Error{StatusCode: 404, Message: full.Message, RequestID: "r", URL: url}, "stytch: status 404 (r)"},
 		{"a type with a carriage return", 404, failure(`session_not_found\r`, "r"), stytch.Error{StatusCode: 404, Message: full.Message, RequestID: "r", URL: url}, "stytch: status 404 (r)"},
 		{"a type with a space", 404, failure("session not found", "r"), stytch.Error{StatusCode: 404, Message: full.Message, RequestID: "r", URL: url}, "stytch: status 404 (r)"},

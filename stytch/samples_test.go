@@ -195,3 +195,15 @@ func TestLastFactorAtIsTheNewest(t *testing.T) {
 		})
 	}
 }
+
+// A user may write untrusted_metadata in the browser: 4 KB of it, nested at
+// will. It must not make an answer look like an outage.
+func TestAUserCannotSpoilTheirAnswerByNesting(t *testing.T) {
+	for _, depth := range []int{90, 680} {
+		nested := strings.Repeat(`{"a":`, depth) + "1" + strings.Repeat("}", depth)
+		client := newClient(t, answering(200, `{"untrusted_metadata":`+nested+`,`+goodUser[1:]))
+		if _, err := client.User(t.Context(), userID); err != nil {
+			t.Errorf("%d levels in %d bytes: got %v, want success", depth, len(nested), err)
+		}
+	}
+}

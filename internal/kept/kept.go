@@ -71,6 +71,13 @@ func (v *Value[T]) Usable(now time.Time) *Snapshot[T] {
 	return s
 }
 
+// IsFailing reports whether the last fetch failed.
+func (v *Value[T]) IsFailing() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.failures > 0
+}
+
 // Latest returns what was fetched last, however old, or nil.
 func (v *Value[T]) Latest() *Snapshot[T] { return v.current.Load() }
 

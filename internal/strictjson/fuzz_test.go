@@ -3,6 +3,7 @@ package strictjson_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -149,7 +150,7 @@ func sameElements(t *testing.T, data []byte, accepted bool) {
 	t.Helper()
 	var got [][]byte
 	for value := range strictjson.Elements(data) {
-		if err := strictjson.Check(value); err != nil {
+		if err := strictjson.Check(value); err != nil && !errors.Is(err, strictjson.ErrDepth) { // reading goes deeper than Check
 			t.Fatalf("element %d: got %v, want nil", len(got), err)
 		}
 		got = append(got, value)

@@ -14,6 +14,7 @@ type scanner struct {
 	data  []byte
 	i     int // the next byte of data
 	depth int // how many arrays and objects are open
+	max   int // how many may be
 
 	// few[:open] are names of the open objects, innermost last. They are
 	// compared one by one, which for this many costs less than a map. It is an
@@ -50,7 +51,7 @@ func (s *scanner) value(yield func(name, value []byte) bool) error {
 
 // container scans an object or array.
 func (s *scanner) container(yield func(name, value []byte) bool) error {
-	if s.depth++; s.depth > MaxDepth {
+	if s.depth++; s.depth > s.max {
 		return ErrDepth
 	}
 	object, open := s.i, s.open

@@ -23,6 +23,10 @@ import (
 // the limit also bounds its stack.
 const MaxDepth = 100
 
+// deepest is the limit of reading, where a check has gone before, and of
+// CheckAnswer.
+const deepest = 4096
+
 // The reasons to refuse a text. They carry nothing of the text itself, so they
 // may be logged. Of several reasons the one met first in the text is returned.
 var (
@@ -49,8 +53,10 @@ var (
 //
 // The time is linear in the length of data. Nothing is allocated unless a name
 // holds a backslash or the objects open at one point have more than 64 names.
-func Check(data []byte) error {
-	s := scanner{data: data}
+func Check(data []byte) error { return check(data, MaxDepth) }
+
+func check(data []byte, maxDepth int) error {
+	s := scanner{data: data, max: maxDepth}
 	if err := s.value(nil); err != nil {
 		return err
 	}
@@ -61,8 +67,15 @@ func Check(data []byte) error {
 }
 
 // CheckObject is Check for a text that must be an object.
-func CheckObject(data []byte) error {
-	if err := Check(data); err != nil {
+func CheckObject(data []byte) error { return checkObject(data, MaxDepth) }
+
+// CheckAnswer is CheckObject for a text of an API that we trust but for what
+// its users wrote into it: 4 KB of metadata can hold 2,000 levels, and must not
+// make the answer about them unreadable.
+func CheckAnswer(data []byte) error { return checkObject(data, deepest) }
+
+func checkObject(data []byte, maxDepth int) error {
+	if err := check(data, maxDepth); err != nil {
 		return err
 	}
 	s := scanner{data: data}
@@ -81,7 +94,7 @@ func CheckObject(data []byte) error {
 // array nothing.
 func Members(object []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {
-		s := scanner{data: object}
+		s := scanner{data: object, max: deepest}
 		if s.peek() == '{' {
 			_ = s.value(yield) // to report an error is for CheckObject
 		}
@@ -92,7 +105,7 @@ func Members(object []byte) iter.Seq2[[]byte, []byte] {
 // be, or be part of, a text that Check has accepted.
 func Elements(array []byte) iter.Seq[[]byte] {
 	return func(yield func(value []byte) bool) {
-		s := scanner{data: array}
+		s := scanner{data: array, max: deepest}
 		if s.peek() == '[' {
 			_ = s.value(func(_, value []byte) bool { return yield(value) }) // as in Members
 		}

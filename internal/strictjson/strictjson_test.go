@@ -503,3 +503,22 @@ func TestString(t *testing.T) {
 		})
 	}
 }
+
+func TestCheckAnswerGoesDeeperThanCheck(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		depth int
+		want  error
+	}{
+		{"what Check takes", strictjson.MaxDepth, nil},
+		{"what 4 KB of metadata can hold", 2048, nil},
+		{"as deep as it goes", 4096, nil},
+		{"one level more", 4097, strictjson.ErrDepth},
+		{"much deeper", 100_000, strictjson.ErrDepth},
+	} {
+		text := []byte(`{"a":` + strings.Repeat("[", test.depth-1) + strings.Repeat("]", test.depth-1) + "}")
+		if got := strictjson.CheckAnswer(text); got != test.want {
+			t.Errorf("%s: got %v, want %v", test.name, got, test.want)
+		}
+	}
+}
