@@ -60,14 +60,18 @@ func (b *breaker) do(call func() error) error {
 }
 
 // isFault reports whether an error is one of the endpoint as a whole: no answer,
-// 5xx, nonsense. A stranger can provoke none of these with a token; what a
-// stranger can provoke, a 4xx, must not shut the door for others.
+// 5xx, nonsense. What somebody can provoke, a 4xx or an answer that is refused
+// for what they wrote into their own data, must not shut the door for others.
 func isFault(err error) bool {
 	var se *stytch.Error
 	if errors.As(err, &se) {
 		return se.StatusCode >= 500 && !isNo(err) && !isNoUser(err)
 	}
-	return errors.As(err, new(*stytch.NoAnswerError)) || errors.As(err, new(*stytch.InvalidAnswerError))
+	var invalid *stytch.InvalidAnswerError
+	if errors.As(err, &invalid) {
+		return invalid.Garbled
+	}
+	return errors.As(err, new(*stytch.NoAnswerError))
 }
 
 // retryAfter is how long the breaker stays open.

@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"unicode/utf8"
 
 	"github.com/sessionauth/sessionauth"
 	"github.com/sessionauth/sessionauth/internal/strictjson"
@@ -102,8 +103,12 @@ func parseForm(body []byte) (input, error) {
 	return in, nil
 }
 
-// set stores a field and reports whether there is one of that name.
+// set stores a field and reports whether there is one of that name. What is not
+// UTF-8 cannot be sent on as it is.
 func (in *input) set(name, value string) bool {
+	if !utf8.ValidString(value) {
+		return false
+	}
 	switch name {
 	case "email":
 		in.email = value

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+	"unicode/utf8"
 )
 
 const (
@@ -85,13 +86,13 @@ func (c *Client) AuthenticateSession(ctx context.Context, p AuthenticateSessionP
 		return nil, err
 	}
 	if answer.SessionToken == "" || answer.SessionJWT == "" {
-		return nil, &InvalidAnswerError{"session_token or session_jwt is missing"}
+		return nil, &InvalidAnswerError{Problem: "session_token or session_jwt is missing"}
 	}
 	if p.SessionToken != "" && answer.SessionToken != p.SessionToken {
-		return nil, &InvalidAnswerError{"session_token is another than the one asked about"}
+		return nil, &InvalidAnswerError{Problem: "session_token is another than the one asked about"}
 	}
 	if p.AuthorizationCheck != nil && (answer.Verdict == nil || !answer.Verdict.Authorized) {
-		return nil, &InvalidAnswerError{"verdict is missing or does not authorize"}
+		return nil, &InvalidAnswerError{Problem: "verdict is missing or does not authorize"}
 	}
 	return &answer, nil
 }
@@ -116,7 +117,7 @@ func (c *Client) RevokeSession(ctx context.Context, p RevokeSessionParams) error
 		}
 	}
 	if set != 1 {
-		return field("session_id, session_token, session_jwt:", "exactly one is required")
+		return field("session_id, session_token or session_jwt", "is required, exactly one")
 	}
 	var answer struct{}
 	return c.post(ctx, "/v1/sessions/revoke", body, &answer)
@@ -160,6 +161,13 @@ func (c *Client) AuthenticatePassword(ctx context.Context, p AuthenticatePasswor
 	if p.Password == "" {
 		return nil, field("password", "is required")
 	}
+	// JSON would turn what is not UTF-8 into U+FFFD, and other passwords into this one.
+	if !utf8.ValidString(p.Email) {
+		return nil, field("email", "is not valid UTF-8")
+	}
+	if !utf8.ValidString(p.Password) {
+		return nil, field("password", "is not valid UTF-8")
+	}
 	body := map[string]any{"email": p.Email, "password": p.Password}
 	if err := oneCredential(body, p.SessionToken, p.SessionJWT, false); err != nil {
 		return nil, err
@@ -172,17 +180,17 @@ func (c *Client) AuthenticatePassword(ctx context.Context, p AuthenticatePasswor
 		return nil, err
 	}
 	if answer.UserID == "" || answer.UserID != answer.User.ID {
-		return nil, &InvalidAnswerError{"user_id is missing or differs from user.user_id"}
+		return nil, &InvalidAnswerError{Problem: "user_id is missing or differs from user.user_id"}
 	}
 	wantSession := p.SessionDuration > 0 || p.SessionToken != "" || p.SessionJWT != ""
 	if !wantSession && answer.Session == nil {
 		return &answer, nil
 	}
 	if answer.Session == nil {
-		return nil, &InvalidAnswerError{"session is missing"}
+		return nil, &InvalidAnswerError{Problem: "session is missing"}
 	}
 	if answer.SessionToken == "" || answer.SessionJWT == "" {
-		return nil, &InvalidAnswerError{"session_token or session_jwt is missing"}
+		return nil, &InvalidAnswerError{Problem: "session_token or session_jwt is missing"}
 	}
 	if err := checkSession(answer.Session, &answer.User); err != nil {
 		return nil, err
@@ -193,18 +201,21 @@ func (c *Client) AuthenticatePassword(ctx context.Context, p AuthenticatePasswor
 // User loads a user: GET /v1/users/{user_id}. The id may also be the user's
 // external id. See https://stytch.com/docs/api/get-user.
 func (c *Client) User(ctx context.Context, id string) (*User, error) {
-	if id == "" || id == "." || id == ".." {
+	if id == "" {
 		return nil, field("user_id", "is required")
+	}
+	if id == "." || id == ".." {
+		return nil, field("user_id", "is a part of a path")
 	}
 	var u User
 	if err := c.get(ctx, "/v1/users/"+url.PathEscape(id), &u); err != nil {
 		return nil, err
 	}
 	if u.ID == "" {
-		return nil, &InvalidAnswerError{"user_id is missing"}
+		return nil, &InvalidAnswerError{Problem: "user_id is missing"}
 	}
 	if u.ID != id && (u.ExternalID == nil || *u.ExternalID != id) {
-		return nil, &InvalidAnswerError{"another user than the one asked for"}
+		return nil, &InvalidAnswerError{Problem: "another user than the one asked for"}
 	}
 	return &u, nil
 }
@@ -225,8 +236,8 @@ func (c *Client) Policy(ctx context.Context) (*Policy, error) {
 	if err := c.get(ctx, "/v1/rbac/policy", &answer); err != nil {
 		return nil, err
 	}
-	if answer.Policy == nil {
-		return nil, &InvalidAnswerError{"policy is missing"}
+	if answer.Policy == nil || answer.Policy.Roles == nil {
+		return nil, &InvalidAnswerError{Problem: "policy.roles is missing"}
 	}
 	return answer.Policy, nil
 }
@@ -284,11 +295,11 @@ var errSessionDuration = errors.New("must be whole minutes, 5 to 527040")
 func checkSession(s *Session, u *User) error {
 	switch {
 	case s.ID == "":
-		return &InvalidAnswerError{"session.session_id is missing"}
+		return &InvalidAnswerError{Problem: "session.session_id is missing"}
 	case s.UserID == "":
-		return &InvalidAnswerError{"session.user_id is missing"}
+		return &InvalidAnswerError{Problem: "session.user_id is missing"}
 	case u.ID != s.UserID:
-		return &InvalidAnswerError{"user.user_id differs from session.user_id"}
+		return &InvalidAnswerError{Problem: "user.user_id differs from session.user_id"}
 	}
 	return nil
 }

@@ -100,8 +100,8 @@ func checkProjectID(id string) error {
 		return errors.New(`ProjectID must begin with "project-test-" or "project-live-"`)
 	}
 	// It becomes part of a URL, and of what issuer and audience are compared with.
-	if identifier(id) == "" || len(id) == len("project-test-") {
-		return errors.New("ProjectID must be made of letters, digits and hyphens")
+	if identifier(id) == "" || strings.Contains(id, "_") || len(id) == len("project-test-") {
+		return errors.New("ProjectID must be made of letters, digits and hyphens, at most 100")
 	}
 	return nil
 }
@@ -134,13 +134,12 @@ func isLoopback(host string) bool {
 // defaultTransport gives up on a dead network well within a call's timeout.
 func defaultTransport() *http.Transport {
 	return &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		TLSHandshakeTimeout:   time.Second,
-		ResponseHeaderTimeout: 2 * time.Second,
-		MaxIdleConnsPerHost:   64,
-		IdleConnTimeout:       90 * time.Second,
-		ForceAttemptHTTP2:     true,
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout: time.Second,
+		MaxIdleConnsPerHost: 64,
+		IdleConnTimeout:     90 * time.Second,
+		ForceAttemptHTTP2:   true,
 	}
 }
 
@@ -183,10 +182,16 @@ func (c *Client) call(ctx context.Context, method, path string, body []byte, ans
 	// Strict first: encoding/json would let a repeated name, or one in capitals,
 	// override the one that was checked.
 	if err := strictjson.CheckAnswer(raw); err != nil {
-		return &InvalidAnswerError{"not one strict JSON object"}
+		garbled := errors.Is(err, strictjson.ErrSyntax) || errors.Is(err, strictjson.ErrNotObject)
+		return &InvalidAnswerError{Problem: "not one strict JSON object", Garbled: garbled}
+	}
+	for name := range strictjson.Members(raw) {
+		if string(name) == "error_type" {
+			return &InvalidAnswerError{Problem: "an error with the status of success"}
+		}
 	}
 	if err := json.Unmarshal(exact(nil, bytes.TrimSpace(raw)), answer); err != nil {
-		return &InvalidAnswerError{"a field has another type than documented"}
+		return &InvalidAnswerError{Problem: "a field has another type than documented"}
 	}
 	return nil
 }
@@ -273,7 +278,7 @@ func (c *Client) exchange(ctx context.Context, method, path string, body []byte,
 		return nil, noAnswer(err, true)
 	}
 	if int64(len(raw)) > limit {
-		return nil, &InvalidAnswerError{"longer than its limit"}
+		return nil, &InvalidAnswerError{Problem: "longer than its limit", Garbled: true}
 	}
 	return raw, nil
 }

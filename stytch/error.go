@@ -57,10 +57,10 @@ func (e *Error) Error() string {
 }
 
 // Format prints what Error gives, whatever the verb.
-func (e *Error) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
+func (e Error) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
 
 // MarshalJSON writes what Error gives.
-func (e *Error) MarshalJSON() ([]byte, error) { return json.Marshal(e.Error()) }
+func (e Error) MarshalJSON() ([]byte, error) { return json.Marshal(e.Error()) }
 
 // Misconfigured reports whether Stytch refused the project's own credentials or
 // environment. It says nothing about the session that was asked about.
@@ -91,6 +91,10 @@ func field(name, problem string) error { return &ParamError{name, problem} }
 // cannot be trusted: it is not strict JSON, too long, or lacks an id.
 type InvalidAnswerError struct {
 	Problem string // a fixed text, such as "session.session_id is missing"
+
+	// Garbled says that the answer is no JSON at all, or endless: the endpoint is
+	// broken. Otherwise it may be about what one user wrote into their data.
+	Garbled bool
 }
 
 func (e *InvalidAnswerError) Error() string { return "stytch: invalid answer: " + e.Problem }

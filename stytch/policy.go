@@ -41,8 +41,12 @@ type Scope struct {
 // Allows reports whether one of the session roles may do the action on the
 // resource, by the algorithm of Stytch's own SDKs: roles, resource and action
 // match exactly and with their case, "*" among a permission's actions stands
-// for every action, and a role the policy does not know grants nothing.
+// for every action, and a role the policy does not know grants nothing. A nil
+// policy allows nothing.
 func (p *Policy) Allows(sessionRoles []string, resource, action string) bool {
+	if p == nil {
+		return false
+	}
 	for i := range p.Roles {
 		role := &p.Roles[i]
 		if slices.Contains(sessionRoles, role.ID) && role.grants(resource, action) {

@@ -1,6 +1,7 @@
 package stytch
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -41,7 +42,7 @@ func (o *Object) UnmarshalJSON(data []byte) error {
 	if string(data) == "null" {
 		return nil
 	}
-	if data[0] != '{' {
+	if !bytes.HasPrefix(data, []byte("{")) {
 		return errors.New("stytch: not a JSON object")
 	}
 	*o = slices.Clone(data)
