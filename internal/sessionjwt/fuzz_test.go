@@ -1,0 +1,277 @@
+package sessionjwt
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"math/big"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sessionauth/sessionauth/internal/strictjson"
+	"github.com/sessionauth/sessionauth/stytchtest"
+)
+
+const (
+	fuzzProject = "project-test-1"
+	fuzzHeader  = `{"alg":"RS256","kid":"k","typ":"JWT"}`
+	fuzzClaims  = `{"aud":["project-test-1"],"exp":1762944049,"https://stytch.com/session":{"id":"session-test-1",` +
+		`"started_at":"2025-11-12T10:35:49Z","last_accessed_at":"2025-11-12T10:35:49Z","expires_at":"2025-11-12T14:35:49Z",` +
+		`"attributes":{"user_agent":"","ip_address":""},"authentication_factors":[{"type":"password","delivery_method":"knowledge",` +
+		`"last_authenticated_at":"2025-11-12T10:35:49Z"}],"roles":["stytch_user","admin"]},"iat":1762943749,` +
+		`"iss":"stytch.com/project-test-1","nbf":1762943749,"sub":"user-test-1","email":"a@example.com"}`
+)
+
+// fuzzSeeds are payloads that lead somewhere.
+func fuzzSeeds() []string {
+	replaced := func(old, by string) string { return strings.Replace(fuzzClaims, old, by, 1) }
+	return []string{
+		fuzzClaims, "{}", "null", "",
+		replaced(`["project-test-1"]`, `"project-test-1"`),
+		replaced(`"exp":1762944049`, `"exp":1.762944049e9`),
+		replaced(`"exp":1762944049`, `"exp":1762944049.5`),
+		replaced(`"exp":1762944049`, `"exp":9223372036854775808`),
+		replaced(`"sub"`, `"s\u0075b"`),
+		replaced(`"email"`, `"scope"`),
+		replaced(`"email"`, `"EXP"`),
+		replaced(`"email"`, `"https://stytch.com/x"`),
+		replaced(`"roles"`, `"id":"x","roles"`),
+		replaced(`"expires_at":"2025-11-12T14:35:49Z",`, ""),
+		replaced(`"a@example.com"`, `{"x":[1,{"y":"\ud83d\ude00"}]}`),
+	}
+}
+
+// Whatever Verify accepts has one spelling, and a second verifier, made of other
+// parts, accepts it too and reads the same in it.
+func FuzzVerify(f *testing.F) {
+	key := stytchtest.NewServer().Key()
+	verifier := &Verifier{
+		Issuers: []string{"stytch.com/" + fuzzProject}, Audience: fuzzProject,
+		Keys: NewKeySet(func(context.Context) ([]byte, error) { return []byte(keySetOf(jwkOf("k", &key.PublicKey))), nil }),
+	}
+	sign := func(header, payload []byte) string {
+		input := base64url.EncodeToString(header) + "." + base64url.EncodeToString(payload)
+		sum := sha256.Sum256([]byte(input))
+		signature, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, sum[:])
+		if err != nil {
+			f.Fatal(err)
+		}
+		return input + "." + base64url.EncodeToString(signature)
+	}
+	good := sign([]byte(fuzzHeader), []byte(fuzzClaims))
+	if _, err := verifier.Verify(f.Context(), good); err != nil {
+		f.Fatal(err)
+	}
+	for _, payload := range fuzzSeeds() {
+		f.Add(good, []byte(fuzzHeader), []byte(payload))
+	}
+	for _, header := range []string{`{"kid":"k","alg":"RS256"}`, `{"alg":"RS256","kid":"k","crit":["x"]}`, `{"alg":"none","kid":"k"}`, `{"ALG":"none","alg":"RS256","kid":"\u006b"}`} {
+		f.Add(good+"=", []byte(header), []byte(fuzzClaims))
+	}
+	f.Fuzz(func(t *testing.T, token string, header, payload []byte) {
+		for _, text := range []string{token, sign(header, payload)} {
+			got, err := verifier.Verify(t.Context(), text)
+			if err == nil {
+				checkAccepted(t, text, got, &key.PublicKey)
+			} else if got != nil || reasonOf(err) == "" {
+				t.Errorf("got %v together with %v, want a refusal", got, err)
+			}
+		}
+	})
+}
+
+// checkAccepted is the second verifier.
+func checkAccepted(t *testing.T, text string, got *Token, key *rsa.PublicKey) {
+	t.Helper()
+	part := strings.Split(text, ".")
+	if len(part) != 3 {
+		t.Fatalf("got accepted with %d segments, want 3", len(part))
+	}
+	var decoded [3][]byte
+	for i := range part {
+		decoded[i], _ = base64.RawURLEncoding.DecodeString(part[i])
+		if base64.RawURLEncoding.EncodeToString(decoded[i]) != part[i] {
+			t.Fatalf("got accepted: %q, want its one spelling", part[i])
+		}
+	}
+	sum := sha256.Sum256([]byte(part[0] + "." + part[1]))
+	if err := rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], decoded[2]); err != nil {
+		t.Fatalf("got accepted, want %v", err)
+	}
+	header, claims := objectOf(t, decoded[0]), objectOf(t, decoded[1])
+	if header["alg"] != "RS256" || header["kid"] != "k" || header["crit"] != nil {
+		t.Fatalf("got accepted below %v, want RS256 by k", header)
+	}
+	if claims["iss"] != "stytch.com/"+fuzzProject || !names(claims["aud"], fuzzProject) {
+		t.Errorf("got accepted iss %v and aud %v, want ours", claims["iss"], claims["aud"])
+	}
+	if claims["sub"] != got.Session.UserID || !strings.HasPrefix(got.Session.UserID, "user-") {
+		t.Errorf("got user %q, want %v", got.Session.UserID, claims["sub"])
+	}
+	if session, _ := claims[sessionClaim].(map[string]any); session["id"] != got.Session.ID || got.Session.ID == "" {
+		t.Errorf("got session %q, want %v", got.Session.ID, session["id"])
+	}
+	if foreign := claims["scope"] != nil || claims["client_id"] != nil; foreign && !got.Foreign {
+		t.Error("got a token with scope or client_id not foreign, want foreign")
+	}
+	checkTime(t, "exp", got.ExpiresAt, claims["exp"])
+	checkTime(t, "iat", got.IssuedAt, claims["iat"])
+	if life := got.ExpiresAt.Sub(got.IssuedAt); life <= 0 || life > time.Hour {
+		t.Errorf("got a life of %v, want at most an hour", life)
+	}
+}
+
+// objectOf reads an object the standard way. Names match exactly in a map.
+func objectOf(t *testing.T, text []byte) map[string]any {
+	t.Helper()
+	object := map[string]any{}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	if err := d.Decode(&object); err != nil {
+		t.Fatalf("got accepted %q, want %v", text, err)
+	}
+	return object
+}
+
+func names(aud any, want string) bool {
+	list, ok := aud.([]any)
+	return aud == want || ok && slices.Contains(list, any(want))
+}
+
+// checkTime holds a time against the number it was read from, to the microsecond.
+func checkTime(t *testing.T, name string, got time.Time, from any) {
+	t.Helper()
+	number, ok := from.(json.Number)
+	want, _, err := big.ParseFloat(number.String(), 10, 200, big.ToNearestEven)
+	if !ok || err != nil {
+		t.Fatalf("got %s %v from %v, want a number", name, got, from)
+	}
+	seconds := new(big.Float).Quo(big.NewFloat(float64(got.Nanosecond())), big.NewFloat(1e9))
+	seconds.Add(new(big.Float).SetPrec(200).SetInt64(got.Unix()), seconds)
+	if apart, _ := new(big.Float).Sub(seconds, want).Float64(); apart > 1e-5 || apart < -1e-5 {
+		t.Errorf("got %s %v from %s, want it within 10 microseconds", name, got, number)
+	}
+}
+
+// Every key of an accepted set is in the document once, fit and strong enough.
+func FuzzKeySet(f *testing.F) {
+	for _, document := range brokenSets() {
+		if len(document) < 4096 {
+			f.Add([]byte(document))
+		}
+	}
+	keys := testKeys()
+	f.Add([]byte(keySetOf(jwkOf("a", keys[0]), jwkOf("b", keys[1]))))
+	f.Add([]byte(keySetOf(jwkWith("a", keys[0].N, big.NewInt(3), ""), jwkWith("b", keys[1].N, big.NewInt(65537), `"key_ops":["sign","verify"],`))))
+	f.Fuzz(func(t *testing.T, document []byte) {
+		got, err := parseKeySet(document)
+		if err != nil {
+			if got != nil {
+				t.Errorf("got %d keys together with %v, want none", len(got), err)
+			}
+			return
+		}
+		list, _ := objectOf(t, document)["keys"].([]any)
+		if len(got) == 0 || len(list) > 32 || len(document) > 64<<10 {
+			t.Errorf("got %d of %d keys in %d bytes, want bounds kept", len(got), len(list), len(document))
+		}
+		for kid, key := range got {
+			i := slices.IndexFunc(list, func(v any) bool { return v.(map[string]any)["kid"] == kid })
+			if i < 0 || slices.ContainsFunc(list[i+1:], func(v any) bool { return v.(map[string]any)["kid"] == kid }) {
+				t.Fatalf("got key %q, want it in the document once", kid)
+			}
+			checkKey(t, list[i].(map[string]any), key)
+		}
+	})
+}
+
+func checkKey(t *testing.T, from map[string]any, got *rsa.PublicKey) {
+	t.Helper()
+	number := func(name string) *big.Int {
+		text, _ := from[name].(string)
+		b, err := base64.RawURLEncoding.DecodeString(text)
+		if err != nil {
+			t.Fatalf("got %s %q, want base64url", name, text)
+		}
+		return new(big.Int).SetBytes(b)
+	}
+	if n, e := number("n"), number("e"); n.Cmp(got.N) != 0 || !e.IsInt64() || e.Int64() != int64(got.E) {
+		t.Error("got another key than the document's, want that")
+	}
+	if bits := got.N.BitLen(); bits < 2048 || bits > 8192 || got.N.Bit(0) == 0 || got.E < 65537 || got.E%2 == 0 || got.E > 1<<31-1 {
+		t.Errorf("got %d bits and exponent %d, want 2048 to 8192 and an odd one from 65537", bits, got.E)
+	}
+	if _, private := from["d"]; private {
+		t.Error("got a private key used, want it passed over")
+	}
+	ops, limited := from["key_ops"]
+	if from["kty"] != "RSA" || from["alg"] != nil && from["alg"] != "" && from["alg"] != "RS256" ||
+		from["use"] != nil && from["use"] != "" && from["use"] != "sig" || limited && !names(ops, "verify") {
+		t.Errorf("got key %v used, want it passed over", from)
+	}
+}
+
+// Whatever claims are read are those that encoding/json reads in a map, and
+// what is ours does not become custom.
+func FuzzClaims(f *testing.F) {
+	for _, payload := range fuzzSeeds() {
+		f.Add([]byte(payload))
+	}
+	files, _ := filepath.Glob("../strictjson/testdata/jsontestsuite/test_parsing/?_object*.json")
+	for _, file := range files {
+		if text, err := os.ReadFile(file); err == nil {
+			f.Add(text)
+		}
+	}
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		if strictjson.CheckObject(payload) != nil {
+			return
+		}
+		got, err := parseClaims(payload)
+		if err != nil {
+			if reasonOf(err) == "" || got.session != nil {
+				t.Errorf("got session %v together with %v, want a refusal", got.session, err)
+			}
+			return
+		}
+		claims := objectOf(t, payload)
+		session, _ := claims[sessionClaim].(map[string]any)
+		if claims["sub"] != got.session.UserID || session["id"] != got.session.ID {
+			t.Errorf("got session %q of %q, want %v of %v", got.session.ID, got.session.UserID, session["id"], claims["sub"])
+		}
+		if iss, ok := claims["iss"].(string); iss != got.issuer || claims["iss"] != nil && !ok {
+			t.Errorf("got iss %q, want %v", got.issuer, claims["iss"])
+		}
+		for _, audience := range got.audience {
+			if !names(claims["aud"], audience) {
+				t.Errorf("got aud %q, want one of %v", audience, claims["aud"])
+			}
+		}
+		checkTime(t, "exp", got.expiresAt, claims["exp"])
+		checkTime(t, "iat", got.issuedAt, claims["iat"])
+		if claims["nbf"] != nil {
+			checkTime(t, "nbf", got.notBefore, claims["nbf"])
+		}
+		for name := range claims {
+			if strings.HasPrefix(name, stytchPrefix) || slices.Contains([]string{"iss", "aud", "sub", "exp", "iat", "nbf", "jti"}, name) {
+				delete(claims, name)
+			}
+		}
+		custom := map[string]any{}
+		if got.session.CustomClaims != nil {
+			custom = objectOf(t, got.session.CustomClaims)
+		}
+		if !reflect.DeepEqual(custom, claims) {
+			t.Errorf("got custom claims %v, want %v", custom, claims)
+		}
+	})
+}

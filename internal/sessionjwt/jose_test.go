@@ -1,0 +1,218 @@
+package sessionjwt
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sessionauth/sessionauth/internal/strictjson"
+	"github.com/sessionauth/sessionauth/stytchtest"
+)
+
+// reasonOf is the reason of a *RefusedError; of any other error it is "".
+func reasonOf(err error) Reason {
+	var r *RefusedError
+	if errors.As(err, &r) {
+		return r.Reason
+	}
+	return ""
+}
+
+// A cookbookExample is an example of RFC 7520.
+type cookbookExample struct {
+	Title  string
+	Input  struct{ Key json.RawMessage }
+	Output struct {
+		Compact        string
+		JSON, JSONFlat json.RawMessage
+	}
+	Sign *cookbookExample // of the nested one
+}
+
+func TestCookbookSignatures(t *testing.T) {
+	for _, row := range []struct {
+		file string
+		want bool
+	}{
+		{"jws/4_1.rsa_v15_signature", true},
+		{"jws/4_2.rsa-pss_signature", false},
+		{"jws/4_3.ecdsa_signature", false},
+		{"jws/4_4.hmac-sha2_integrity_protection", false},
+		{"jws/4_5.signature_with_detached_content", false},
+		{"jws/4_6.protecting_specific_header_fields", false},
+		{"jws/4_7.protecting_content_only", false},
+		{"jws/4_8.multiple_signatures", false},
+		{"rfc7797/4.2.hmac-sha2_b64_false", false},
+		{"rfc7797/hmac-sha2_b64_false", false},
+		{"curve25519/jws", false},
+		{"6.nesting_signatures_and_encryption", false},
+	} {
+		t.Run(row.file, func(t *testing.T) {
+			example := cookbook(t, row.file)
+			if example.Sign != nil {
+				example = example.Sign
+			}
+			keySet := publicSet(t, example.Input.Key)
+			spellings := []string{example.Output.Compact, string(example.Output.JSON), string(example.Output.JSONFlat)}
+			for i, token := range spellings {
+				if got := accepts(keySet, token); got != (row.want && i == 0) {
+					t.Errorf("got accepted %t, want %t: %.40s", got, row.want && i == 0, token)
+				}
+			}
+		})
+	}
+}
+
+// publicSet is a JWKS of what may be published of a key.
+func publicSet(t *testing.T, key []byte) []byte {
+	t.Helper()
+	var members map[string]any
+	if json.Unmarshal(key, &members) != nil { // the example of several keys
+		return []byte(`{"keys":` + string(key) + `}`)
+	}
+	for _, private := range []string{"d", "p", "q", "dp", "dq", "qi"} {
+		delete(members, private)
+	}
+	return []byte(keySetOf(string(asJSON(members))))
+}
+
+func TestCookbookEncryptions(t *testing.T) {
+	files, err := filepath.Glob("testdata/jose-cookbook/jwe/*.json")
+	if err != nil || len(files) != 13 {
+		t.Fatalf("got %d examples and %v, want 13", len(files), err)
+	}
+	for _, file := range append(files, "testdata/jose-cookbook/curve25519/ecdh-es.json") {
+		example := cookbook(t, strings.TrimSuffix(strings.TrimPrefix(file, "testdata/jose-cookbook/"), ".json"))
+		for _, token := range []string{example.Output.Compact, string(example.Output.JSON), string(example.Output.JSONFlat)} {
+			if _, err := parseCompact(token); reasonOf(err) != Malformed {
+				t.Errorf("%s: got %v, want %s", file, err, Malformed)
+			}
+		}
+	}
+}
+
+func TestCookbookKeys(t *testing.T) {
+	for _, row := range []struct {
+		file string
+		want bool
+	}{
+		{"jwk/3_1.ec_public_key", false},
+		{"jwk/3_2.ec_private_key", false},
+		{"jwk/3_3.rsa_public_key", true},
+		{"jwk/3_4.rsa_private_key", false}, // whoever reads the set can sign with it
+		{"jwk/3_5.symmetric_key_mac_computation", false},
+		{"jwk/3_6.symmetric_key_encryption", false},
+	} {
+		t.Run(row.file, func(t *testing.T) {
+			data, err := os.ReadFile("testdata/jose-cookbook/" + row.file + ".json")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := parseKeySet([]byte(`{"keys":[` + string(data) + `]}`)); (err == nil) != row.want {
+				t.Errorf("got %v, want loaded %t", err, row.want)
+			}
+		})
+	}
+}
+
+func cookbook(t *testing.T, name string) *cookbookExample {
+	t.Helper()
+	data, err := os.ReadFile("testdata/jose-cookbook/" + name + ".json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	example := &cookbookExample{}
+	if err := json.Unmarshal(data, example); err != nil {
+		t.Fatal(err)
+	}
+	return example
+}
+
+// 150: the texts of JSONTestSuite as header, as payload and as key set of a
+// token that is properly signed.
+func TestJSONTestSuite(t *testing.T) {
+	files, err := filepath.Glob("../strictjson/testdata/jsontestsuite/test_parsing/*.json")
+	if err != nil || len(files) != 318 {
+		t.Fatalf("got %d texts and %v, want 318", len(files), err)
+	}
+	project := newProject(t)
+	count := map[byte]int{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := filepath.Base(file)
+		count[name[0]]++
+		t.Run("150 "+name, func(t *testing.T) {
+			// No text has what a header, the claims or a key set must have.
+			want := BadClaims
+			if strictjson.CheckObject(text) != nil {
+				want = Malformed
+			}
+			if name[0] == 'n' && want != Malformed {
+				t.Errorf("got %s, want %s", want, Malformed)
+			}
+			if _, err := project.verify(project.Sign(text, project.claims())); reasonOf(err) == "" || want == Malformed && reasonOf(err) != want {
+				t.Errorf("as header: got %v, want %s", err, want)
+			}
+			token := project.Sign(project.header(), text)
+			if _, err := project.verify(token); len(token) <= MaxSize && reasonOf(err) != want || reasonOf(err) == "" {
+				t.Errorf("as payload: got %v, want %s", err, want)
+			}
+			if _, err := parseKeySet(text); err == nil {
+				t.Error("as key set: got nil, want an error")
+			}
+			// A text as custom claim: what is strict JSON is taken as it is.
+			claims := append(append([]byte(`{"custom":`), text...), ',')
+			claims = append(claims, project.claims()[1:]...)
+			_, err := project.verify(project.Sign(project.header(), claims))
+			if got := err == nil; got != (strictjson.Check(claims) == nil && len(claims) < 6000) {
+				t.Errorf("as custom claim: got %v, want accepted %t", err, !got)
+			}
+		})
+	}
+	if count['y'] != 95 || count['n'] != 188 || count['i'] != 35 {
+		t.Errorf("got %d y_, %d n_ and %d i_ texts, want 95, 188 and 35", count['y'], count['n'], count['i'])
+	}
+}
+
+// A project is an in-memory Stytch with a session, and a verifier for it.
+type project struct {
+	*stytchtest.Server
+	t        *testing.T
+	session  stytchtest.Session
+	verifier *Verifier
+	keys     *script
+}
+
+func newProject(t *testing.T) *project {
+	p := &project{Server: stytchtest.NewServer(), t: t, keys: &script{}}
+	p.session = p.StartSession(p.AddUser(stytchtest.User{}).ID, stytchtest.SessionOptions{})
+	p.keys.serve(keySetOf(p.jwk()))
+	p.verifier = &Verifier{
+		Issuers: []string{"stytch.com/" + p.ProjectID}, Audience: p.ProjectID, Keys: NewKeySet(p.keys.fetch),
+	}
+	return p
+}
+
+func (p *project) verify(token string) (*Token, error) {
+	return p.verifier.Verify(p.t.Context(), token)
+}
+
+func (p *project) header() []byte { return asJSON(p.Header()) }
+func (p *project) claims() []byte { return asJSON(p.Claims(p.session.ID)) }
+
+// jwk is the current key.
+func (p *project) jwk() string { return jwkOf(p.KeyID(), &p.Key().PublicKey) }
+
+func asJSON(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}

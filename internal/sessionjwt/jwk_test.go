@@ -1,0 +1,236 @@
+package sessionjwt
+
+import (
+	"crypto/rsa"
+	"fmt"
+	"math/big"
+	"strings"
+	"testing"
+
+	"github.com/sessionauth/sessionauth/stytchtest"
+)
+
+// testKeys are RSA keys of 2048 bits that need not be made.
+func testKeys() []*rsa.PublicKey {
+	srv := stytchtest.NewServer()
+	keys := []*rsa.PublicKey{&srv.Key().PublicKey}
+	for range 2 {
+		srv.RotateKeys()
+		keys = append(keys, &srv.Key().PublicKey)
+	}
+	return keys
+}
+
+func jwkOf(kid string, key *rsa.PublicKey) string {
+	return jwkWith(kid, key.N, big.NewInt(int64(key.E)), `"alg":"RS256","use":"sig","key_ops":["verify"],`)
+}
+
+func jwkWith(kid string, n, e *big.Int, members string) string {
+	return fmt.Sprintf(`{"kty":"RSA",%s"kid":%s,"n":"%s","e":"%s"}`,
+		members, asJSON(kid), base64url.EncodeToString(n.Bytes()), base64url.EncodeToString(e.Bytes()))
+}
+
+func keySetOf(jwks ...string) string { return `{"keys":[` + strings.Join(jwks, ",") + `]}` }
+
+// oddOf is an odd number of this many bits that no small prime divides by rule.
+func oddOf(bits int) *big.Int {
+	n := new(big.Int).Lsh(big.NewInt(1), uint(bits-1))
+	return n.Add(n, big.NewInt(0x10001*4+3))
+}
+
+func TestParseKeySetUsesKey(t *testing.T) {
+	n, f4 := testKeys()[0].N, big.NewInt(65537)
+	b64 := base64url.EncodeToString
+	even := new(big.Int).Add(n, big.NewInt(1))
+	key := func(members string) string { return jwkWith("k", n, f4, members) }
+	exponent := func(e int64) string { return jwkWith("k", n, big.NewInt(e), "") }
+	for _, row := range []struct {
+		name, jwk string
+		want      bool
+	}{
+		{"Stytch's own form", jwkOf("k", testKeys()[0]), true},
+		{"only what must be there", key(""), true},
+		{"members nobody knows", key(`"x5c":["x"],"x5tS256":1,"x":{"n":"AA"},`), true},
+		{"d: a private key, published", key(`"d":"AQAB",`), false},
+		{"d null", key(`"d":null,`), false},
+		{"D in capitals does not matter", key(`"D":"AQAB",`), true},
+		{"alg RS384", key(`"alg":"RS384",`), false},
+		{"alg PS256", key(`"alg":"PS256",`), false},
+		{"alg in lower case", key(`"alg":"rs256",`), false},
+		{"alg a number", key(`"alg":1,`), false},
+		{"alg null", key(`"alg":null,`), false},
+		{"alg empty", key(`"alg":"",`), true},
+		{"use enc", key(`"use":"enc",`), false},
+		{"use SIG", key(`"use":"SIG",`), false},
+		{"use a list", key(`"use":["sig"],`), false},
+		{"key_ops without verify", key(`"key_ops":["encrypt","wrapKey"],`), false},
+		{"key_ops sign only", key(`"key_ops":["sign"],`), false},
+		{"key_ops empty", key(`"key_ops":[],`), false},
+		{"key_ops a string", key(`"key_ops":"verify",`), false},
+		{"key_ops verify among others", key(`"key_ops":["sign","verify"],`), true},
+		{"KTY in capitals does not matter", key(`"KTY":"oct",`), true},
+		{"USE in capitals does not matter", key(`"USE":"enc",`), true},
+		{"kty missing", strings.Replace(key(""), `"kty":"RSA",`, "", 1), false},
+		{"kty in lower case", strings.Replace(key(""), `"RSA"`, `"rsa"`, 1), false},
+		{"kty EC", `{"kty":"EC","kid":"k","crv":"P-256","x":"AA","y":"AA"}`, false},
+		{"kty EC with an RSA key", strings.Replace(key(""), `"RSA"`, `"EC"`, 1), false},
+		{"kty oct", `{"kty":"oct","kid":"k","k":"AAAA"}`, false},
+		{"kty OKP", `{"kty":"OKP","kid":"k","crv":"Ed25519","x":"AA"}`, false},
+		{"kid missing", strings.Replace(key(""), `"kid":"k",`, "", 1), false},
+		{"kid empty", jwkWith("", n, f4, ""), false},
+		{"kid a number", strings.Replace(key(""), `"kid":"k"`, `"kid":1`, 1), false},
+		{"n missing", `{"kty":"RSA","kid":"k","e":"AQAB"}`, false},
+		{"n empty", `{"kty":"RSA","kid":"k","n":"","e":"AQAB"}`, false},
+		{"n a number", `{"kty":"RSA","kid":"k","n":12345,"e":"AQAB"}`, false},
+		{"n in the standard alphabet", strings.NewReplacer("-", "+", "_", "/").Replace(key("")), false},
+		{"n padded", `{"kty":"RSA","kid":"k","n":"` + b64(n.Bytes()) + `==","e":"AQAB"}`, false},
+		{"n even", jwkWith("k", even, f4, ""), false},
+		{"1024 bits", jwkWith("k", oddOf(1024), f4, ""), false},
+		{"2047 bits", jwkWith("k", oddOf(2047), f4, ""), false},
+		{"2047 bits and leading zeros", `{"kty":"RSA","kid":"k","n":"` + b64(append(make([]byte, 8), oddOf(2047).Bytes()...)) + `","e":"AQAB"}`, false},
+		{"2048 bits", jwkWith("k", oddOf(2048), f4, ""), true},
+		{"8192 bits", jwkWith("k", oddOf(8192), f4, ""), true},
+		{"8193 bits", jwkWith("k", oddOf(8193), f4, ""), false},
+		{"8200 bits", jwkWith("k", oddOf(8200), f4, ""), false},
+		{"e missing", `{"kty":"RSA","kid":"k","n":"` + b64(n.Bytes()) + `"}`, false},
+		{"e empty", `{"kty":"RSA","kid":"k","n":"` + b64(n.Bytes()) + `","e":""}`, false},
+		{"e in the standard alphabet with padding", `{"kty":"RSA","kid":"k","n":"` + b64(n.Bytes()) + `","e":"AQAB=="}`, false},
+		{"e 0", exponent(0), false},
+		{"e 1", exponent(1), false},
+		{"e 3", exponent(3), false},
+		{"e 65535", exponent(65535), false},
+		{"e 65537", exponent(65537), true},
+		{"e 65538, even", exponent(65538), false},
+		{"e 65539", exponent(65539), true},
+		{"e 2^31-1", exponent(1<<31 - 1), true},
+		{"e 2^31+1", exponent(1<<31 + 1), false},
+		{"e 2^32+65537", exponent(1<<32 + 65537), false},
+		{"e 2^64+65537", jwkWith("k", n, new(big.Int).Add(new(big.Int).Lsh(big.NewInt(1), 64), f4), ""), false},
+		{"e as large as n", jwkWith("k", n, n, ""), false},
+		{"ROCA modulus", jwkWith("k", new(big.Int).Exp(f4, big.NewInt(128), nil), f4, ""), false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			// A sound key stands beside it: passing a key over is not refusing the set.
+			keys, err := parseKeySet([]byte(keySetOf(row.jwk, jwkOf("sound", testKeys()[1]))))
+			if err != nil || keys["sound"] == nil {
+				t.Fatalf("got %v and keys %v, want the sound key", err, keys)
+			}
+			if got := len(keys) == 2; got != row.want || got != (keys["k"] != nil) {
+				t.Errorf("got used %t, want %t", got, row.want)
+			}
+			if _, err := parseKeySet([]byte(keySetOf(row.jwk))); (err == nil) != row.want {
+				t.Errorf("alone: got %v, want loaded %t", err, row.want)
+			}
+		})
+	}
+}
+
+// brokenSets are documents that must never replace a good set.
+func brokenSets() map[string]string {
+	sound := func(kid string) string { return jwkOf(kid, testKeys()[1]) }
+	var many []string
+	for i := range maxKeys + 1 {
+		many = append(many, sound(fmt.Sprintf("k%d", i)))
+	}
+	short := `{"kty":"oct"}`
+	return map[string]string{
+		"nothing":                           "",
+		"an empty object":                   "{}",
+		"an empty set":                      `{"keys":[]}`,
+		"keys null":                         `{"keys":null}`,
+		"keys an object":                    `{"keys":{"a":` + sound("a") + `}}`,
+		"keys a string":                     `{"keys":"x"}`,
+		"KEYS in capitals":                  `{"KEYS":[` + sound("a") + `]}`,
+		"a list":                            "[" + sound("a") + "]",
+		"null":                              "null",
+		"a bare key":                        sound("a"),
+		"HTML":                              "<!DOCTYPE html><title>Bad gateway</title>",
+		"cut":                               keySetOf(sound("a"))[:200],
+		"text behind":                       keySetOf(sound("a")) + "x",
+		"a BOM":                             "\ufeff" + keySetOf(sound("a")),
+		"not UTF-8":                         `{"x":"` + "\xff" + `","keys":[` + sound("a") + `]}`,
+		"keys twice":                        `{"keys":[` + sound("a") + `],"keys":[` + sound("b") + `]}`,
+		"n twice in a key":                  strings.Replace(keySetOf(sound("a")), `"n":`, `"n":"AA","n":`, 1),
+		"a key that is a string":            keySetOf(sound("a"), `"x"`),
+		"a key that is null":                keySetOf(sound("a"), "null"),
+		"one kid twice":                     keySetOf(sound("a"), sound("a")),
+		"one kid twice, one key unfit":      keySetOf(sound("a"), jwkWith("a", oddOf(1024), big.NewInt(3), "")),
+		"one kid twice, the other oct":      keySetOf(`{"kty":"oct","kid":"a","k":"AAAA"}`, sound("a")),
+		"no usable key":                     keySetOf(`{"kty":"oct","kid":"a","k":"AAAA"}`, jwkWith("b", oddOf(1024), big.NewInt(65537), "")),
+		"33 keys":                           keySetOf(many...),
+		"33 keys, 32 of them without a kid": keySetOf(append([]string{sound("a")}, repeat(short, maxKeys)...)...),
+		"64 KiB and a byte":                 padded(keySetOf(sound("a")), maxKeySetSize+1),
+		"10 MiB":                            padded(keySetOf(sound("a")), 10<<20),
+		"nested too deeply":                 `{"x":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `,"keys":[` + sound("a") + `]}`,
+	}
+}
+
+// padded is a text with white space behind, up to this size.
+func padded(text string, size int) string { return text + strings.Repeat(" ", size-len(text)) }
+
+func repeat(s string, n int) []string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = s
+	}
+	return list
+}
+
+func TestParseKeySetRefusesSet(t *testing.T) {
+	for name, document := range brokenSets() {
+		t.Run(name, func(t *testing.T) {
+			if keys, err := parseKeySet([]byte(document)); err == nil || keys != nil {
+				t.Errorf("got %d keys and %v, want an error", len(keys), err)
+			}
+		})
+	}
+}
+
+func TestParseKeySetTakesSet(t *testing.T) {
+	var many []string
+	for i := range maxKeys {
+		many = append(many, jwkOf(fmt.Sprintf("k%d", i), testKeys()[i%3]))
+	}
+	for _, row := range []struct {
+		name, document string
+		want           int
+	}{
+		{"one key", keySetOf(many[0]), 1},
+		{"32 keys", keySetOf(many...), 32},
+		{"64 KiB", padded(keySetOf(many[0]), maxKeySetSize), 1},
+		{"other members beside keys", `{"request_id":"x","status_code":200,"keys":[` + many[0] + `]}`, 1},
+		{"keys without a kid among others", keySetOf(`{"kty":"RSA"}`, many[0], `{"kty":"RSA"}`), 1},
+		{"keys of other kinds among others", keySetOf(`{"kty":"EC","kid":"a"}`, many[0], `{"kty":"oct","kid":"b"}`), 1},
+		{"kids that differ in case", keySetOf(jwkOf("a", testKeys()[0]), jwkOf("A", testKeys()[1])), 2},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			if keys, err := parseKeySet([]byte(row.document)); err != nil || len(keys) != row.want {
+				t.Errorf("got %d keys and %v, want %d", len(keys), err, row.want)
+			}
+		})
+	}
+}
+
+func TestROCA(t *testing.T) {
+	f4 := big.NewInt(65537)
+	// The product of two primes of the weak form keeps the form: a power of
+	// 65537 modulo each small prime.
+	product := big.NewInt(1)
+	for _, p := range []int64{3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101,
+		103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167} {
+		product.Mul(product, big.NewInt(p))
+	}
+	weak := new(big.Int).Exp(f4, big.NewInt(4711), product)
+	weak.Add(weak, new(big.Int).Mul(product, new(big.Int).Lsh(big.NewInt(1), 1900)))
+	if !isROCA(weak) {
+		t.Error("got a weak modulus not recognized, want it recognized")
+	}
+	for i, key := range testKeys() {
+		if isROCA(key.N) {
+			t.Errorf("got sound key %d taken for weak, want not", i)
+		}
+	}
+	if isROCA(weak.Add(weak, big.NewInt(2))) {
+		t.Error("got a neighbour of a weak modulus taken for weak, want not")
+	}
+}
