@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -94,14 +95,24 @@ func TestAFailedCallFailsAllWhoWaitForItAndIsNotKept(t *testing.T) {
 	}
 }
 
+// askingAll is asking, and the key set.
+var askingAll = append(slices.Clip(asking), struct {
+	name, path, prefix string
+	prepare            func(*stage)
+	field              func(*stage) string
+}{"the key set", pathKeySet, "/v1/sessions/jwks/", func(*stage) {}, func(s *stage) string { return bearer(s.session.JWT) }})
+
 func TestTheFirstCallerGoingAwayFailsNoneOfTheOthers(t *testing.T) {
-	for _, ask := range asking {
+	for _, ask := range askingAll {
 		t.Run(ask.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(t)
 				ask.prepare(s)
-				s.want(s.get(bearer(s.sign(func(_, c map[string]any) { c["sub"] = "user-test-x" }))), 401) // for the key set
-				before := s.Calls(ask.path)
+				if ask.path != pathKeySet {
+					if err := s.auth.Warm(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}
 				s.SetWeather(ask.path, stytchtest.Weather{Delay: 100 * time.Millisecond})
 				ctx, cancel := context.WithCancel(t.Context())
 				var wg sync.WaitGroup
@@ -120,7 +131,7 @@ func TestTheFirstCallerGoingAwayFailsNoneOfTheOthers(t *testing.T) {
 				cancel()
 				wg.Wait()
 				s.wantThrough(999, s.session.ID)
-				s.wantCalls(ask.path, before+1)
+				s.wantCalls(ask.path, 1)
 			})
 		})
 	}
@@ -131,11 +142,7 @@ func TestNobodyWaitsPastTheirOwnDeadline(t *testing.T) {
 		<-r.Context().Done()
 		return nil, r.Context().Err()
 	}
-	for _, ask := range append(asking[:3:3], struct {
-		name, path, prefix string
-		prepare            func(*stage)
-		field              func(*stage) string
-	}{"the key set", pathKeySet, "/v1/sessions/jwks/", func(*stage) {}, func(s *stage) string { return bearer(s.session.JWT) }}) {
+	for _, ask := range askingAll {
 		t.Run(ask.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(t)

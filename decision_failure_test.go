@@ -201,9 +201,22 @@ func TestWhatDecidesNothingIs503AndNotKept(t *testing.T) {
 		{"200 and a list", answer(200, "[{"+ids+"}]")},
 		{"200 and a truncated object", answer(200, "{"+ids)},
 		{"200 and more after the object", answer(200, "{"+ids+"}{}")},
-		{"200 of more than 1 MiB", answer(200, "{"+ids+`,"x":"`+strings.Repeat("x", 1<<20)+`"}`)},
+		{"200 of 1 MiB and a byte", func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
+			resp, err := stytch.RoundTrip(r)
+			if err == nil {
+				spaces := strings.NewReader(strings.Repeat(" ", 1<<20+1-int(resp.ContentLength)))
+				resp.Body = io.NopCloser(io.MultiReader(resp.Body, spaces))
+			}
+			return resp, err
+		}},
 		{"200 without ids", without("session_id", "user_id")},
 		{"200 without a user id", without("user_id")},
+		{"200 without the id of what was asked for", bent(func(a map[string]any) {
+			if session, ok := a["session"].(map[string]any); ok {
+				a = session
+			}
+			delete(a, map[bool]string{true: "session_id", false: "user_id"}[a["session_id"] != nil])
+		})},
 		{"200 with empty objects", answer(200, `{"session":{},"user":{}}`)},
 		{"200 with null objects", answer(200, `{"session":null,"user":null}`)},
 		{"200 with another user", bent(func(a map[string]any) {

