@@ -6,8 +6,6 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/hashicorp/golang-lru/v2/simplelru"
-
 	"github.com/sessionauth/sessionauth/internal/deadline"
 	"github.com/sessionauth/sessionauth/internal/sessionjwt"
 	"github.com/sessionauth/sessionauth/stytch"
@@ -40,62 +38,6 @@ type entry struct {
 	staleEnd  deadline.Deadline // until then it may be used if Stytch cannot be asked
 }
 
-// A cache is an LRU of entries or other values, in shards so that requests on
-// several cores do not wait for each other.
-type cache[V any] struct{ shards []shard[V] }
-
-type shard[V any] struct {
-	mu  sync.Mutex
-	lru *simplelru.LRU[digest, V]
-}
-
-// maxShards is enough for the lock to vanish from profiles of many cores; small
-// caches get fewer, or their bound would be far from the one asked for.
-const maxShards = 16
-
-func newCache[V any](size int) *cache[V] {
-	n := 1
-	for n < maxShards && size/(2*n) >= 64 {
-		n *= 2
-	}
-	c := &cache[V]{make([]shard[V], n)}
-	for i := range c.shards {
-		c.shards[i].lru, _ = simplelru.NewLRU[digest, V]((size+n-1)/n, nil) // fails for sizes below 1 only
-	}
-	return c
-}
-
-func (c *cache[V]) shard(k digest) *shard[V] { return &c.shards[int(k[0])%len(c.shards)] }
-
-func (c *cache[V]) get(k digest) (V, bool) {
-	s := c.shard(k)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.lru.Get(k)
-}
-
-func (c *cache[V]) add(k digest, v V) {
-	s := c.shard(k)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.lru.Add(k, v)
-}
-
-// removeIf drops what match recognizes. It looks at everything: for the rare
-// Forget, not for requests.
-func (c *cache[V]) removeIf(match func(V) bool) {
-	for i := range c.shards {
-		s := &c.shards[i]
-		s.mu.Lock()
-		for _, k := range s.lru.Keys() {
-			if v, ok := s.lru.Peek(k); ok && match(v) {
-				s.lru.Remove(k)
-			}
-		}
-		s.mu.Unlock()
-	}
-}
-
 const (
 	maxAnswers    = 1024             // answers to old JWTs: each keeps a raw JWT
 	answerTTL     = 30 * time.Second // long enough for the requests a page had under way
@@ -106,11 +48,13 @@ const (
 // caches is all that an Authenticator remembers of credentials. Its methods
 // say what may be kept, and until when.
 type caches struct {
-	jwts     *cache[*entry]            // verified here, by SHA-256 of the JWT
-	tokens   *cache[*entry]            // Stytch's answers, by SHA-256 of the token
-	answers  *cache[*entry]            // Stytch's answers about old JWTs, by SHA-256 of the old JWT
-	users    *cache[*userEntry]        // by SHA-256 of the user id
-	rejected *cache[deadline.Deadline] // a cache of its own, so that strangers evict nobody
+	jwts      *cache[*entry]            // verified here, by SHA-256 of the JWT
+	jwtsOf    *cache[*ring]             // the JWTs of one session, by SHA-256 of its id
+	tokens    *cache[*entry]            // Stytch's answers, by SHA-256 of the token
+	answers   *cache[*entry]            // Stytch's answers about old JWTs, by SHA-256 of the old JWT
+	rechecked *cache[*entry]            // Stytch's answers to guards, by SHA-256 of the session id
+	users     *cache[*userEntry]        // by SHA-256 of the user id
+	rejected  *cache[deadline.Deadline] // a cache of its own, so that strangers evict nobody
 
 	ttl   time.Duration // CacheTTL; zero keeps nothing
 	stale time.Duration // StaleIfError
@@ -127,16 +71,67 @@ type userEntry struct {
 }
 
 func newCaches(c *Config) *caches {
-	size := c.CacheSize
+	size, bytes := c.CacheSize, c.CacheBytes
 	return &caches{
-		jwts:     newCache[*entry](size),
-		tokens:   newCache[*entry](size),
-		answers:  newCache[*entry](min(size, maxAnswers)),
-		users:    newCache[*userEntry](size),
-		rejected: newCache[deadline.Deadline](maxRejections),
-		ttl:      max(0, c.CacheTTL),
-		stale:    c.StaleIfError,
+		jwts:      newCache(size, bytes/2, (*entry).size),
+		jwtsOf:    newCache(size, bytes, func(*ring) int { return 0 }), // as small as the JWTs are many
+		tokens:    newCache(size, bytes/4, (*entry).size),
+		answers:   newCache(min(size, maxAnswers), bytes/16, (*entry).size),
+		rechecked: newCache(min(size, maxAnswers), bytes/16, (*entry).size),
+		users:     newCache(size, bytes/8, (*userEntry).size),
+		rejected:  newCache(maxRejections, 1, func(deadline.Deadline) int { return 0 }),
+		ttl:       max(0, c.CacheTTL),
+		stale:     c.StaleIfError,
 	}
+}
+
+// A ring holds the newest verified JWTs of one session. Whoever owns a session
+// can have it mint JWTs without end; they drop each other out of the cache and
+// nobody else's.
+type ring struct {
+	mu   sync.Mutex
+	keys [8]digest
+	next int
+}
+
+// addJWT keeps a verified JWT.
+func (c *caches) addJWT(key digest, e *entry) {
+	of := digestOf(e.session.ID)
+	r, ok := c.jwtsOf.get(of)
+	if !ok {
+		r = &ring{}
+		c.jwtsOf.add(of, r)
+	}
+	r.mu.Lock()
+	oldest := r.keys[r.next]
+	r.keys[r.next] = key
+	r.next = (r.next + 1) % len(r.keys)
+	r.mu.Unlock()
+	if oldest != key {
+		c.jwts.remove(oldest)
+	}
+	c.jwts.add(key, e)
+}
+
+// size is about how many bytes an entry keeps alive. Its user is counted where
+// users are kept.
+func (e *entry) size() int {
+	s := e.session
+	n := 1024 + len(s.CustomClaims) + len(e.refreshed) + 1024*len(s.Factors)
+	for _, role := range s.Roles {
+		n += 16 + len(role)
+	}
+	if s.Attributes != nil {
+		n += len(s.Attributes.IPAddress) + len(s.Attributes.UserAgent)
+	}
+	return n
+}
+
+func (u *userEntry) size() int {
+	p := u.user
+	lists := len(p.Emails) + len(p.Roles) + len(p.PhoneNumbers) + len(p.WebAuthnRegistrations) + len(p.Providers) +
+		len(p.TOTPs) + len(p.CryptoWallets) + len(p.BiometricRegistrations)
+	return 1024 + 256*lists + len(p.TrustedMetadata) + len(p.UntrustedMetadata)
 }
 
 // generation is asked before a call begins and given back with its answer.
@@ -164,6 +159,7 @@ func (c *caches) forget(ids map[string]bool) {
 	c.jwts.removeIf(matches)
 	c.tokens.removeIf(matches)
 	c.answers.removeIf(matches)
+	c.rechecked.removeIf(matches)
 	c.users.removeIf(func(u *userEntry) bool { return ids[u.user.ID] })
 }
 

@@ -77,7 +77,10 @@ func CheckFactor(ctx context.Context, anyOf ...string) error {
 // CheckFresh fails with ErrStepUp unless a factor of the session was
 // authenticated within maxAge. Like CheckFactor it asks before it refuses.
 func CheckFresh(ctx context.Context, maxAge time.Duration) error {
-	fresh := func(s *stytch.Session) bool { return time.Since(s.LastFactorAt()) <= maxAge }
+	fresh := func(s *stytch.Session) bool {
+		last := s.LastFactorAt()
+		return !last.IsZero() && time.Since(last) <= maxAge
+	}
 	return checkSession(ctx, fresh, &Error{Kind: ErrStepUp, Reason: ReasonRecency, MaxAge: maxAge})
 }
 
@@ -109,11 +112,11 @@ const recheckTTL = 5 * time.Second
 // in, once per session in 5 seconds.
 func (a *Authenticator) recheck(ctx context.Context, d *decided) (*entry, error) {
 	key := digestOf("session:" + d.entry.session.ID)
-	if e, ok := a.rechecked.get(key); ok && a.holds(e, time.Now()) {
+	if e, ok := a.caches.rechecked.get(key); ok && a.holds(e, time.Now()) {
 		return e, nil
 	}
-	asked := time.Now()
-	answer, err := share(ctx, a.upstream, askKnown, flightKey("recheck", key, a.caches.generation()), func(ctx context.Context) (*stytch.AuthenticateSessionResponse, error) {
+	asked, generation := time.Now(), a.caches.generation()
+	answer, err := share(ctx, a.upstream, askKnown, flightKey("recheck", key, generation), func(ctx context.Context) (*stytch.AuthenticateSessionResponse, error) {
 		return a.client.AuthenticateSession(ctx, d.question(nil))
 	})
 	if err != nil {
@@ -124,7 +127,7 @@ func (a *Authenticator) recheck(ctx context.Context, d *decided) (*entry, error)
 		return nil, err
 	}
 	e.end = deadline.In(asked, recheckTTL)
-	a.rechecked.add(key, e)
+	a.caches.keep(generation, func() { a.caches.rechecked.add(key, e) })
 	return e, nil
 }
 

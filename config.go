@@ -64,6 +64,10 @@ type Config struct {
 	// CacheSize is how many credentials of each kind are kept. If zero, 10,000.
 	CacheSize int
 
+	// CacheBytes bounds the memory of all that is kept, by an estimate: entries
+	// with many claims or much metadata drop out sooner. If zero, 64 MiB.
+	CacheBytes int
+
 	// CacheTTL is how long Stytch's answer for an opaque token or a user is
 	// reused, and so how long a token revoked elsewhere is accepted. If zero, 1
 	// minute; if negative, every request asks.
@@ -117,6 +121,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.CacheSize == 0 {
 		c.CacheSize = 10_000
 	}
+	if c.CacheBytes == 0 {
+		c.CacheBytes = 64 << 20
+	}
 	if c.CacheTTL == 0 {
 		c.CacheTTL = time.Minute
 	}
@@ -156,6 +163,9 @@ func (c *Config) check() error {
 	}
 	if c.CacheSize < 0 {
 		return errors.New("CacheSize is negative")
+	}
+	if c.CacheBytes < 0 {
+		return errors.New("CacheBytes is negative")
 	}
 	if c.MaxInFlight < 0 {
 		return errors.New("MaxInFlight is negative")

@@ -92,11 +92,12 @@ func TestJWTSubject(t *testing.T) {
 		{"118 sub an M2M client", bentClaims("sub", "m2m-client-test-00000000-0000-4000-8000-000000000000"), jwtRefused},
 		{"118 sub a member", bentClaims("sub", "member-test-00000000-0000-4000-8000-000000000000"), jwtRefused},
 		{"118 sub a user in upper case", bentClaims("sub", fromStage(func(s *stage) any { return strings.ToUpper(s.session.UserID) })), jwtRefused},
-		{"118 sub a user nobody knows", bentClaims("sub", "user-test-00000000-0000-4000-8000-000000000000"), jwtRefused},
+		{"118 sub a user, and more", bentClaims("sub", fromStage(func(s *stage) any { return "x-" + s.session.UserID })), jwtRefused},
 		{"119 sub with line breaks", bentClaims("sub", fromStage(func(s *stage) any { return s.session.UserID + "\r\nX: y" })), jwtRefused},
 		{"119 sub with NUL", bentClaims("sub", fromStage(func(s *stage) any { return s.session.UserID + "\x00" })), jwtRefused},
 		{"119 sub with a space", bentClaims("sub", fromStage(func(s *stage) any { return s.session.UserID + " " })), jwtRefused},
 		{"119 sub with a path", bentClaims("sub", fromStage(func(s *stage) any { return "user-x/../" + s.session.UserID })), jwtRefused},
+		{"119 sub with a slash", bentClaims("sub", "user-x/y"), jwtRefused},
 		{"119 sub of 257 bytes", bentClaims("sub", "user-"+strings.Repeat("x", 252)), jwtRefused},
 		{"135 M2M access token", bentClaims("sub", "m2m-client-test-1", "scope", "read:users", sessionClaimName, absent), jwtRefused},
 		{"135 M2M access token of a user's name", bentClaims("scope", "read:users", sessionClaimName, absent), jwtRefused},
@@ -176,6 +177,19 @@ func TestJWTTimes(t *testing.T) {
 		{"127 iat is exp", bentClaims("iat", inTime(2*time.Second), "exp", inTime(2*time.Second)), jwtRefused},
 		{"128 no times at all", bentClaims("exp", absent, "iat", absent, "nbf", absent), jwtRefused},
 	})
+}
+
+// 118: a user whom Stytch does not know is nobody.
+func TestJWTOfUnknownUser(t *testing.T) {
+	s := newStage(t)
+	token := bentClaims("sub", "user-test-00000000-0000-4000-8000-000000000000")(s)
+	for range 3 {
+		s.want(s.get(bearer(token)), 401)
+		s.want(s.get(jwtCookie(token)), 401)
+	}
+	s.wantThrough(0, "")
+	s.wantCalls(pathUser, 1)
+	s.wantCalls(pathAuthenticate, 0)
 }
 
 // exponential is a number of ten digits with an exponent.

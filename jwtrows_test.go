@@ -78,6 +78,7 @@ func (s *stage) judgeJWT(field func(string) string, token, want string, calls in
 		s.wantThrough(through, s.session.ID)
 	} else {
 		s.wantThrough(through, "")
+		s.wantCalls(pathUser, 0)
 		s.wantNothingOf(token, resp)
 	}
 	// A good one that was not seen before.

@@ -55,8 +55,7 @@ type Authenticator struct {
 	revoked  *revokedList
 	origins  *http.CrossOriginProtection
 
-	rechecked *cache[*entry] // by session id, see recheck
-	lastRetry atomic.Int64   // of unconfirmed revocations, Unix nanoseconds
+	lastRetry atomic.Int64 // of unconfirmed revocations, Unix nanoseconds
 
 	projectMu      sync.Mutex
 	projectChecked time.Time // see checkProject
@@ -96,12 +95,10 @@ func newAuthenticator(config Config) (*Authenticator, error) {
 		}
 	}
 	a := &Authenticator{
-		config: &c,
-		client: client,
-		caches: newCaches(&c),
-
-		rechecked: newCache[*entry](maxAnswers),
-		origins:   origins,
+		config:  &c,
+		client:  client,
+		caches:  newCaches(&c),
+		origins: origins,
 		// A JWT lives for at most an hour, an answer for CacheTTL.
 		revoked: &revokedList{keep: max(time.Hour, c.CacheTTL+c.StaleIfError) + c.Leeway},
 	}

@@ -21,7 +21,9 @@ type revokedList struct {
 
 	size    atomic.Int64 // of marks: an empty list costs a request nothing
 	pending atomic.Int64 // unconfirmed marks
-	floor   atomic.Int64 // Unix nanoseconds; what was vouched for earlier must be asked of Stytch
+
+	signedOut atomic.Int64 // those of credentials
+	floor     atomic.Int64 // Unix nanoseconds; what was vouched for earlier must be asked of Stytch
 
 	mu    sync.RWMutex
 	marks map[string]mark // by session id, or by digest where the id is unknown
@@ -63,10 +65,22 @@ func (l *revokedList) confirm(key string, now time.Time) {
 	l.set(key, mark{end: deadline.In(now, l.keep), confirmed: true}, now)
 }
 
-// deny marks what Stytch has not confirmed, until it does or no session lives
-// so long.
-func (l *revokedList) deny(key string, credential *Credential, now time.Time) {
-	l.set(key, mark{end: deadline.In(now, longestSession), credential: credential}, now)
+// deny marks a session whose revocation Stytch has not confirmed, until it does
+// or no session lives so long.
+func (l *revokedList) deny(sessionID string, now time.Time) {
+	l.set(sessionID, mark{end: deadline.In(now, longestSession)}, now)
+}
+
+// maxSignedOut bounds the credentials of unknown sessions that wait to be signed
+// out: anybody can invent one while Stytch cannot be asked.
+const maxSignedOut = 1024
+
+// denyCredential marks a credential whose session is unknown, until Stytch can
+// be asked. There may be no room; then it is refused when Stytch can be asked.
+func (l *revokedList) denyCredential(key digest, credential *Credential, now time.Time) {
+	if l.signedOut.Load() < maxSignedOut {
+		l.set(string(key[:]), mark{end: deadline.In(now, longestSession), credential: credential}, now)
+	}
 }
 
 func (l *revokedList) set(key string, m mark, now time.Time) {
@@ -84,6 +98,9 @@ func (l *revokedList) set(key string, m mark, now time.Time) {
 	if !m.confirmed {
 		l.pending.Add(1)
 	}
+	if m.credential != nil {
+		l.signedOut.Add(1)
+	}
 }
 
 // shrink drops the marks that have ended, and if that is not enough all that
@@ -98,10 +115,10 @@ func (l *revokedList) shrink(now time.Time) {
 	if len(l.marks) < maxRevoked*9/10 {
 		return
 	}
-	l.floor.Store(now.UnixNano())
 	for key, m := range l.marks {
 		if m.confirmed {
 			l.drop(key)
+			l.floor.Store(now.UnixNano())
 		}
 	}
 }
@@ -122,6 +139,9 @@ func (l *revokedList) drop(key string) {
 	l.size.Add(-1)
 	if !m.confirmed {
 		l.pending.Add(-1)
+	}
+	if m.credential != nil {
+		l.signedOut.Add(-1)
 	}
 }
 

@@ -249,15 +249,20 @@ func TestAFullRevokedListLetsNobodyIn(t *testing.T) {
 		s.want(s.get(bearer(innocent.JWT)), 200)
 		s.want(s.get(bearer(innocent.Token)), 200)
 
-		// Stytch takes all revocations but one.
-		revoking := func(r *http.Request, _ http.RoundTripper) (*http.Response, error) {
-			body, _ := io.ReadAll(r.Body)
-			if strings.Contains(string(body), pending.ID) {
-				return nil, errors.New("connection refused")
+		// Stytch takes all revocations but one, and answers the rest after delay.
+		stytchWith := func(delay time.Duration) tap {
+			return func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
+				if r.URL.Path != pathRevoke {
+					return lateAnswers(delay)(r, stytch)
+				}
+				body, _ := io.ReadAll(r.Body)
+				if strings.Contains(string(body), pending.ID) {
+					return nil, errors.New("connection refused")
+				}
+				return reply(200, "{}"), nil
 			}
-			return reply(200, "{}"), nil
 		}
-		s.tap(pathRevoke, revoking)
+		s.tap("", stytchWith(0))
 		_ = s.auth.Revoke(t.Context(), pending.ID)
 		if err := s.auth.Revoke(t.Context(), s.session.ID); err != nil {
 			t.Fatal(err)
@@ -267,12 +272,12 @@ func TestAFullRevokedListLetsNobodyIn(t *testing.T) {
 		s.wantCalls(pathAuthenticate, 1)
 
 		// Two calls are under way, about sessions that are revoked then.
-		s.tap("", lateAnswers(2*time.Second))
+		s.tap("", stytchWith(2*time.Second))
 		late := make(chan int, 2)
 		go func() { late <- s.get(bearer(slow.Token)).StatusCode }()
 		go func() { late <- s.get(bearer(slowUser.JWT)).StatusCode }()
 		time.Sleep(time.Second)
-		s.tap(pathRevoke, revoking)
+		s.tap("", stytchWith(0))
 		for _, id := range []string{slow.ID, slowUser.ID} {
 			if err := s.auth.Revoke(t.Context(), id); err != nil {
 				t.Fatal(err)

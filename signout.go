@@ -19,7 +19,7 @@ func (a *Authenticator) Revoke(ctx context.Context, sessionID string) error {
 	if sessionID == "" {
 		return errors.New("sessionauth: Revoke: the session id is empty")
 	}
-	a.revoked.deny(sessionID, nil, time.Now())
+	a.revoked.deny(sessionID, time.Now())
 	a.caches.forget(map[string]bool{sessionID: true})
 	return a.revokeAtStytch(ctx, sessionID)
 }
@@ -72,7 +72,7 @@ func (a *Authenticator) signOutOne(ctx context.Context, cred Credential) error {
 		return nil
 	}
 	key := digestOf(cred.Token + cred.JWT) // one of the two
-	a.revoked.deny(string(key[:]), &cred, time.Now())
+	a.revoked.denyCredential(key, &cred, time.Now())
 	return err
 }
 
@@ -134,6 +134,6 @@ func (a *Authenticator) retryRevocation(ctx context.Context, key string, cred *C
 	if err := a.signOutOne(ctx, *cred); err != nil {
 		return err
 	}
-	a.revoked.confirm(key, time.Now())
+	a.revoked.remove(key) // the session's own mark says it all
 	return nil
 }

@@ -112,15 +112,16 @@ func run[T any](ctx context.Context, u *upstream, r route, call func(context.Con
 	parent := ctx
 	ctx, cancel := context.WithTimeout(ctx, u.timeout)
 	defer cancel()
-	answer, err := attempt(ctx, u, r, func(ctx context.Context) (T, error) {
+	once := func(ctx context.Context) (T, error) {
 		answer, err := call(ctx)
 		if err != nil && parent.Err() != nil {
 			err = canceled(parent.Err()) // no breaker may open because somebody left
 		}
 		return answer, err
-	})
+	}
+	answer, err := attempt(ctx, u, r, once)
 	if r.repeatable && isPassing(err) && pause(ctx) {
-		answer, err = attempt(ctx, u, r, call)
+		answer, err = attempt(ctx, u, r, once)
 	}
 	now := time.Now()
 	u.lanes.learn(r.lane, err, now)
@@ -146,9 +147,11 @@ func attempt[T any](ctx context.Context, u *upstream, r route, call func(context
 		return err
 	}
 	if b := u.breakers[r.key()]; b != nil {
-		return answer, b.do(exchange)
+		err = b.do(exchange)
+		return answer, err
 	}
-	return answer, exchange()
+	err = exchange()
+	return answer, err
 }
 
 // isPassing reports whether asking again may help: no answer came, or one that

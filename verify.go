@@ -167,7 +167,7 @@ func (a *Authenticator) admit(ctx context.Context, key digest, t *sessionjwt.Tok
 			return nil, "", err
 		}
 	}
-	a.caches.keep(generation, func() { a.caches.jwts.add(key, e) })
+	a.caches.keep(generation, func() { a.caches.addJWT(key, e) })
 	return e, Local, nil
 }
 

@@ -1,0 +1,89 @@
+package sessionauth
+
+import (
+	"sync"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+// A cache is an LRU bounded in entries and in bytes, in shards so that requests
+// on several cores do not wait for each other.
+type cache[V any] struct {
+	shards []shard[V]
+	sizeOf func(V) int
+	budget int // bytes of one shard
+}
+
+type shard[V any] struct {
+	mu    sync.Mutex
+	lru   *simplelru.LRU[digest, V]
+	bytes int
+}
+
+// maxShards is enough for the lock to vanish from profiles of many cores; small
+// caches get fewer, or their bound would be far from the one asked for.
+const maxShards = 16
+
+// newCache makes a cache of at most size entries that are together of about
+// bytes, by sizeOf.
+func newCache[V any](size, bytes int, sizeOf func(V) int) *cache[V] {
+	n := 1
+	for n < maxShards && size/(2*n) >= 64 {
+		n *= 2
+	}
+	c := &cache[V]{make([]shard[V], n), sizeOf, bytes / n}
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.lru, _ = simplelru.NewLRU((size+n-1)/n, func(_ digest, v V) { s.bytes -= sizeOf(v) }) // fails for sizes below 1 only
+	}
+	return c
+}
+
+func (c *cache[V]) shard(k digest) *shard[V] { return &c.shards[int(k[0])%len(c.shards)] }
+
+func (c *cache[V]) get(k digest) (V, bool) {
+	s := c.shard(k)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lru.Get(k)
+}
+
+// add keeps v and drops what was used longest ago if need be. What is larger
+// than a shard's budget alone is not kept.
+func (c *cache[V]) add(k digest, v V) {
+	size := c.sizeOf(v)
+	s := c.shard(k)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lru.Remove(k)
+	if size > c.budget {
+		return
+	}
+	s.bytes += size
+	s.lru.Add(k, v)
+	for s.bytes > c.budget {
+		s.lru.RemoveOldest()
+	}
+}
+
+func (c *cache[V]) remove(k digest) {
+	s := c.shard(k)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lru.Remove(k)
+}
+
+// removeIf drops what match recognizes. It looks at everything: for the rare
+// Forget, not for requests.
+func (c *cache[V]) removeIf(match func(V) bool) {
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.Lock()
+		for _, k := range s.lru.Keys() {
+			if v, ok := s.lru.Peek(k); ok && match(v) {
+				s.lru.Remove(k)
+			}
+		}
+		s.mu.Unlock()
+	}
+}
