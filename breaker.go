@@ -44,6 +44,7 @@ func newBreaker(r route, open *atomic.Int64, logger func() *slog.Logger) *breake
 			} else if to == gobreaker.StateClosed {
 				open.Add(-1)
 			}
+			defer func() { _ = recover() }() // the Logger's own
 			logger().Warn("sessionauth: circuit breaker", "endpoint", name, "state", to.String())
 		},
 	})

@@ -173,7 +173,8 @@ func TestTheIdentityFollowsTheRequest(t *testing.T) {
 		next := s.next()
 		s.handler = s.auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			ctx := context.WithValue(r.Context(), key("session"), "another's")
-			ctx, cancel := context.WithTimeout(context.WithValue(ctx, "session", "another's"), time.Second) //nolint:staticcheck // the clash is the point
+			//lint:ignore SA1029 the clash is the point
+			ctx, cancel := context.WithTimeout(context.WithValue(ctx, "session", "another's"), time.Second)
 			defer cancel()
 			next.ServeHTTP(w, r.Clone(ctx))
 			next.ServeHTTP(w, r.WithContext(context.WithoutCancel(ctx)))

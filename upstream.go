@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"runtime"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -85,13 +86,19 @@ func share[T any](ctx context.Context, u *upstream, r route, key string, call fu
 		}
 		return answer, err
 	})
+	// A transport that ends its goroutine would leave us waiting for ever.
+	overdue := time.NewTimer(u.timeout + time.Second)
+	defer overdue.Stop()
+	var none T
 	select {
 	case result := <-results:
 		answer, _ := result.Val.(T)
 		return answer, result.Err
 	case <-ctx.Done():
-		var none T
 		return none, canceled(ctx.Err())
+	case <-overdue.C:
+		u.flights.Forget(key)
+		return none, &Error{Kind: ErrUnavailable, Reason: ReasonUnreachable}
 	}
 }
 
@@ -182,13 +189,17 @@ func pause(ctx context.Context) bool {
 // the runtime: any other value may hold what the code was working on.
 func (u *upstream) logPanic(v any) {
 	text := fmt.Sprintf("%T", v)
-	if err, ok := v.(interface {
-		error
-		RuntimeError()
-	}); ok {
+	if err, ok := v.(runtime.Error); ok {
 		text = err.Error()
 	}
-	u.logger().Error("sessionauth: panic", "value", text, "stack", string(debug.Stack()))
+	u.logError("sessionauth: panic", "value", text, "stack", string(debug.Stack()))
+}
+
+// logError logs. A Logger that panics must not end the process on a goroutine of
+// ours, nor turn a 503 into something else.
+func (u *upstream) logError(text string, args ...any) {
+	defer func() { _ = recover() }()
+	u.logger().Error(text, args...)
 }
 
 // isNo reports whether err is Stytch's own word that a session is not there. The
@@ -260,5 +271,5 @@ func (u *upstream) alarm(problem string, err error) {
 	if last != 0 && now-last < int64(time.Minute) || !u.lastAlarm.CompareAndSwap(last, now) {
 		return
 	}
-	u.logger().Error("sessionauth: "+problem, "error", err)
+	u.logError("sessionauth: "+problem, "error", err)
 }

@@ -24,6 +24,7 @@ func TestPassed(t *testing.T) {
 		{"at a wall time, after", deadline.At(now, wall.Add(time.Minute)), now.Add(time.Hour), true},
 		{"at a wall time in another zone", deadline.At(now, wall.Add(time.Minute).In(time.FixedZone("", 3600))), now.Add(time.Minute - 1), false},
 		{"at a wall time long ago", deadline.At(now, wall.AddDate(-200, 0, 0)), now, true},
+		{"at the end of the year 9999", deadline.At(now, time.Unix(253402300799, 0)), now.AddDate(200, 0, 0), false},
 		{"at a wall time far ahead", deadline.At(now, wall.AddDate(200, 0, 0)), now, false},
 		{"at a time of another clock reading", deadline.At(now, now.Add(time.Minute)), now.Add(time.Minute - 1), false},
 		{"in a minute, a nanosecond before", deadline.In(now, time.Minute), now.Add(time.Minute - 1), false},
@@ -120,6 +121,15 @@ func TestEarlier(t *testing.T) {
 				t.Errorf("got %v and %v, want %v", row.got.Time(), row.otherwise.Time(), row.want)
 			}
 		})
+	}
+}
+
+// At goes by the wall clock of what it is given, whatever else that carries.
+func TestAtOfATimeWithAMonotonicReading(t *testing.T) {
+	now := time.Now()
+	end := jump(t, now.Add(time.Minute), time.Hour)
+	if got, want := deadline.At(now, end).Time(), now.Round(0).Add(time.Minute); !got.Equal(want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 

@@ -78,7 +78,14 @@ func FuzzVerify(f *testing.F) {
 		f.Add(good+"=", []byte(header), []byte(fuzzClaims))
 	}
 	f.Fuzz(func(t *testing.T, token string, header, payload []byte) {
-		for _, text := range []string{token, sign(header, payload)} {
+		texts := []string{token}
+		// Signing is slow. What one of these refuses Verify refuses, too.
+		if _, err := parseHeader(header); err == nil && strictjson.CheckObject(payload) == nil {
+			if _, err := parseClaims(payload); err == nil {
+				texts = append(texts, sign(header, payload))
+			}
+		}
+		for _, text := range texts {
 			got, err := verifier.Verify(t.Context(), text)
 			if err == nil {
 				checkAccepted(t, text, got, &key.PublicKey)

@@ -84,6 +84,8 @@ func TestParseKeySetUsesKey(t *testing.T) {
 		{"n a number", `{"kty":"RSA","kid":"k","n":12345,"e":"AQAB"}`, false},
 		{"n in the standard alphabet", strings.NewReplacer("-", "+", "_", "/").Replace(key("")), false},
 		{"n padded", `{"kty":"RSA","kid":"k","n":"` + b64(n.Bytes()) + `==","e":"AQAB"}`, false},
+		{"n with other characters behind", `{"kty":"RSA","kid":"k","n":"` + b64(oddOf(3072).Bytes()) + `****","e":"AQAB"}`, false},
+		{"e with other characters behind", `{"kty":"RSA","kid":"k","n":"` + b64(n.Bytes()) + `","e":"AQAB****"}`, false},
 		{"n even", jwkWith("k", even, f4, ""), false},
 		{"1024 bits", jwkWith("k", oddOf(1024), f4, ""), false},
 		{"2047 bits", jwkWith("k", oddOf(2047), f4, ""), false},
@@ -212,25 +214,43 @@ func TestParseKeySetTakesSet(t *testing.T) {
 }
 
 func TestROCA(t *testing.T) {
-	f4 := big.NewInt(65537)
-	// The product of two primes of the weak form keeps the form: a power of
-	// 65537 modulo each small prime.
+	primes := []int64{3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101,
+		103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167}
 	product := big.NewInt(1)
-	for _, p := range []int64{3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101,
-		103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167} {
+	for _, p := range primes {
 		product.Mul(product, big.NewInt(p))
 	}
-	weak := new(big.Int).Exp(f4, big.NewInt(4711), product)
+	// The product of two primes of the weak form has the form: a power of 65537
+	// modulo each small prime.
+	weak := new(big.Int).Exp(big.NewInt(65537), big.NewInt(4711), product)
 	weak.Add(weak, new(big.Int).Mul(product, new(big.Int).Lsh(big.NewInt(1), 1900)))
 	if !isROCA(weak) {
 		t.Error("got a weak modulus not recognized, want it recognized")
+	}
+	// One residue of another form, and it is no such modulus.
+	for _, p := range primes {
+		step := new(big.Int).Div(product, big.NewInt(p))
+		other := new(big.Int).Set(weak)
+		for isPowerOfF4(other, p) {
+			other.Add(other, step)
+		}
+		if isROCA(other) {
+			t.Errorf("got a modulus taken for weak whose residue by %d is no power of 65537, want not", p)
+		}
 	}
 	for i, key := range testKeys() {
 		if isROCA(key.N) {
 			t.Errorf("got sound key %d taken for weak, want not", i)
 		}
 	}
-	if isROCA(weak.Add(weak, big.NewInt(2))) {
-		t.Error("got a neighbour of a weak modulus taken for weak, want not")
+}
+
+func isPowerOfF4(n *big.Int, p int64) bool {
+	residue := new(big.Int).Mod(n, big.NewInt(p))
+	for e := range p {
+		if residue.Cmp(new(big.Int).Exp(big.NewInt(65537), big.NewInt(e), big.NewInt(p))) == 0 {
+			return true
+		}
 	}
+	return false
 }

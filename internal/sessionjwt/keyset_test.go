@@ -190,8 +190,10 @@ func TestKeySetFetchSurvivesItsFirstCaller(t *testing.T) {
 func TestKeySetIsKeptForADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProject(t)
+		p.keys.slow(30 * time.Second) // the set is as old as the question
 		began := time.Now()
 		verified := p.want(p.good(), "ok")
+		p.keys.slow(0)
 		p.keys.fail(errDown)
 		for time.Since(began) < 24*time.Hour-time.Minute {
 			time.Sleep(time.Minute)
@@ -202,10 +204,6 @@ func TestKeySetIsKeptForADay(t *testing.T) {
 		p.want(p.good(), "ok")
 		time.Sleep(time.Nanosecond)
 		p.wantTrust(verified, false)
-		p.want(p.good(), "unavailable")
-		// The last refresh was tried a moment ago; after the slot it goes fast.
-		p.wantRetry(p.good(), 30*time.Second-time.Nanosecond)
-		time.Sleep(time.Minute)
 		p.wantRetry(p.good(), time.Second)
 		p.keys.serve(keySetOf(p.jwk()))
 		time.Sleep(time.Second)
@@ -217,9 +215,9 @@ func TestKeySetIsKeptForADay(t *testing.T) {
 func TestKeySetIsRefreshedInPassing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProject(t)
-		verified := p.want(p.good(), "ok")
 		p.keys.slow(2 * time.Second)
-		time.Sleep(15*time.Minute - time.Nanosecond)
+		verified := p.want(p.good(), "ok")
+		time.Sleep(15*time.Minute - 2*time.Second - time.Nanosecond)
 		p.want(p.good(), "ok")
 		synctest.Wait()
 		p.keys.wantCalls(t, 1)
@@ -290,6 +288,29 @@ func TestKeySetOfNobody(t *testing.T) {
 			_, _ = p.verify(p.good())
 		}
 		p.want(p.good(), "ok")
+	})
+}
+
+// After a success the pauses begin anew.
+func TestKeySetBackoffBeginsAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProject(t)
+		for range 2 {
+			p.keys.fail(errDown)
+			for range 5 {
+				p.want(p.good(), "unavailable")
+				time.Sleep(time.Second)
+			}
+			p.keys.serve(keySetOf(p.jwk()))
+			p.want(p.good(), "ok")
+			time.Sleep(25 * time.Hour) // nobody asks, and the set ends
+		}
+		p.keys.fail(errDown)
+		p.want(p.good(), "unavailable")
+		p.keys.wantCalls(t, 13)
+		time.Sleep(250 * time.Millisecond)
+		p.want(p.good(), "unavailable")
+		p.keys.wantCalls(t, 14)
 	})
 }
 
