@@ -103,7 +103,7 @@ func TestJWTHeader(t *testing.T) {
 		{"75 kid an object", bentHeader("kid", fromStage(func(s *stage) any { return map[string]any{"kid": s.KeyID()} })), jwtRefused},
 		{"76 kid a path", bentHeader("kid", "../../../../dev/null"), jwtRefused},
 		{"76 kid SQL", bentHeader("kid", "x' UNION SELECT 'key' --"), jwtRefused},
-		{"76 kid a command", bentHeader("kid", "$(touch /tmp/owned)|id;`id`"), jwtRefused},
+		{"76 kid a command", bentHeader("kid", "$(touch owned)|id;`id`"), jwtRefused},
 		{"76 kid a template", bentHeader("kid", "{{7*7}}${7*7}%s%n${jndi:ldap://x}"), jwtRefused},
 		{"76 kid with line breaks", bentHeader("kid", "a\r\nSet-Cookie: owned=1\r\n\r\n"), jwtRefused},
 		{"76 kid with NUL", bentHeader("kid", fromStage(func(s *stage) any { return s.KeyID() + "\x00" })), jwtRefused},

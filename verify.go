@@ -42,6 +42,9 @@ func (a *Authenticator) decideOne(ctx context.Context, token, jwt string) (*entr
 	if !isSessionToken(token) {
 		token = "" // as if it had not come along
 	}
+	if !isSessionJWT(jwt) { // before any work that grows with its length
+		return a.otherwise(ctx, token, errMalformedSession)
+	}
 	key, now := digestOf(jwt), time.Now()
 	signedOut := a.revoked.hasDigest(key, now)
 	if e, ok := a.caches.jwts.get(key); ok && a.holds(e, now) && !signedOut {
@@ -52,15 +55,20 @@ func (a *Authenticator) decideOne(ctx context.Context, token, jwt string) (*entr
 		err = errRevoked
 	}
 	if err != nil {
-		if token != "" {
-			return a.decideToken(ctx, token)
-		}
-		return nil, "", err
+		return a.otherwise(ctx, token, err)
 	}
 	if a.isStale(t, time.Now()) {
 		return a.refresh(ctx, key, t, token, jwt)
 	}
 	return a.admit(ctx, key, t)
+}
+
+// otherwise lets a token that came along decide where the JWT did not.
+func (a *Authenticator) otherwise(ctx context.Context, token string, err error) (*entry, Decider, error) {
+	if token != "" {
+		return a.decideToken(ctx, token)
+	}
+	return nil, "", err
 }
 
 // holds reports whether what a cache gave may still be used: a hit is checked
@@ -78,9 +86,6 @@ func (a *Authenticator) isRevoked(e *entry, now time.Time) bool {
 // verifyJWT does all that costs no call about the session: an error says that
 // the JWT decides nothing, or no.
 func (a *Authenticator) verifyJWT(ctx context.Context, jwt string) (*sessionjwt.Token, error) {
-	if !isSessionJWT(jwt) {
-		return nil, errMalformedSession
-	}
 	t, err := a.verifier.Verify(ctx, jwt)
 	if err != nil {
 		return nil, a.localError(err)
