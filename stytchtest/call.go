@@ -17,6 +17,9 @@ type call struct {
 	*http.Request
 	header http.Header // of the answer
 
+	raw    []byte // what was sent
+	rawErr error  // why it could not be read to its end
+
 	body  map[string]json.RawMessage // of a POST
 	wrong bool                       // a member of body had another type than documented
 }

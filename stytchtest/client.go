@@ -1,19 +1,35 @@
 package stytchtest
 
 import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
+	"strings"
 )
 
 // Client returns an HTTP client that reaches this server, under URL, and
 // nothing else: its transport calls ServeHTTP on the caller's goroutine and
-// hands over the finished answer. It opens no socket, so a call to any other
-// scheme or host fails as if the name did not exist. A call whose context ends
-// first fails with the context's error.
+// hands over the answer. It opens no socket, so a call to any other scheme or
+// host fails as if the name did not exist; Strays lists those. A call whose
+// context ends first fails with the context's error.
 func (s *Server) Client() *http.Client {
 	return &http.Client{Transport: transport{s}}
+}
+
+// Strays returns the calls that Client was asked to send elsewhere, all of
+// which failed, as "POST https://bait.example/": a redirect that was followed,
+// or a wrong base URL.
+func (s *Server) Strays() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.strays)
 }
 
 type transport struct{ server *Server }
@@ -23,30 +39,40 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body != nil {
 		defer r.Body.Close()
 	}
-	if err := t.dial(r.URL); err != nil {
+	if err := t.dial(r); err != nil {
 		return nil, err
 	}
-	ctx := r.Context()
+	// The weather of a body that takes its time ends when the body is closed.
+	ctx, cancel := context.WithCancel(r.Context())
 	if err := ctx.Err(); err != nil {
+		cancel()
 		return nil, err
 	}
-	rec := httptest.NewRecorder()
-	t.server.ServeHTTP(rec, incoming(r))
-	// The answer came too late, or weather had it not written at all.
+	d := &delivery{ResponseWriter: httptest.NewRecorder()}
+	t.server.ServeHTTP(d, incoming(r.WithContext(ctx)))
+	// An answer that came too late is none.
 	if err := ctx.Err(); err != nil {
+		cancel()
 		return nil, err
 	}
-	resp := rec.Result()
-	resp.Request = r
-	return resp, nil
+	if err := d.reply.err; err != nil {
+		cancel()
+		return nil, err
+	}
+	return d.reply.response(r, &body{ctx: ctx, cancel: cancel}), nil
 }
 
 // dial fails for everything but the server's own address.
-func (t transport) dial(to *url.URL) error {
+func (t transport) dial(r *http.Request) error {
+	to := r.URL
 	own, err := url.Parse(t.server.URL)
 	if err == nil && own.Scheme == to.Scheme && own.Host == to.Host {
 		return nil
 	}
+	elsewhere := url.URL{Scheme: to.Scheme, Host: to.Host, Path: to.Path} // a query may hold a secret
+	t.server.mu.Lock()
+	defer t.server.mu.Unlock()
+	t.server.strays = append(t.server.strays, r.Method+" "+elsewhere.String())
 	return &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{
 		Err: "no such host: this client reaches stytchtest only", Name: to.Hostname(), IsNotFound: true,
 	}}
@@ -65,4 +91,73 @@ func incoming(r *http.Request) *http.Request {
 		in.Body = http.NoBody
 	}
 	return in
+}
+
+// response makes of a reply what http.Transport would.
+func (p reply) response(r *http.Request, b *body) *http.Response {
+	length := p.length
+	b.Reader = p.stream
+	if p.stream == nil {
+		b.cancel() // everything is here
+		b.ctx = context.WithoutCancel(b.ctx)
+		b.Reader, length = bytes.NewReader(p.text), int64(len(p.text))
+	}
+	resp := &http.Response{
+		Status:     fmt.Sprintf("%d %s", p.status, http.StatusText(p.status)),
+		StatusCode: p.status,
+		Proto:      "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header:        p.header,
+		Body:          b,
+		ContentLength: length,
+		Request:       r,
+	}
+	// http.Transport asks for gzip, and opens it, unless its caller does.
+	if strings.EqualFold(p.header.Get("Content-Encoding"), "gzip") && r.Header.Get("Accept-Encoding") == "" {
+		b.Reader = &gunzip{from: b.Reader}
+		resp.Header.Del("Content-Encoding")
+		resp.ContentLength, resp.Uncompressed = -1, true
+	}
+	if resp.ContentLength >= 0 {
+		resp.Header.Set("Content-Length", fmt.Sprint(resp.ContentLength))
+	}
+	return resp
+}
+
+// A body is the body of an answer.
+type body struct {
+	io.Reader
+	ctx    context.Context // of the call, until the body is closed
+	cancel context.CancelFunc
+}
+
+// Read implements io.Reader.
+func (b *body) Read(p []byte) (int, error) {
+	if err := b.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return b.Reader.Read(p)
+}
+
+// Close implements io.Closer.
+func (b *body) Close() error {
+	b.cancel()
+	return nil
+}
+
+// A gunzip opens gzip as it is read.
+type gunzip struct {
+	from io.Reader
+	open *gzip.Reader
+}
+
+// Read implements io.Reader.
+func (g *gunzip) Read(p []byte) (int, error) {
+	if g.open == nil {
+		open, err := gzip.NewReader(g.from)
+		if err != nil {
+			return 0, err
+		}
+		g.open = open
+	}
+	return g.open.Read(p)
 }

@@ -22,9 +22,13 @@
 // the judge of, except the exported types in its own signatures. Where Stytch's
 // documentation is silent the comment at the code says "a guess".
 //
-// [Server.SetWeather] makes an endpoint slow or broken, [Server.Calls] counts
-// what arrived, [Server.RotateKeys] and [Server.WithdrawKey] move the key set,
-// and [Server.Sign] signs whatever a hostile test wants signed.
+// [Server.SetWeather] makes an endpoint slow or broken: see [Weather] for how,
+// from a 503 to a connection reset half-way. [Server.SetClock] puts the server's
+// clock wrong, [Server.RotateKeys] and [Server.WithdrawKey] move the key set,
+// [Server.SetRoles] and [Server.AddFactor] change what a live session may and
+// has proved, [Server.Calls] counts what arrived, [Server.Strays] lists what
+// was sent elsewhere, and [Server.Sign] signs whatever a hostile test wants
+// signed.
 //
 // The package is unofficial and independent of Stytch.
 // See https://stytch.com/docs/api for the API it follows.

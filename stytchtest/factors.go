@@ -1,6 +1,7 @@
 package stytchtest
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 	"time"
@@ -23,7 +24,7 @@ func passwordFactor(at time.Time) factor {
 // factorsOf takes the factors of a test. The details go through the JSON of
 // stytch.AuthenticationFactor: the one place where this server does not spell
 // Stytch's names itself.
-func factorsOf(given []stytch.AuthenticationFactor) []factor {
+func factorsOf(given []stytch.AuthenticationFactor, now time.Time) []factor {
 	made := []factor{}
 	for _, g := range given {
 		f := factor{
@@ -32,11 +33,11 @@ func factorsOf(given []stytch.AuthenticationFactor) []factor {
 		}
 		for _, at := range []*time.Time{&f.lastAuthenticatedAt, &f.created, &f.updated} {
 			if at.IsZero() {
-				*at = now()
+				*at = now
 			}
 		}
 		if err := decode(mustEncode(g), &f.details); err != nil {
-			panic("stytchtest: SessionOptions.Factors: " + err.Error())
+			panic("stytchtest: a factor that is not JSON: " + err.Error())
 		}
 		maps.DeleteFunc(f.details, func(name string, _ any) bool {
 			return slices.Contains([]string{"type", "delivery_method", "last_authenticated_at", "created_at", "updated_at"}, name)
@@ -61,13 +62,32 @@ func (f factor) object() object {
 	return o
 }
 
-// provePassword makes the password a fresh factor of the session. s.mu is held.
-func (sess *session) provePassword() {
-	at := now()
-	i := slices.IndexFunc(sess.factors, func(f factor) bool { return f.kind == "password" })
+// AddFactor proves a factor for a session, as a step-up on another device does:
+// the session has it from its next JWT and its next answer on. A factor that the
+// session has already, of the same type, method and details, is made fresh. One
+// without LastAuthenticatedAt was authenticated now. An unknown session panics.
+func (s *Server) AddFactor(sessionID string, f stytch.AuthenticationFactor) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sess := s.mustSession(sessionID)
+	at := s.now()
+	sess.prove(factorsOf([]stytch.AuthenticationFactor{f}, at)[0])
+	sess.accessedAt = at
+}
+
+// prove makes a factor a fresh one of the session. s.mu is held.
+func (sess *session) prove(f factor) {
+	i := slices.IndexFunc(sess.factors, func(old factor) bool {
+		return old.kind == f.kind && old.method == f.method && old.sameDetails(f)
+	})
 	if i < 0 {
-		sess.factors = append(sess.factors, passwordFactor(at))
+		sess.factors = append(sess.factors, f)
 		return
 	}
-	sess.factors[i].updated, sess.factors[i].lastAuthenticatedAt = at, at
+	sess.factors[i].updated, sess.factors[i].lastAuthenticatedAt = f.updated, f.lastAuthenticatedAt
+}
+
+func (f factor) sameDetails(g factor) bool {
+	// Copied, because no details may be nil or empty.
+	return bytes.Equal(mustEncode(copyObject(f.details)), mustEncode(copyObject(g.details)))
 }

@@ -49,6 +49,8 @@ var (
 	errInvalidEmail   = &failure{400, "invalid_email", "Email format is invalid."}
 	errDuplicateEmail = &failure{400, "duplicate_email", "A user with the specified email already exists for this project."}
 	errNoUserPassword = &failure{400, "no_user_password", "user doesn't have an associated password."}
+	errResetPassword  = &failure{400, "reset_password", "user must reset their password"}
+	errUserLocked     = &failure{429, "user_lock_limit_reached", "The user has been locked out due to too many failed authentication attempts. Please try again later."}
 	errWeakPassword   = &failure{400, "weak_password", "password doesn't meet our strength requirements."}
 
 	errTooManyRequests   = &failure{429, "too_many_requests", "Too many requests have been made."}

@@ -95,7 +95,7 @@ func (s *Server) claims(sess *session) object {
 	if lifetime == 0 {
 		lifetime = defaultJWTLifetime
 	}
-	iat := time.Now().Unix()
+	iat := s.clock().Unix()
 	claims := copyObject(sess.claims)
 	claims["iss"] = s.issuer()
 	claims["sub"] = sess.user.id

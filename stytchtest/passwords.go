@@ -94,7 +94,7 @@ func (s *Server) signIn(u *user, f sessionFields) (object, *failure) {
 
 // signedIn makes the answer to a proved password; sess may be nil. s.mu is held.
 func (s *Server) signedIn(u *user, sess *session) object {
-	answer := object{"session": nil, "session_token": "", "session_jwt": "", "user": u.object()}
+	answer := object{"session": nil, "session_token": "", "session_jwt": "", "user": u.object(s.now())}
 	if sess != nil {
 		answer = s.credentials(sess)
 	}
@@ -114,7 +114,7 @@ func (s *Server) signInSession(u *user, f sessionFields) (*session, *failure) {
 		if fail != nil {
 			return nil, fail
 		}
-		return s.start(u, time.Duration(f.minutes)*time.Minute, claims, []factor{passwordFactor(now())}), nil
+		return s.start(u, time.Duration(f.minutes)*time.Minute, claims, []factor{passwordFactor(s.now())}), nil
 	}
 	sess, fail := s.present(f.token, f.jwt)
 	if fail != nil {
@@ -123,34 +123,48 @@ func (s *Server) signInSession(u *user, f sessionFields) (*session, *failure) {
 	if sess.user.id != u.id {
 		return nil, errSessionNotFound // a guess: the user has no such session
 	}
-	if fail := sess.touch(f); fail != nil {
+	if fail := s.touch(sess, f); fail != nil {
 		return nil, fail
 	}
-	sess.provePassword()
+	sess.prove(passwordFactor(s.now()))
 	return sess, nil
 }
 
 // checkPassword finds the user whom e-mail address and password belong to. An
-// unknown address costs as much time as a wrong password.
+// unknown address, and a locked user, cost as much time as a wrong password.
 func (s *Server) checkPassword(email, password string) (*user, *failure) {
 	s.mu.Lock()
 	u := s.emails[fold(email)]
 	var stored hash
-	hasPassword := u != nil && u.passwordID != ""
-	if hasPassword {
-		stored = u.password
+	if u != nil {
+		stored = u.password // the zero hash if there is none
 	}
 	s.mu.Unlock()
 	right := stored.matches(password)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return u, s.judge(u, right)
+}
+
+// judge says what is wrong with a sign-in, nil if nothing is, and counts it. u
+// is nil for an unknown address. A password that is right but must be reset
+// neither locks nor clears: a guess. s.mu is held.
+func (s *Server) judge(u *user, right bool) *failure {
 	switch {
 	case u == nil:
-		return nil, errEmailNotFound
-	case !hasPassword:
-		return nil, errNoUserPassword
+		return errEmailNotFound
+	case u.passwordID == "":
+		return errNoUserPassword
+	case u.lock.holds(s.now()):
+		return errUserLocked
 	case !right:
-		return nil, errUnauthorizedCredentials
+		s.fail(&u.lock)
+		return errUnauthorizedCredentials
+	case u.mustReset:
+		return errResetPassword
 	}
-	return u, nil
+	u.lock = lock{}
+	return nil
 }
 
 func (c *call) emailAndPassword() (email, password string) {

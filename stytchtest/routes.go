@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 )
@@ -24,20 +25,35 @@ type endpoint struct {
 	answer  func(*call) (object, *failure)
 }
 
+// The paths that more than one place speaks of.
+const (
+	pathAuthenticate = "/v1/sessions/authenticate"
+	pathCreate       = "/v1/passwords"
+	pathSignIn       = "/v1/passwords/authenticate"
+	pathUser         = "/v1/users/{user_id}"
+)
+
+var keySetPaths = []string{
+	"/.well-known/jwks.json",
+	"/v1/public/{project_id}/.well-known/jwks.json",
+	"/v1/sessions/jwks/{project_id}",
+}
+
 func (s *Server) endpoints() []endpoint {
 	const get, post = http.MethodGet, http.MethodPost
-	return []endpoint{
-		{get, "/.well-known/jwks.json", true, s.keySet},
-		{get, "/v1/public/{project_id}/.well-known/jwks.json", true, s.keySet},
-		{get, "/v1/sessions/jwks/{project_id}", true, s.keySet},
+	all := []endpoint{
 		{get, "/v1/sessions", false, s.listSessions},
-		{post, "/v1/sessions/authenticate", false, s.authenticateSession},
+		{post, pathAuthenticate, false, s.authenticateSession},
 		{post, "/v1/sessions/revoke", false, s.revokeSession},
-		{post, "/v1/passwords", false, s.createPassword},
-		{post, "/v1/passwords/authenticate", false, s.authenticatePassword},
-		{get, "/v1/users/{user_id}", false, s.getUser},
+		{post, pathCreate, false, s.createPassword},
+		{post, pathSignIn, false, s.authenticatePassword},
+		{get, pathUser, false, s.getUser},
 		{get, "/v1/rbac/policy", false, s.getPolicy},
 	}
+	for _, path := range keySetPaths {
+		all = append(all, endpoint{get, path, true, s.keySet})
+	}
+	return all
 }
 
 // register puts the endpoints into the mux. The mux gets paths without methods:
@@ -57,48 +73,54 @@ func (s *Server) mustKnow(pattern string) {
 	}
 }
 
-// arrive counts a call and returns the weather it meets.
-func (s *Server) arrive(pattern string) Weather {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.calls[pattern]++
-	if w, ok := s.weather[pattern]; ok {
-		return w
-	}
-	return s.weather[""]
-}
-
 func (s *Server) notFound(w http.ResponseWriter, r *http.Request) {
 	s.arrive("")
-	s.write(w, nil, errRouteNotFound)
+	s.send(w, r, s.jsonReply(http.Header{}, nil, errRouteNotFound))
 }
 
 // serve takes a call through weather, method, secret and body, in this order,
 // to its endpoint.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
 	weather := s.arrive(e.pattern)
-	if !weather.pass(r.Context()) {
-		return // the caller has gone
+	c := &call{Request: r, header: http.Header{}}
+	// At once: net/http does not see a caller go before the body is read.
+	c.raw, c.rawErr = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	s.send(w, r, s.meet(weather, c, e))
+}
+
+// meet makes the reply to a call in the weather that it met.
+func (s *Server) meet(w Weather, c *call, e endpoint) reply {
+	if err := wait(c.Context(), w.Delay); err != nil {
+		return reply{err: err} // the caller has gone
 	}
-	if weather.Status != 0 {
-		weather.setHeader(w.Header())
-		s.write(w, nil, weather.failure())
-		return
+	var p reply
+	switch {
+	case w.fault != nil:
+		p = w.fault.reply(s, c, e)
+	case w.Status != 0:
+		p = s.jsonReply(c.header, nil, w.failure())
+	default:
+		p = s.answer(c, e)
 	}
-	c := &call{Request: r, header: w.Header()}
-	fail := s.admit(w, c, e)
-	if fail != nil {
-		s.write(w, nil, fail)
-		return
+	if p.err == nil {
+		maps.Copy(p.header, w.Header.Clone())
+	}
+	return p
+}
+
+// answer makes the reply to a call as it should be.
+func (s *Server) answer(c *call, e endpoint) reply {
+	if fail := s.admit(c, e); fail != nil {
+		return s.jsonReply(c.header, nil, fail)
 	}
 	answer, fail := e.answer(c)
-	s.write(w, answer, fail)
+	return s.jsonReply(c.header, answer, fail)
 }
 
 // admit makes the checks that all endpoints share.
-func (s *Server) admit(w http.ResponseWriter, c *call, e endpoint) *failure {
+func (s *Server) admit(c *call, e endpoint) *failure {
 	if c.Method != e.method {
-		w.Header().Set("Allow", e.method)
+		c.header.Set("Allow", e.method)
 		return errMethodNotAllowed
 	}
 	if !e.public && !s.authorized(c.Request) {
@@ -111,9 +133,8 @@ func (s *Server) admit(w http.ResponseWriter, c *call, e endpoint) *failure {
 	if c.Header.Get("Content-Type") != "application/json" {
 		return errBadRequest
 	}
-	raw, err := io.ReadAll(http.MaxBytesReader(w, c.Body, maxBody))
 	// The nil map of a body that says null is no object either.
-	if err != nil || json.Unmarshal(raw, &c.body) != nil || c.body == nil {
+	if c.rawErr != nil || json.Unmarshal(c.raw, &c.body) != nil || c.body == nil {
 		return errBadRequest
 	}
 	return nil
@@ -124,24 +145,6 @@ func (s *Server) authorized(r *http.Request) bool {
 	sameID := subtle.ConstantTimeCompare([]byte(id), []byte(s.ProjectID))
 	sameSecret := subtle.ConstantTimeCompare([]byte(secret), []byte(s.Secret))
 	return ok && sameID&sameSecret == 1
-}
-
-// write sends an answer or a failure, with the members that all bodies have.
-func (s *Server) write(w http.ResponseWriter, answer object, fail *failure) {
-	status := http.StatusOK
-	if fail != nil {
-		answer, status = fail.object(), fail.status
-	}
-	answer["status_code"] = status
-	answer["request_id"] = s.newID("request-id")
-	body, err := encode(answer)
-	if err != nil {
-		panic("stytchtest: answer cannot be written as JSON: " + err.Error())
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(status)
-	_, _ = w.Write(body) // fails when the caller has gone: nobody is left to tell
 }
 
 // encode writes JSON without the HTML escapes of json.Marshal: other languages

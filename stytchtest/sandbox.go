@@ -41,8 +41,7 @@ func sandboxUser() *user {
 
 // sandboxSession makes the sandbox session anew each time: what a call changes
 // in it is gone with the call. That it ends an hour from now is a guess.
-func sandboxSession() *session {
-	at := now()
+func sandboxSession(at time.Time) *session {
 	return &session{
 		id: sandboxSessionID, token: sandboxToken, user: sandboxUser(),
 		startedAt: sandboxStart, accessedAt: at, expiresAt: at.Add(defaultSessionDuration),
@@ -55,7 +54,7 @@ func sandboxSession() *session {
 func (s *Server) sandboxSignIn(f sessionFields) object {
 	var sess *session
 	if f.minutes != 0 || f.token != "" || f.jwt != "" {
-		sess = sandboxSession()
+		sess = sandboxSession(s.now())
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sessionauth/sessionauth/stytch"
@@ -39,6 +40,17 @@ type Server struct {
 	// zero, it is Stytch's 5 minutes; if negative, JWTs are born expired.
 	JWTLifetime time.Duration
 
+	// LockThreshold is how many wrong passwords in a row lock a user. If zero,
+	// nobody is ever locked: at Stytch it is a setting of the project, and a
+	// test that did not set it would be surprised.
+	LockThreshold int
+
+	// LockDuration is how long a lock lasts, in whole seconds. If zero, it is
+	// Stytch's hour.
+	LockDuration time.Duration
+
+	ahead atomic.Int64 // nanoseconds, see SetClock
+
 	mux *http.ServeMux
 
 	// mu guards all below. It is never held while weather delays an answer, a
@@ -54,6 +66,8 @@ type Server struct {
 	rotated  int           // how many keys have signed before current
 	calls    map[string]int
 	weather  map[string]Weather
+	strays   []string // calls of Client to elsewhere
+	stranger *user    // of OtherUser; nil until it is needed
 }
 
 // NewServer makes a Server without users, whose policy knows the default role
@@ -81,8 +95,8 @@ func NewServer() *Server {
 
 // ServeHTTP answers one call as Stytch would. See Calls for the endpoints.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if path.Clean(r.URL.Path) != r.URL.Path {
-		// The mux would answer with a redirect, and not in JSON.
+	if path.Clean(r.URL.Path) != r.URL.Path || r.RequestURI == "*" {
+		// The mux would answer with a redirect or an error, and not in JSON.
 		s.notFound(w, r)
 		return
 	}
@@ -123,6 +137,9 @@ func (s *Server) Calls(path string) int {
 func (s *Server) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "stytchtest.Server{%s}", s.ProjectID)
 }
+
+// MarshalJSON writes the project only, as Format does.
+func (s *Server) MarshalJSON() ([]byte, error) { return encode(fmt.Sprint(s)) }
 
 // issuer returns the iss claim of the JWTs minted now.
 func (s *Server) issuer() string {

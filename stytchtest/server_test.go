@@ -121,13 +121,18 @@ func (a answer) at(path ...any) any {
 // equal compares by JSON text.
 func equal(t *testing.T, what string, got any, want string) {
 	t.Helper()
-	b, err := json.Marshal(got)
+	if b := asJSON(t, got); string(b) != want {
+		t.Errorf("%s: got %s, want %s", what, b, want)
+	}
+}
+
+func asJSON(t *testing.T, v any) []byte {
+	t.Helper()
+	b, err := json.Marshal(v)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(b) != want {
-		t.Errorf("%s: got %s, want %s", what, b, want)
-	}
+	return b
 }
 
 func names(o any) []string {
@@ -284,20 +289,14 @@ func TestNothingPrintsACredential(t *testing.T) {
 	srv, _, session := world(t)
 	user := stytchtest.User{Email: email, Password: password}
 	for _, v := range []any{session, &session, user, &user, []any{session, user}, srv, struct{ S stytchtest.Session }{session}} {
-		asJSON, err := json.Marshal(v)
-		if err != nil && v != any(srv) {
-			t.Fatal(err)
-		}
-		text := fmt.Sprintf("%v %+v %#v %s %q", v, v, v, v, v)
-		if v != any(srv) {
-			text += string(asJSON)
-		}
+		text := fmt.Sprintf("%v %+v %#v %s %q %s", v, v, v, v, v, asJSON(t, v))
 		for _, secret := range []string{session.Token, session.JWT, password, srv.Secret} {
 			if strings.Contains(text, secret) {
 				t.Errorf("%T prints a credential", v)
 			}
 		}
 	}
+	equal(t, "server", srv, `"stytchtest.Server{`+srv.ProjectID+`}"`)
 	if text := fmt.Sprint(session); !strings.Contains(text, session.ID) {
 		t.Errorf("got %s, want the session's id in it", text)
 	}

@@ -27,7 +27,7 @@ func (s *Server) authenticateSession(c *call) (object, *failure) {
 			return nil, errNotPermitted
 		}
 	}
-	if fail := sess.touch(f); fail != nil {
+	if fail := s.touch(sess, f); fail != nil {
 		return nil, fail
 	}
 	answer := s.credentials(sess)
@@ -89,18 +89,23 @@ func (s *Server) listSessions(c *call) (object, *failure) {
 	if u == nil {
 		return nil, errUserNotFound
 	}
+	sessions := []object{}
+	for _, sess := range s.live(u) {
+		sessions = append(sessions, sess.object())
+	}
+	return object{"sessions": sessions}, nil
+}
+
+// live returns the live sessions of a user, the oldest first. s.mu is held.
+func (s *Server) live(u *user) []*session {
 	var live []*session
 	for _, sess := range s.sessions {
-		if sess.user == u && sess.alive() {
+		if sess.user == u && s.alive(sess) {
 			live = append(live, sess)
 		}
 	}
 	slices.SortFunc(live, func(a, b *session) int {
 		return cmp.Or(a.startedAt.Compare(b.startedAt), strings.Compare(a.id, b.id))
 	})
-	sessions := []object{}
-	for _, sess := range live {
-		sessions = append(sessions, sess.object())
-	}
-	return object{"sessions": sessions}, nil
+	return live
 }

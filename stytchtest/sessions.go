@@ -52,9 +52,9 @@ func (s *Server) StartSession(userID string, opts SessionOptions) Session {
 	if fail != nil {
 		panic("stytchtest: SessionOptions.CustomClaims: " + fail.kind)
 	}
-	factors := []factor{passwordFactor(now())}
+	factors := []factor{passwordFactor(s.now())}
 	if opts.Factors != nil {
-		factors = factorsOf(opts.Factors)
+		factors = factorsOf(opts.Factors, s.now())
 	}
 	if opts.Duration == 0 {
 		opts.Duration = defaultSessionDuration
@@ -94,7 +94,7 @@ type session struct {
 
 // start begins a session. s.mu is held.
 func (s *Server) start(u *user, d time.Duration, claims object, factors []factor) *session {
-	at := now()
+	at := s.now()
 	sess := &session{
 		id: s.newID("session"), token: newToken(), user: u,
 		startedAt: at, accessedAt: at, expiresAt: at.Add(d),
@@ -105,9 +105,9 @@ func (s *Server) start(u *user, d time.Duration, claims object, factors []factor
 	return sess
 }
 
-// alive reports whether the session goes on: nothing but the clock ends one
-// that is not revoked.
-func (sess *session) alive() bool { return !sess.revoked && time.Now().Before(sess.expiresAt) }
+// alive reports whether a session goes on: nothing but the clock ends one that
+// is not revoked.
+func (s *Server) alive(sess *session) bool { return !sess.revoked && s.clock().Before(sess.expiresAt) }
 
 // findSession finds a live session by its id or token, or returns nil; the
 // other argument is empty. s.mu is held.
@@ -117,9 +117,9 @@ func (s *Server) findSession(id, token string) *session {
 		sess = s.tokens[token]
 	}
 	if sess == nil && s.hasSandbox() && (id == sandboxSessionID || token == sandboxToken) {
-		sess = sandboxSession()
+		sess = sandboxSession(s.now())
 	}
-	if sess == nil || !sess.alive() {
+	if sess == nil || !s.alive(sess) {
 		return nil
 	}
 	return sess
@@ -157,13 +157,13 @@ func (s *Server) present(token, jwt string) (*session, *failure) {
 
 // touch makes the changes that a successful call makes to a session: nothing
 // changes if the claims are refused. s.mu is held.
-func (sess *session) touch(f sessionFields) *failure {
+func (s *Server) touch(sess *session, f sessionFields) *failure {
 	claims, fail := mergeClaims(sess.claims, f.claims)
 	if fail != nil {
 		return fail
 	}
 	sess.claims = claims
-	sess.accessedAt = now()
+	sess.accessedAt = s.now()
 	if f.minutes != 0 {
 		sess.expiresAt = sess.accessedAt.Add(time.Duration(f.minutes) * time.Minute)
 	}
@@ -204,6 +204,6 @@ func (s *Server) credentials(sess *session) object {
 		"session":       sess.object(),
 		"session_token": sess.token,
 		"session_jwt":   s.mint(sess),
-		"user":          sess.user.object(),
+		"user":          sess.user.object(s.now()),
 	}
 }

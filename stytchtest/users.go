@@ -21,7 +21,11 @@ type User struct {
 	Email      string // counts as verified; letter case does not matter; if empty, there is none
 	Password   string // of any strength; if empty, the user has none
 	Name       stytch.Name
-	Roles      []string // explicit roles, beside the default "stytch_user"
+	Roles      []string // explicit roles, beside the default "stytch_user"; see SetRoles
+
+	// RequiresReset has the right password answered with reset_password: it was
+	// found in a breach, or the user has signed in without one since.
+	RequiresReset bool
 
 	TrustedMetadata   map[string]any // if nil, {}
 	UntrustedMetadata map[string]any // if nil, {}
@@ -45,7 +49,7 @@ func (s *Server) AddUser(u User) stytch.User {
 	}
 	s.keep(added)
 	var answer stytch.User
-	if err := decode(mustEncode(added.object()), &answer); err != nil {
+	if err := decode(mustEncode(added.object(added.createdAt)), &answer); err != nil {
 		panic("stytchtest: stytch.User does not take a user as the API shows it: " + err.Error())
 	}
 	return answer
@@ -60,6 +64,8 @@ type user struct {
 	roles              []string // explicit
 	passwordID         string   // empty if the user has no password
 	password           hash
+	mustReset          bool
+	lock               lock
 	trusted, untrusted object
 	createdAt          time.Time
 }
@@ -74,7 +80,8 @@ func (s *Server) newUser(u User, verified bool) *user {
 		roles:      slices.Clone(u.Roles),
 		trusted:    copyObject(u.TrustedMetadata),
 		untrusted:  copyObject(u.UntrustedMetadata),
-		createdAt:  now(),
+		createdAt:  s.now(),
+		mustReset:  u.RequiresReset,
 	}
 	if made.id == "" {
 		made.id = s.newID("user")
@@ -127,6 +134,19 @@ func (s *Server) mustUser(id string) *user {
 	return u
 }
 
+// SetRoles replaces the explicit roles of a user, by id or external id: the
+// next JWT and the next answer of every session of the user's carry these, and
+// "stytch_user". Without roles it takes all away. An unknown user panics.
+func (s *Server) SetRoles(userID string, roles ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	u := s.mustUser(userID)
+	if u.id == sandboxUserID {
+		panic("stytchtest: the sandbox user always stays the same")
+	}
+	u.roles = slices.Clone(roles)
+}
+
 // getUser answers GET /v1/users/{user_id}: the user's members stand at the top
 // of the body. See https://stytch.com/docs/api/get-user.
 func (s *Server) getUser(c *call) (object, *failure) {
@@ -136,7 +156,7 @@ func (s *Server) getUser(c *call) (object, *failure) {
 	if u == nil {
 		return nil, errUserNotFound
 	}
-	return u.object(), nil
+	return u.object(s.now()), nil
 }
 
 // allRoles are the roles of the user's sessions: the default one and the
@@ -151,12 +171,16 @@ func (u *user) allRoles() []string {
 	return all
 }
 
-// object shows the user with every member that the API documents.
+// object shows the user, at a time, with every member that the API documents.
 // See https://stytch.com/docs/api/user-object.
-func (u *user) object() object {
+func (u *user) object(at time.Time) object {
 	emails := []object{}
 	if u.email != "" {
 		emails = append(emails, object{"email_id": u.emailID, "email": u.email, "verified": u.verified})
+	}
+	var lock lock // the one that holds
+	if u.lock.holds(at) {
+		lock = u.lock
 	}
 	return object{
 		"user_id": u.id,
@@ -179,9 +203,9 @@ func (u *user) object() object {
 		"trusted_metadata":        copyObject(u.trusted),
 		"untrusted_metadata":      copyObject(u.untrusted),
 		"created_at":              timestamp(u.createdAt),
-		"is_locked":               false,
-		"lock_created_at":         nil,
-		"lock_expires_at":         nil,
+		"is_locked":               u.lock.holds(at),
+		"lock_created_at":         timestampOrNull(lock.created),
+		"lock_expires_at":         timestampOrNull(lock.expires),
 	}
 }
 
@@ -189,7 +213,14 @@ func (u *user) passwordObject() object {
 	if u.passwordID == "" {
 		return nil
 	}
-	return object{"password_id": u.passwordID, "requires_reset": false}
+	return object{"password_id": u.passwordID, "requires_reset": u.mustReset}
+}
+
+func timestampOrNull(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return timestamp(t)
 }
 
 func orNull(s string) any {
@@ -202,6 +233,3 @@ func orNull(s string) any {
 // fold makes e-mail addresses comparable. That Stytch ignores the case of
 // letters is a guess.
 func fold(email string) string { return strings.ToLower(email) }
-
-// now is the time in the whole seconds that Stytch counts in.
-func now() time.Time { return time.Now().UTC().Truncate(time.Second) }

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,6 +60,62 @@ func TestWeatherKeepsToItsEndpoint(t *testing.T) {
 	panics(t, "a misspelt pattern", func() { srv.SetWeather("/v1/policy", stytchtest.Weather{}) })
 	panics(t, "a status that is no error", func() { srv.SetWeather(policyPath, stytchtest.Weather{Status: 200}) })
 	srv.Calls("") // a panic leaves no lock behind
+}
+
+func TestWeatherMayPass(t *testing.T) {
+	srv, user, _ := world(t)
+	userPath := "/v1/users/" + user.ID
+	srv.SetWeather(policyPath, stytchtest.Weather{Status: 500, Calls: 2})
+	for _, want := range []int{500, 500, 200, 200} {
+		if got := get(t, srv, policyPath).status; got != want {
+			t.Errorf("got %d, want %d", got, want)
+		}
+	}
+	srv.SetWeather("", stytchtest.HTML(503).For(2))
+	srv.SetWeather(policyPath, stytchtest.Weather{Status: 500}.For(1))
+	get(t, srv, policyPath).want(t, 500, "internal_server_error")
+	for _, path := range []string{policyPath, userPath} { // once its own is over, the weather of all
+		if got := try(srv.Client(), newRequest(t, srv, "GET", path, ""), 1<<20).StatusCode; got != 503 {
+			t.Errorf("%s: got %d, want 503", path, got)
+		}
+	}
+	get(t, srv, userPath).want(t, 200, "")
+	srv.SetWeather(policyPath, stytchtest.Weather{Status: 500, Calls: 9})
+	get(t, srv, policyPath).want(t, 500, "internal_server_error")
+	srv.SetWeather(policyPath, stytchtest.Weather{})
+	get(t, srv, policyPath).want(t, 200, "")
+}
+
+func TestAsManyCallsAsIsSaidMeetTheWeather(t *testing.T) {
+	srv := stytchtest.NewServer()
+	srv.SetWeather(policyPath, stytchtest.Weather{Status: 500, Calls: 20})
+	var failed atomic.Int64
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			if get(t, srv, policyPath).status == 500 {
+				failed.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if got := failed.Load(); got != 20 {
+		t.Errorf("got %d failures, want 20", got)
+	}
+}
+
+func TestAnyAnswerMayHaveMoreHeaderFields(t *testing.T) {
+	srv := stytchtest.NewServer()
+	h := http.Header{"Retry-After": {"7"}, "Content-Type": {"text/plain"}}
+	page, fair := stytchtest.HTML(503), stytchtest.Weather{}
+	page.Header, fair.Header = h, h
+	for _, weather := range []stytchtest.Weather{page, fair} {
+		srv.SetWeather(policyPath, weather)
+		got := try(srv.Client(), newRequest(t, srv, "GET", policyPath, ""), 1<<20).Header
+		if got.Get("Retry-After") != "7" || got.Get("Content-Type") != "text/plain" {
+			t.Errorf("got %v, want these fields", got)
+		}
+	}
 }
 
 func TestRetryAfterReachesTheTypedClient(t *testing.T) {

@@ -1,0 +1,362 @@
+package stytchtest_test
+
+import (
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/sessionauth/sessionauth/stytch"
+	"github.com/sessionauth/sessionauth/stytchtest"
+)
+
+const (
+	authenticatePath = "/v1/sessions/authenticate"
+	signInPath       = "/v1/passwords/authenticate"
+	userPath         = "/v1/users/{user_id}"
+	keySetPath       = "/v1/sessions/jwks/{project_id}"
+)
+
+// A result is what a caller sees of a call: what came, and how it ended.
+type result struct {
+	*http.Response
+	body string
+	err  error // of the call, or of reading the body
+}
+
+// try makes a call and reads at most limit bytes of the answer.
+func try(c *http.Client, r *http.Request, limit int64) result {
+	resp, err := c.Do(r)
+	if err != nil {
+		return result{err: err}
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, limit))
+	return result{resp, string(raw), err}
+}
+
+// everyWay runs a test through Client and on a socket, each time in a new world.
+func everyWay(t *testing.T, f func(*testing.T, *stytchtest.Server, *http.Client, stytchtest.Session)) {
+	t.Helper()
+	t.Run("in memory", func(t *testing.T) {
+		srv, _, session := world(t)
+		f(t, srv, srv.Client(), session)
+	})
+	t.Run("on a socket", func(t *testing.T) {
+		srv, _, session := world(t)
+		ts := httptest.NewServer(srv)
+		defer ts.Close() // ends when all calls have: none is left hanging
+		srv.URL = ts.URL
+		f(t, srv, ts.Client(), session)
+	})
+}
+
+func TestEveryFaultLooksTheSameEveryWay(t *testing.T) {
+	const anyStatus = 0
+	refused := func(r result) bool { return r.err != nil && r.Response == nil }
+	ends := func(body string, err error) func(result) bool {
+		return func(r result) bool { return errors.Is(r.err, err) && strings.HasPrefix(r.body, body) }
+	}
+	halfOf := func(body string) bool {
+		return strings.HasPrefix(body, `{"request_id":"`) && !json.Valid([]byte(body)) && len(body) > 100
+	}
+	for _, tt := range []struct {
+		name    string
+		weather stytchtest.Weather
+		status  int
+		want    func(result) bool
+	}{
+		{"a page instead of JSON", stytchtest.HTML(502), 502, func(r result) bool {
+			return r.Header.Get("Content-Type") == "text/html; charset=utf-8" && strings.Contains(r.body, "<h1>502 Bad Gateway</h1>")
+		}},
+		{"a page with status 200", stytchtest.HTML(200), 200, ends("<!DOCTYPE html>", nil)},
+		{"nothing", stytchtest.Raw(200, ""), 200, func(r result) bool { return r.body == "" && r.ContentLength == 0 && r.err == nil }},
+		{"no content", stytchtest.Raw(204, ""), 204, func(r result) bool { return r.body == "" && r.err == nil }},
+		{"null", stytchtest.Raw(200, "null"), 200, func(r result) bool {
+			return r.body == "null" && r.Header.Get("Content-Type") == "application/json"
+		}},
+		{"a list of an error", stytchtest.Raw(404, `[{"error_type":"session_not_found"}]`), 404, ends("[", nil)},
+		{"half an answer", stytchtest.Truncated(), 200, func(r result) bool {
+			return halfOf(r.body) && r.err == nil && r.ContentLength == int64(len(r.body))
+		}},
+		{"half an answer, then the end", stytchtest.BrokenOff(), 200, func(r result) bool {
+			return halfOf(r.body) && errors.Is(r.err, io.ErrUnexpectedEOF) && r.ContentLength/2 == int64(len(r.body))
+		}},
+		{"half an answer, then a reset", stytchtest.Reset(), anyStatus, func(r result) bool {
+			return errors.Is(r.err, syscall.ECONNRESET) && (r.body == "" || halfOf(r.body))
+		}},
+		{"no end", stytchtest.Endless(), 200, func(r result) bool {
+			return len(r.body) == 4<<20 && strings.HasPrefix(r.body, `{"padding":"xxx`) && r.err == nil && r.ContentLength == -1
+		}},
+		{"a gzip bomb", stytchtest.GzipBomb(), 200, func(r result) bool {
+			return len(r.body) == 4<<20 && strings.HasPrefix(r.body, `{"padding":"xxx`) && r.err == nil && r.Uncompressed
+		}},
+		{"a trickle", stytchtest.Trickle(time.Microsecond), 200, func(r result) bool {
+			return json.Valid([]byte(r.body)) && r.err == nil && r.ContentLength == int64(len(r.body))
+		}},
+		{"a redirect", stytchtest.Redirect(307, "https://bait.example/x"), 307, func(r result) bool {
+			return r.Header.Get("Location") == "https://bait.example/x" && r.body == ""
+		}},
+		{"nobody there", stytchtest.Refuse(), anyStatus, refused},
+		{"an error of the test's", stytchtest.Fail(errors.New("tls: bad certificate")), anyStatus, refused},
+		{"no ids", stytchtest.WithoutIDs(), 200, func(r result) bool {
+			return !strings.Contains(r.body, `user_id":`) && !strings.Contains(r.body, `session_id":`) && strings.Contains(r.body, `"request_id":`)
+		}},
+		{"every name twice", stytchtest.RepeatedNames(), 200, func(r result) bool {
+			return json.Valid([]byte(r.body)) && strings.Count(r.body, `"session_token":`) == 2 && strings.Count(r.body, `"user":`) == 2
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			everyWay(t, func(t *testing.T, srv *stytchtest.Server, c *http.Client, session stytchtest.Session) {
+				c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+				call := func() result {
+					return try(c, newRequest(t, srv, "POST", authenticatePath, `{"session_token":"`+session.Token+`"}`), 4<<20)
+				}
+				srv.SetWeather(authenticatePath, tt.weather.For(1))
+				got := call()
+				if tt.status != anyStatus && (got.Response == nil || got.StatusCode != tt.status) {
+					t.Fatalf("got %+v, want status %d", got, tt.status)
+				}
+				if !tt.want(got) {
+					t.Errorf("got %d bytes, %.200q, error %v", len(got.body), got.body, got.err)
+				}
+				if after := call(); after.err != nil || after.StatusCode != 200 || !json.Valid([]byte(after.body)) {
+					t.Errorf("got %+v once the weather was fair again, want 200", after)
+				}
+				if got := srv.Calls(authenticatePath); got != 2 {
+					t.Errorf("got %d calls, want 2", got)
+				}
+			})
+		})
+	}
+}
+
+func TestASpoiledAnswerHasHadItsEffect(t *testing.T) {
+	for _, weather := range []stytchtest.Weather{stytchtest.Truncated(), stytchtest.BrokenOff(), stytchtest.Reset()} {
+		srv, _, session := world(t)
+		srv.SetWeather("/v1/sessions/revoke", weather)
+		try(srv.Client(), newRequest(t, srv, "POST", "/v1/sessions/revoke", `{"session_token":"`+session.Token+`"}`), 1<<20)
+		post(t, srv, authenticatePath, `{"session_token":"`+session.Token+`"}`).want(t, 404, "session_not_found")
+	}
+}
+
+func TestASpoiledRefusalIsARefusalStill(t *testing.T) {
+	srv, _, _ := world(t)
+	for _, weather := range []stytchtest.Weather{
+		stytchtest.OtherUser(), stytchtest.OtherSession(), stytchtest.WithoutIDs(), stytchtest.RepeatedNames(), stytchtest.Trickle(1),
+	} {
+		srv.SetWeather(authenticatePath, weather)
+		got := try(srv.Client(), newRequest(t, srv, "POST", authenticatePath, `{}`), 1<<20)
+		if got.err != nil || got.StatusCode != 400 || !strings.Contains(got.body, `"no_session_arguments"`) {
+			t.Errorf("got %+v, want a 400", got)
+		}
+	}
+}
+
+func TestAnotherUsersAnswerIsGoodInItself(t *testing.T) {
+	srv, user, session := world(t)
+	srv.SetWeather(authenticatePath, stytchtest.OtherUser())
+	srv.SetWeather(signInPath, stytchtest.OtherUser())
+	srv.SetWeather(userPath, stytchtest.OtherUser())
+	a := post(t, srv, authenticatePath, `{"session_token":"`+session.Token+`"}`)
+	a.want(t, 200, "")
+	other, _ := a.at("user", "user_id").(string)
+	if other == "" || other == user.ID || a.at("session", "session_id") == session.ID || a.body["session_token"] == session.Token {
+		t.Fatalf("got %s, want another user's session", a.raw)
+	}
+	equal(t, "user of the session", a.at("session", "user_id"), `"`+other+`"`)
+	_, claims := verified(t, srv, a.body["session_jwt"].(string))
+	equal(t, "subject", claims["sub"], `"`+other+`"`)
+	if _, there := a.body["user_id"]; there {
+		t.Error("got a user_id at the top, want none: this endpoint has none")
+	}
+
+	in := post(t, srv, signInPath, `{`+credentials+`,"session_duration_minutes":60}`)
+	in.want(t, 200, "")
+	equal(t, "user_id", in.body["user_id"], `"`+other+`"`)
+	equal(t, "session", in.at("session", "session_id"), `"`+a.at("session", "session_id").(string)+`"`)
+	in = post(t, srv, signInPath, `{`+credentials+`}`)
+	equal(t, "user_id without session", in.body["user_id"], `"`+other+`"`)
+	equal(t, "no session", in.body["session"], `null`)
+	equal(t, "user", get(t, srv, "/v1/users/"+user.ID).body["user_id"], `"`+other+`"`)
+
+	srv.SetWeather(authenticatePath, stytchtest.Weather{})
+	b := post(t, srv, authenticatePath, `{"session_token":"`+a.body["session_token"].(string)+`"}`)
+	b.want(t, 200, "")
+	equal(t, "the session is alive", b.at("user", "user_id"), `"`+other+`"`)
+}
+
+func TestAnotherSessionIsTheSameUsers(t *testing.T) {
+	srv, user, session := world(t)
+	srv.SetWeather(authenticatePath, stytchtest.OtherSession())
+	body := `{"session_token":"` + session.Token + `"}`
+	a := post(t, srv, authenticatePath, body)
+	other := a.at("session", "session_id")
+	if a.at("user", "user_id") != user.ID || other == nil || other == session.ID {
+		t.Fatalf("got %s, want another session of the same user", a.raw)
+	}
+	equal(t, "again", post(t, srv, authenticatePath, body).at("session", "session_id"), `"`+other.(string)+`"`)
+	srv.RevokeSession(other.(string))
+	if third := post(t, srv, authenticatePath, body).at("session", "session_id"); third == nil || third == other || third == session.ID {
+		t.Errorf("got session %v, want a live one", third)
+	}
+	srv.SetWeather(signInPath, stytchtest.OtherSession())
+	equal(t, "no session", post(t, srv, signInPath, `{`+credentials+`}`).body["session"], `null`)
+}
+
+func TestNoIDIsLeftOfAnyAnswer(t *testing.T) {
+	srv, user, session := world(t)
+	srv.SetPolicy(samplePolicy())
+	srv.SetWeather("", stytchtest.WithoutIDs())
+	for _, raw := range []string{
+		get(t, srv, "/v1/users/"+user.ID).raw,
+		get(t, srv, "/v1/sessions?user_id="+user.ID).raw,
+		get(t, srv, policyPath).raw,
+		get(t, srv, "/v1/sessions/jwks/"+srv.ProjectID).raw,
+		post(t, srv, authenticatePath, `{"session_token":"`+session.Token+`"}`).raw,
+	} {
+		if n := strings.Count(raw, `_id":`); n != 1 || strings.Contains(raw, `"kid"`) {
+			t.Errorf("got %d ids, want the request's only: %s", n, raw)
+		}
+	}
+}
+
+func TestTheBombWeighsAGigabyte(t *testing.T) {
+	srv := stytchtest.NewServer()
+	srv.SetWeather(policyPath, stytchtest.GzipBomb())
+	r := newRequest(t, srv, "GET", policyPath, "")
+	r.Header.Set("Accept-Encoding", "gzip")
+	got := try(srv.Client(), r, 1<<30)
+	if got.Header.Get("Content-Encoding") != "gzip" || got.Uncompressed || len(got.body) > 2<<20 {
+		t.Errorf("got %d bytes of %q, want a MiB of gzip", len(got.body), got.Header.Get("Content-Encoding"))
+	}
+	// Opening all of it takes seconds: the first of its members are as good as all.
+	if n := strings.Count(got.body, "\x1f\x8b\x08"); n != 1024+2 {
+		t.Errorf("got %d members, want 1024 between a start and an end", n)
+	}
+	members := strings.NewReader(got.body)
+	open, err := gzip.NewReader(members)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{`{"padding":"`, strings.Repeat("x", 1<<20), strings.Repeat("x", 1<<20)} {
+		open.Multistream(false)
+		member, err := io.ReadAll(open)
+		if err != nil || string(member) != want {
+			t.Errorf("got %d bytes and error %v as member %d, want %d", len(member), err, i, len(want))
+		}
+		if err := open.Reset(members); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestWhatIsCompressedBadlyIsAnErrorOfTheBody(t *testing.T) {
+	srv := stytchtest.NewServer()
+	weather := stytchtest.Raw(200, `{"not":"gzip"}`)
+	weather.Header = http.Header{"Content-Encoding": {"gzip"}}
+	srv.SetWeather(policyPath, weather)
+	if got := try(srv.Client(), newRequest(t, srv, "GET", policyPath, ""), 1<<20); got.Response == nil || got.err == nil {
+		t.Errorf("got %+v, want an answer whose body cannot be read", got)
+	}
+}
+
+func TestARefusedConnectionIsToldFromOthers(t *testing.T) {
+	srv := stytchtest.NewServer()
+	srv.SetWeather("", stytchtest.Refuse())
+	_, err := srv.Client().Do(newRequest(t, srv, "GET", policyPath, ""))
+	if !errors.Is(err, syscall.ECONNREFUSED) || !strings.HasSuffix(err.Error(), "connect: connection refused") {
+		t.Errorf("got %v, want a refused connection", err)
+	}
+	mine := errors.New("mine")
+	srv.SetWeather("", stytchtest.Fail(mine))
+	var wrapped *url.Error
+	_, err = srv.Client().Do(newRequest(t, srv, "GET", policyPath, ""))
+	if !errors.Is(err, mine) || !errors.As(err, &wrapped) || wrapped.Timeout() {
+		t.Errorf("got %v, want mine", err)
+	}
+	_, err = typed(t, srv).Policy(t.Context())
+	if err == nil {
+		t.Error("got an answer through the typed client, want none")
+	}
+}
+
+func TestABaitSeesWhetherItIsTaken(t *testing.T) {
+	srv := stytchtest.NewServer()
+	client := typed(t, srv)
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		srv.SetWeather("", stytchtest.Redirect(status, "http://bait.example/steal?secret=1"))
+		_, err := client.AuthenticatePassword(t.Context(), stytch.AuthenticatePasswordParams{Email: email, Password: password})
+		var e *stytch.Error
+		if !errors.As(err, &e) || e.StatusCode != status {
+			t.Errorf("got %v, want a %d", err, status)
+		}
+	}
+	if got := srv.Strays(); len(got) != 0 {
+		t.Errorf("got %q from a client that follows no redirects, want none", got)
+	}
+	if _, err := srv.Client().Do(newRequest(t, srv, "POST", signInPath, `{}`)); err == nil {
+		t.Error("got an answer, want an error: the client must not leave the server")
+	}
+	equal(t, "strays", srv.Strays(), `["POST http://bait.example/steal"]`)
+}
+
+func TestWhatContradictsItselfPanics(t *testing.T) {
+	hang, page := stytchtest.Hang(), stytchtest.HTML(200)
+	hang.Header, page.Status = http.Header{"Retry-After": {"7"}}, 500
+	srv := stytchtest.NewServer()
+	for name, weather := range map[string]stytchtest.Weather{
+		"a header of no answer":        hang,
+		"two answers":                  page,
+		"a type without its status":    {ErrorType: "session_not_found"},
+		"a delay into the past":        {Status: 500, Delay: -1},
+		"less than no call":            {Status: 500, Calls: -1},
+		"some calls in fair weather":   {Calls: 1},
+		"a key set instead of users":   stytchtest.KeySet(stytchtest.NoKeys),
+		"another session for a policy": stytchtest.OtherSession(),
+		"another user for a policy":    stytchtest.OtherUser(),
+	} {
+		panics(t, name, func() { srv.SetWeather(policyPath, weather) })
+	}
+	panics(t, "another user everywhere", func() { srv.SetWeather("", stytchtest.OtherUser()) })
+	for name, f := range map[string]func(){
+		"a page with no status":           func() { stytchtest.HTML(0) },
+		"a page with no content":          func() { stytchtest.HTML(204) },
+		"a body of a status without":      func() { stytchtest.Raw(304, "x") },
+		"a status that HTTP has not":      func() { stytchtest.Raw(600, "") },
+		"a status that is no redirect":    func() { stytchtest.Redirect(200, "https://bait.example/") },
+		"a status that redirects nowhere": func() { stytchtest.Redirect(304, "https://bait.example/") },
+		"a redirect to no host":           func() { stytchtest.Redirect(302, "/") },
+		"a redirect to no URL":            func() { stytchtest.Redirect(302, "https://%zz/") },
+		"a trickle in no time":            func() { stytchtest.Trickle(0) },
+		"no error":                        func() { stytchtest.Fail(nil) },
+		"no fault":                        func() { stytchtest.KeySet(0) },
+		"an unknown fault":                func() { stytchtest.KeySet(99) },
+	} {
+		panics(t, name, f)
+	}
+	get(t, srv, policyPath).want(t, 200, "") // nothing of it was kept
+}
+
+func TestARecorderIsNoConnection(t *testing.T) {
+	srv := stytchtest.NewServer()
+	for _, weather := range []stytchtest.Weather{stytchtest.Endless(), stytchtest.Refuse(), stytchtest.Reset()} {
+		srv.SetWeather(policyPath, weather)
+		r := newRequest(t, srv, "GET", policyPath, "")
+		panics(t, fmt.Sprint(weather), func() { srv.ServeHTTP(httptest.NewRecorder(), r) })
+	}
+	srv.SetWeather(policyPath, stytchtest.HTML(502))
+	rec := httptest.NewRecorder()
+	srv.ServeHTTP(rec, newRequest(t, srv, "GET", policyPath, ""))
+	if rec.Code != 502 {
+		t.Errorf("got %d, want 502", rec.Code)
+	}
+}

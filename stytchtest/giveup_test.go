@@ -1,0 +1,164 @@
+package stytchtest_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sessionauth/sessionauth/stytchtest"
+)
+
+func TestACallerWhoGivesUpIsFreeAtOnce(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		weather stytchtest.Weather
+	}{
+		{"silence", stytchtest.Hang()},
+		{"silence after a while", stytchtest.Hang().After(time.Second)},
+		{"a refusal that takes long", stytchtest.Refuse().After(time.Hour)},
+		{"a delay", stytchtest.Weather{Delay: time.Hour}},
+		{"a trickle", stytchtest.Trickle(time.Second)},
+		{"a trickle slower than patience", stytchtest.Trickle(time.Hour)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { // which fails if a goroutine is left
+				srv, _, session := world(t)
+				srv.SetWeather(authenticatePath, tt.weather)
+				start := time.Now()
+				request := func() *http.Request {
+					return newRequest(t, srv, "POST", authenticatePath, `{"session_token":"`+session.Token+`"}`)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+				defer cancel()
+				if got := try(srv.Client(), request().WithContext(ctx), 1<<20); !errors.Is(got.err, context.DeadlineExceeded) {
+					t.Errorf("got %v, want the context's error", got.err)
+				}
+				impatient := srv.Client()
+				impatient.Timeout = 3 * time.Second
+				var timeout interface{ Timeout() bool }
+				if got := try(impatient, request(), 1<<20); !errors.As(got.err, &timeout) || !timeout.Timeout() {
+					t.Errorf("got %v, want the client's timeout", got.err)
+				}
+				if got := time.Since(start); got != 6*time.Second {
+					t.Errorf("two calls took %v, want 6s", got)
+				}
+			})
+		})
+	}
+}
+
+func TestATrickleTakesItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := stytchtest.NewServer()
+		srv.SetWeather(policyPath, stytchtest.Trickle(time.Second).After(time.Minute))
+		start := time.Now()
+		resp, err := srv.Client().Do(newRequest(t, srv, "GET", policyPath, ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if got := time.Since(start); got != time.Minute || resp.StatusCode != 200 {
+			t.Errorf("got status %d after %v, want 200 after a minute", resp.StatusCode, got)
+		}
+		raw, err := io.ReadAll(resp.Body)
+		if got := time.Since(start); err != nil || got != time.Minute+time.Duration(len(raw))*time.Second || len(raw) < 50 {
+			t.Errorf("got %d bytes and error %v after %v, want a second for each byte", len(raw), err, got)
+		}
+	})
+}
+
+func TestClosingABodyEndsReadingIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := stytchtest.NewServer()
+		for _, weather := range []stytchtest.Weather{stytchtest.Trickle(time.Hour), stytchtest.Endless(), stytchtest.GzipBomb()} {
+			srv.SetWeather(policyPath, weather)
+			resp, err := srv.Client().Do(newRequest(t, srv, "GET", policyPath, ""))
+			if err != nil {
+				t.Fatal(err)
+			}
+			start := time.Now()
+			const patience = time.Hour + time.Second
+			time.AfterFunc(patience, func() { resp.Body.Close() })
+			if n, err := resp.Body.Read(make([]byte, 1)); n != 1 || err != nil {
+				t.Errorf("got %d bytes and error %v, want 1", n, err)
+			}
+			for err == nil && time.Since(start) < 2*patience {
+				_, err = resp.Body.Read(make([]byte, 1))
+				time.Sleep(time.Minute)
+			}
+			if got := time.Since(start); err == nil || got > patience+2*time.Minute {
+				t.Errorf("got error %v after %v, want one when the body was closed", err, got)
+			}
+		}
+	})
+}
+
+func TestAnAnswerThatIsThereOutlivesItsCall(t *testing.T) {
+	srv := stytchtest.NewServer()
+	ctx, cancel := context.WithCancel(t.Context())
+	resp, err := srv.Client().Do(newRequest(t, srv, "GET", policyPath, "").WithContext(ctx))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	cancel()
+	if raw, err := io.ReadAll(resp.Body); err != nil || len(raw) == 0 {
+		t.Errorf("got %d bytes and error %v, want the answer", len(raw), err)
+	}
+}
+
+// A server that is closed waits for the calls under way: this test hangs if one
+// of them does not notice that its caller has gone.
+func TestASocketsServerNoticesThatACallerHasGone(t *testing.T) {
+	srv, _, session := world(t)
+	ts := httptest.NewServer(srv)
+	defer ts.Close()
+	srv.URL = ts.URL
+	for _, weather := range []stytchtest.Weather{
+		stytchtest.Hang(), stytchtest.Trickle(time.Hour), stytchtest.Endless(), {Delay: time.Hour}, {Delay: time.Hour, Status: 500},
+	} {
+		srv.SetWeather("", weather)
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		got := try(ts.Client(), newRequest(t, srv, "POST", authenticatePath, `{"session_token":"`+session.Token+`"}`).WithContext(ctx), 1<<40)
+		cancel()
+		if !errors.Is(got.err, context.DeadlineExceeded) {
+			t.Errorf("got %v, want the deadline", got.err)
+		}
+	}
+}
+
+func TestHTTP2HasWeatherToo(t *testing.T) {
+	srv, user, _ := world(t)
+	ts := httptest.NewUnstartedServer(srv)
+	ts.EnableHTTP2 = true
+	ts.StartTLS()
+	defer ts.Close()
+	srv.URL = ts.URL
+	for _, weather := range []stytchtest.Weather{stytchtest.Reset(), stytchtest.BrokenOff(), stytchtest.Refuse()} {
+		srv.SetWeather(userPath, weather)
+		if got := try(ts.Client(), newRequest(t, srv, "GET", "/v1/users/"+user.ID, ""), 1<<20); got.err == nil {
+			t.Errorf("got %d, want an error", got.StatusCode)
+		}
+	}
+	srv.SetWeather(userPath, stytchtest.Weather{})
+	got := try(ts.Client(), newRequest(t, srv, "GET", "/v1/users/"+user.ID, ""), 1<<20)
+	if got.err != nil || got.StatusCode != 200 || got.ProtoMajor != 2 {
+		t.Errorf("got %+v, want 200 through HTTP/2", got)
+	}
+}
+
+func TestTLSHasResetsToo(t *testing.T) {
+	srv := stytchtest.NewServer()
+	ts := httptest.NewTLSServer(srv)
+	defer ts.Close()
+	srv.URL = ts.URL
+	srv.SetWeather(policyPath, stytchtest.Reset())
+	if got := try(ts.Client(), newRequest(t, srv, "GET", policyPath, ""), 1<<20); got.err == nil {
+		t.Errorf("got %d, want an error", got.StatusCode)
+	}
+}
