@@ -71,7 +71,10 @@ func CheckFactor(ctx context.Context, anyOf ...string) error {
 	has := func(s *stytch.Session) bool {
 		return slices.ContainsFunc(s.Factors, func(f stytch.AuthenticationFactor) bool { return slices.Contains(anyOf, f.Type) })
 	}
-	return checkSession(ctx, has, &Error{Kind: ErrStepUp, Reason: ReasonFactor, ACRValues: anyOf})
+	if ok, err := checkSession(ctx, has); ok || err != nil {
+		return err
+	}
+	return &Error{Kind: ErrStepUp, Reason: ReasonFactor, ACRValues: slices.Clone(anyOf)}
 }
 
 // CheckFresh fails with ErrStepUp unless a factor of the session was
@@ -81,28 +84,28 @@ func CheckFresh(ctx context.Context, maxAge time.Duration) error {
 		last := s.LastFactorAt()
 		return !last.IsZero() && time.Since(last) <= maxAge
 	}
-	return checkSession(ctx, fresh, &Error{Kind: ErrStepUp, Reason: ReasonRecency, MaxAge: maxAge})
-}
-
-func checkSession(ctx context.Context, ok func(*stytch.Session) bool, no error) error {
-	d, err := decision(ctx)
-	if err != nil {
+	if ok, err := checkSession(ctx, fresh); ok || err != nil {
 		return err
 	}
+	return &Error{Kind: ErrStepUp, Reason: ReasonRecency, MaxAge: maxAge}
+}
+
+func checkSession(ctx context.Context, ok func(*stytch.Session) bool) (bool, error) {
+	d, err := decision(ctx)
+	if err != nil {
+		return false, err
+	}
 	if ok(d.entry.session) {
-		return nil
+		return true, nil
 	}
 	if d.by == Stytch {
-		return no
+		return false, nil
 	}
 	e, err := d.auth.recheck(ctx, d)
 	if err != nil {
-		return err
+		return false, err
 	}
-	if !ok(e.session) {
-		return no
-	}
-	return nil
+	return ok(e.session), nil
 }
 
 // recheckTTL keeps a user who lacks a factor from costing a call per request.
@@ -112,36 +115,65 @@ const recheckTTL = 5 * time.Second
 // in, once per session in 5 seconds.
 func (a *Authenticator) recheck(ctx context.Context, d *decided) (*entry, error) {
 	key := digestOf("session:" + d.entry.session.ID)
-	if e, ok := a.caches.rechecked.get(key); ok && a.holds(e, time.Now()) {
+	recall := func() (*entry, bool) {
+		e, ok := a.caches.rechecked.get(key)
+		return e, ok && a.holds(e, time.Now())
+	}
+	if e, ok := recall(); ok {
 		return e, nil
 	}
-	asked, generation := time.Now(), a.caches.generation()
-	answer, err := share(ctx, a.upstream, askKnown, flightKey("recheck", key, generation), func(ctx context.Context) (*stytch.AuthenticateSessionResponse, error) {
-		return a.client.AuthenticateSession(ctx, d.question(nil))
-	})
-	if err != nil {
-		return nil, a.refusal(err)
-	}
-	e, err := a.vouched(d, answer, asked)
+	params, err := d.question(nil)
 	if err != nil {
 		return nil, err
 	}
-	e.end = deadline.In(asked, recheckTTL)
-	a.caches.keep(generation, func() { a.caches.rechecked.add(key, e) })
-	return e, nil
+	generation := a.caches.generation()
+	// Requests of one session may bring different credentials: the answer to
+	// one is not the answer to the other.
+	flight := flightKey("recheck"+d.entry.session.ID, digestOf(params.SessionToken+params.SessionJWT), generation)
+	e, err := share(ctx, a.upstream, askKnown, flight, func(ctx context.Context) (*entry, error) {
+		if e, ok := recall(); ok {
+			return e, nil
+		}
+		asked := time.Now()
+		answer, err := a.client.AuthenticateSession(ctx, params)
+		if err != nil {
+			return nil, err
+		}
+		e, err := a.vouched(d, answer, asked)
+		if err != nil {
+			return nil, err
+		}
+		e.end = deadline.In(asked, recheckTTL)
+		a.caches.keep(generation, func() { a.caches.rechecked.add(key, e) })
+		return e, nil
+	})
+	return e, a.gone(d, err)
 }
 
 // question is what Stytch is asked about a request's session: the token if
 // there is one, else the JWT.
-func (d *decided) question(check *stytch.AuthorizationCheck) stytch.AuthenticateSessionParams {
-	token, jwt := d.credential.Token, d.credential.JWT
-	if !isSessionToken(token) {
-		token = ""
+func (d *decided) question(check *stytch.AuthorizationCheck) (stytch.AuthenticateSessionParams, error) {
+	p := stytch.AuthenticateSessionParams{AuthorizationCheck: check}
+	switch {
+	case isSessionToken(d.credential.Token):
+		p.SessionToken = d.credential.Token
+	case d.credential.JWT != "":
+		p.SessionJWT = d.credential.JWT
+	default:
+		return p, errTwoUsers // a repeated cookie: nobody can say which is meant
 	}
-	if token != "" {
-		jwt = ""
+	return p, nil
+}
+
+// gone sorts the error of a question about a session that was let in before. If
+// there is no such session any more, nothing else of it is let in either: unless
+// the question was asked with a token that only came along with the JWT.
+func (a *Authenticator) gone(d *decided, err error) error {
+	along := d.credential.JWT != "" && isSessionToken(d.credential.Token)
+	if isNotFound(err) && !along && (d.entry.token == nil || !d.entry.token.Foreign) {
+		a.revoked.confirm(d.entry.session.ID, time.Now())
 	}
-	return stytch.AuthenticateSessionParams{SessionToken: token, SessionJWT: jwt, AuthorizationCheck: check}
+	return a.refusal(err)
 }
 
 // vouched makes an entry of an answer about a request that was let in already:
@@ -199,18 +231,18 @@ func askLive(ctx context.Context, check *stytch.AuthorizationCheck) (*decided, *
 		return nil, nil, err
 	}
 	a, asked := d.auth, time.Now()
-	question := d.question(check)
-	if question.SessionToken == "" && question.SessionJWT == "" {
-		return nil, nil, errTwoUsers // a repeated cookie: nobody can say which is meant
+	question, err := d.question(check)
+	if err != nil {
+		return nil, nil, err
 	}
 	answer, err := run(ctx, a.upstream, askKnown, func(ctx context.Context) (*stytch.AuthenticateSessionResponse, error) {
 		return a.client.AuthenticateSession(ctx, question)
 	})
-	if isForbidden(err) {
+	if check != nil && isForbidden(err) {
 		return nil, nil, &Error{Kind: ErrForbidden, Reason: ReasonPermission, Resource: check.ResourceID, Action: check.Action, cause: err}
 	}
 	if err != nil {
-		return nil, nil, a.refusal(err)
+		return nil, nil, a.gone(d, err)
 	}
 	e, err := a.vouched(d, answer, asked)
 	if err != nil {

@@ -142,7 +142,7 @@ func (a *Authenticator) handler(next http.Handler, optional bool) http.Handler {
 			markPrivate(w.Header())
 		}
 		if d.err != nil && !(optional && d.isAnonymous()) {
-			a.config.ErrorHandler(w, r, d.err)
+			a.config.ErrorHandler(w, r, own(d.err))
 			return
 		}
 		if first {
@@ -223,7 +223,7 @@ func (a *Authenticator) Verify(ctx context.Context, cred Credential) (*Identity,
 
 func (d *decided) result() (*Identity, error) {
 	if d.err != nil {
-		return nil, d.err
+		return nil, own(d.err)
 	}
 	return d.identity(), nil
 }

@@ -68,6 +68,16 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Kind, e.cause}
 }
 
+// own gives the caller an error to keep and change: those built once are shared
+// by all requests.
+func own(err error) error {
+	if e, ok := err.(*Error); ok {
+		c := *e
+		return &c
+	}
+	return err
+}
+
 // reasonOf gives the reason of an error for an Event.
 func reasonOf(err error) Reason {
 	var e *Error

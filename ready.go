@@ -13,10 +13,10 @@ type Readiness struct {
 	// "breaker: <endpoint>", "revocations". Requests may still be decided.
 	Degraded []string `json:"degraded,omitempty"`
 
-	KeySetAge          time.Duration `json:"key_set_age_ns"`      // since the key set was fetched
-	PolicyAge          time.Duration `json:"policy_age_ns"`       // since the RBAC policy was fetched; zero if nobody needed it yet
-	OpenBreakers       []string      `json:"open_breakers"`       // endpoints that are left alone for the moment
-	PendingRevocations int           `json:"pending_revocations"` // revoked here, not yet confirmed by Stytch
+	KeySetAge          time.Duration `json:"key_set_age_ns"`          // since the key set was fetched
+	PolicyAge          time.Duration `json:"policy_age_ns"`           // since the RBAC policy was fetched; zero if nobody needed it yet
+	OpenBreakers       []string      `json:"open_breakers,omitempty"` // endpoints that are left alone for the moment
+	PendingRevocations int           `json:"pending_revocations"`     // revoked here, not yet confirmed by Stytch
 }
 
 // Ready reports what is degraded, for a health check. It fails, with

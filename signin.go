@@ -25,6 +25,9 @@ func (a *Authenticator) SignIn(ctx context.Context, p stytch.AuthenticatePasswor
 		a.upstream.trusted.Store(true)
 		return answer, nil
 	}
+	if isNo(err) && p.SessionToken == "" && p.SessionJWT == "" {
+		return nil, a.upstream.unavailable(err) // nobody asked about a session
+	}
 	return nil, a.signInError(ctx, err)
 }
 
@@ -96,8 +99,14 @@ func (a *Authenticator) CheckOrigin(r *http.Request) error {
 // Reject answers a request with an error, as Require does: by ErrorHandler, and
 // Observe is told.
 func (a *Authenticator) Reject(w http.ResponseWriter, r *http.Request, err error) {
-	a.observe(r.Context(), &decided{err: err}, a.startClock(), false)
-	a.config.ErrorHandler(w, r, err)
+	a.ObserveRefusal(r.Context(), err)
+	a.config.ErrorHandler(w, r, own(err))
+}
+
+// ObserveRefusal tells Observe of an error that is answered elsewhere, such as
+// by a page that shows the sign-in form again.
+func (a *Authenticator) ObserveRefusal(ctx context.Context, err error) {
+	a.observe(ctx, &decided{err: err}, a.startClock(), false)
 }
 
 // Reject answers a request with an error as the Require in front of it would.

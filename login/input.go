@@ -66,11 +66,7 @@ func (h *Handlers) read(w http.ResponseWriter, r *http.Request) (input, error) {
 	if err != nil {
 		return input{}, errBody
 	}
-	in, err := parse(body)
-	if err == nil && in.password == "" {
-		err = errMissing
-	}
-	return in, err
+	return parse(body)
 }
 
 // parseJSON refuses unknown and repeated members: another reader of the same

@@ -80,8 +80,13 @@ func New(c Config) (*Handlers, error) {
 	if localPath(c.AfterLogout) != c.AfterLogout {
 		return nil, errors.New("login: AfterLogout is not a path of our own origin")
 	}
-	if c.OnFailure == nil {
-		c.OnFailure = c.Auth.Reject
+	answer := c.OnFailure
+	c.OnFailure = c.Auth.Reject
+	if answer != nil {
+		c.OnFailure = func(w http.ResponseWriter, r *http.Request, err error) {
+			c.Auth.ObserveRefusal(r.Context(), err)
+			answer(w, r, err)
+		}
 	}
 	return &Handlers{c}, nil
 }
@@ -90,8 +95,8 @@ func New(c Config) (*Handlers, error) {
 // came with is never sent along, and revoked after success, so that nobody can
 // plant theirs.
 func (h *Handlers) Login(w http.ResponseWriter, r *http.Request) {
-	h.answer(w, r, func(in input) (*stytch.AuthenticatePasswordResponse, error) {
-		if in.email == "" {
+	h.answer(w, r, true, func(in input) (*stytch.AuthenticatePasswordResponse, error) {
+		if in.email == "" || in.password == "" {
 			return nil, errMissing
 		}
 		answer, err := h.config.Auth.SignIn(r.Context(), stytch.AuthenticatePasswordParams{
@@ -114,27 +119,28 @@ func (h *Handlers) Login(w http.ResponseWriter, r *http.Request) {
 // out where the user is loaded.
 func (h *Handlers) StepUp(w http.ResponseWriter, r *http.Request) {
 	id, err := h.config.Auth.Authenticate(r)
+	var cred sessionauth.Credential
+	if err == nil {
+		cred, err = h.config.Auth.Credential(r)
+	}
 	if err != nil {
 		noStore(w)
 		h.config.Auth.Reject(w, r, err)
 		return
 	}
-	h.answer(w, r, func(in input) (*stytch.AuthenticatePasswordResponse, error) {
+	// What came in a header no browser holds, and none shall.
+	h.answer(w, r, !cred.Header, func(in input) (*stytch.AuthenticatePasswordResponse, error) {
 		if in.email == "" && id.User != nil && len(id.User.Emails) > 0 {
 			in.email = id.User.Emails[0].Email
 		}
-		if in.email == "" {
+		if in.email == "" || in.password == "" {
 			return nil, errMissing
 		}
-		return h.stepUp(r, id, in)
+		return h.stepUp(r, id, cred, in)
 	})
 }
 
-func (h *Handlers) stepUp(r *http.Request, id *sessionauth.Identity, in input) (*stytch.AuthenticatePasswordResponse, error) {
-	cred, err := h.config.Auth.Credential(r)
-	if err != nil {
-		return nil, err
-	}
+func (h *Handlers) stepUp(r *http.Request, id *sessionauth.Identity, cred sessionauth.Credential, in input) (*stytch.AuthenticatePasswordResponse, error) {
 	p := stytch.AuthenticatePasswordParams{
 		Email: in.email, Password: in.password, SessionDuration: h.config.SessionDuration,
 		SessionToken: cred.Token, SessionJWT: cred.JWT,
@@ -146,6 +152,9 @@ func (h *Handlers) stepUp(r *http.Request, id *sessionauth.Identity, in input) (
 		return nil, errAmbiguous // a repeated cookie: nobody can say which is meant
 	}
 	answer, err := h.config.Auth.SignIn(r.Context(), p)
+	if errors.Is(err, sessionauth.ErrInvalidSession) {
+		return nil, errSignIn // somebody else's password with this session: that is no reason to sign out
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -197,7 +206,7 @@ func (h *Handlers) discard(r *http.Request, sessionID string) {
 }
 
 // answer is the way of Login and StepUp: origin, body, sign-in, cookies.
-func (h *Handlers) answer(w http.ResponseWriter, r *http.Request, signIn func(input) (*stytch.AuthenticatePasswordResponse, error)) {
+func (h *Handlers) answer(w http.ResponseWriter, r *http.Request, cookies bool, signIn func(input) (*stytch.AuthenticatePasswordResponse, error)) {
 	noStore(w)
 	arrived := time.Now()
 	in, err := h.read(w, r)
@@ -213,7 +222,9 @@ func (h *Handlers) answer(w http.ResponseWriter, r *http.Request, signIn func(in
 		h.config.OnFailure(w, r, err)
 		return
 	}
-	h.config.Auth.SetCookies(w, answer.Session, sessionauth.Credential{Token: answer.SessionToken, JWT: answer.SessionJWT})
+	if cookies {
+		h.config.Auth.SetCookies(w, answer.Session, sessionauth.Credential{Token: answer.SessionToken, JWT: answer.SessionJWT})
+	}
 	if in.form {
 		http.Redirect(w, r, in.returnTo, http.StatusSeeOther)
 		return

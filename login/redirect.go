@@ -24,7 +24,8 @@ func RedirectTo(path string) func(http.ResponseWriter, *http.Request, error) {
 			return
 		}
 		w.Header().Set("Cache-Control", "no-store")
-		query := url.Values{"return_to": {localPath(r.URL.RequestURI())}}
+		// What the browser asked for: a StripPrefix may have cut r.URL.
+		query := url.Values{"return_to": {localPath(r.RequestURI)}}
 		http.Redirect(w, r, path+"?"+query.Encode(), http.StatusSeeOther)
 	}
 }
@@ -34,7 +35,14 @@ func wantsPage(r *http.Request) bool {
 		strings.Contains(strings.ToLower(r.Header.Get("Accept")), "text/html")
 }
 
+// isSignedOut reports whether an error says nothing else than that nobody is
+// signed in.
 func isSignedOut(err error) bool {
+	for _, other := range []error{sessionauth.ErrUnavailable, sessionauth.ErrCrossOrigin, sessionauth.ErrInvalidRequest, sessionauth.ErrForbidden, sessionauth.ErrStepUp} {
+		if errors.Is(err, other) {
+			return false
+		}
+	}
 	return errors.Is(err, sessionauth.ErrNoCredential) || errors.Is(err, sessionauth.ErrInvalidSession)
 }
 

@@ -1,0 +1,269 @@
+package guard_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/guard"
+	"github.com/sessionauth/sessionauth/stytch"
+	"github.com/sessionauth/sessionauth/stytchtest"
+)
+
+var (
+	mayWrite  = guard.Permission("documents", "write")
+	mayDelete = guard.Permission("documents", "delete")
+)
+
+// wantEvent checks what Observe was told last.
+func (s *stage) wantEvent(want sessionauth.Event) {
+	s.t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.events[len(s.events)-1]
+	got := sessionauth.Event{Decider: e.Decider, Check: e.Check, Outcome: e.Outcome, Reason: e.Reason, PolicyAge: e.PolicyAge}
+	if got != want {
+		s.t.Errorf("got event %+v, want %+v", got, want)
+	}
+}
+
+func permission(age time.Duration) sessionauth.Event {
+	return sessionauth.Event{Decider: sessionauth.Local, Check: sessionauth.CheckedPermission, Outcome: sessionauth.Passed, PolicyAge: age}
+}
+
+func TestThePolicyIsFetchedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		h := s.behind(mayWrite)
+		s.wantCalls(pathPolicy, 0)
+		s.SetWeather(pathPolicy, stytchtest.Weather{Delay: time.Second})
+		for _, resp := range together(64, h, bearer(s.session.JWT)) {
+			s.want(resp, 200)
+		}
+		s.wantReached(64)
+		s.want(get(s.behind(mayDelete), bearer(s.session.JWT)), 403)
+		s.wantCalls(pathPolicy, 1)
+		s.wantCalls(pathAuthenticate, 0)
+	})
+}
+
+// 196: without a policy nothing is allowed and nothing forbidden.
+func TestThePolicyCannotBeHadAtTheStart(t *testing.T) {
+	weathers := map[string]stytchtest.Weather{
+		"500": {Status: 500}, "404": {Status: 404}, "slow": {Delay: time.Minute}, "429": {Status: 429},
+		"the project's credentials refused": {Status: 401, ErrorType: "unauthorized_credentials"},
+	}
+	for name, weather := range weathers {
+		t.Run("196 "+name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t, sessionOnly)
+				h := s.behind(mayWrite)
+				get(s.behind(), bearer(s.session.JWT)) // the key set is known
+				s.SetWeather(pathPolicy, weather)
+				for range 100 {
+					s.want(get(h, bearer(s.session.JWT)), 503, "")
+					s.want(get(s.behind(mayDelete), bearer(s.session.JWT)), 503, "")
+					time.Sleep(100 * time.Millisecond)
+				}
+				s.wantReached(1)
+				if n := s.Calls(pathPolicy); n > 15 {
+					t.Errorf("got %d calls in 10 s and more, want about one a second", n)
+				}
+				s.SetWeather(pathPolicy, stytchtest.Weather{})
+				time.Sleep(time.Second)
+				s.want(get(h, bearer(s.JWT(s.session.ID))), 200)
+				s.want(get(s.behind(mayDelete), bearer(s.JWT(s.session.ID))), 403)
+				s.want(get(s.behind(), bearer(s.session.JWT)), 200)
+			})
+		})
+	}
+}
+
+// 196: the last policy decides until it is too old, and everybody can see its age.
+func TestThePolicyCannotBeRefreshed(t *testing.T) {
+	for name, maxAge := range map[string]time.Duration{"196 for an hour by default": 0, "196 for as long as configured": 20 * time.Minute, "196 for less than a refresh": time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t, func(c *sessionauth.Config) { c.PolicyMaxAge = maxAge })
+				h := s.behind(mayWrite)
+				s.session = s.StartSession(s.user.ID, stytchtest.SessionOptions{Duration: 24 * time.Hour})
+				fresh := func() string { return bearer(s.JWT(s.session.ID)) }
+				s.want(get(h, fresh()), 200)
+				s.wantEvent(permission(0))
+				if maxAge == 0 {
+					maxAge = time.Hour
+				}
+				fetched := time.Now()
+				s.SetWeather(pathPolicy, stytchtest.Weather{Status: 500})
+				for time.Since(fetched) < maxAge-10*time.Second {
+					time.Sleep(10 * time.Second)
+					s.want(get(h, fresh()), 200)
+					s.wantEvent(permission(time.Since(fetched)))
+				}
+				time.Sleep(maxAge - time.Since(fetched) - 1)
+				s.want(get(h, fresh()), 200)
+				s.want(get(s.behind(mayDelete), fresh()), 403)
+				s.wantEvent(sessionauth.Event{Check: sessionauth.CheckedPermission, Outcome: sessionauth.Refused, Reason: sessionauth.ReasonPermission, PolicyAge: maxAge - 1})
+				time.Sleep(1)
+				s.want(get(h, fresh()), 503)
+				s.want(get(s.behind(mayDelete), fresh()), 503)
+				s.wantEvent(sessionauth.Event{Check: sessionauth.CheckedSession, Outcome: sessionauth.Unavailable, Reason: sessionauth.ReasonNoPolicy})
+
+				// An outage goes on for a while, and then it is over.
+				for range 60 {
+					time.Sleep(time.Second)
+					s.want(get(h, fresh()), 503)
+				}
+				s.SetWeather(pathPolicy, stytchtest.Weather{})
+				time.Sleep(time.Second)
+				s.want(get(h, fresh()), 200)
+			})
+		})
+	}
+}
+
+// Who comes when the policy is five minutes old does not wait for the next.
+func TestThePolicyIsRefreshedInPassing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		write, remove := s.behind(mayWrite), s.behind(mayDelete)
+		s.want(get(remove, bearer(s.session.JWT)), 403)
+		s.SetPolicy(stytch.Policy{Roles: []stytch.Role{{ID: "editor", Permissions: []stytch.Permission{{ResourceID: "documents", Actions: []string{"delete"}}}}}})
+		time.Sleep(5*time.Minute - 1)
+		s.want(get(remove, bearer(s.JWT(s.session.ID))), 403)
+		s.wantCalls(pathPolicy, 1)
+
+		time.Sleep(1)
+		s.SetWeather(pathPolicy, stytchtest.Weather{Delay: 2 * time.Second})
+		began := time.Now()
+		for _, resp := range together(64, write, bearer(s.JWT(s.session.ID))) {
+			s.want(resp, 200)
+		}
+		if took := time.Since(began); took != 0 {
+			t.Errorf("got answers after %v, want them at once", took)
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		s.wantCalls(pathPolicy, 2)
+		s.want(get(write, bearer(s.JWT(s.session.ID))), 403)
+		s.want(get(remove, bearer(s.JWT(s.session.ID))), 200)
+		s.wantEvent(permission(2 * time.Second)) // its age counts from the question
+	})
+}
+
+func TestABrokenPolicyNeverReplacesAGoodOne(t *testing.T) {
+	rows := []struct{ name, body string }{
+		{"nothing", ``},
+		{"no JSON", `<html>maintenance</html>`},
+		{"half of it", `{"policy":{"roles":[{"role_id":"editor"`},
+		{"null", `null`},
+		{"a list", `[]`},
+		{"no policy", `{"status_code":200}`},
+		{"a policy that is null", `{"policy":null}`},
+		{"a policy that is a list", `{"policy":[]}`},
+		{"a policy that is a string", `{"policy":"x"}`},
+		{"a policy without roles", `{"policy":{}}`},
+		{"roles that are null", `{"policy":{"roles":null,"resources":[],"scopes":[]}}`},
+		{"roles that are an object", `{"policy":{"roles":{}}}`},
+		{"a role that is a string", `{"policy":{"roles":["editor"]}}`},
+		{"actions that are a string", `{"policy":{"roles":[{"role_id":"editor","permissions":[{"resource_id":"documents","actions":"*"}]}]}}`},
+		{"a name twice", `{"policy":{"roles":[]},"policy":{"roles":[{"role_id":"editor","permissions":[{"resource_id":"documents","actions":["*"]}]}]}}`},
+		{"names in another case", `{"POLICY":{"roles":[{"role_id":"editor","permissions":[{"resource_id":"documents","actions":["*"]}]}]}}`},
+		{"something behind it", `{"policy":{"roles":[]}}{}`},
+		{"too much", `{"policy":{"roles":[]},"x":"` + strings.Repeat("x", 8<<20) + `"}`},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t)
+				wantDecisions := func(write, remove int) {
+					t.Helper()
+					s.want(get(s.behind(mayWrite), bearer(s.JWT(s.session.ID))), write)
+					s.want(get(s.behind(mayDelete), bearer(s.JWT(s.session.ID))), remove)
+				}
+				s.tap(pathPolicy, reply(row.body))
+				wantDecisions(503, 503)
+				s.tap(pathPolicy, nil)
+				time.Sleep(time.Second)
+				wantDecisions(200, 403)
+				s.tap(pathPolicy, reply(row.body))
+				for range 3 {
+					time.Sleep(5 * time.Minute)
+					wantDecisions(200, 403)
+					synctest.Wait()
+					wantDecisions(200, 403)
+				}
+			})
+		})
+	}
+}
+
+// A panic on the way to the policy is no pass, and does not end the process.
+func TestAPanicWhileThePolicyIsFetched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		s.tap(pathPolicy, func(*http.Request, http.RoundTripper) (*http.Response, error) { panic("transport") })
+		s.want(get(s.behind(mayWrite), bearer(s.session.JWT)), 500)
+		s.wantReached(0)
+		s.tap(pathPolicy, nil)
+		time.Sleep(time.Second)
+		s.want(get(s.behind(mayWrite), bearer(s.session.JWT)), 200)
+	})
+}
+
+func TestAClientThatGoesAwayDoesNotEndTheFetch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		h := s.behind(mayWrite)
+		get(s.behind(), bearer(s.session.JWT))
+		s.SetWeather(pathPolicy, stytchtest.Weather{Delay: 2 * time.Second})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, newRequest(bearer(s.session.JWT)).WithContext(ctx))
+			s.want(w.Result(), 503)
+			s.wantEvent(sessionauth.Event{Check: sessionauth.CheckedSession, Outcome: sessionauth.Unavailable, Reason: sessionauth.ReasonCanceled})
+		})
+		synctest.Wait()
+		wg.Go(func() { s.want(get(h, bearer(s.session.JWT)), 200) })
+		wg.Wait()
+		s.wantCalls(pathPolicy, 1)
+	})
+}
+
+// The policy is replaced while requests go by it.
+func TestThePolicyChangesUnderLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, sessionOnly)
+		write, remove := s.behind(mayWrite), s.behind(mayDelete)
+		s.session = s.StartSession(s.user.ID, stytchtest.SessionOptions{Duration: 24 * time.Hour})
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				for range 40 {
+					jwt := bearer(s.JWT(s.session.ID))
+					if got := get(write, jwt).StatusCode + get(remove, jwt).StatusCode; got != 603 {
+						t.Errorf("got a sum of %d, want one pass and one refusal", got)
+					}
+					time.Sleep(31 * time.Second)
+				}
+			})
+		}
+		wg.Go(func() {
+			for i := range 20 {
+				actions := [2]string{"write", "delete"}[i%2]
+				s.SetPolicy(stytch.Policy{Roles: []stytch.Role{{ID: "editor", Permissions: []stytch.Permission{{ResourceID: "documents", Actions: []string{actions}}}}}})
+				time.Sleep(time.Minute + time.Millisecond)
+			}
+		})
+		wg.Wait()
+	})
+}

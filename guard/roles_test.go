@@ -1,0 +1,115 @@
+package guard_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/guard"
+	"github.com/sessionauth/sessionauth/stytch"
+	"github.com/sessionauth/sessionauth/stytchtest"
+)
+
+// Role and Permission go by what the JWT or the cache says; behind a live guard
+// they go by what Stytch says now.
+func TestRolesTakenAway(t *testing.T) {
+	list := func(guards ...middleware) []middleware { return guards }
+	rows := []struct {
+		name   string
+		guards []middleware
+		byJWT  int // with the JWT of before
+	}{
+		{"Role", list(guard.Role("editor")), 200},
+		{"Permission", list(mayWrite), 200},
+		{"PermissionLive", list(guard.PermissionLive("documents", "write")), 403},
+		{"Role behind Live", list(guard.Live(), guard.Role("editor")), 403},
+		{"Permission behind Live", list(guard.Live(), mayWrite), 403},
+		{"Role behind PermissionLive", list(guard.PermissionLive("notes", "read"), guard.Role("editor")), 403},
+		{"Permission behind PermissionLive", list(guard.PermissionLive("notes", "read"), mayWrite), 403},
+		{"Live behind Role", list(guard.Role("editor"), guard.Live()), 200},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t)
+				h := s.behind(row.guards...)
+				s.want(get(h, bearer(s.session.JWT)), 200)
+				s.want(get(h, bearer(s.session.Token)), 200)
+				s.SetRoles(s.user.ID)
+
+				s.want(get(h, bearer(s.session.JWT)), row.byJWT)
+				s.want(get(h, bearer(s.session.Token)), row.byJWT) // it is cached
+				s.want(get(h, bearer(s.JWT(s.session.ID))), 403, forbidden)
+				time.Sleep(time.Minute) // past CacheTTL
+				s.want(get(h, bearer(s.session.Token)), 403, forbidden)
+				time.Sleep(5 * time.Minute) // past the first JWT's exp and leeway
+				s.want(get(h, bearer(s.session.JWT)), 403, forbidden)
+
+				s.SetRoles(s.user.ID, "editor")
+				s.want(get(h, bearer(s.JWT(s.session.ID))), 200)
+			})
+		})
+	}
+}
+
+// Roles that were given are there from the next JWT on, and at once where
+// Stytch is asked.
+func TestRolesGiven(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		plain, live := s.behind(mayDelete), s.behind(guard.PermissionLive("documents", "delete"))
+		s.want(get(plain, bearer(s.session.JWT)), 403)
+		s.want(get(live, bearer(s.session.JWT)), 403)
+		s.SetRoles(s.user.ID, "admin")
+		s.want(get(plain, bearer(s.session.JWT)), 403)
+		s.want(get(live, bearer(s.session.JWT)), 200)
+		verdict, ok := sessionauth.VerdictFromContext(s.seen())
+		if !ok || len(verdict.GrantingRoles) != 1 || verdict.GrantingRoles[0] != "admin" {
+			t.Errorf("got %+v, want it granted by admin", verdict)
+		}
+		s.want(get(plain, bearer(s.session.JWT)), 403) // nothing of the answer was kept
+		s.want(get(plain, bearer(s.JWT(s.session.ID))), 200)
+	})
+}
+
+// A step-up's question tells about factors, and not about roles: what it brought
+// goes to nobody else.
+func TestWhatAStepUpBroughtIsNoIdentity(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		s.want(get(s.behind(guard.Factor("totp")), bearer(s.session.JWT)), 401)
+		s.SetRoles(s.user.ID, "editor", "admin")
+		s.AddFactor(s.session.ID, stytch.AuthenticationFactor{Type: "totp", DeliveryMethod: "authenticator_app"})
+		time.Sleep(5 * time.Second)
+		s.want(get(s.behind(guard.Factor("totp")), bearer(s.session.JWT)), 200)
+		s.want(get(s.behind(guard.Role("admin")), bearer(s.session.JWT)), 403)
+		id, _ := sessionauth.FromContext(s.seen())
+		if id.DecidedBy != sessionauth.Cache || id.Refreshed.JWT != "" {
+			t.Errorf("got %+v, want what the JWT said", id)
+		}
+	})
+}
+
+// Of several factors of a type the newest counts, and of the types any.
+func TestSeveralFactors(t *testing.T) {
+	ago := func(kind string, d time.Duration) stytch.AuthenticationFactor {
+		return stytch.AuthenticationFactor{Type: kind, LastAuthenticatedAt: time.Now().Add(-d)}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		s.session = s.StartSession(s.user.ID, stytchtest.SessionOptions{Factors: []stytch.AuthenticationFactor{
+			ago("otp", 3*time.Hour), ago("password", time.Hour), ago("otp", 2*time.Hour),
+		}})
+		s.want(get(s.behind(guard.Fresh(time.Hour)), bearer(s.session.JWT)), 200)
+		s.want(get(s.behind(guard.Fresh(time.Hour-time.Second)), bearer(s.session.JWT)), 401)
+		s.want(get(s.behind(guard.Factor("webauthn", "otp")), bearer(s.session.JWT)), 200)
+		s.want(get(s.behind(guard.Factor("webauthn")), bearer(s.session.JWT)), 401)
+		// Fresh and Factor are two questions: a fresh factor need not be the one.
+		s.want(get(s.behind(guard.Factor("otp"), guard.Fresh(time.Hour)), bearer(s.session.JWT)), 200)
+		s.AddFactor(s.session.ID, ago("webauthn", 0))
+		time.Sleep(5 * time.Second)
+		s.want(get(s.behind(guard.Factor("webauthn"), guard.Fresh(time.Minute)), bearer(s.session.JWT)), 200)
+		s.wantCalls(pathAuthenticate, 2)
+	})
+}

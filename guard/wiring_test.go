@@ -1,0 +1,330 @@
+package guard_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/guard"
+	"github.com/sessionauth/sessionauth/stytch"
+	"github.com/sessionauth/sessionauth/stytchtest"
+)
+
+// A guard goes by what its own request's Require or Optional found out, and by
+// nothing else.
+func TestGuardsWithoutRequire(t *testing.T) {
+	claimed := func(next http.Handler) http.Handler { // what a test's NewContext claims
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			id := &sessionauth.Identity{Session: &stytch.Session{
+				ID: "session-test-1", UserID: "user-test-1", Roles: []string{"editor", "admin"},
+				Factors: []stytch.AuthenticationFactor{{Type: "password", LastAuthenticatedAt: time.Now()}},
+			}, DecidedBy: sessionauth.Stytch}
+			next.ServeHTTP(w, r.WithContext(sessionauth.NewContext(r.Context(), id)))
+		})
+	}
+	rows := []struct {
+		name      string
+		wire      func(*stage, middleware) http.Handler
+		fields    func(*stage) []string
+		challenge string
+	}{
+		{"194 nothing in front", func(s *stage, g middleware) http.Handler { return s.guarded(g) }, byToken, noCredential},
+		{"194 nothing in front of somebody unknown", func(s *stage, g middleware) http.Handler { return s.guarded(g) }, anonymous, noCredential},
+		{"194 Require behind the guard", func(s *stage, g middleware) http.Handler { return g(s.behind()) }, byToken, noCredential},
+		{"194 NewContext in front", func(s *stage, g middleware) http.Handler { return claimed(s.guarded(g)) }, byToken, noCredential},
+		{"194 NewContext between Require and the guard", func(s *stage, g middleware) http.Handler { return s.auth.Require(claimed(s.guarded(g))) }, byToken, noCredential},
+		{"194 NewContext in front of Optional", func(s *stage, g middleware) http.Handler { return claimed(s.auth.Optional(s.guarded(g))) }, anonymous, noCredential},
+		{"194 Optional in front of somebody unknown", func(s *stage, g middleware) http.Handler { return s.auth.Optional(s.guarded(g)) }, anonymous, noCredential},
+		{"194 Optional in front of a stale cookie", func(s *stage, g middleware) http.Handler { return s.auth.Optional(s.guarded(g)) }, staleCookie, invalidToken},
+	}
+	for _, row := range rows {
+		for name, g := range everyGuard() {
+			t.Run(row.name+", "+name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := newStage(t)
+					s.want(get(row.wire(s, g), row.fields(s)...), 401, row.challenge)
+					s.wantReached(0)
+					s.wantCalls(pathPolicy, 0)
+				})
+			})
+		}
+	}
+}
+
+func byToken(s *stage) []string { return []string{bearer(s.session.Token)} }
+func anonymous(*stage) []string { return nil }
+func staleCookie(s *stage) []string {
+	return []string{"Cookie: stytch_session=abcdefghijklmnopqrstuvwxyz"}
+}
+
+func TestGuardsBehindOptionalLetWhoIsSignedInPass(t *testing.T) {
+	for name, g := range everyGuard() {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t)
+				s.want(get(s.auth.Optional(s.guarded(g)), bearer(s.session.JWT)), 200)
+				s.wantReached(1)
+			})
+		})
+	}
+}
+
+// With two Authenticators the innermost decides, answers and is told.
+func TestTheInnermostAuthenticatorDecides(t *testing.T) {
+	handler := func(status int) func(*sessionauth.Config) {
+		return func(c *sessionauth.Config) {
+			c.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(status) }
+		}
+	}
+	otherHeader := func(c *sessionauth.Config) { c.Extractor = sessionauth.FromHeader("X-Session") }
+	for name, g := range everyGuard() {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ada := newStage(t, handler(418))
+				// A project of its own, where nobody may do anything, and whose
+				// sessions have shown another factor long ago.
+				bob := newStage(t, handler(419), otherHeader)
+				bob.SetPolicy(stytch.Policy{})
+				bob.session = bob.StartSession(bob.AddUser(stytchtest.User{}).ID, stytchtest.SessionOptions{
+					Factors: []stytch.AuthenticationFactor{{Type: "otp", LastAuthenticatedAt: time.Now().Add(-time.Hour)}},
+				})
+				fields := []string{bearer(ada.session.JWT), "X-Session: " + bob.session.JWT}
+
+				inner := ada.auth.Require(bob.behind(g))
+				if name == "Live" {
+					bob.RevokeSession(bob.session.ID)
+				}
+				if got := get(inner, fields...).StatusCode; got != 419 {
+					t.Errorf("got %d, want the answer of the inner Authenticator, 419", got)
+				}
+				bob.wantReached(0)
+				if n := len(ada.events); n != 1 || ada.events[0].Outcome != sessionauth.Passed {
+					t.Errorf("got %v told to the outer Authenticator, want one pass", ada.events)
+				}
+				if n := len(bob.events); n != 2 || bob.events[1].Outcome != sessionauth.Refused {
+					t.Errorf("got %v told to the inner Authenticator, want a pass and a refusal", bob.events)
+				}
+				if name == "Live" { // the other session is refused for good
+					fields[1] = "X-Session: " + bob.StartSession(bob.session.UserID, stytchtest.SessionOptions{}).JWT
+				}
+				if got := get(bob.auth.Optional(ada.behind(g)), fields...).StatusCode; got != 200 {
+					t.Errorf("got %d, want 200", got)
+				}
+				ada.wantReached(1)
+			})
+		})
+	}
+}
+
+// What a guard refuses reaches the ErrorHandler as an error that says all.
+func TestErrorHandlerAndObserveOfAGuard(t *testing.T) {
+	rows := []struct {
+		name    string
+		guard   middleware
+		prepare func(*stage)
+		want    sessionauth.Error
+		outcome sessionauth.Outcome
+	}{
+		{"a role is missing", guard.Role("admin"), nil, sessionauth.Error{Kind: sessionauth.ErrForbidden, Reason: sessionauth.ReasonRole}, sessionauth.Refused},
+		{"a permission is missing", guard.Permission("a", "b"), nil, sessionauth.Error{Kind: sessionauth.ErrForbidden, Reason: sessionauth.ReasonPermission, Resource: "a", Action: "b"}, sessionauth.Refused},
+		{"Stytch says a permission is missing", guard.PermissionLive("a", "b"), nil, sessionauth.Error{Kind: sessionauth.ErrForbidden, Reason: sessionauth.ReasonPermission, Resource: "a", Action: "b"}, sessionauth.Refused},
+		{"a factor is missing", guard.Factor("totp"), nil, sessionauth.Error{Kind: sessionauth.ErrStepUp, Reason: sessionauth.ReasonFactor, ACRValues: []string{"totp"}}, sessionauth.Refused},
+		{"a factor is too old", guard.Fresh(time.Second), nil, sessionauth.Error{Kind: sessionauth.ErrStepUp, Reason: sessionauth.ReasonRecency, MaxAge: time.Second}, sessionauth.Refused},
+		{"a session is gone", guard.Live(), func(s *stage) { s.RevokeSession(s.session.ID) }, sessionauth.Error{Kind: sessionauth.ErrInvalidSession, Reason: sessionauth.ReasonRejected}, sessionauth.Refused},
+		{"no policy", guard.Permission("a", "b"), func(s *stage) { s.SetWeather("", stytchtest.Weather{Status: 500}) }, sessionauth.Error{Kind: sessionauth.ErrUnavailable, Reason: sessionauth.ReasonNoPolicy, RetryAfter: time.Second}, sessionauth.Unavailable},
+		{"Stytch is down", guard.Live(), func(s *stage) { s.SetWeather("", stytchtest.Weather{Status: 500}) }, sessionauth.Error{Kind: sessionauth.ErrUnavailable, Reason: sessionauth.ReasonStytchFailing}, sessionauth.Unavailable},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var seen error
+				s := newStage(t, func(c *sessionauth.Config) {
+					c.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, err error) { seen = err; w.WriteHeader(418) }
+				})
+				time.Sleep(2 * time.Second)
+				h := s.behind(row.guard)
+				get(s.behind(), bearer(s.session.JWT))
+				if row.prepare != nil {
+					row.prepare(s)
+				}
+				s.want(get(h, bearer(s.session.JWT)), 418)
+				var got *sessionauth.Error
+				if !errors.As(seen, &got) || !errors.Is(seen, row.want.Kind) {
+					t.Fatalf("got %v, want %v", seen, &row.want)
+				}
+				if text, want := describe(got), describe(&row.want); text != want {
+					t.Errorf("got %s, want %s", text, want)
+				}
+				if e := s.events[len(s.events)-1]; e.Outcome != row.outcome || e.Reason != row.want.Reason {
+					t.Errorf("got event %+v, want %s because of %s", e, row.outcome, row.want.Reason)
+				}
+			})
+		})
+	}
+}
+
+func describe(e *sessionauth.Error) string {
+	return fmt.Sprint(e.Kind, e.Reason, e.RetryAfter, e.MaxAge, e.ACRValues, e.Resource, e.Action)
+}
+
+// An ErrorHandler gets what it may keep and change.
+func TestAnErrorHandlerCannotChangeAGuard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, func(c *sessionauth.Config) {
+			c.ErrorHandler = func(w http.ResponseWriter, r *http.Request, err error) {
+				var e *sessionauth.Error
+				if errors.As(err, &e) && len(e.ACRValues) > 0 {
+					e.ACRValues[0] = "password"
+				}
+				sessionauth.WriteError(w, r, err)
+			}
+		})
+		h := s.behind(guard.Factor("totp"))
+		s.want(get(h, bearer(s.session.JWT)), 401)
+		s.want(get(h, bearer(s.session.JWT)), 401)
+		s.wantReached(0)
+	})
+}
+
+func TestNonsensePanicsWhereItIsWired(t *testing.T) {
+	rows := []struct {
+		name string
+		wire func()
+	}{
+		{"195 Role without a role", func() { guard.Role() }},
+		{"195 Role with an empty one", func() { guard.Role("") }},
+		{"195 Role with an empty one among others", func() { guard.Role("editor", "") }},
+		{"195 Permission without a resource", func() { guard.Permission("", "read") }},
+		{"195 Permission without an action", func() { guard.Permission("documents", "") }},
+		{"195 PermissionLive without a resource", func() { guard.PermissionLive("", "read") }},
+		{"195 PermissionLive without an action", func() { guard.PermissionLive("documents", "") }},
+		{"Factor without a type", func() { guard.Factor() }},
+		{"Factor with an empty one", func() { guard.Factor("totp", "") }},
+		{"Factor that would end the challenge's string", func() { guard.Factor(`totp", max_age="1`) }},
+		{"Factor that would be two", func() { guard.Factor("totp webauthn") }},
+		{"Factor with a line break", func() { guard.Factor("totp\r\nSet-Cookie: a=b") }},
+		{"Fresh of no time", func() { guard.Fresh(0) }},
+		{"Fresh of less than no time", func() { guard.Fresh(-time.Hour) }},
+		{"Fresh of less than a second", func() { guard.Fresh(time.Second - 1) }},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) { wantPanic(t, row.wire) })
+	}
+	for name, g := range everyGuard() {
+		t.Run(name+" in front of nothing", func(t *testing.T) { wantPanic(t, func() { g(nil) }) })
+	}
+	guard.Fresh(time.Second)
+}
+
+func wantPanic(t *testing.T, f func()) {
+	t.Helper()
+	defer func() {
+		if recover() == nil {
+			t.Error("got no panic, want one")
+		}
+	}()
+	f()
+}
+
+// 195: names match as they are written.
+func TestNamesMatchExactly(t *testing.T) {
+	for _, name := range []string{"Editor", "EDITOR", "edit", "editors", "editor ", " editor", "editor\x00", "editor,admin", "*", "edit*", "еditor"} {
+		t.Run("195 role "+name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t, sessionOnly)
+				s.want(get(s.behind(guard.Role(name)), bearer(s.session.JWT)), 403, forbidden)
+				s.want(get(s.behind(guard.Role(name, "editor")), bearer(s.session.JWT)), 200)
+			})
+		})
+	}
+	for _, name := range []string{"Password", "pass", "password2", "password\x00", "knowledge", "*"} {
+		t.Run("factor "+name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t, sessionOnly)
+				s.want(get(s.behind(guard.Factor(name)), bearer(s.session.JWT)), 401)
+				s.wantReached(0)
+			})
+		})
+	}
+}
+
+// A guard keeps the names it was wired with.
+func TestGuardsOwnTheirNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		roles, factors := []string{"admin"}, []string{"totp"}
+		byRole, byFactor := s.behind(guard.Role(roles...)), s.behind(guard.Factor(factors...))
+		roles[0], factors[0] = "editor", "password"
+		s.want(get(byRole, bearer(s.session.JWT)), 403)
+		s.want(get(byFactor, bearer(s.session.JWT)), 401)
+	})
+}
+
+// Requests do not see each other's: with a context that has ended nobody passes
+// who would have to be asked about.
+func TestGuardsOfARequestThatEnded(t *testing.T) {
+	for _, name := range []string{"Permission", "PermissionLive", "Live"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t)
+				get(s.behind(), bearer(s.session.JWT))
+				r := newRequest(bearer(s.session.JWT))
+				ctx, cancel := context.WithCancel(r.Context())
+				cancel()
+				w := httptest.NewRecorder()
+				s.behind(everyGuard()[name]).ServeHTTP(w, r.WithContext(ctx))
+				s.want(w.Result(), 503)
+				if e := s.events[len(s.events)-1]; e.Reason != sessionauth.ReasonCanceled {
+					t.Errorf("got reason %s, want %s", e.Reason, sessionauth.ReasonCanceled)
+				}
+			})
+		})
+	}
+}
+
+// 197: only the action * is a wildcard.
+func TestWildcards(t *testing.T) {
+	permissions := func(resource string, actions ...string) []stytch.Permission {
+		return []stytch.Permission{{ResourceID: resource, Actions: actions}}
+	}
+	rows := []struct {
+		name             string
+		granted          []stytch.Permission
+		resource, action string
+		want             int
+	}{
+		{"197 the action * allows any action", permissions("documents", "*"), "documents", "shred", 200},
+		{"197 the action * among others", permissions("documents", "read", "*"), "documents", "shred", 200},
+		{"197 the action * allows itself", permissions("documents", "*"), "documents", "*", 200},
+		{"197 the action * is of its resource only", slices.Concat(permissions("notes", "*"), permissions("documents", "read")), "documents", "shred", 403},
+		{"197 asking for * is asking for *", permissions("documents", "read", "write"), "documents", "*", 403},
+		{"197 a resource * is a name", permissions("*", "read"), "documents", "read", 403},
+		{"197 a resource * is a name, with every action", permissions("*", "*"), "documents", "read", 403},
+		{"197 a resource * by its name", permissions("*", "read"), "*", "read", 200},
+		{"197 asking for the resource *", permissions("documents", "*"), "*", "read", 403},
+		{"197 a prefix and *", permissions("doc*", "read"), "documents", "read", 403},
+		{"197 a prefix of an action and *", permissions("documents", "re*"), "documents", "read", 403},
+		{"197 a path and *", permissions("documents/*", "read"), "documents/1", "read", 403},
+		{"197 a regular expression", permissions("documents", ".*"), "documents", "read", 403},
+		{"197 two stars", permissions("documents", "**"), "documents", "read", 403},
+		{"197 another case", permissions("Documents", "Read"), "documents", "read", 403},
+		{"197 no action", permissions("documents"), "documents", "read", 403},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t)
+				s.SetPolicy(stytch.Policy{Roles: []stytch.Role{{ID: "editor", Permissions: row.granted}}})
+				s.want(get(s.behind(guard.Permission(row.resource, row.action)), bearer(s.session.JWT)), row.want)
+				s.want(get(s.behind(guard.PermissionLive(row.resource, row.action)), bearer(s.session.JWT)), row.want)
+			})
+		})
+	}
+}

@@ -1,0 +1,229 @@
+package login_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/stytchtest"
+)
+
+const inventedToken = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH"
+
+func observe(events *[]sessionauth.Event) func(*setup) {
+	return func(c *setup) {
+		c.auth.Observe = func(_ context.Context, e sessionauth.Event) { *events = append(*events, e) }
+	}
+}
+
+func bearer(credential string) string { return "Authorization: Bearer " + credential }
+
+func TestLogoutWithoutSession(t *testing.T) {
+	rows := []struct{ name, fields string }{
+		{"190 nothing", ""},
+		{"190 another cookie", "Cookie: theme=dark"},
+		{"190 empty cookies", "Cookie: stytch_session=; stytch_session_jwt="},
+		{"190 a token that is none", "Cookie: stytch_session=" + inventedToken},
+		{"190 a token that cannot be one", "Cookie: stytch_session=x"},
+		{"190 a JWT that cannot be one", "Cookie: stytch_session_jwt=x"},
+		{"190 a header of another scheme", "Authorization: Basic eDp5"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t)
+				var fields []string
+				if row.fields != "" {
+					fields = []string{row.fields}
+				}
+				for range 2 { // safe to repeat
+					resp := s.send("POST", "/logout", "", fields...)
+					s.want(resp, 204)
+					s.wantCleared(s.browser, resp)
+					if peek(resp) != "" || resp.Header.Get("Cache-Control") != "no-store" {
+						t.Errorf("got %q and %q, want nothing and no-store", peek(resp), resp.Header.Get("Cache-Control"))
+					}
+				}
+				s.wantCalls(pathRevoke, 0)
+			})
+		})
+	}
+}
+
+func TestLogout(t *testing.T) {
+	for name, hold := range held {
+		for _, seen := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, seen before: %t", name, seen), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := newStage(t)
+					session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
+					mine := s.StartSession(s.ada.ID, stytchtest.SessionOptions{}) // on another device
+					hold(s, s.browser, session)
+					time.Sleep(time.Minute)
+					refreshed := s.JWT(session.ID)
+					if seen {
+						s.want(s.get("/me"), 200)
+						s.want(s.other().get("/me", bearer(refreshed)), 200)
+					}
+					resp := s.postJSON("/logout", "")
+					s.want(resp, 204)
+					s.wantCleared(s.browser, resp)
+					s.wantAlive(session.Token, false)
+					for _, credential := range []string{session.Token, session.JWT, refreshed, s.JWT(session.ID)} {
+						s.want(s.other().get("/me", bearer(credential)), 401)
+					}
+					s.want(s.other().get("/me", bearer(mine.JWT)), 200)
+					s.want(s.get("/me"), 401)
+					s.want(s.postJSON("/logout", "", "Cookie: stytch_session_jwt="+session.JWT), 204) // safe to repeat
+				})
+			})
+		}
+	}
+}
+
+func TestLogoutOfAnExpiredJWT(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
+		s.hold("", session.JWT)
+		time.Sleep(50 * time.Minute)
+		resp := s.postJSON("/logout", "")
+		s.want(resp, 204)
+		s.wantCleared(s.browser, resp)
+		s.wantAlive(session.Token, false) // row 191
+		s.want(s.other().get("/me", bearer(s.JWT(session.ID))), 401)
+		s.wantCalls(pathAuthenticate, 1) // ours, above: a good signature needs no asking
+	})
+}
+
+func TestLogoutOfAForgedJWT(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
+		parts := strings.Split(session.JWT, ".")
+		other := strings.Split(s.StartSession(s.bob.ID, stytchtest.SessionOptions{}).JWT, ".")
+		for _, forged := range []string{
+			parts[0] + "." + parts[1] + "." + other[2],
+			parts[0] + "." + parts[1] + ".",
+			"eyJhbGciOiJub25lIn0." + parts[1] + ".",
+			parts[0] + "." + parts[1] + "." + strings.Repeat("A", 342),
+		} {
+			resp := s.other().postJSON("/logout", "", "Cookie: stytch_session_jwt="+forged)
+			s.want(resp, 204)
+			if len(setCookies(resp)) != 2 {
+				t.Error("got cookies that stay, want them cleared")
+			}
+		}
+		s.wantCalls(pathRevoke, 0)
+		s.wantCalls(pathAuthenticate, 0)
+		s.want(s.other().get("/me", bearer(session.JWT)), 200)
+		s.wantAlive(session.Token, true)
+	})
+}
+
+func TestLogoutByAnAccessToken(t *testing.T) {
+	rows := []struct {
+		name    string
+		weather stytchtest.Weather
+		status  int
+		alive   bool
+	}{
+		{"that Stytch vouches for", stytchtest.Weather{}, 204, false},
+		{"that Stytch does not know", stytchtest.Weather{Status: 404, ErrorType: "session_not_found"}, 204, true},
+		{"that Stytch cannot read", stytchtest.Weather{Status: 400, ErrorType: "unable_to_parse_session_jwt"}, 204, true},
+		{"while Stytch cannot be asked", stytchtest.Weather{Status: 500}, 202, true},
+	}
+	for _, row := range rows {
+		for _, claim := range []string{"scope", "client_id"} {
+			t.Run(row.name+" "+claim, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := newStage(t)
+					session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
+					claims := s.Claims(session.ID)
+					claims[claim] = "openid"
+					accessToken := s.Sign(asJSON(s.Header()), asJSON(claims))
+					s.SetWeather(pathAuthenticate, row.weather)
+					b := s.other()
+					b.hold("", accessToken)
+					resp := b.postJSON("/logout", "")
+					s.want(resp, row.status)
+					s.wantCleared(b, resp)
+					want := 401
+					if row.alive {
+						want = 200
+					}
+					s.want(s.other().get("/me", bearer(session.JWT)), want)
+					synctest.Wait() // for what was tried again in passing
+					s.SetWeather(pathAuthenticate, stytchtest.Weather{})
+					s.wantAlive(session.Token, row.alive)
+				})
+			})
+		}
+	}
+}
+
+func TestLogoutByForm(t *testing.T) {
+	for _, after := range []string{"", "/bye?a=b"} {
+		for _, status := range []int{0, 503} { // of the revocation
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t, func(c *setup) { c.login.AfterLogout = after })
+				session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
+				s.hold(session.Token, session.JWT)
+				s.SetWeather(pathRevoke, stytchtest.Weather{Status: status})
+				resp := s.postForm("/logout", "return_to=https://evil.example")
+				s.want(resp, 303)
+				s.wantCleared(s.browser, resp)
+				if got := resp.Header.Get("Location"); got != max(after, "/") {
+					t.Errorf("got Location %q, want %q", got, max(after, "/"))
+				}
+				s.want(s.other().get("/me", bearer(session.JWT)), 401)
+			})
+		}
+	}
+}
+
+func TestLogoutClearsWhatWasSet(t *testing.T) {
+	rows := []struct {
+		name    string
+		cookies sessionauth.Cookies
+	}{
+		{"default", sessionauth.Cookies{}},
+		{"Domain and Path", sessionauth.Cookies{Domain: "app.example.com", Path: "/app"}},
+		{"other names", sessionauth.Cookies{Token: "__Host-t", JWT: "__Host-j", SameSite: 3}},
+		{"None, for scripts", sessionauth.Cookies{SameSite: 4, ScriptReadable: true}},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t, func(c *setup) { c.auth.Cookies = row.cookies; c.auth.Cookies.WriteBack = true })
+				set := setCookies(s.postJSON("/login", right))
+				cleared := setCookies(s.postJSON("/logout", ""))
+				for i := range set {
+					set[i] = strings.Replace(set[i], "Max-Age=3600", "Max-Age=0", 1)
+				}
+				if len(set) != 2 || !slices.Equal(cleared, set) {
+					t.Errorf("got %q cleared, want %q", cleared, set)
+				}
+			})
+		})
+	}
+}
+
+func TestLogoutOfABrowserThatLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
+		s.hold("", session.JWT)
+		s.SetWeather(pathRevoke, stytchtest.Weather{Delay: time.Second})
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		s.do(newRequest("POST", "/logout", "").WithContext(ctx))
+		synctest.Wait()
+		s.wantAlive(session.Token, false)
+	})
+}

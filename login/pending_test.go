@@ -1,0 +1,146 @@
+package login_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/stytchtest"
+)
+
+func asJSON(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+func TestLogoutWhileStytchIsDown(t *testing.T) {
+	faults := map[string]stytchtest.Weather{
+		"500": {Status: 500}, "429": {Status: 429}, "refused": stytchtest.Refuse(), "silence": stytchtest.Hang(), "HTML": stytchtest.HTML(200),
+		"another's 404": stytchtest.HTML(404), "our secret": {Status: 401, ErrorType: "unauthorized_credentials"},
+	}
+	for name, hold := range held {
+		for fault, weather := range faults {
+			t.Run(name+" "+fault, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var events []sessionauth.Event
+					s := newStage(t, observe(&events))
+					session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
+					bob := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
+					s.want(s.other().get("/me", bearer(bob.JWT)), 200) // the key set is here, and Bob
+					hold(s, s.browser, session)
+					token, jwt := s.cookie(tokenName), s.cookie(jwtName)
+					s.SetWeather(pathAuthenticate, weather)
+					s.SetWeather(pathRevoke, weather)
+					resp := s.postJSON("/logout", "")
+					s.want(resp, 202)
+					s.wantCleared(s.browser, resp)
+					if got := strings.TrimSpace(peek(resp)); got != `{"status":"revocation pending"}` || resp.Header.Get("Content-Type") != "application/json" {
+						t.Errorf("got %q as %q", got, resp.Header.Get("Content-Type"))
+					}
+					b := s.other()
+					b.hold(token, jwt)
+					s.want(b.get("/me"), 401) // refused here, at once
+					s.want(s.other().get("/me", bearer(bob.JWT)), 200)
+					if last := events[len(events)-1]; last.PendingRevocations == 0 {
+						t.Error("got no pending revocation, want one")
+					}
+
+					// Stytch is back. Somebody else's call shows it.
+					s.SetWeather(pathAuthenticate, stytchtest.Weather{})
+					s.SetWeather(pathRevoke, stytchtest.Weather{})
+					s.wantAlive(session.Token, true)
+					s.want(b.get("/me"), 401)
+					s.passing(bob)
+					s.wantAlive(session.Token, false)
+					s.want(b.get("/me"), 401)
+					s.want(s.other().get("/me", bearer(s.JWT(session.ID))), 401)
+					s.passing(bob)
+					if last := events[len(events)-1]; last.PendingRevocations != 0 {
+						t.Errorf("got %d pending revocations, want none", last.PendingRevocations)
+					}
+				})
+			})
+		}
+	}
+}
+
+// passing lets somebody's calls of Stytch pass, for a while longer than a lane
+// or breaker stays shut.
+func (s *stage) passing(who stytchtest.Session) {
+	s.t.Helper()
+	for range 3 {
+		time.Sleep(61 * time.Second)
+		s.want(s.other().get("/me", bearer(s.JWT(who.ID))), 200)
+		synctest.Wait()
+	}
+}
+
+func TestRetriesGoOnUntilConfirmed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
+		bob := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
+		s.hold("", session.JWT)
+		s.SetWeather(pathRevoke, stytchtest.Weather{Status: 503}.For(3))
+		s.want(s.postJSON("/logout", ""), 202)
+		for range 4 {
+			s.want(s.postJSON("/logout", "", "Cookie: none=1"), 204) // nobody's
+			time.Sleep(time.Minute)
+			s.want(s.other().get("/me", bearer(s.JWT(bob.ID))), 200) // his user is loaded anew
+			synctest.Wait()
+		}
+		s.wantAlive(session.Token, false)
+		s.wantCalls(pathRevoke, 4)
+	})
+}
+
+func TestALogoutOutlastsTheOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{Duration: 48 * time.Hour})
+		s.want(s.get("/me", bearer(session.JWT)), 200)
+		s.hold("", session.JWT)
+		s.SetWeather(pathRevoke, stytchtest.Weather{Status: 500})
+		s.want(s.postJSON("/logout", ""), 202)
+		for range 24 {
+			time.Sleep(time.Hour)
+			s.want(s.other().get("/me", bearer(s.JWT(session.ID))), 401)
+			s.want(s.other().get("/me", bearer(session.Token)), 401)
+		}
+	})
+}
+
+// The session's id is known from the answer about its token, though that is too
+// old to let anybody in.
+func TestLogoutOfATokenSeenBeforeTheOutage(t *testing.T) {
+	for _, flood := range []int{0, 2000} { // invented tokens that are signed out too
+		t.Run(fmt.Sprint(flood), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t)
+				session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
+				s.hold(session.Token, "")
+				s.want(s.get("/me"), 200)
+				s.want(s.other().get("/me", bearer(s.JWT(session.ID))), 200)
+				time.Sleep(2 * time.Minute)
+				jwt := s.JWT(session.ID)
+				s.SetWeather(pathAuthenticate, stytchtest.Weather{Status: 503})
+				s.SetWeather(pathRevoke, stytchtest.Weather{Status: 503})
+				for i := range flood {
+					s.want(s.other().postJSON("/logout", "", fmt.Sprintf("Cookie: stytch_session=%s%06d", inventedToken, i)), 202)
+				}
+				s.want(s.postJSON("/logout", ""), 202)
+				s.want(s.other().get("/me", bearer(jwt)), 401)
+				s.SetWeather(pathAuthenticate, stytchtest.Weather{})
+				time.Sleep(10 * time.Second) // the breaker closes
+				s.want(s.other().get("/me", bearer(session.Token)), 401)
+			})
+		})
+	}
+}

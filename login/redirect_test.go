@@ -1,0 +1,295 @@
+package login_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/login"
+)
+
+// origin gives the origin that a browser on https://app.example.com/login goes
+// to for a Location, "" for a URL without one. It follows the URL Standard,
+// section 4.4, as far as origins go, and shares nothing with net/url.
+func origin(location string) string {
+	s := strings.TrimFunc(location, func(r rune) bool { return r <= ' ' })
+	s = strings.NewReplacer("\t", "", "\n", "", "\r", "").Replace(s)
+	scheme, rest, ok := cutScheme(s)
+	switch {
+	case !ok: // relative
+		scheme, rest = "https", s
+		if len(slashes(s)) < 2 {
+			return "https://" + home.Host
+		}
+	case scheme == "file" || !strings.Contains(" http https ftp ws wss ", " "+scheme+" "):
+		return "" // javascript:, data:, mailto: …
+	case scheme == "https" && slashes(rest) == "": // "https:path" is relative to https
+		return "https://" + home.Host
+	case scheme == "https" && len(slashes(rest)) == 1: // so is "https:/path"
+		return "https://" + home.Host
+	}
+	host := rest[len(slashes(rest)):]
+	if end := strings.IndexAny(host, `/\?#`); end >= 0 {
+		host = host[:end]
+	}
+	return scheme + "://" + strings.ToLower(host[strings.LastIndexByte(host, '@')+1:])
+}
+
+// slashes gives what a browser takes for slashes at the start of s.
+func slashes(s string) string { return s[:len(s)-len(strings.TrimLeft(s, `/\`))] }
+
+func cutScheme(s string) (scheme, rest string, ok bool) {
+	scheme, rest, ok = strings.Cut(s, ":")
+	scheme = strings.ToLower(scheme)
+	if !ok || scheme == "" || scheme[0] < 'a' || scheme[0] > 'z' {
+		return "", s, false
+	}
+	if strings.Trim(scheme, "abcdefghijklmnopqrstuvwxyz0123456789+-.") != "" {
+		return "", s, false
+	}
+	return scheme, rest, true
+}
+
+func TestOrigin(t *testing.T) {
+	const ours = "https://app.example.com"
+	for location, want := range map[string]string{
+		"/": ours, "/a?b=//c": ours, "": ours, "a": ours, "?a": ours, "#a": ours, "./a": ours, "https:a": ours, "https:/a": ours, "1:a": ours,
+		"//evil.example": "https://evil.example", `/\evil.example`: "https://evil.example", `\\evil.example/a`: "https://evil.example",
+		"/\t/evil.example": "https://evil.example", "/\r\n/evil.example": "https://evil.example", " //evil.example": "https://evil.example",
+		"\x00//evil.example": "https://evil.example", "https:///evil.example": "https://evil.example", `https:\\evil.example`: "https://evil.example",
+		"http:evil.example": "http://evil.example", "//app.example.com@evil.example": "https://evil.example", "////evil.example": "https://evil.example",
+		"javascript:alert(1)": "", "JAVA\tSCRIPT:alert(1)": "", "data:,x": "", "//app.example.com/a": ours, "https://APP.example.com": ours,
+		"//app.example.com:8443/": ours + ":8443",
+	} {
+		if got := origin(location); got != want {
+			t.Errorf("got %q for %q, want %q", got, location, want)
+		}
+	}
+}
+
+// wantOurs checks that a Location leads to our own origin, in every browser and
+// behind a proxy that decodes.
+func wantOurs(t *testing.T, location, returnTo string) {
+	t.Helper()
+	path, _, _ := strings.Cut(location, "?")
+	for range 3 {
+		if got := origin(path); got != origin("/") || len(slashes(path)) != 1 || path[0] != '/' {
+			t.Errorf("got Location %q for %q: read as %q it leads to %q", location, returnTo, path, got)
+		}
+		decoded, err := url.PathUnescape(path)
+		if err != nil || strings.Contains(path, "%25") { // nobody decodes twice
+			break
+		}
+		path = decoded
+	}
+	if strings.ContainsFunc(location, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		t.Errorf("got Location %q with a control character", location)
+	}
+}
+
+func corpus(tb testing.TB) []string {
+	tb.Helper()
+	b, err := os.ReadFile("testdata/open-redirect/openredirects.txt")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSuffix(string(b), "\n"), "\n")
+	if len(lines) != 559 {
+		tb.Fatalf("got %d lines, want 559", len(lines))
+	}
+	return lines
+}
+
+func TestReturnToElsewhere(t *testing.T) {
+	more := []string{
+		"//e", `/\e`, "/%2f/e", "/%2F%2Fe", "/%5ce", "/%5Ce", "https:e", "https:/e", "https://e", "javascript:alert(1)", "data:text/html,x",
+		"/\t/e", "/\r\n/e", "/\n\\e", "\t//e", " //e", "\x00//e", "/\x00/e", "/%09/e", "/%0d%0a/e", "/%00/e", "/@e", "//@e", "/a//e", "/..//e", "/.//e", "/a/..//e",
+		"/%2e%2e//e", "/./\\e", "///e", "////e", `\\e`, `\/e`, "e", "", "?e", "#e", "*", "/a\r\nSet-Cookie: x=y", "/\u2028/e", "/\u0085/e", "/\u3000/e", "\u00a0//e",
+		"/%E2%80%A8/e", "/\uff0fe", "/\u2215e", "/%EF%BC%8Fe", "http:e", "ftp://e", "//e@app.example.com", "//app.example.com:443@e", "/%zz", "/%", "/a%", "/\u00ff", "/%ff//e",
+		"https://app.example.com/", "//app.example.com/",
+	}
+	s := newStage(t)
+	answer := s.signInAnswer()
+	s.tap(pathPassword, func(*http.Request, http.RoundTripper) (*http.Response, error) { return reply(200, answer), nil })
+	for i, line := range append(corpus(t), more...) {
+		t.Run(fmt.Sprintf("189 line %d", i+1), func(t *testing.T) {
+			resp := s.other().postForm("/login", rightForm+"&return_to="+url.QueryEscape(line))
+			if resp.StatusCode != 303 || len(resp.Header["Location"]) != 1 || len(resp.Cookies()) != 2 {
+				t.Fatalf("got status %d and %d cookies, want 303 and 2", resp.StatusCode, len(resp.Cookies()))
+			}
+			wantOurs(t, resp.Header.Get("Location"), line)
+		})
+	}
+}
+
+// signInAnswer gives an answer of Stytch's to the right password, to be given
+// again and again: a thousand sign-ins take their time.
+func (s *stage) signInAnswer() string {
+	var answer string
+	s.tap(pathPassword, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
+		resp, err := stytch.RoundTrip(r)
+		if err == nil {
+			answer = peek(resp)
+		}
+		return resp, err
+	})
+	s.want(s.other().postJSON("/login", right), 200)
+	return answer
+}
+
+// good are paths of our own that people come from.
+var good = []string{
+	"/", "/notes", "/notes/", "/notes/7", "/notes?page=2", "/notes?page=2&q=a+b%26c", "/a?next=https://example.com//x", "/a?b=%2f%2fc", "/a%20b", "/%C3%BC?%C3%BC=1",
+	"/a.b/c-d_e~f", "/a;b=c", "/a:b", "/@me", "/a@b", "/a%25b", "/search?q=%5C", "/1,2/(3)", "/%E6%97%A5%E6%9C%AC?x", "/a=b&c", "/!$'*+",
+}
+
+func TestReturnToSurvives(t *testing.T) {
+	for _, path := range good {
+		t.Run(path, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t)
+				resp := s.postForm("/login", rightForm+"&return_to="+url.QueryEscape(path))
+				if got := resp.Header.Get("Location"); got != path {
+					t.Errorf("got Location %q, want %q", got, path)
+				}
+			})
+		})
+	}
+}
+
+func TestRedirectTo(t *testing.T) {
+	redirect := login.RedirectTo("/login")
+	const html = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+	ended := &sessionauth.Error{Kind: sessionauth.ErrInvalidSession, Reason: sessionauth.ReasonEnded}
+	rows := []struct {
+		name, method, accept string
+		err                  error
+		status               int
+	}{
+		{"a page, not signed in", "GET", html, sessionauth.ErrNoCredential, 303},
+		{"a page, session ended", "GET", html, ended, 303},
+		{"a page, session refused", "GET", html, sessionauth.ErrInvalidSession, 303},
+		{"a page's header", "HEAD", html, sessionauth.ErrNoCredential, 303},
+		{"a page in capitals", "GET", "TEXT/HTML", sessionauth.ErrNoCredential, 303},
+		{"a wrapped error", "GET", html, fmt.Errorf("route: %w", sessionauth.ErrNoCredential), 303},
+		{"a form", "POST", html, sessionauth.ErrNoCredential, 401},
+		{"a change", "PUT", html, sessionauth.ErrNoCredential, 401},
+		{"a deletion", "DELETE", html, ended, 401},
+		{"a preflight", "OPTIONS", html, sessionauth.ErrNoCredential, 401},
+		{"get in small letters", "get", html, sessionauth.ErrNoCredential, 401},
+		{"a script", "GET", "*/*", sessionauth.ErrNoCredential, 401},
+		{"a script for JSON", "GET", "application/json", ended, 401},
+		{"a picture", "GET", "image/avif,image/webp,*/*;q=0.8", sessionauth.ErrNoCredential, 401},
+		{"no Accept", "GET", "", sessionauth.ErrNoCredential, 401},
+		{"cannot decide", "GET", html, sessionauth.ErrUnavailable, 503},
+		{"forbidden", "GET", html, sessionauth.ErrForbidden, 403},
+		{"cross-origin", "GET", html, sessionauth.ErrCrossOrigin, 403},
+		{"step-up", "GET", html, sessionauth.ErrStepUp, 401},
+		{"a bad request", "GET", html, sessionauth.ErrInvalidRequest, 400},
+		{"too many attempts", "GET", html, sessionauth.ErrTooManyAttempts, 429},
+		{"a wrong password", "GET", html, sessionauth.ErrSignIn, 401},
+		{"a password to be reset", "GET", html, sessionauth.ErrResetPassword, 403},
+		{"an error of others", "GET", html, errors.New("disk full"), 500},
+		{"cannot decide about one of two", "GET", html, errors.Join(sessionauth.ErrInvalidSession, sessionauth.ErrUnavailable), 503},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			r, w := newRequest(row.method, "/notes?page=2", "", "Accept: "+row.accept), httptest.NewRecorder()
+			redirect(w, r, row.err)
+			location := w.Header().Get("Location")
+			if w.Code != row.status || (location != "") != (row.status == 303) {
+				t.Fatalf("got %d and Location %q, want %d", w.Code, location, row.status)
+			}
+			if got := w.Header().Get("Cache-Control"); got != "no-store" {
+				t.Errorf("got Cache-Control %q, want no-store", got)
+			}
+			if row.status == 303 && location != "/login?return_to=%2Fnotes%3Fpage%3D2" {
+				t.Errorf("got Location %q, want the sign-in page with return_to", location)
+			}
+		})
+	}
+}
+
+func TestReturnToRoundTrips(t *testing.T) {
+	redirect := login.RedirectTo("/login")
+	for _, path := range good {
+		r, w := newRequest("GET", path, "", "Accept: text/html"), httptest.NewRecorder()
+		redirect(w, r, sessionauth.ErrNoCredential)
+		if got := login.ReturnTo(newRequest("GET", w.Header().Get("Location"), "")); got != path {
+			t.Errorf("got %q back, want %q", got, path)
+		}
+	}
+	for _, path := range []string{"//evil.example/", "/%5cevil.example", "/a//b", "/%2f%2fevil.example", "https://evil.example/x", "*"} {
+		r, w := newRequest("GET", "/", "", "Accept: text/html"), httptest.NewRecorder()
+		r.URL, r.RequestURI = &url.URL{Path: path}, path
+		redirect(w, r, sessionauth.ErrNoCredential)
+		if got := login.ReturnTo(newRequest("GET", w.Header().Get("Location"), "")); origin(got) != origin("/") || origin(w.Header().Get("Location")) != origin("/") {
+			t.Errorf("got %q back for %q, want a path of our own", got, path)
+		}
+	}
+}
+
+func TestTheSignInPageIsReachedThroughRequire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, func(c *setup) { c.auth.ErrorHandler = login.RedirectTo("/login") })
+		resp := s.get("/me?a=b", "Accept: text/html")
+		s.want(resp, 303)
+		page := newRequest("GET", resp.Header.Get("Location"), "")
+		resp = s.postForm("/login", rightForm+"&return_to="+url.QueryEscape(login.ReturnTo(page)))
+		if got := resp.Header.Get("Location"); got != "/me?a=b" {
+			t.Errorf("got Location %q, want /me?a=b", got)
+		}
+		s.want(s.get("/me?a=b", "Accept: text/html"), 200)
+		s.want(s.postForm("/login", "email=x&password=x", "Accept: text/html"), 401)
+	})
+}
+
+func TestReturnToIsTheWholePath(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, func(c *setup) { c.auth.ErrorHandler = login.RedirectTo("/login") })
+		s.browser.site = http.StripPrefix("/app", s.browser.site)
+		want := "/login?return_to=" + url.QueryEscape("/app/me?a=b")
+		if got := s.get("/app/me?a=b", "Accept: text/html").Header.Get("Location"); got != want {
+			t.Errorf("got Location %q, want %q: what the browser asked for", got, want)
+		}
+	})
+}
+
+func TestRedirectToPanics(t *testing.T) {
+	for _, path := range []string{"", "login", "//evil.example", "https://evil.example/", `/\evil.example`, "/login?a=b", "/login#a", "/a//b", "/log\nin"} {
+		func() {
+			defer func() {
+				if v := recover(); v == nil || strings.Contains(fmt.Sprint(v), "evil") {
+					t.Errorf("got %v for %q, want a panic with a fixed text", v, path)
+				}
+			}()
+			login.RedirectTo(path)
+		}()
+	}
+}
+
+func FuzzReturnTo(f *testing.F) {
+	for _, line := range append(corpus(f), good...) {
+		f.Add(line)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		r := newRequest("GET", "/login", "")
+		r.URL.RawQuery = url.Values{"return_to": {s}}.Encode()
+		got := login.ReturnTo(r)
+		wantOurs(t, got, s)
+		w := httptest.NewRecorder()
+		http.Redirect(w, r, got, http.StatusSeeOther)
+		wantOurs(t, w.Header().Get("Location"), s)
+		r.URL.RawQuery = url.Values{"return_to": {got}}.Encode()
+		if again := login.ReturnTo(r); again != got {
+			t.Errorf("got %q for %q, which %q gave: want it unchanged", again, got, s)
+		}
+	})
+}

@@ -1,0 +1,192 @@
+package login_test
+
+import (
+	"context"
+	"net/http/httputil"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sessionauth/sessionauth/stytchtest"
+)
+
+// strangers are sign-ins that must not be told apart.
+var strangers = []string{
+	wrong,
+	`{"email":"nobody@example.com","password":"not Ada's password"}`,
+	`{"email":"` + evesEmail + `","password":"not Ada's password"}`,
+	`{"email":"ada","password":"not Ada's password"}`,
+}
+
+func TestNobodyLearnsWhoHasAnAccount(t *testing.T) {
+	rows := []struct {
+		name   string
+		delays [4]time.Duration // of Stytch's answers
+		want   time.Duration
+	}{
+		{"184 at once", [4]time.Duration{}, 500 * time.Millisecond},
+		{"184 an unknown address sooner", [4]time.Duration{400 * time.Millisecond, 10 * time.Millisecond, 30 * time.Millisecond, 0}, 500 * time.Millisecond},
+		{"184 a slow Stytch", [4]time.Duration{900 * time.Millisecond, 501 * time.Millisecond, 700 * time.Millisecond, 999 * time.Millisecond}, time.Second},
+	}
+	for _, row := range rows {
+		for _, form := range []bool{false, true} {
+			t.Run(row.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var first string
+					for i, body := range strangers {
+						s := newStage(t)
+						old := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
+						s.hold(old.Token, old.JWT)
+						s.SetWeather(pathPassword, stytchtest.Weather{Delay: row.delays[i]})
+						began := time.Now()
+						resp := s.postJSON("/login", body)
+						if form {
+							began = time.Now()
+							resp = s.postForm("/login", asForm(body))
+						}
+						if took := time.Since(began); took != row.want {
+							t.Errorf("%s: got an answer after %v, want %v", body, took, row.want)
+						}
+						s.wantProblem(resp, 401, "sign-in-refused")
+						s.wantUntouched(resp)
+						dump, err := httputil.DumpResponse(resp, true)
+						if err != nil {
+							t.Fatal(err)
+						}
+						if first == "" {
+							first = string(dump)
+						}
+						if string(dump) != first {
+							t.Errorf("%s: got\n%s\nwant, as for a wrong password,\n%s", body, dump, first)
+						}
+						if strings.Contains(string(dump), "ada") || strings.Contains(string(dump), "nobody") {
+							t.Errorf("got something of the request in\n%s", dump)
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestARefusalWaitsForNobodyWhoLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		s.want(s.postJSON("/login", right), 200)
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		began := time.Now()
+		s.want(s.do(newRequest("POST", "/login", wrong, jsonType).WithContext(ctx)), 401)
+		if took := time.Since(began); took != 100*time.Millisecond {
+			t.Errorf("got an end after %v, want when the client left", took)
+		}
+	})
+}
+
+func TestAWrongSecretIsNoWrongPassword(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, func(c *setup) { c.auth.Secret = "secret-test-of-another-project" })
+		s.LockThreshold = -1
+		for i := range 60 {
+			body := []string{wrong, right}[i%2]
+			resp := s.postJSON("/login", body)
+			s.wantProblem(resp, 503, "unavailable")
+			s.wantUntouched(resp)
+			time.Sleep(999 * time.Millisecond)
+		}
+		s.wantCalls(pathPassword, 60)
+		s.wantCalls(pathPolicy, 1)
+		s.wantErrors(1)
+		time.Sleep(time.Second)
+		s.want(s.postJSON("/login", right), 503)
+		s.wantCalls(pathPolicy, 2)
+		s.wantErrors(2)
+	})
+}
+
+func TestTheSecretIsTrustedAfterOneGoodAnswer(t *testing.T) {
+	rows := []struct {
+		name string
+		do   func(*stage, stytchtest.Session)
+	}{
+		{"to a sign-in", func(s *stage, _ stytchtest.Session) { s.want(s.postJSON("/login", right), 200) }},
+		{"about a token", func(s *stage, session stytchtest.Session) {
+			s.want(s.other().get("/me", "Authorization: Bearer "+session.Token), 200)
+		}},
+		{"about a token that is none", func(s *stage, _ stytchtest.Session) {
+			s.want(s.other().get("/me", "Authorization: Bearer abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH"), 401)
+		}},
+		{"about a user", func(s *stage, session stytchtest.Session) {
+			s.want(s.other().get("/me", "Authorization: Bearer "+session.JWT), 200)
+		}},
+		{"to a revocation", func(s *stage, session stytchtest.Session) {
+			if err := s.auth.Revoke(s.t.Context(), session.ID); err != nil {
+				s.t.Error(err)
+			}
+		}},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t)
+				session := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
+				no := stytchtest.Weather{Status: 401, ErrorType: "unauthorized_credentials"}
+				s.SetWeather("", no)
+				s.want(s.postJSON("/login", wrong), 503)
+				s.SetWeather("", stytchtest.Weather{})
+				row.do(s, session)
+				s.SetWeather(pathPolicy, no)
+				s.wantProblem(s.postJSON("/login", wrong), 401, "sign-in-refused")
+				s.wantCalls(pathPolicy, 1)
+			})
+		})
+	}
+}
+
+func TestThePolicyDecidesOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		s.LockThreshold = -1
+		s.SetWeather(pathPolicy, stytchtest.Weather{Delay: 200 * time.Millisecond})
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() { s.wantProblem(s.other().postJSON("/login", wrong), 401, "sign-in-refused") })
+		}
+		wg.Wait()
+		s.want(s.postJSON("/login", wrong), 401)
+		s.wantCalls(pathPolicy, 1)
+		s.wantErrors(0)
+	})
+}
+
+func TestThePolicyCannotBeAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		s.SetWeather(pathPolicy, stytchtest.Weather{Status: 500})
+		s.wantProblem(s.postJSON("/login", wrong), 503, "unavailable")
+		s.SetWeather(pathPolicy, stytchtest.Weather{})
+		s.want(s.postJSON("/login", wrong), 503) // not asked again yet
+		s.wantErrors(0)
+		time.Sleep(time.Minute)
+		s.wantProblem(s.postJSON("/login", wrong), 401, "sign-in-refused")
+	})
+}
+
+func TestAClientThatLeavesDecidesNothingForOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		s.SetWeather(pathPolicy, stytchtest.Weather{Delay: time.Second})
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		s.want(s.do(newRequest("POST", "/login", wrong, jsonType).WithContext(ctx)), 503)
+		time.Sleep(5 * time.Second)
+		s.wantProblem(s.other().postJSON("/login", wrong), 401, "sign-in-refused")
+	})
+}
+
+// asForm gives the form of a JSON body of this file.
+func asForm(body string) string {
+	return strings.NewReplacer(`{"email":"`, "email=", `","password":"`, "&password=", `"}`, "", "@", "%40", " ", "+").Replace(body)
+}

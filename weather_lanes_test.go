@@ -1,0 +1,287 @@
+package sessionauth_test
+
+import (
+	"net/http"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/stytch"
+	"github.com/sessionauth/sessionauth/stytchtest"
+)
+
+func adasSignIn(password string) stytch.AuthenticatePasswordParams {
+	return stytch.AuthenticatePasswordParams{Email: "ada@example.com", Password: password, SessionDuration: time.Hour}
+}
+
+// strangers sends so many invented tokens at once and counts what became of
+// them.
+func (s *stage) strangers(n, from int) map[int]int {
+	statuses := map[int]int{}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			resp := s.get(bearer(inventedToken + strconv.Itoa(from+i)))
+			mu.Lock()
+			defer mu.Unlock()
+			statuses[resp.StatusCode]++
+		})
+	}
+	wg.Wait()
+	return statuses
+}
+
+func TestStrangersHaveALaneOfTheirOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, sessionOnly, func(c *sessionauth.Config) { c.MaxInFlight = 16 })
+		s.want(s.get(bearer(s.session.JWT)), 200)
+		jwts := s.oldJWTs()
+		s.expire()
+		s.SetWeather(pathAuthenticate, stytchtest.Weather{Delay: time.Second})
+
+		// crowd sends strangers, and then signed-in users, who find room.
+		crowd := func(from, room int, jwts []string) {
+			t.Helper()
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				got := s.strangers(100, from)
+				if got[401] != room || got[503] != 100-room {
+					t.Errorf("got %v, want %d times 401 and the others 503", got, room)
+				}
+			})
+			synctest.Wait()
+			for _, jwt := range jwts {
+				wg.Go(func() { s.want(s.get(bearer(jwt)), 200) })
+			}
+			wg.Wait()
+		}
+		crowd(0, 8, jwts[:8]) // half of 16
+		time.Sleep(2 * time.Second)
+
+		s.SetWeather(pathAuthenticate, stytchtest.Weather{})
+		for i := range 101 {
+			s.want(s.get(bearer(inventedToken+strconv.Itoa(1000+i))), 401)
+		}
+		s.SetWeather(pathAuthenticate, stytchtest.Weather{Delay: time.Second})
+		crowd(2000, 2, jwts[8:22]) // an eighth
+		time.Sleep(2 * time.Second)
+		crowd(3000, 8, jwts[22:30])
+		s.wantIdle()
+	})
+}
+
+func TestA429QuietsItsLaneOnly(t *testing.T) {
+	rows := []struct {
+		name         string
+		shut, others func(s *stage, i int) string
+	}{
+		{"strangers", breakerKinds[1].field, breakerKinds[0].field},
+		{"signed-in users", breakerKinds[0].field, breakerKinds[1].field},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t, sessionOnly)
+				s.sessions()
+				s.want(s.get(bearer(s.session.JWT)), 200)
+				s.expire()
+				s.SetWeather(pathAuthenticate, tooMany("7"))
+				s.wantRetry(s.get(row.shut(s, 0)), "7")
+				s.SetWeather(pathAuthenticate, stytchtest.Weather{})
+				calls := s.Calls(pathAuthenticate)
+				time.Sleep(2500 * time.Millisecond)
+				s.wantRetry(s.get(row.shut(s, 1)), "5")
+				s.wantCalls(pathAuthenticate, calls)
+				s.want(s.get(row.others(s, 10)), 200)
+				time.Sleep(4500*time.Millisecond - 1)
+				s.wantRetry(s.get(row.shut(s, 1)), "1")
+				s.wantCalls(pathAuthenticate, calls+1)
+				time.Sleep(1)
+				s.want(s.get(row.shut(s, 1)), 200)
+			})
+		})
+	}
+}
+
+func TestWhatIsSafeIsAskedTwice(t *testing.T) {
+	extends := func(c *sessionauth.Config) { c.SessionDuration = time.Hour }
+	rows := []struct {
+		name   string
+		w      stytchtest.Weather
+		change func(*sessionauth.Config)
+		calls  int
+	}{
+		{"502", status(502), sessionOnly, 2},
+		{"503", status(503), sessionOnly, 2},
+		{"504", status(504), sessionOnly, 2},
+		{"connection refused", stytchtest.Refuse(), sessionOnly, 2},
+		{"500", status(500), sessionOnly, 1},
+		{"501", status(501), sessionOnly, 1},
+		{"429", tooMany("1"), sessionOnly, 1},
+		{"404", status(404), sessionOnly, 1},
+		{"no time left", stytchtest.Hang(), sessionOnly, 1},
+		{"an answer that had begun", stytchtest.Reset(), sessionOnly, 1},
+		{"503, and SessionDuration set", status(503), extends, 1},
+		{"connection refused, and SessionDuration set", stytchtest.Refuse(), extends, 1},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t, row.change)
+				s.SetWeather(pathAuthenticate, row.w)
+				s.want(s.get(bearer(s.session.Token)), 503)
+				s.wantCalls(pathAuthenticate, row.calls)
+			})
+		})
+	}
+	t.Run("the second answer counts", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStage(t)
+			for _, ask := range asking {
+				ask.prepare(s)
+				s.SetWeather(ask.path, status(503).For(1))
+				before := s.Calls(ask.path)
+				s.want(s.get(ask.field(s)), 200)
+				s.wantCalls(ask.path, before+2)
+				s.auth.Forget(s.session.ID, s.session.UserID)
+				s.session = s.StartSession(s.session.UserID, stytchtest.SessionOptions{})
+			}
+		})
+	})
+	t.Run("never a sign-in, never a revocation", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStage(t)
+			s.SetWeather("", status(503))
+			if _, err := s.auth.SignIn(t.Context(), adasSignIn(adasPassword)); err == nil {
+				t.Error("got a sign-in, want ErrUnavailable")
+			}
+			if err := s.auth.Revoke(t.Context(), s.session.ID); err == nil {
+				t.Error("got no error, want ErrUnavailable")
+			}
+			s.wantCalls("/v1/passwords/authenticate", 1)
+			s.wantCalls(pathRevoke, 1)
+		})
+	})
+}
+
+func TestStaleIfErrorHasItsEnd(t *testing.T) {
+	const ttl, stale = time.Minute, 10 * time.Minute
+	down := func(s *stage) { s.SetWeather("", status(500)) }
+	up := func(s *stage) { s.SetWeather("", stytchtest.Weather{}) }
+	rows := []struct {
+		name   string
+		length time.Duration // of the session
+		do     func(s *stage)
+	}{
+		{"CacheTTL and StaleIfError", time.Hour, func(s *stage) {
+			down(s)
+			time.Sleep(ttl + stale - time.Millisecond)
+			s.want(s.get(tokenOf(s)), 200)
+			time.Sleep(time.Millisecond)
+			s.want(s.get(tokenOf(s)), 503)
+		}},
+		{"use does not extend it", time.Hour, func(s *stage) {
+			down(s)
+			for range 11*60 - 1 {
+				time.Sleep(time.Second)
+				s.want(s.get(tokenOf(s)), 200)
+			}
+			time.Sleep(time.Second)
+			s.want(s.get(tokenOf(s)), 503)
+		}},
+		{"the session's own end", 5 * time.Minute, func(s *stage) {
+			down(s)
+			time.Sleep(5*time.Minute - time.Millisecond)
+			s.want(s.get(tokenOf(s)), 200)
+			time.Sleep(time.Millisecond)
+			if resp := s.get(tokenOf(s)); resp.StatusCode == 200 {
+				s.t.Error("got a session that has ended")
+			}
+		}},
+		{"revoked here while Stytch is down", time.Hour, func(s *stage) {
+			down(s)
+			time.Sleep(2 * ttl)
+			s.want(s.get(tokenOf(s)), 200)
+			_ = s.auth.Revoke(s.t.Context(), s.session.ID)
+			if resp := s.get(tokenOf(s)); resp.StatusCode == 200 {
+				s.t.Error("got a session that was revoked here")
+			}
+		}},
+		{"signed out here by its JWT", time.Hour, func(s *stage) {
+			down(s)
+			time.Sleep(2 * ttl)
+			_ = s.auth.SignOut(s.t.Context(), sessionauth.Credential{JWT: s.session.JWT})
+			if resp := s.get(tokenOf(s)); resp.StatusCode == 200 {
+				s.t.Error("got a session that was signed out here")
+			}
+		}},
+		{"signed out here by its token", time.Hour, func(s *stage) {
+			down(s)
+			time.Sleep(2 * ttl)
+			_ = s.auth.SignOut(s.t.Context(), sessionauth.Credential{Token: s.session.Token})
+			s.want(s.get(tokenOf(s)), 401)
+		}},
+		{"Stytch has said no since", time.Hour, func(s *stage) {
+			s.RevokeSession(s.session.ID)
+			time.Sleep(ttl)
+			s.want(s.get(tokenOf(s)), 401)
+			down(s)
+			s.want(s.get(tokenOf(s)), 401) // remembered
+			time.Sleep(10 * time.Second)
+			if resp := s.get(tokenOf(s)); resp.StatusCode == 200 {
+				s.t.Error("got a session through that Stytch has said is none")
+			}
+		}},
+		{"Stytch has said no to its old JWT since", time.Hour, func(s *stage) {
+			s.RevokeSession(s.session.ID)
+			time.Sleep(6 * time.Minute)
+			s.want(s.get(jwtOf(s)), 401)
+			down(s)
+			if resp := s.get(tokenOf(s)); resp.StatusCode == 200 {
+				s.t.Error("got a session through that Stytch has said is none")
+			}
+		}},
+		{"a no that is none of Stytch's ends nothing", time.Hour, func(s *stage) {
+			time.Sleep(ttl)
+			for _, w := range []stytchtest.Weather{status(404), stytchtest.HTML(404), tooMany("1"), stytchtest.OtherUser(), refusedAs(401, "unauthorized_credentials")} {
+				s.SetWeather(pathAuthenticate, w)
+				s.want(s.get(tokenOf(s)), 200)
+				s.SetWeather(pathAuthenticate, stytchtest.Weather{})
+				time.Sleep(time.Second)
+			}
+			up(s)
+		}},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t, staleFor(stale))
+				s.session = s.signIn(stytchtest.SessionOptions{Duration: row.length})
+				s.want(s.get(bearer(s.session.JWT)), 200) // the key set, and the user
+				s.want(s.get(tokenOf(s)), 200)
+				row.do(s)
+				s.wantIdle()
+			})
+		})
+	}
+}
+
+// A user whom Stytch has said is gone does not come back in an outage.
+func TestStaleIfErrorBringsNoDeletedUserBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, staleFor(time.Hour))
+		s.want(s.get(bearer(s.session.JWT)), 200)
+		time.Sleep(time.Minute)
+		s.SetWeather(pathUser, refusedAs(404, "user_not_found"))
+		s.want(s.get(bearer(s.session.JWT)), 401)
+		s.SetWeather(pathUser, status(500))
+		time.Sleep(10 * time.Second)
+		if resp := s.get(bearer(s.session.JWT)); resp.StatusCode == http.StatusOK {
+			t.Error("got a user through whom Stytch has said is gone")
+		}
+	})
+}
