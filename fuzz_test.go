@@ -1,0 +1,96 @@
+package sessionauth_test
+
+import (
+	"errors"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sessionauth/sessionauth"
+)
+
+// What RFC 6750, section 2.1, allows, said once more in other words.
+var (
+	bearerValue  = regexp.MustCompile(`^[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9\-._~+/]+=*)$`)
+	beginsBearer = regexp.MustCompile(`^[Bb][Ee][Aa][Rr][Ee][Rr]`)
+)
+
+func FuzzAuthorization(f *testing.F) {
+	for _, seed := range []string{
+		"", "Bearer", "Bearer ", "Bearer a", "bearer a.b.c", "BEARER  a=", "Bearer a, Bearer b", "Bearer\ta", "Beaſer a",
+		"Basic dXNlcjpwYXNz", "Token x", "a.b.c", `Bearer "a"`, "Bearer Bearer a", "Bearer a==", "Bearer =", "Bearera b", " Bearer a",
+	} {
+		f.Add(seed, false)
+	}
+	f.Add("Bearer a", true)
+	f.Fuzz(func(t *testing.T, value string, twice bool) {
+		r := &http.Request{Header: http.Header{"Authorization": {value}}}
+		if twice {
+			r.Header.Add("Authorization", value)
+		}
+		got, err := sessionauth.FromBearer(r)
+		parts := bearerValue.FindStringSubmatch(value)
+		switch {
+		case twice:
+			if !errors.Is(err, sessionauth.ErrInvalidRequest) {
+				t.Fatalf("%q twice: got %v, want %v", value, err, sessionauth.ErrInvalidRequest)
+			}
+		case parts != nil:
+			want := sessionauth.Credential{Token: parts[1], Header: true}
+			if strings.Count(parts[1], ".") == 2 {
+				want = sessionauth.Credential{JWT: parts[1], Header: true}
+			}
+			if err != nil || got.Token != want.Token || got.JWT != want.JWT || !got.Header {
+				t.Fatalf("%q: got %q, %q, header %v, %v", value, got.Token, got.JWT, got.Header, err)
+			}
+		default:
+			want := sessionauth.ErrNoCredential
+			if value != "" && (!strings.Contains(value, " ") || beginsBearer.MatchString(value)) {
+				want = sessionauth.ErrInvalidRequest
+			}
+			if !errors.Is(err, want) || got.Token+got.JWT != "" {
+				t.Fatalf("%q: got %v, want %v", value, err, want)
+			}
+		}
+	})
+}
+
+func FuzzCookies(f *testing.F) {
+	for _, seed := range []string{
+		"", "s=a", "j=b", "s=a; j=b", "s=a; s=a", "s=a; s=c", "j=a; j=b; s=c", "s=; s=a", `s="a"`, "S=a", "$s=a", "s=a;;; j=b", "s=1; s=2; s=3; s=4; s=5",
+	} {
+		f.Add(seed)
+	}
+	extract := sessionauth.FromCookies("s", "j")
+	f.Fuzz(func(t *testing.T, field string) {
+		r := &http.Request{Header: http.Header{"Cookie": {field}}}
+		values := map[string][]string{} // the different ones, without empty ones
+		for _, c := range r.Cookies() {
+			if c.Value != "" && !slices.Contains(values[c.Name], c.Value) {
+				values[c.Name] = append(values[c.Name], c.Value)
+			}
+		}
+		tokens, jwts := values["s"], values["j"]
+		got, err := extract(r)
+		switch n := len(tokens) + len(jwts); {
+		case n == 0:
+			if !errors.Is(err, sessionauth.ErrNoCredential) {
+				t.Fatalf("%q: got %v, want none", field, err)
+			}
+		case len(tokens) <= 1 && len(jwts) <= 1:
+			if err != nil || got.Header || got.Token != strings.Join(tokens, "") || got.JWT != strings.Join(jwts, "") {
+				t.Fatalf("%q: got %q, %q, %v, want %q, %q", field, got.Token, got.JWT, err, tokens, jwts)
+			}
+		case n > 4:
+			if !errors.Is(err, sessionauth.ErrInvalidRequest) {
+				t.Fatalf("%q: got %v, want %v", field, err, sessionauth.ErrInvalidRequest)
+			}
+		default: // candidates: none of them is the first
+			if err != nil || got.Token+got.JWT != "" {
+				t.Fatalf("%q: got %q, %q, %v, want candidates", field, got.Token, got.JWT, err)
+			}
+		}
+	})
+}
