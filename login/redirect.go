@@ -55,7 +55,7 @@ func ReturnTo(r *http.Request) string { return localPath(r.URL.Query().Get("retu
 // tabs and line breaks, and take what follows two slashes for a host (RFC 9700,
 // section 4.11).
 func localPath(s string) string {
-	if !strings.HasPrefix(s, "/") || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }) {
+	if !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }) {
 		return "/"
 	}
 	u, err := url.Parse(s)

@@ -85,7 +85,8 @@ func zip(text string) []byte {
 	return b.Bytes()
 }
 
-// A repeated gives a text again and again: times times, or for ever if negative.
+// A repeated gives a text again and again: times times, or, if that is negative,
+// for longer than anybody reads.
 type repeated struct {
 	text      []byte
 	at, times int
@@ -94,7 +95,8 @@ type repeated struct {
 // Read implements io.Reader.
 func (r *repeated) Read(p []byte) (int, error) {
 	if r.at == len(r.text) {
-		r.at, r.times = 0, max(r.times-1, -1)
+		r.at = 0
+		r.times--
 	}
 	if r.times == 0 {
 		return 0, io.EOF

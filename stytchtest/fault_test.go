@@ -59,8 +59,17 @@ func everyWay(t *testing.T, f func(*testing.T, *stytchtest.Server, *http.Client,
 	})
 }
 
-func TestEveryFaultLooksTheSameEveryWay(t *testing.T) {
-	const anyStatus = 0
+// A faultRow is what a caller of sessions/authenticate sees of a fault.
+type faultRow struct {
+	name    string
+	weather stytchtest.Weather
+	status  int // anyStatus if there may be none
+	want    func(result) bool
+}
+
+const anyStatus = 0
+
+func faults() []faultRow {
 	refused := func(r result) bool { return r.err != nil && r.Response == nil }
 	ends := func(body string, err error) func(result) bool {
 		return func(r result) bool { return errors.Is(r.err, err) && strings.HasPrefix(r.body, body) }
@@ -68,12 +77,7 @@ func TestEveryFaultLooksTheSameEveryWay(t *testing.T) {
 	halfOf := func(body string) bool {
 		return strings.HasPrefix(body, `{"request_id":"`) && !json.Valid([]byte(body)) && len(body) > 100
 	}
-	for _, tt := range []struct {
-		name    string
-		weather stytchtest.Weather
-		status  int
-		want    func(result) bool
-	}{
+	return []faultRow{
 		{"a page instead of JSON", stytchtest.HTML(502), 502, func(r result) bool {
 			return r.Header.Get("Content-Type") == "text/html; charset=utf-8" && strings.Contains(r.body, "<h1>502 Bad Gateway</h1>")
 		}},
@@ -113,7 +117,11 @@ func TestEveryFaultLooksTheSameEveryWay(t *testing.T) {
 		{"every name twice", stytchtest.RepeatedNames(), 200, func(r result) bool {
 			return json.Valid([]byte(r.body)) && strings.Count(r.body, `"session_token":`) == 2 && strings.Count(r.body, `"user":`) == 2
 		}},
-	} {
+	}
+}
+
+func TestEveryFaultLooksTheSameEveryWay(t *testing.T) {
+	for _, tt := range faults() {
 		t.Run(tt.name, func(t *testing.T) {
 			everyWay(t, func(t *testing.T, srv *stytchtest.Server, c *http.Client, session stytchtest.Session) {
 				c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

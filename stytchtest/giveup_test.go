@@ -98,6 +98,20 @@ func TestClosingABodyEndsReadingIt(t *testing.T) {
 	})
 }
 
+func TestTheHeaderComesBeforeATrickle(t *testing.T) {
+	everyWay(t, func(t *testing.T, srv *stytchtest.Server, c *http.Client, _ stytchtest.Session) {
+		srv.SetWeather(policyPath, stytchtest.Trickle(time.Hour))
+		resp, err := c.Do(newRequest(t, srv, "GET", policyPath, ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("got %d, want 200 and JSON", resp.StatusCode)
+		}
+	})
+}
+
 func TestAnAnswerThatIsThereOutlivesItsCall(t *testing.T) {
 	srv := stytchtest.NewServer()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -259,6 +259,17 @@ func TestWhatIsCheckedBeforeAnyEndpoint(t *testing.T) {
 	}
 }
 
+func TestWhatIsNoPathIsAnsweredInJSONToo(t *testing.T) {
+	srv := stytchtest.NewServer()
+	r := newRequest(t, srv, "GET", "/", "")
+	r.RequestURI, r.URL.Path = "*", "*"
+	rec := httptest.NewRecorder()
+	srv.ServeHTTP(rec, r)
+	if rec.Code != 404 || !strings.Contains(rec.Body.String(), `"route_not_found"`) {
+		t.Errorf("got %d %s, want a 404", rec.Code, rec.Body)
+	}
+}
+
 func TestCallsAreCountedByPatternWhateverTheirAnswer(t *testing.T) {
 	srv, user, session := world(t)
 	post(t, srv, "/v1/sessions/authenticate", `{"session_token":"`+session.Token+`"}`)
