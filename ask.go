@@ -2,7 +2,6 @@ package sessionauth
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/sessionauth/sessionauth/internal/deadline"
@@ -14,25 +13,41 @@ import (
 type question struct {
 	token, jwt string // one of the two
 	key        digest // of what is sent
+	flight     digest // what simultaneous calls are shared by
 	known      bool   // a JWT with a good signature, or a token seen alive: no stranger's
 	generation uint64 // of the caches when it arose
 
-	// old is the JWT that is to be replaced, and oldKey its digest; nil if a
-	// token came alone.
+	// old is the JWT that is to be replaced, nil if a token came alone, and
+	// oldKey what the answer about it is known by.
 	old    *sessionjwt.Token
 	oldKey digest
+}
+
+// replacing says that the answer is to replace an old JWT. It serves every old
+// JWT of the session, or their owner could make a call with each: but for
+// another kind of token, which Stytch must judge by itself.
+func (q question) replacing(t *sessionjwt.Token, key digest) question {
+	q.old, q.oldKey = t, key
+	if !t.Foreign {
+		q.oldKey = digestOf("session:" + t.Session.ID)
+	}
+	if q.jwt != "" {
+		q.flight = q.oldKey
+	}
+	return q
 }
 
 func (a *Authenticator) byToken(token string) question {
 	key := digestOf(token)
 	// What was alive once is kept past its end, for this.
 	_, seen := a.caches.tokens.get(key)
-	return question{token: token, key: key, known: seen, generation: a.caches.generation()}
+	return question{token: token, key: key, flight: key, known: seen, generation: a.caches.generation()}
 }
 
 // byJWT is for JWTs with a good signature only.
 func (a *Authenticator) byJWT(jwt string) question {
-	return question{jwt: jwt, key: digestOf(jwt), known: true, generation: a.caches.generation()}
+	key := digestOf(jwt)
+	return question{jwt: jwt, key: key, flight: key, known: true, generation: a.caches.generation()}
 }
 
 // route picks the lane. A check that extends the session is not repeated.
@@ -91,7 +106,7 @@ func (a *Authenticator) askStytch(ctx context.Context, q question) (*entry, erro
 		kind = "refresh" // whose answer must bring a new JWT
 	}
 	r := q.route(p.SessionDuration > 0)
-	e, err := share(ctx, a.upstream, r, flightKey(kind, q.key, q.generation), func(ctx context.Context) (*entry, error) {
+	e, err := share(ctx, a.upstream, r, flightKey(kind, q.flight, q.generation), func(ctx context.Context) (*entry, error) {
 		// Another call may have ended since we looked.
 		if e, ok := a.recall(q); ok {
 			return e, nil
@@ -102,6 +117,8 @@ func (a *Authenticator) askStytch(ctx context.Context, q question) (*entry, erro
 		}
 		answer, err := a.client.AuthenticateSession(ctx, p)
 		if isNo(err) {
+			// What it said before holds no longer, not even in an outage.
+			a.caches.tokens.remove(q.key)
 			a.caches.rejection(q.key, time.Now())
 		}
 		if err != nil {
@@ -175,7 +192,7 @@ func flightKey(kind string, key digest, generation uint64) string {
 // stale gives what Stytch last said of a token, if err says that it cannot be
 // asked now and StaleIfError allows.
 func (a *Authenticator) stale(key digest, err error) (*entry, error) {
-	if a.caches.stale == 0 || !errors.Is(err, ErrUnavailable) {
+	if a.caches.stale == 0 || !isOutage(err) {
 		return nil, err
 	}
 	now := time.Now()
@@ -209,6 +226,7 @@ func (a *Authenticator) user(ctx context.Context, id string) (*userEntry, error)
 		}
 		user, err := a.client.User(ctx, id)
 		if isNoUser(err) {
+			a.caches.users.remove(key)
 			a.caches.rejection(key, time.Now())
 		}
 		if err != nil {
@@ -226,7 +244,7 @@ func (a *Authenticator) user(ctx context.Context, id string) (*userEntry, error)
 		return u, nil
 	}
 	err = a.upstream.unavailable(err)
-	if errors.Is(err, ErrUnavailable) && ok && !kept.staleEnd.Passed(time.Now()) {
+	if ok && isOutage(err) && !kept.staleEnd.Passed(time.Now()) {
 		return kept, nil
 	}
 	return nil, err

@@ -20,7 +20,9 @@ const (
 // fail at once instead of after Timeout, and Stytch is left to recover.
 type breaker struct {
 	circuit *gobreaker.CircuitBreaker[struct{}]
-	opened  atomic.Int64 // Unix nanoseconds; zero while it is not open
+	opened  atomic.Int64                    // Unix nanoseconds; zero while it is not open
+	news    atomic.Pointer[gobreaker.State] // a change that is to be logged
+	log     func(gobreaker.State)
 }
 
 func newBreaker(r route, open *atomic.Int64, logger func() *slog.Logger) *breaker {
@@ -31,7 +33,7 @@ func newBreaker(r route, open *atomic.Int64, logger func() *slog.Logger) *breake
 		ReadyToTrip:  func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= breakAfter },
 		IsSuccessful: func(err error) bool { return !isFault(err) },
 		IsExcluded:   func(err error) bool { return errors.Is(err, ErrUnavailable) }, // canceled: it says nothing
-		OnStateChange: func(name string, from, to gobreaker.State) {
+		OnStateChange: func(_ string, from, to gobreaker.State) {
 			// Half open is still open for all but one call.
 			switch {
 			case to == gobreaker.StateOpen:
@@ -44,16 +46,22 @@ func newBreaker(r route, open *atomic.Int64, logger func() *slog.Logger) *breake
 			} else if to == gobreaker.StateClosed {
 				open.Add(-1)
 			}
-			defer func() { _ = recover() }() // the Logger's own
-			logger().Warn("sessionauth: circuit breaker", "endpoint", name, "state", to.String())
+			b.news.Store(&to) // logged later: gobreaker holds its lock now
 		},
 	})
+	b.log = func(s gobreaker.State) {
+		defer func() { _ = recover() }() // the Logger's own
+		logger().Warn("sessionauth: circuit breaker", "endpoint", r.name, "state", s.String())
+	}
 	return b
 }
 
 // do makes a call unless the breaker is open.
 func (b *breaker) do(call func() error) error {
 	_, err := b.circuit.Execute(func() (struct{}, error) { return struct{}{}, call() })
+	if s := b.news.Swap(nil); s != nil {
+		b.log(*s)
+	}
 	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
 		return &Error{Kind: ErrUnavailable, Reason: ReasonBreakerOpen, RetryAfter: b.retryAfter()}
 	}

@@ -150,11 +150,13 @@ func (c *caches) keep(generation uint64, add func()) {
 	}
 }
 
-// forget drops everything about these sessions and users.
+// forget drops everything about these sessions and users. What began before is
+// not kept any more once the count has changed, so the lock, which every miss
+// needs, is not held while looking for what to drop.
 func (c *caches) forget(ids map[string]bool) {
 	c.forgetMu.Lock()
-	defer c.forgetMu.Unlock()
 	c.forgets++
+	c.forgetMu.Unlock()
 	matches := func(e *entry) bool { return ids[e.session.ID] || ids[e.session.UserID] }
 	c.jwts.removeIf(matches)
 	c.tokens.removeIf(matches)

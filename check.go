@@ -129,13 +129,20 @@ func (a *Authenticator) recheck(ctx context.Context, d *decided) (*entry, error)
 	generation := a.caches.generation()
 	// Requests of one session may bring different credentials: the answer to
 	// one is not the answer to the other.
-	flight := flightKey("recheck"+d.entry.session.ID, digestOf(params.SessionToken+params.SessionJWT), generation)
+	sent := digestOf(params.SessionToken + params.SessionJWT)
+	if a.caches.isRejected(sent, time.Now()) {
+		return nil, errRejected
+	}
+	flight := flightKey("recheck"+d.entry.session.ID, sent, generation)
 	e, err := share(ctx, a.upstream, askKnown, flight, func(ctx context.Context) (*entry, error) {
 		if e, ok := recall(); ok {
 			return e, nil
 		}
 		asked := time.Now()
 		answer, err := a.client.AuthenticateSession(ctx, params)
+		if isNo(err) {
+			a.caches.rejection(sent, time.Now())
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -161,6 +161,14 @@ func (c *Config) check() error {
 			return fmt.Errorf("SessionDuration %w", err)
 		}
 	}
+	for _, d := range []struct {
+		field string
+		value time.Duration
+	}{{"CacheTTL", c.CacheTTL}, {"StaleIfError", c.StaleIfError}, {"MaxTokenAge", c.MaxTokenAge}, {"PolicyMaxAge", c.PolicyMaxAge}, {"Timeout", c.Timeout}} {
+		if d.value > 24*time.Hour {
+			return errors.New(d.field + " is more than 24 hours")
+		}
+	}
 	if c.CacheSize < 0 {
 		return errors.New("CacheSize is negative")
 	}

@@ -225,10 +225,10 @@ func TestARejectedJWTDeniesItsSession(t *testing.T) {
 	rows := []struct {
 		name  string
 		field func(*stage) string
-		after int // what a fresh JWT of the session is answered with
+		calls int
 	}{
-		{"asked by the JWT", func(s *stage) string { return jwtCookie(s.session.JWT) }, 401},
-		{"asked by the token, which may be of another", func(s *stage) string { return bothCookies(s.session.Token, s.session.JWT) }, 200},
+		{"asked by the JWT", func(s *stage) string { return jwtCookie(s.session.JWT) }, 1},
+		{"asked by the token, which may be of another, and then by the JWT", func(s *stage) string { return bothCookies(s.session.Token, s.session.JWT) }, 2},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -237,8 +237,8 @@ func TestARejectedJWTDeniesItsSession(t *testing.T) {
 				s.expire()
 				s.RevokeSession(s.session.ID)
 				s.want(s.get(row.field(s)), 401)
-				s.want(s.get(bearer(s.JWT(s.session.ID))), row.after)
-				s.wantCalls(pathAuthenticate, 1)
+				s.want(s.get(bearer(s.JWT(s.session.ID))), 401) // fresh, and of the same session
+				s.wantCalls(pathAuthenticate, row.calls)
 			})
 		})
 	}
@@ -332,5 +332,36 @@ func TestAnOpaqueTokenIsAskedOfStytchOnce(t *testing.T) {
 		}
 		s.wantCalls(pathAuthenticate, 2)
 		s.wantThrough(4, s.session.ID)
+	})
+}
+
+func TestAPlantedTokenSignsNobodyOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, writeBack)
+		s.expire()
+		planted := bothCookies(inventedToken, s.session.JWT) // by a sibling domain
+		resp := s.get(planted)
+		s.want(resp, 200)
+		if len(setCookies(resp)) != 1 {
+			t.Errorf("got %v, want the new JWT", setCookies(resp))
+		}
+		s.want(s.get(planted), 200)
+		s.wantCalls(pathAuthenticate, 2) // by the token, then by the JWT
+	})
+}
+
+func TestOldJWTsOfOneSessionShareAnAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		var old []string
+		for range 20 {
+			old = append(old, s.JWT(s.session.ID))
+			time.Sleep(time.Second)
+		}
+		s.expire()
+		for _, jwt := range old {
+			s.want(s.get(bearer(jwt)), 200)
+		}
+		s.wantCalls(pathAuthenticate, 1)
 	})
 }

@@ -25,7 +25,7 @@ type lanes struct {
 
 	mu       sync.Mutex
 	inFlight [laneCount]int
-	quiet    [laneCount]time.Time // after a 429: no call before
+	quiet    map[string]time.Time // by endpoint and lane: after a 429 no call before
 
 	// Rejections of strangers' tokens, counted by the second.
 	second     time.Time
@@ -41,10 +41,11 @@ var errOverloaded = &Error{Kind: ErrUnavailable, Reason: ReasonOverloaded}
 
 // enter takes a place in a lane, or says why there is none. It never waits: a
 // queue of requests behind a slow Stytch would only grow.
-func (l *lanes) enter(which lane, now time.Time) error {
+func (l *lanes) enter(r route, now time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if wait := l.quiet[which].Sub(now); wait > 0 {
+	which := r.lane
+	if wait := l.quiet[r.name].Sub(now); wait > 0 {
 		return &Error{Kind: ErrUnavailable, Reason: ReasonRateLimited, RetryAfter: wait}
 	}
 	others := l.inFlight[strangers] + l.inFlight[signIns]
@@ -61,6 +62,11 @@ func (l *lanes) leave(which lane) {
 	l.inFlight[which]--
 }
 
+// quiets reports whether a 429 stops calls of this kind for a while. Of a sign-in
+// it is about one user; key set and policy are asked for so rarely already that
+// it would only delay the recovery.
+func (r route) quiets() bool { return r.lane != signIns && r != loadKeys && r != loadPolicy }
+
 // share is what strangers may have of the places: half, and an eighth while
 // they try tokens out.
 func (l *lanes) share(now time.Time) int {
@@ -72,7 +78,7 @@ func (l *lanes) share(now time.Time) int {
 }
 
 // learn takes what a call's error says about its lane.
-func (l *lanes) learn(which lane, err error, now time.Time) {
+func (l *lanes) learn(r route, err error, now time.Time) {
 	var se *stytch.Error
 	if !errors.As(err, &se) {
 		return
@@ -80,9 +86,12 @@ func (l *lanes) learn(which lane, err error, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
-	case se.StatusCode == 429 && which != signIns: // of sign-ins it is about one user
-		l.quiet[which] = now.Add(clampRetryAfter(se.RetryAfter))
-	case which == strangers && isNo(err):
+	case se.StatusCode == 429 && r.quiets():
+		if l.quiet == nil {
+			l.quiet = map[string]time.Time{}
+		}
+		l.quiet[r.name] = now.Add(clampRetryAfter(se.RetryAfter))
+	case r.lane == strangers && isNo(err):
 		l.turn(now)
 		l.rejections++
 	}

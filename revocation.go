@@ -22,8 +22,8 @@ type revokedList struct {
 	size    atomic.Int64 // of marks: an empty list costs a request nothing
 	pending atomic.Int64 // unconfirmed marks
 
-	signedOut atomic.Int64 // those of credentials
-	floor     atomic.Int64 // Unix nanoseconds; what was vouched for earlier must be asked of Stytch
+	signedOut atomic.Int64              // those of credentials
+	floor     atomic.Pointer[time.Time] // what was vouched for earlier must be asked of Stytch
 
 	mu    sync.RWMutex
 	marks map[string]mark // by session id, or by digest where the id is unknown
@@ -46,7 +46,7 @@ func (l *revokedList) has(sessionID string, now time.Time) bool {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	m, ok := l.marks[sessionID]
-	return ok && !m.end.Passed(now)
+	return ok && !m.end.PassedByAll(now)
 }
 
 // hasDigest reports whether a credential of an unknown session was signed out.
@@ -56,7 +56,7 @@ func (l *revokedList) hasDigest(k digest, now time.Time) bool { return l.has(str
 // dropped, so that its session may be a revoked one.
 func (l *revokedList) predates(vouchedAt time.Time) bool {
 	floor := l.floor.Load()
-	return floor != 0 && vouchedAt.UnixNano() <= floor
+	return floor != nil && !vouchedAt.After(*floor)
 }
 
 // confirm marks what Stytch says is revoked. It is kept while a JWT or an entry
@@ -76,11 +76,13 @@ func (l *revokedList) deny(sessionID string, now time.Time) {
 const maxSignedOut = 1024
 
 // denyCredential marks a credential whose session is unknown, until Stytch can
-// be asked. There may be no room; then it is refused when Stytch can be asked.
-func (l *revokedList) denyCredential(key digest, credential *Credential, now time.Time) {
-	if l.signedOut.Load() < maxSignedOut {
-		l.set(string(key[:]), mark{end: deadline.In(now, longestSession), credential: credential}, now)
+// be asked. It reports false if there is no room.
+func (l *revokedList) denyCredential(key digest, credential *Credential, now time.Time) bool {
+	if l.signedOut.Load() >= maxSignedOut && !l.hasDigest(key, now) {
+		return false
 	}
+	l.set(string(key[:]), mark{end: deadline.In(now, longestSession), credential: credential}, now)
+	return true
 }
 
 func (l *revokedList) set(key string, m mark, now time.Time) {
@@ -108,7 +110,7 @@ func (l *revokedList) set(key string, m mark, now time.Time) {
 // vouched for before it is asked of Stytch.
 func (l *revokedList) shrink(now time.Time) {
 	for key, m := range l.marks {
-		if m.end.Passed(now) {
+		if m.end.PassedByAll(now) {
 			l.drop(key)
 		}
 	}
@@ -118,7 +120,7 @@ func (l *revokedList) shrink(now time.Time) {
 	for key, m := range l.marks {
 		if m.confirmed {
 			l.drop(key)
-			l.floor.Store(now.UnixNano())
+			l.floor.Store(&now)
 		}
 	}
 }
@@ -145,15 +147,28 @@ func (l *revokedList) drop(key string) {
 	}
 }
 
-// unconfirmed returns some of what Stytch has not confirmed, by key.
-func (l *revokedList) unconfirmed(most int) map[string]*Credential {
+// unconfirmed returns some of what Stytch has not confirmed: session ids, and
+// credentials by key.
+func (l *revokedList) unconfirmed(most int) (sessions []string, credentials map[string]*Credential) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	some := map[string]*Credential{}
+	credentials = map[string]*Credential{}
 	for key, m := range l.marks {
-		if !m.confirmed && len(some) < most {
-			some[key] = m.credential
+		switch {
+		case m.confirmed:
+		case m.credential == nil && len(sessions) < most:
+			sessions = append(sessions, key)
+		case m.credential != nil && len(credentials) < most:
+			credentials[key] = m.credential
 		}
 	}
-	return some
+	return sessions, credentials
+}
+
+// isConfirmed reports whether Stytch has confirmed a revocation.
+func (l *revokedList) isConfirmed(sessionID string, now time.Time) bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	m, ok := l.marks[sessionID]
+	return ok && m.confirmed && !m.end.PassedByAll(now)
 }

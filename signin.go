@@ -18,11 +18,13 @@ import (
 // ErrInvalidSession for an existing session that is none, ErrUnavailable, or
 // that of a parameter that Stytch would refuse. A password is never sent twice.
 func (a *Authenticator) SignIn(ctx context.Context, p stytch.AuthenticatePasswordParams) (*stytch.AuthenticatePasswordResponse, error) {
+	asked, generation := time.Now(), a.caches.generation()
 	answer, err := run(ctx, a.upstream, signIn, func(ctx context.Context) (*stytch.AuthenticatePasswordResponse, error) {
 		return a.client.AuthenticatePassword(ctx, p)
 	})
 	if err == nil {
 		a.upstream.trusted.Store(true)
+		a.keepUser(&answer.User, generation, asked) // newer than what is cached
 		return answer, nil
 	}
 	if isNo(err) && p.SessionToken == "" && p.SessionJWT == "" {
@@ -75,6 +77,9 @@ func (a *Authenticator) checkProject(ctx context.Context) error {
 	_, err := share(ctx, a.upstream, loadPolicy, "policy", a.client.Policy)
 	if err != nil {
 		err = a.upstream.unavailable(err)
+	}
+	if ctx.Err() != nil {
+		return err // who left learnt nothing
 	}
 	a.projectMu.Lock()
 	defer a.projectMu.Unlock()

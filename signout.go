@@ -19,8 +19,12 @@ func (a *Authenticator) Revoke(ctx context.Context, sessionID string) error {
 	if sessionID == "" {
 		return errors.New("sessionauth: Revoke: the session id is empty")
 	}
-	a.revoked.deny(sessionID, time.Now())
-	a.caches.forget(map[string]bool{sessionID: true})
+	// What is cached may stay: the list is looked at on every hit.
+	now := time.Now()
+	if a.revoked.isConfirmed(sessionID, now) {
+		return nil
+	}
+	a.revoked.deny(sessionID, now)
 	return a.revokeAtStytch(ctx, sessionID)
 }
 
@@ -44,6 +48,8 @@ func (a *Authenticator) revokeAtStytch(ctx context.Context, sessionID string) er
 // expired JWT, if its signature is good. A credential that is refused has
 // nothing to revoke; that is no error. ErrUnavailable says that Stytch could not
 // be asked: the credential is refused here, and later calls to Stytch try again.
+// With ReasonOverloaded it is not: there was no room to remember a token that
+// was never seen here, and the caller has to try again.
 func (a *Authenticator) SignOut(ctx context.Context, cred Credential) error {
 	if cred.isEmpty() {
 		return ErrNoCredential
@@ -72,7 +78,10 @@ func (a *Authenticator) signOutOne(ctx context.Context, cred Credential) error {
 		return nil
 	}
 	key := digestOf(cred.Token + cred.JWT) // one of the two
-	a.revoked.denyCredential(key, &cred, time.Now())
+	// A shut lane is no outage: strangers shut it, with tokens they invent.
+	if isLaneShut(err) && !isOutage(err) || !a.revoked.denyCredential(key, &cred, time.Now()) {
+		return errOverloaded
+	}
 	return err
 }
 
@@ -115,25 +124,20 @@ func (a *Authenticator) retryRevocations() {
 	}
 	now := time.Now().UnixNano()
 	last := a.lastRetry.Load()
-	if now-last < int64(time.Second) || !a.lastRetry.CompareAndSwap(last, now) {
+	if since := now - last; 0 <= since && since < int64(time.Second) || !a.lastRetry.CompareAndSwap(last, now) {
 		return
 	}
 	go func() {
-		for key, credential := range a.revoked.unconfirmed(8) {
-			if a.retryRevocation(context.Background(), key, credential) != nil {
+		sessions, credentials := a.revoked.unconfirmed(8)
+		for _, id := range sessions {
+			if a.revokeAtStytch(context.Background(), id) != nil {
 				return
 			}
 		}
+		for key, cred := range credentials { // one that fails says nothing of the others
+			if a.signOutOne(context.Background(), *cred) == nil {
+				a.revoked.remove(key) // the session's own mark says it all
+			}
+		}
 	}()
-}
-
-func (a *Authenticator) retryRevocation(ctx context.Context, key string, cred *Credential) error {
-	if cred == nil {
-		return a.revokeAtStytch(ctx, key)
-	}
-	if err := a.signOutOne(ctx, *cred); err != nil {
-		return err
-	}
-	a.revoked.remove(key) // the session's own mark says it all
-	return nil
 }

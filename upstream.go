@@ -111,7 +111,7 @@ func canceled(cause error) error {
 // run makes one call: within Timeout, if its lane has room, never panicking, and
 // a second time if that can help and does no harm.
 func run[T any](ctx context.Context, u *upstream, r route, call func(context.Context) (T, error)) (T, error) {
-	if err := u.lanes.enter(r.lane, time.Now()); err != nil {
+	if err := u.lanes.enter(r, time.Now()); err != nil {
 		var none T
 		return none, err
 	}
@@ -131,7 +131,7 @@ func run[T any](ctx context.Context, u *upstream, r route, call func(context.Con
 		answer, err = attempt(ctx, u, r, once)
 	}
 	now := time.Now()
-	u.lanes.learn(r.lane, err, now)
+	u.lanes.learn(r, err, now)
 	if err == nil || isNo(err) || isNoUser(err) {
 		u.lastSuccess.Store(now.UnixNano())
 	}
@@ -242,6 +242,26 @@ func isLaneShut(err error) bool {
 	return errors.As(err, &e) && (e.Reason == ReasonOverloaded || e.Reason == ReasonRateLimited || e.Reason == ReasonBreakerOpen)
 }
 
+// isRejected reports whether an error is Stytch's no, of now or a moment ago.
+func isRejected(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Kind == ErrInvalidSession && e.Reason == ReasonRejected
+}
+
+// isOutage reports whether Stytch cannot be asked through no fault of who asks.
+// A client that goes away, or fills its lane, must not bring old answers back.
+func isOutage(err error) bool {
+	var e *Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Reason {
+	case ReasonUnreachable, ReasonStytchFailing, ReasonBreakerOpen, ReasonRateLimited, ReasonMisconfigured:
+		return true
+	}
+	return false
+}
+
 // unavailable turns everything else into "cannot decide": our own credentials
 // refused, an outage, nonsense. A panic stays what it is.
 func (u *upstream) unavailable(err error) error {
@@ -254,6 +274,7 @@ func (u *upstream) unavailable(err error) error {
 	case errors.As(err, &ours):
 		return ours
 	case errors.As(err, &se) && se.Misconfigured():
+		u.trusted.Store(false)
 		u.alarm("Stytch refuses the project's credentials: check ProjectID, Secret and BaseURL", se)
 		return &Error{Kind: ErrUnavailable, Reason: ReasonMisconfigured, cause: err}
 	case se != nil && se.StatusCode == 429:
@@ -268,7 +289,7 @@ func (u *upstream) unavailable(err error) error {
 func (u *upstream) alarm(problem string, err error) {
 	now := time.Now().UnixNano()
 	last := u.lastAlarm.Load()
-	if last != 0 && now-last < int64(time.Minute) || !u.lastAlarm.CompareAndSwap(last, now) {
+	if since := now - last; last != 0 && 0 <= since && since < int64(time.Minute) || !u.lastAlarm.CompareAndSwap(last, now) {
 		return
 	}
 	u.logError("sessionauth: "+problem, "error", err)

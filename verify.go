@@ -179,22 +179,21 @@ func (a *Authenticator) admit(ctx context.Context, key digest, t *sessionjwt.Tok
 // refresh asks Stytch about a JWT that has a good signature but cannot speak for
 // itself any more. With a token along that is what Stytch is asked about.
 func (a *Authenticator) refresh(ctx context.Context, key digest, t *sessionjwt.Token, token, jwt string) (*entry, Decider, error) {
-	byJWT := a.byJWT(jwt)
-	byJWT.old, byJWT.oldKey = t, key
+	byJWT := a.byJWT(jwt).replacing(t, key)
 	if e, ok := a.recall(byJWT); ok {
 		return e, Cache, nil
 	}
 	q := byJWT
 	if token != "" {
-		q = a.byToken(token)
-		q.old, q.oldKey = t, key
+		q = a.byToken(token).replacing(t, key)
 		if e, ok := a.caches.tokens.get(q.key); ok && a.holds(e, time.Now()) && !isSameSession(e, t) {
 			return nil, "", errOtherSession // as Stytch said a moment ago
 		}
 	}
 	e, err := a.ask(ctx, q)
-	if !q.known && isLaneShut(err) {
-		// Strangers fill their lane; this JWT's signature is no stranger's.
+	if !q.known && (isLaneShut(err) || isRejected(err)) {
+		// Strangers fill their lane, or planted the token; this JWT's signature
+		// is no stranger's.
 		q = byJWT
 		e, err = a.ask(ctx, q)
 	}

@@ -24,7 +24,8 @@ func eachLive(t *testing.T, test func(s *stage, live middleware), changes ...fun
 	}
 }
 
-func (s *stage) jwtOnly() string { return bearer(s.session.JWT) }
+func (s *stage) jwtOnly() string   { return bearer(s.session.JWT) }
+func (s *stage) tokenOnly() string { return bearer(s.session.Token) }
 func (s *stage) bothCookies() string {
 	return "Cookie: stytch_session=" + s.session.Token + "; stytch_session_jwt=" + s.session.JWT
 }
@@ -66,7 +67,7 @@ func TestLiveDoesNotJoinAnOlderQuestion(t *testing.T) {
 }
 
 func TestLiveRefusesASessionRevokedElsewhere(t *testing.T) {
-	for name, fields := range map[string]func(*stage) string{"JWT": (*stage).jwtOnly, "both cookies": (*stage).bothCookies, "token": func(s *stage) string { return bearer(s.session.Token) }} {
+	for name, fields := range map[string]func(*stage) string{"JWT": (*stage).jwtOnly, "both cookies": (*stage).bothCookies, "token": (*stage).tokenOnly} {
 		t.Run(name, func(t *testing.T) {
 			eachLive(t, func(s *stage, live middleware) {
 				s.want(get(s.behind(live), fields(s)), 200)
@@ -181,6 +182,9 @@ func TestLiveAnswersThatMakeNoSense(t *testing.T) {
 		live   int // of Live
 	}{
 		{"another session", func(a map[string]any) { a["session"].(map[string]any)["session_id"] = "session-test-1" }, 401, 401},
+		{"another user", func(a map[string]any) {
+			a["session"].(map[string]any)["user_id"], a["user"].(map[string]any)["user_id"] = "user-test-1", "user-test-1"
+		}, 401, 401},
 		{"no session", func(a map[string]any) { delete(a, "session") }, 503, 503},
 		{"no verdict", func(a map[string]any) { delete(a, "verdict") }, 503, 200},
 		{"a verdict that is null", func(a map[string]any) { a["verdict"] = nil }, 503, 200},
@@ -242,6 +246,15 @@ func TestLiveOfTwoSessions(t *testing.T) {
 		mixed := "Cookie: stytch_session=" + other.Token + "; stytch_session_jwt=" + s.session.JWT
 		s.want(get(s.behind(live), mixed), 401, invalidToken)
 		s.wantReached(0)
+
+		// What Stytch says of that token it does not say of the JWT's session.
+		s.RevokeSession(other.ID)
+		s.want(get(s.behind(live), mixed), 401, invalidToken)
+		s.want(get(s.behind(), mixed), 200)
+		s.want(get(s.behind(live), s.jwtOnly()), 200)
+
+		// What cannot be a token is as if it had not come along.
+		s.want(get(s.behind(live), "Cookie: stytch_session=short; stytch_session_jwt="+s.session.JWT), 200)
 	})
 }
 
@@ -307,24 +320,26 @@ func TestTheVerdict(t *testing.T) {
 // request.
 func TestADenialIsNoRejection(t *testing.T) {
 	denied := guard.PermissionLive("documents", "delete")
-	for name, fields := range map[string]func(*stage) string{"JWT": (*stage).jwtOnly, "both cookies": (*stage).bothCookies, "token": func(s *stage) string { return bearer(s.session.Token) }} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
-				for range 12 { // more than the breaker bears of failures
+	noCache := func(c *sessionauth.Config) { c.CacheTTL = -1 }
+	for name, fields := range map[string]func(*stage) string{"JWT": (*stage).jwtOnly, "both cookies": (*stage).bothCookies, "token": (*stage).tokenOnly} {
+		for caching, change := range map[string]func(*sessionauth.Config){"cached": sessionOnly, "not cached": noCache} {
+			t.Run(name+", "+caching, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := newStage(t, change)
+					for range 12 { // more than the breaker bears of failures
+						s.want(get(s.behind(denied), fields(s)), 403, forbidden)
+					}
+					s.want(get(s.behind(), fields(s)), 200)
+					s.want(get(s.behind(), s.tokenOnly()), 200)
+					s.want(get(s.behind(), s.jwtOnly()), 200)
+					s.want(get(s.behind(guard.PermissionLive("documents", "write")), fields(s)), 200)
+					s.want(get(s.behind(guard.Factor("totp")), fields(s)), 401)
+					time.Sleep(6 * time.Minute) // past the JWT's exp
 					s.want(get(s.behind(denied), fields(s)), 403, forbidden)
-				}
-				s.want(get(s.behind(), fields(s)), 200)
-				s.want(get(s.behind(guard.PermissionLive("documents", "write")), fields(s)), 200)
-				s.want(get(s.behind(guard.Factor("totp")), fields(s)), 401)
-				time.Sleep(2 * time.Minute) // past CacheTTL
-				s.want(get(s.behind(denied), fields(s)), 403, forbidden)
-				s.want(get(s.behind(), fields(s)), 200)
-				time.Sleep(4 * time.Minute) // past the JWT's exp
-				s.want(get(s.behind(denied), fields(s)), 403, forbidden)
-				s.want(get(s.behind(), fields(s)), 200)
+					s.want(get(s.behind(), fields(s)), 200)
+				})
 			})
-		})
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package guard_test
 
 import (
+	"encoding/json"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -111,5 +112,34 @@ func TestSeveralFactors(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		s.want(get(s.behind(guard.Factor("webauthn"), guard.Fresh(time.Minute)), bearer(s.session.JWT)), 200)
 		s.wantCalls(pathAuthenticate, 2)
+	})
+}
+
+// A JWT older than RBAC says nothing of roles: it grants nothing, not even what
+// the default role would.
+func TestASessionWithoutRoles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		claims := s.Claims(s.session.ID)
+		delete(claims["https://stytch.com/session"].(map[string]any), "roles")
+		header, err := json.Marshal(s.Header())
+		if err != nil {
+			t.Fatal(err)
+		}
+		payload, err := json.Marshal(claims)
+		if err != nil {
+			t.Fatal(err)
+		}
+		old := bearer(s.Sign(header, payload))
+		s.want(get(s.behind(), old), 200)
+		if list, err := s.auth.Permissions(s.seen()); err != nil || len(list) != 0 {
+			t.Errorf("got %v, %v, want no permission", list, err)
+		}
+		s.want(get(s.behind(guard.Permission("notes", "read")), old), 403, forbidden)
+		s.want(get(s.behind(guard.Role("stytch_user")), old), 403, forbidden)
+		s.want(get(s.behind(guard.PermissionLive("notes", "read")), old), 200)
+		if list, err := s.auth.Permissions(s.seen()); err != nil || len(list) != 2 {
+			t.Errorf("got %v, %v, want what Stytch's roles grant", list, err)
+		}
 	})
 }

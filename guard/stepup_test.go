@@ -221,6 +221,15 @@ func TestStepUpOfASessionThatIsGone(t *testing.T) {
 			s.wantCalls(pathAuthenticate, 1)
 		})
 	})
+	t.Run("and costs no call for each request with both cookies", func(t *testing.T) {
+		eachStepUp(t, func(s *stage, row stepUpRow) {
+			s.RevokeSession(s.session.ID)
+			for range 10 {
+				s.want(get(s.behind(row.guard), s.bothCookies()), 401, invalidToken)
+			}
+			s.wantCalls(pathAuthenticate, 1)
+		})
+	})
 	t.Run("and is refused everywhere from then on", func(t *testing.T) {
 		eachStepUp(t, func(s *stage, row stepUpRow) {
 			s.want(get(s.behind(), bearer(s.session.JWT)), 200)
@@ -246,6 +255,21 @@ func TestStepUpOfASessionThatIsGone(t *testing.T) {
 			}
 			wg.Wait()
 			s.wantReached(1)
+		})
+	})
+	t.Run("revoked here between Require and the guard", func(t *testing.T) {
+		eachStepUp(t, func(s *stage, row stepUpRow) {
+			s.stepUp()
+			s.want(get(s.behind(row.guard), bearer(s.session.JWT)), 200)
+			revokes := func(next http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if err := s.auth.Revoke(r.Context(), s.session.ID); err != nil {
+						t.Error(err)
+					}
+					next.ServeHTTP(w, r)
+				})
+			}
+			s.want(get(s.behind(revokes, row.guard), bearer(s.session.JWT)), 401, invalidToken)
 		})
 	})
 	t.Run("revoked here after it passed", func(t *testing.T) {

@@ -180,7 +180,6 @@ func (h *Handlers) begin(r *http.Request, answer *stytch.AuthenticatePasswordRes
 			}
 		}
 	}
-	auth.Forget(answer.UserID)
 	if h.config.OnSignIn == nil {
 		return nil
 	}
@@ -262,12 +261,12 @@ func (h *Handlers) Logout(w http.ResponseWriter, r *http.Request) {
 		// The user's decision holds even if the page is closed at this moment.
 		err = auth.SignOut(context.WithoutCancel(r.Context()), cred)
 	}
-	if errors.Is(err, sessionauth.ErrInvalidRequest) {
-		auth.Reject(w, r, err)
-		return
-	}
 	auth.ClearCookies(w)
+	var refused *sessionauth.Error
 	switch {
+	case errors.Is(err, sessionauth.ErrInvalidRequest),
+		errors.As(err, &refused) && refused.Reason == sessionauth.ReasonOverloaded:
+		auth.Reject(w, r, err) // nothing was revoked, nor will be
 	case isForm(r):
 		http.Redirect(w, r, h.config.AfterLogout, http.StatusSeeOther)
 	case err != nil && !errors.Is(err, sessionauth.ErrNoCredential):

@@ -43,7 +43,7 @@ func TestJSONIsAnsweredWithSessionAndUser(t *testing.T) {
 			t.Errorf("got session %s on the next request, want %v", got.ID, session["session_id"])
 		}
 		s.wantCalls(pathPassword, 1)
-		s.wantCalls("/v1/users/{user_id}", 1)
+		s.wantCalls("/v1/users/{user_id}", 0) // the sign-in brought the user
 	})
 }
 

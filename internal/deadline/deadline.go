@@ -22,6 +22,12 @@ func (d Deadline) Passed(now time.Time) bool {
 	return !now.Before(d.at) || !now.Round(0).Before(d.at)
 }
 
+// PassedByAll reports whether both clocks have reached the deadline: for what
+// must not end too early, such as a revocation.
+func (d Deadline) PassedByAll(now time.Time) bool {
+	return !now.Before(d.at) && !now.Round(0).Before(d.at)
+}
+
 // Time returns the moment by the wall clock.
 func (d Deadline) Time() time.Time { return d.at.Round(0) }
 

@@ -23,6 +23,8 @@ const (
 	lastBackoff  = time.Second
 )
 
+var errTooOld = errors.New("it was too old by the time it came")
+
 // ErrTooSoon says that it was asked for a moment ago.
 var ErrTooSoon = errors.New("it was asked for a moment ago")
 
@@ -91,6 +93,9 @@ func (v *Value[T]) Get(ctx context.Context) (*Snapshot[T], error) {
 	if s := v.Usable(time.Now()); s != nil {
 		return s, nil
 	}
+	if err == nil {
+		err = errTooOld
+	}
 	return nil, err
 }
 
@@ -136,7 +141,17 @@ func (v *Value[T]) start(ctx context.Context, now time.Time) (*flight, error) {
 }
 
 func (v *Value[T]) run(ctx context.Context, f *flight, began time.Time) {
-	value, err := v.Fetch(ctx, v.current.Load())
+	var value T
+	err := errNoFetch
+	defer func() { v.land(f, began, value, err) }()
+	value, err = v.Fetch(ctx, v.current.Load())
+}
+
+// errNoFetch is the outcome of a Fetch that ended its goroutine.
+var errNoFetch = errors.New("the fetch did not end")
+
+// land takes what a fetch brought and lets go who waits for it.
+func (v *Value[T]) land(f *flight, began time.Time, value T, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if err == nil {
