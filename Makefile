@@ -1,4 +1,4 @@
-.PHONY: test race lint fuzz mutants ci example
+.PHONY: test race lint fuzz soak mutants bench load ci example
 
 test: # the tests of the root module
 	go test ./...
@@ -11,6 +11,15 @@ lint: # gofmt, vet, staticcheck, go mod tidy
 
 fuzz: # every fuzz target, a minute each
 	FUZZTIME=1m .ci/run fuzz
+
+soak: # ten simulated minutes of faults; SOAK_SEED=n repeats a run
+	SOAK=$${SOAK:-10m} go test -count=1 -v -run TestSoak .
+
+bench: # the benchmark beside other middleware; writes docs/performance.md
+	cd bench && go run -tags jwx_goccy .
+
+load: # an HTTP server under load; writes docs/performance.md
+	cd bench && go run -tags jwx_goccy ./load
 
 mutants: # each check taken away in turn must make a test fail; some 15 minutes
 	go run ./internal/mutants

@@ -62,6 +62,9 @@ func (s *site) signInFailed(w http.ResponseWriter, r *http.Request, err error) {
 		name = "step-up"
 	}
 	// Login reads return_to from the form again, and takes only paths of our own.
+	if name == "step-up" && errors.Is(err, sessionauth.ErrSignIn) {
+		text = "Wrong password." // nothing else was asked for
+	}
 	form := signIn{Email: r.PostForm.Get("email"), ReturnTo: r.PostForm.Get("return_to"), Accounts: s.accounts}
 	show(w, r, statusOf(w, r, err), name, page{Error: text, Body: form})
 }

@@ -31,7 +31,7 @@ func newSite(s *site) (*chi.Mux, error) {
 	}
 	r := chi.NewRouter()
 	r.Use(middleware.GetHead)
-	r.NotFound(notFound)
+	r.NotFound(s.auth.Optional(http.HandlerFunc(notFound)).ServeHTTP)
 	s.api(r)
 	r.Get("/style.css", asset("style.css", "text/css; charset=utf-8"))
 	r.Get("/favicon.svg", asset("favicon.svg", "image/svg+xml"))
