@@ -1,0 +1,257 @@
+package e2e_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+
+	"github.com/sessionauth/sessionauth/stytch"
+)
+
+// leeway is how long past its exp the example accepts a JWT, and slack what a
+// page may take beside.
+const (
+	leeway = 5 * time.Second
+	slack  = 3 * time.Second
+)
+
+// A sessionJWT is what these tests read of one.
+type sessionJWT struct {
+	Expires int64 `json:"exp"` // Unix seconds
+	Session struct {
+		ID string `json:"id"`
+	} `json:"https://stytch.com/session"`
+}
+
+// jwt reads the cookie, unverified.
+func (tb *tab) jwt() (value string, claims sessionJWT) {
+	tb.t.Helper()
+	c := tb.cookies()[jwtCookie]
+	if c == nil {
+		tb.t.Fatal("got no JWT cookie")
+	}
+	parts := strings.Split(c.Value, ".")
+	if len(parts) != 3 {
+		tb.t.Fatal("the JWT cookie is no JWT")
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err == nil {
+		err = json.Unmarshal(payload, &claims)
+	}
+	if err != nil {
+		tb.t.Fatalf("the JWT cookie: %v", err)
+	}
+	return c.Value, claims
+}
+
+// refusedFrom is when a JWT is no longer accepted.
+func (j sessionJWT) refusedFrom() time.Time { return time.Unix(j.Expires, 0).Add(leeway) }
+
+func silentRefresh(s *stage) {
+	tb := s.newBrowser()
+	tb.signIn(ada, "/app/account")
+	token := tb.cookies()[tokenCookie].Value
+	first, claims := tb.jwt()
+	refused := claims.refusedFrom()
+
+	// Somebody reloads the page all the time.
+	eventually(s.T, time.Until(refused)+slack, "a new JWT in the cookie", func() bool {
+		run(tb, chromedp.Reload())
+		tb.wantAt("/app/account") // and never at the sign-in page
+		now, _ := tb.jwt()
+		return now != first
+	})
+	if early := time.Until(refused); early > time.Second {
+		s.Errorf("got a new JWT %v before the old one was refused", early)
+	}
+	if got := tb.text("dl#session #decided-by"); got != "stytch" {
+		s.Errorf("got the refresh decided by %s, want stytch", got)
+	}
+	if got := tb.text("#user"); got != "Ada Lovelace" {
+		s.Errorf("got %q signed in, want Ada Lovelace", got)
+	}
+	if tb.cookies()[tokenCookie].Value != token {
+		s.Error("the session token has changed")
+	}
+	second, renewed := tb.jwt()
+	if renewed.Session.ID != claims.Session.ID || renewed.Expires <= claims.Expires {
+		s.Errorf("got the JWT %+v after %+v, want a later one of the same session", renewed, claims)
+	}
+	c := tb.cookies()[jwtCookie]
+	if !c.HTTPOnly || c.SameSite != network.CookieSameSiteLax || c.Secure {
+		s.Errorf("the refreshed cookie: got HttpOnly %v, SameSite %s, Secure %v", c.HTTPOnly, c.SameSite, c.Secure)
+	}
+
+	// The next page is decided by the new one alone.
+	run(tb, chromedp.Reload())
+	if got := tb.text("dl#session #decided-by"); got == "stytch" {
+		s.Error("the new JWT was refreshed at once")
+	}
+	if third, _ := tb.jwt(); third != second {
+		s.Error("the new JWT was replaced at once")
+	}
+}
+
+func manyTabs(s *stage) {
+	first := s.newBrowser()
+	first.signIn(ada, "/app/account")
+	old, claims := first.jwt()
+	tabs := []*tab{first}
+	for len(tabs) < 20 {
+		tabs = append(tabs, first.another())
+	}
+	eventually(s.T, time.Until(claims.refusedFrom())+slack, "the JWT to expire", func() bool {
+		return time.Now().After(claims.refusedFrom())
+	})
+
+	var open sync.WaitGroup
+	for _, tb := range tabs {
+		open.Go(func() {
+			if status, err := tb.load("/app/account"); err != nil || status != 200 {
+				s.Errorf("a tab: got %d, %v, want 200", status, err)
+			}
+		})
+	}
+	open.Wait()
+	now, _ := first.jwt()
+	if now == old {
+		s.Error("got the old JWT in the cookie")
+	}
+	set := []string{}
+	for _, tb := range tabs {
+		tb.wantAt("/app/account")
+		if got := tb.text("#user"); got != "Ada Lovelace" {
+			s.Errorf("got %q signed in, want Ada Lovelace", got)
+		}
+		set = append(set, tb.jwtsSet()...)
+	}
+	slices.Sort(set)
+	s.Logf("%d answers set the JWT", len(set))
+	for _, value := range slices.Compact(set) {
+		if value != old && value != now {
+			s.Errorf("got a third JWT or none in a Set-Cookie: %d bytes", len(value))
+		}
+	}
+}
+
+// wantOutWithin ends the session of a tab at Stytch, without telling the site,
+// and wants no page asked for later than the bound to be a private one.
+func wantOutWithin(s *stage, tb *tab, bound time.Duration) {
+	s.Helper()
+	token := tb.cookies()[tokenCookie].Value
+	err := s.stytch.RevokeSession(s.Context(), stytch.RevokeSessionParams{SessionToken: token})
+	if err != nil {
+		s.Fatal(err)
+	}
+	revoked := time.Now()
+	var last time.Duration // from then on to the last request let in
+	eventually(s.T, bound+slack, "the session refused", func() bool {
+		asked := time.Since(revoked)
+		tb.open("/app/account")
+		if tb.path() != "/app/account" {
+			return true
+		}
+		last = asked
+		return false
+	})
+	s.Logf("accepted for %v after it was revoked, the bound is %v", last.Round(time.Millisecond), bound)
+	if last > bound {
+		s.Errorf("accepted for %v after it was revoked, want %v at most", last, bound)
+	}
+	tb.wantAt("/login?return_to=%2Fapp%2Faccount")
+	if tb.has("form#sign-out") || tb.has("#user") {
+		s.Error("the sign-in page shows who was signed in")
+	}
+}
+
+// Until its exp and the leeway a JWT is good by itself: the price of asking
+// nobody. CacheTTL is for the answer that it is exchanged for then.
+func revokedElsewhere(s *stage) {
+	tb := s.newBrowser()
+	tb.signIn(ada, "/app/account")
+	wantOutWithin(s, tb, 5*time.Second+leeway+2*time.Second)
+}
+
+func revokedElsewhereTokenAge(s *stage) {
+	tb := s.newBrowser()
+	tb.signIn(ada, "/app/account")
+	wantOutWithin(s, tb, 3*time.Second+2*time.Second)
+}
+
+// A browser that has only the token is known from the cache, for CacheTTL.
+func revokedElsewhereToken(s *stage) {
+	tb := s.newBrowser()
+	tb.signIn(ada, "/app/account")
+	call(tb, network.DeleteCookies, network.DeleteCookiesParams{Name: jwtCookie, URL: s.url})
+	tb.open("/app/account")
+	tb.wantAt("/app/account")
+	wantOutWithin(s, tb, 2*time.Second)
+}
+
+func stepUp(s *stage) {
+	const page = "/app/notes/delete-all"
+	tb := s.newBrowser()
+	tb.signIn(ada, "/app/notes")
+	tb.addNote("one")
+	tb.addNote("two")
+	session := func() string { _, claims := tb.jwt(); return claims.Session.ID }
+	before := session()
+
+	eventually(s.T, 10*time.Second+slack, "to be asked for the password again", func() bool {
+		tb.open(page)
+		return tb.path() != page
+	})
+	tb.wantAt("/step-up?return_to=%2Fapp%2Fnotes%2Fdelete-all")
+	if tb.has("form#step-up [name=email]") {
+		s.Error("the step-up asks for an e-mail address")
+	}
+	tb.fill("form#step-up [name=password]", "not "+password)
+	wantStatus(s.T, "a wrong password", tb.click("form#step-up button"), 401)
+	if tb.text("p#error[role=alert]") == "" {
+		s.Error("a wrong password gets no message")
+	}
+	other := tb.another()
+	other.open(page)
+	if other.path() == page {
+		s.Fatal("a wrong password was a step-up")
+	}
+	other.open("/app/notes")
+	if got := other.notes(); !slices.Contains(got, "one") || !slices.Contains(got, "two") {
+		s.Fatalf("got the notes %q before the step-up, want all of them", got)
+	}
+
+	tb.fill("form#step-up [name=password]", password)
+	wantStatus(s.T, "the right password", tb.click("form#step-up button"), 200)
+	tb.wantAt(page)
+	if session() != before {
+		s.Error("the step-up made another session")
+	}
+	wantStatus(s.T, "deleting all notes", tb.click("form#delete-all button"), 200)
+	tb.wantAt("/app/notes")
+	if got := tb.notes(); len(got) > 0 {
+		s.Errorf("got the notes %q, want none", got)
+	}
+}
+
+// The example has the same site once more, cut off from Stytch.
+func outage(s *stage) {
+	tb := s.newBrowser()
+	tb.signIn(ada, "/app/notes")
+	before := tb.cookies()
+	wantStatus(s.T, "a page while Stytch is down", tb.open("/outage/me"), 503)
+	tb.wantAt("/outage/me") // and not at the sign-in page
+	after := tb.cookies()
+	for _, name := range []string{tokenCookie, jwtCookie} {
+		if after[name] == nil || after[name].Value != before[name].Value {
+			s.Errorf("the cookie %s was touched", name)
+		}
+	}
+	tb.open("/app/notes")
+	tb.wantAt("/app/notes")
+}
