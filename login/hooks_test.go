@@ -43,6 +43,9 @@ func TestClaims(t *testing.T) {
 				token := s.takesToken()
 				resp := s.postJSON("/login", right)
 				s.want(resp, row.status)
+				if strings.Contains(peek(resp), "nobody") {
+					t.Error("got a change of the hook's in the answer")
+				}
 				s.wantCalls(pathAuthenticate, row.calls)
 				if !reflect.DeepEqual(asked, []string{"/login " + s.ada.ID}) {
 					t.Errorf("got %v asked, want Ada once", asked)
@@ -116,6 +119,51 @@ func TestStytchFailsWhileTheClaimsAreSet(t *testing.T) {
 			s.wantAlive(refused, false)
 		})
 	}
+}
+
+func TestStytchSetsTheClaimsOfAnotherSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, func(c *setup) {
+			c.login.Claims = func(*http.Request, *stytch.User) map[string]any { return map[string]any{"tenant": "engines"} }
+		})
+		other := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
+		s.tap(pathAuthenticate, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
+			resp, err := stytch.RoundTrip(r)
+			_, id, _ := strings.Cut(peek(resp), `"session_id":"`)
+			id, _, _ = strings.Cut(id, `"`)
+			return reply(200, strings.ReplaceAll(peek(resp), id, other.ID)), err
+		})
+		resp := s.postJSON("/login", right)
+		s.wantProblem(resp, 503, "unavailable")
+		s.wantUntouched(resp)
+		s.wantAlive(other.Token, true)
+	})
+}
+
+func TestASessionThatIsRevokedMeanwhileIsGivenToNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s *stage
+		s = newStage(t, func(c *setup) {
+			c.login.OnSignIn = func(r *http.Request, id *sessionauth.Identity) error {
+				return s.auth.Revoke(r.Context(), id.Session.ID)
+			}
+		})
+		s.wantUntouched(s.postJSON("/login", right))
+	})
+}
+
+func TestASignInBringsTheUserUpToDate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
+		s.want(s.other().get("/me", "Authorization: Bearer "+session.JWT), 200) // caches the user
+		s.SetRoles(s.ada.ID, "editor")
+		s.want(s.postJSON("/login", right), 200)
+		id, err := s.auth.Authenticate(newRequest("GET", "/me", "", "Authorization: Bearer "+s.cookie(jwtName)))
+		if err != nil || !strings.Contains(string(asJSON(id.User.Roles)), "editor") {
+			t.Errorf("got %v (%v), want the user of the sign-in's answer", id, err)
+		}
+	})
 }
 
 func TestOnSignIn(t *testing.T) {

@@ -1,6 +1,7 @@
 package login_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -212,6 +213,21 @@ func TestAnOldSessionThatCannotBeRevokedKeepsNobodyOut(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		s.want(s.other().get("/me", "Authorization: Bearer "+s.cookie(tokenName)), 200)
 		synctest.Wait()
+		s.wantAlive(old.Token, false)
+	})
+}
+
+func TestTheOldSessionOfABrowserThatLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		old := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
+		s.hold(old.Token, "")
+		s.SetWeather(pathAuthenticate, stytchtest.Weather{Delay: time.Second}) // it is asked whose the token is
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		s.do(newRequest("POST", "/login", right, jsonType).WithContext(ctx))
+		synctest.Wait()
+		s.SetWeather(pathAuthenticate, stytchtest.Weather{})
 		s.wantAlive(old.Token, false)
 	})
 }

@@ -167,6 +167,27 @@ func TestLogoutByAnAccessToken(t *testing.T) {
 	}
 }
 
+func TestLogoutOfARequestNobodyUnderstands(t *testing.T) {
+	rows := []struct{ name, fields string }{
+		{"five tokens", "Cookie: stytch_session=" + inventedToken + "1; stytch_session=" + inventedToken + "2; stytch_session=" + inventedToken + "3; stytch_session=" + inventedToken + "4"},
+		{"a header without credential", "Authorization: Bearer"},
+		{"a header that is no credential", "Authorization: Bearer a b"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t)
+				session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
+				s.hold(session.Token, "")
+				resp := s.postJSON("/logout", "", row.fields)
+				s.wantProblem(resp, 400, "invalid-request") // nothing was revoked, but the browser is rid of it
+				s.wantCleared(s.browser, resp)
+				s.wantAlive(session.Token, true)
+			})
+		})
+	}
+}
+
 func TestLogoutByForm(t *testing.T) {
 	for _, after := range []string{"", "/bye?a=b"} {
 		for _, status := range []int{0, 503} { // of the revocation

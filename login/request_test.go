@@ -112,6 +112,20 @@ func TestOtherMethods(t *testing.T) {
 	}
 }
 
+func TestAnErrorHandlersAnswerIsStoredByNobody(t *testing.T) {
+	for _, way := range []string{"/login", "/bare", "/logout"} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStage(t, func(c *setup) {
+				c.auth.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusTeapot) }
+			})
+			resp := s.postForm(way, rightForm, "Sec-Fetch-Site: cross-site")
+			if got := resp.Header.Get("Cache-Control"); resp.StatusCode != http.StatusTeapot || got != "no-store" {
+				t.Errorf("%s: got %d and Cache-Control %q, want no-store", way, resp.StatusCode, got)
+			}
+		})
+	}
+}
+
 // fill gives a body of so many bytes whose password is Ada's and something.
 func fill(size int, before, after string) string {
 	return before + strings.Repeat("x", size-len(before)-len(after)) + after

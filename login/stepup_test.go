@@ -1,6 +1,7 @@
 package login_test
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -146,6 +147,23 @@ func TestASessionStartedForAnotherIsRevoked(t *testing.T) {
 		token, _, _ := strings.Cut(rest, `"`)
 		s.wantAlive(token, false)
 		s.wantAlive(bob.Token, true)
+		s.want(s.get("/me"), 200)
+	})
+}
+
+func TestTheSameSessionOfAnotherUserIsNoStepUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
+		s.hold(session.Token, session.JWT)
+		s.tap(pathPassword, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
+			resp, err := stytch.RoundTrip(r)
+			return reply(200, strings.ReplaceAll(peek(resp), s.ada.ID, s.bob.ID)), err
+		})
+		resp := s.postJSON("/step-up", right)
+		s.wantProblem(resp, 401, "sign-in-refused")
+		s.wantUntouched(resp)
+		s.wantCalls(pathRevoke, 0) // it is the user's own
 		s.want(s.get("/me"), 200)
 	})
 }
