@@ -151,6 +151,7 @@ func (a *Authenticator) recheck(ctx context.Context, d *decided) (*entry, error)
 			return nil, err
 		}
 		e.end = deadline.In(asked, recheckTTL)
+		e.refreshed = "" // no raw credential stays
 		a.caches.keep(generation, func() { a.caches.rechecked.add(key, e) })
 		return e, nil
 	})

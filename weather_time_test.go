@@ -347,7 +347,7 @@ func TestABreakerOpensAfterTenFaultsInARow(t *testing.T) {
 				time.Sleep(2500*time.Millisecond - 1)
 				s.wantRetry(s.get(kind.field(s, 11)), "1")
 				s.wantCalls(kind.path, calls+1)
-				time.Sleep(2)
+				time.Sleep(2 * time.Nanosecond)
 				s.wantRetry(s.get(kind.field(s, 11)), "1") // one call finds out
 				s.wantRetry(s.get(kind.field(s, 12)), "5")
 				s.wantCalls(kind.path, calls+2)

@@ -67,10 +67,11 @@ func Factor(anyOf ...string) func(http.Handler) http.Handler {
 }
 
 // Fresh lets sessions pass that had a factor authenticated within maxAge. It
-// panics if maxAge is less than a second, the unit of the challenge.
+// panics unless maxAge is in whole seconds, the unit of the challenge, and at
+// least one.
 func Fresh(maxAge time.Duration) func(http.Handler) http.Handler {
-	if maxAge < time.Second {
-		panic("guard: Fresh: maxAge is less than a second")
+	if maxAge < time.Second || maxAge%time.Second != 0 {
+		panic("guard: Fresh: maxAge is not in whole seconds, at least one")
 	}
 	return guard(func(ctx context.Context) (context.Context, error) {
 		return ctx, sessionauth.CheckFresh(ctx, maxAge)

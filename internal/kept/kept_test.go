@@ -200,7 +200,7 @@ func TestItIsRefreshedInPassing(t *testing.T) {
 		s.want(1, nil)
 		synctest.Wait()
 		s.wantCalls(1)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		began := time.Now()
 		for range 64 {
 			s.want(1, nil)
@@ -225,7 +225,7 @@ func TestItIsRefreshedInPassing(t *testing.T) {
 		s.want(2, nil)
 		synctest.Wait()
 		s.wantCalls(2)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		s.want(2, nil)
 		synctest.Wait()
 		s.wantCalls(3)
@@ -245,7 +245,7 @@ func TestItIsKeptWhileItCannotBeRefreshed(t *testing.T) {
 		s.wantCalls(1 + int((maxAge-refreshAfter)/(30*time.Second))) // one in 30 s, and no more
 		time.Sleep(time.Second - 1)
 		s.want(1, nil)
-		time.Sleep(1) // an hour old
+		time.Sleep(time.Nanosecond) // an hour old
 		s.want(0, errDown)
 		if s.Usable(time.Now()) != nil {
 			t.Error("got something to decide by, want nil: it is too old")
@@ -292,7 +292,7 @@ func TestThePaceOfFetches(t *testing.T) {
 			time.Sleep(pause*time.Millisecond - 1)
 			s.want(0, kept.ErrTooSoon)
 			s.wantCalls(1 + i)
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			s.want(0, errDown)
 			s.wantCalls(2 + i)
 		}
@@ -312,7 +312,7 @@ func TestThePaceOfFetches(t *testing.T) {
 			if err := s.Refresh(s.t.Context()); !errors.Is(err, kept.ErrTooSoon) {
 				t.Errorf("got %v, want %v", err, kept.ErrTooSoon)
 			}
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			if got := s.Refresh(s.t.Context()); !errors.Is(got, err) {
 				t.Errorf("got %v, want %v", got, err)
 			}
@@ -331,7 +331,7 @@ func TestTheBackoffOfASlowFailure(t *testing.T) {
 		s.want(0, kept.ErrTooSoon)
 		time.Sleep(250*time.Millisecond - 1)
 		s.want(0, kept.ErrTooSoon)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		s.want(0, errDown)
 		s.wantCalls(2)
 	})
