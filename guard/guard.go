@@ -67,11 +67,10 @@ func Factor(anyOf ...string) func(http.Handler) http.Handler {
 }
 
 // Fresh lets sessions pass that had a factor authenticated within maxAge. It
-// panics unless maxAge is in whole seconds, the unit of the challenge, and at
-// least one.
+// panics if maxAge is less than a second, the unit of the challenge.
 func Fresh(maxAge time.Duration) func(http.Handler) http.Handler {
-	if maxAge < time.Second || maxAge%time.Second != 0 {
-		panic("guard: Fresh: maxAge is not in whole seconds, at least one")
+	if maxAge < time.Second {
+		panic("guard: Fresh: maxAge is less than a second")
 	}
 	return guard(func(ctx context.Context) (context.Context, error) {
 		return ctx, sessionauth.CheckFresh(ctx, maxAge)
