@@ -9,4 +9,4 @@ require (
 	golang.org/x/sync v0.22.0
 )
 
-require github.com/sony/gobreaker/v2 v2.4.0 // indirect
+require github.com/sony/gobreaker/v2 v2.4.0
