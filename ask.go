@@ -143,16 +143,17 @@ func (a *Authenticator) recall(q question) (*entry, bool) {
 // it is about. The time is that of the question: the answer is no newer.
 func (a *Authenticator) keepAnswer(answer *stytch.AuthenticateSessionResponse, q question, asked time.Time) *entry {
 	ttl := a.caches.ttl
+	session, user := answer.Session, answer.User // copies: a pointer into the answer would keep its credentials alive
 	e := &entry{
-		session:   &answer.Session,
+		session:   &session,
 		vouchedAt: asked,
 		refreshed: answer.SessionJWT,
-		end:       a.sessionEnd(&answer.Session, deadline.In(asked, ttl), asked),
-		staleEnd:  a.sessionEnd(&answer.Session, deadline.In(asked, ttl+a.caches.stale), asked),
+		end:       a.sessionEnd(&session, deadline.In(asked, ttl), asked),
+		staleEnd:  a.sessionEnd(&session, deadline.In(asked, ttl+a.caches.stale), asked),
 	}
 	e.expiresAt = e.end.Time()
 	if !a.config.SessionOnly {
-		e.user = a.keepUser(&answer.User, q.generation, asked).user
+		e.user = a.keepUser(&user, q.generation, asked).user
 	}
 	if q.token != "" {
 		kept := *e

@@ -190,9 +190,10 @@ func (a *Authenticator) vouched(d *decided, answer *stytch.AuthenticateSessionRe
 	if answer.Session.ID != d.entry.session.ID || answer.Session.UserID != d.entry.session.UserID {
 		return nil, errOtherSession
 	}
-	e := &entry{session: &answer.Session, vouchedAt: asked, expiresAt: asked, refreshed: answer.SessionJWT}
+	session, user := answer.Session, answer.User // copies, as in keepAnswer
+	e := &entry{session: &session, vouchedAt: asked, expiresAt: asked, refreshed: answer.SessionJWT}
 	if !a.config.SessionOnly {
-		e.user = &answer.User
+		e.user = &user
 	}
 	return e, a.checkAnswer(e)
 }

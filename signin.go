@@ -24,7 +24,7 @@ func (a *Authenticator) SignIn(ctx context.Context, p stytch.AuthenticatePasswor
 	})
 	if err == nil {
 		a.upstream.trusted.Store(true)
-		a.keepUser(&answer.User, generation, asked) // newer than what is cached
+		a.keepUser(answer.User.Clone(), generation, asked) // newer than what is cached
 		return answer, nil
 	}
 	if isNo(err) && p.SessionToken == "" && p.SessionJWT == "" {

@@ -117,6 +117,25 @@ func TestALogoutOutlastsTheOutage(t *testing.T) {
 	})
 }
 
+// There is no outage, and a token never seen is not remembered: the browser has
+// to try again, so it must still have it.
+func TestLogoutWhileStrangersFillTheLane(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, func(c *setup) { c.auth.MaxInFlight = 2 }) // half of it is for strangers
+		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
+		s.hold(session.Token, "")
+		s.SetWeather(pathAuthenticate, stytchtest.Weather{Delay: 2 * time.Second})
+		go s.other().get("/me", bearer(inventedToken))
+		time.Sleep(time.Second)
+		resp := s.postJSON("/logout", "")
+		s.wantProblem(resp, 503, "unavailable")
+		s.wantUntouched(resp)
+		time.Sleep(2 * time.Second)
+		s.want(s.postJSON("/logout", ""), 204)
+		s.wantAlive(session.Token, false)
+	})
+}
+
 // The session's id is known from the answer about its token, though that is too
 // old to let anybody in.
 func TestLogoutOfATokenSeenBeforeTheOutage(t *testing.T) {

@@ -175,15 +175,18 @@ func TestThePolicyCannotBeAsked(t *testing.T) {
 }
 
 func TestAClientThatLeavesDecidesNothingForOthers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
-		s.SetWeather(pathPolicy, stytchtest.Weather{Delay: time.Second})
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-		defer cancel()
-		s.want(s.do(newRequest("POST", "/login", wrong, jsonType).WithContext(ctx)), 503)
-		time.Sleep(5 * time.Second)
-		s.wantProblem(s.other().postJSON("/login", wrong), 401, "sign-in-refused")
-	})
+	for _, later := range []time.Duration{100 * time.Millisecond, 5 * time.Second} { // the policy comes in between
+		synctest.Test(t, func(t *testing.T) {
+			s := newStage(t)
+			s.SetWeather(pathPolicy, stytchtest.Weather{Delay: time.Second})
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			s.want(s.do(newRequest("POST", "/login", wrong, jsonType).WithContext(ctx)), 503)
+			time.Sleep(later)
+			s.wantProblem(s.other().postJSON("/login", wrong), 401, "sign-in-refused")
+			s.wantCalls(pathPolicy, 1)
+		})
+	}
 }
 
 // asForm gives the form of a JSON body of this file.
