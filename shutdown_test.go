@@ -1,0 +1,68 @@
+package sessionauth_test
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// A server that is told to stop, as by SIGTERM, answers what it has begun and
+// lets nobody in who should not be: clients see right answers or a closed
+// connection, nothing else.
+func TestAServerThatStopsUnderLoad(t *testing.T) {
+	s := newStage(t)
+	s.handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)) // nothing is warm but the code
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: s.handler}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	url := "http://" + listener.Addr().String()
+
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8}}
+	defer client.CloseIdleConnections()
+	var right, closed atomic.Int64
+	ask := func(field, value string, want int) {
+		r, _ := http.NewRequest(http.MethodGet, url, nil)
+		r.Header.Set(field, value)
+		resp, err := client.Do(r)
+		if err != nil {
+			closed.Add(1)
+			return
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("got status %d, want %d or a closed connection", resp.StatusCode, want)
+		}
+		right.Add(1)
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for closed.Load() == 0 {
+				ask("Authorization", "Bearer "+s.session.JWT, 200)
+				ask("Authorization", "Bearer "+s.session.Token, 200)
+				ask("Authorization", "Bearer "+s.session.JWT[:len(s.session.JWT)-4]+"AAAA", 401)
+			}
+		})
+	}
+	for right.Load() < 200 {
+		ask("X-Nothing", "at all", 401)
+	}
+	if err := server.Shutdown(context.WithoutCancel(t.Context())); err != nil {
+		t.Error(err)
+	}
+	wg.Wait()
+	if err := <-served; err != http.ErrServerClosed {
+		t.Errorf("got %v, want %v", err, http.ErrServerClosed)
+	}
+	if closed.Load() == 0 || right.Load() < 200 {
+		t.Errorf("got %d answers and %d closed connections, want both", right.Load(), closed.Load())
+	}
+}
