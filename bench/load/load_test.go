@@ -1,0 +1,38 @@
+package main
+
+import (
+	"bufio"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestReadAnswer(t *testing.T) {
+	const two = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\nVary: Cookie\r\n\r\nhello\nHTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
+	r := bufio.NewReader(strings.NewReader(two))
+	for _, want := range []int{200, 503} {
+		if got, err := readAnswer(r); got != want || err != nil {
+			t.Errorf("got %d, %v, want %d", got, err, want)
+		}
+	}
+	for _, bad := range []string{"", "HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhi"} {
+		if got, err := readAnswer(bufio.NewReader(strings.NewReader(bad))); err == nil {
+			t.Errorf("%q: got %d, want an error", bad, got)
+		}
+	}
+}
+
+func TestSummarize(t *testing.T) {
+	var samples []sample
+	for i := range 1000 {
+		samples = append(samples, sample{at: time.Duration(i) * time.Millisecond, took: time.Duration(i+1) * time.Microsecond, status: 200})
+	}
+	samples[999].status = 503
+	s := summarize("x", samples, 0, time.Second)
+	if s.PerSecond != 1000 || s.P50 != 500 || s.P99 != 990 || s.P999 != 999 || s.Status[200] != 999 || s.Status[503] != 1 {
+		t.Errorf("got %+v", s)
+	}
+	if s := summarize("x", samples, 500*time.Millisecond, time.Second); s.PerSecond != 1000 || s.P50 != 750 {
+		t.Errorf("the second half: got %+v", s)
+	}
+}

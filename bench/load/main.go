@@ -1,0 +1,270 @@
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/bench/internal/cpu"
+	"github.com/sessionauth/sessionauth/bench/internal/report"
+	"github.com/sessionauth/sessionauth/bench/internal/stats"
+	"github.com/sessionauth/sessionauth/stytchtest"
+)
+
+var (
+	connections = flag.Int("connections", 32, "kept-alive connections")
+	length      = flag.Duration("length", 10*time.Second, "of each run: with Require, without, rotation, outage")
+	sliceCount  = flag.Int("slices", 10, "slices of the runs with and without")
+	docs        = flag.String("docs", "../docs", "folder of performance.md; empty writes nothing")
+	results     = flag.String("json", "load.json", "file for the figures as JSON; empty writes none")
+)
+
+// keySetPause is how long after a fetch of the key set no other begins,
+// whatever requests ask for. A process that has just started would meet a
+// rotation within it; this one is meant to have been up for long.
+const keySetPause = 31 * time.Second
+
+const sessions = 256
+
+func main() {
+	flag.Parse()
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "load:", err)
+		os.Exit(1)
+	}
+}
+
+// An outcome is all that was measured.
+type outcome struct {
+	Date        string         `json:"date"`
+	Machine     report.Machine `json:"machine"`
+	Connections int            `json:"connections"`
+	Length      string         `json:"length"`
+	Share       float64        `json:"share"` // requests a second with Require, of those without
+	Pass        bool           `json:"pass"`
+	CPUShare    float64        `json:"cpu_share"` // processor time a request without Require, of that with it
+	Plain       []summary      `json:"plain"`
+	Rotation    []summary      `json:"rotation"`
+	Outages     []summary      `json:"outages"`
+}
+
+func run() error {
+	o := &outcome{Date: time.Now().UTC().Format(time.DateOnly), Machine: report.ThisMachine(), Connections: *connections, Length: length.String()}
+	steady, err := newStage(sessions, nil)
+	if err != nil {
+		return err
+	}
+	defer steady.close()
+	if err := o.compare(steady); err != nil {
+		return err
+	}
+	if err := o.rotate(steady); err != nil {
+		return err
+	}
+	for _, outage := range []struct {
+		name    string
+		weather stytchtest.Weather
+	}{
+		{"Stytch answers 503", stytchtest.Weather{Status: 503}},
+		{"Stytch hangs", stytchtest.Weather{Delay: time.Minute}},
+	} {
+		if err := o.outage(outage.name, outage.weather); err != nil {
+			return err
+		}
+	}
+	return o.write()
+}
+
+// compare alternates between a server with Require and one without.
+func (o *outcome) compare(s *stage) error {
+	var addrs [2]string
+	var err error
+	if addrs[0], err = s.serve(hello); err != nil {
+		return err
+	}
+	if addrs[1], err = s.serve(s.auth.Require(hello)); err != nil {
+		return err
+	}
+	requests := make([][]byte, len(s.sessions))
+	for i := range requests {
+		requests[i] = request(s.sessions[i].JWT)
+	}
+	turn := make([]int, *connections)
+	next := func(c int, _ time.Duration) []byte {
+		turn[c]++
+		return requests[(c*31+turn[c])%len(requests)]
+	}
+	slice := *length / time.Duration(*sliceCount)
+	var rates, perRequest [2][]float64
+	var all [2][]sample
+	for n := -1; n < *sliceCount; n++ { // the first one warms the caches
+		for i := range addrs {
+			which := (i + n + 2) % 2 // neither is always first
+			say("slice %d of %d", n+1, *sliceCount)
+			used := cpu.Time()
+			samples, err := drive(addrs[which], *connections, slice, next)
+			if err != nil {
+				return err
+			}
+			used = cpu.Time() - used
+			if n >= 0 {
+				perRequest[which] = append(perRequest[which], float64(used)/float64(len(samples)))
+				rates[which] = append(rates[which], float64(len(samples))/slice.Seconds())
+				all[which] = append(all[which], samples...)
+			}
+		}
+	}
+	for i, name := range []string{"without Require", "with Require"} {
+		sum := summarize(name, all[i], 0, slice)
+		sum.PerSecond = stats.Median(rates[i])
+		o.Plain = append(o.Plain, sum)
+	}
+	o.Share = stats.Median(stats.Ratios(rates[1], rates[0]))
+	o.Pass = o.Share >= 0.95
+	o.CPUShare = stats.Median(stats.Ratios(perRequest[0], perRequest[1]))
+	return nil
+}
+
+// rotate lets Stytch sign with a new key in the middle of a run. From then on
+// half of the connections send JWTs that it signed.
+func (o *outcome) rotate(s *stage) error {
+	say("waiting until the key set may be fetched again")
+	time.Sleep(time.Until(s.warmedAt.Add(keySetPause)))
+	addr, err := s.serve(s.auth.Require(hello))
+	if err != nil {
+		return err
+	}
+	old := make([][]byte, len(s.sessions))
+	for i := range old {
+		old[i] = request(s.sessions[i].JWT)
+	}
+	s.stytch.RotateKeys() // nobody has been shown a JWT of it yet
+	rotated := make([][]byte, len(s.sessions))
+	for i := range rotated {
+		rotated[i] = request(s.stytch.JWT(s.sessions[i].ID))
+	}
+	half := *length / 2
+	turn := make([]int, *connections)
+	say("rotation")
+	samples, err := drive(addr, *connections, *length, func(c int, at time.Duration) []byte {
+		turn[c]++
+		list := old
+		if at >= half && c%2 == 0 {
+			list = rotated
+		}
+		return list[(c*31+turn[c])%len(list)]
+	})
+	if err != nil {
+		return err
+	}
+	o.Rotation = []summary{
+		summarize("before the rotation", samples, 0, half),
+		summarize("the second after it", samples, half, half+time.Second),
+		summarize("later", samples, half+time.Second, *length),
+	}
+	return nil
+}
+
+// outage lets Stytch fail in the middle half of a run of opaque tokens and
+// JWTs. CacheTTL is short, so that Stytch is asked all the time; StaleIfError is
+// on.
+func (o *outcome) outage(name string, weather stytchtest.Weather) error {
+	s, err := newStage(sessions, func(c *sessionauth.Config) {
+		c.CacheTTL, c.StaleIfError = time.Second, time.Minute
+	})
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	addr, err := s.serve(s.auth.Require(hello))
+	if err != nil {
+		return err
+	}
+	var requests [][]byte
+	for _, session := range s.sessions {
+		requests = append(requests, request(session.Token), request(session.JWT))
+	}
+	turn := make([]int, *connections)
+	next := func(c int, _ time.Duration) []byte {
+		turn[c]++
+		return requests[(c*31+turn[c])%len(requests)]
+	}
+	say("%s", name)
+	if _, err := drive(addr, *connections, 2*time.Second, next); err != nil { // seen once, all of them
+		return err
+	}
+	length := 2 * *length // a call to a Stytch that hangs takes seconds to fail
+	quarter := length / 4
+	begins := time.AfterFunc(quarter, func() { s.stytch.SetWeather("", weather) })
+	ends := time.AfterFunc(3*quarter, func() { s.stytch.SetWeather("", stytchtest.Weather{}) })
+	defer begins.Stop()
+	defer ends.Stop()
+	samples, err := drive(addr, *connections, length, next)
+	if err != nil {
+		return err
+	}
+	o.Outages = append(o.Outages,
+		summarize(name+": before", samples, 0, quarter),
+		summarize(name+": during", samples, quarter, 3*quarter),
+		summarize(name+": after", samples, 3*quarter, length),
+	)
+	return nil
+}
+
+func say(format string, args ...any) { fmt.Fprintf(os.Stderr, "\r\033[K"+format, args...) }
+
+func table(list []summary) string {
+	var rows [][]string
+	for _, s := range list {
+		var answers []string
+		for _, code := range slices.Sorted(maps.Keys(s.Status)) {
+			answers = append(answers, fmt.Sprintf("%d × %d", s.Status[code], code))
+		}
+		rows = append(rows, []string{
+			s.Name, fmt.Sprintf("%.0f", s.PerSecond), fmt.Sprintf("%.0f", s.P50), fmt.Sprintf("%.0f", s.P99),
+			fmt.Sprintf("%.0f", s.P999), strings.Join(answers, ", "),
+		})
+	}
+	return report.Table([]string{"", ":requests/s", ":p50 µs", ":p99 µs", ":p99.9 µs", "answers"}, rows)
+}
+
+func (o *outcome) markdown() string {
+	mark := "MISS"
+	if o.Pass {
+		mark = "PASS"
+	}
+	return strings.Join([]string{
+		fmt.Sprintf("Measured on %s: %s. %d connections; %s each with and without, %s with a rotation, %s with an outage.", o.Date, o.Machine, o.Connections, o.Length, o.Length, 2*(*length)),
+		fmt.Sprintf("Requests a second with Require: %.1f %% of those without (target: at least 95 %%): %s.", o.Share*100, mark),
+		fmt.Sprintf("By processor time a request, generator included, which other processes on the machine do not disturb: %.1f %%.", o.CPUShare*100),
+		table(o.Plain),
+		"### A key rotation in mid-run", table(o.Rotation),
+		"### An outage of Stytch in mid-run, with CacheTTL 1 s and StaleIfError", table(o.Outages),
+	}, "\n\n")
+}
+
+func (o *outcome) write() error {
+	say("")
+	text := o.markdown()
+	fmt.Println(text)
+	if *results != "" {
+		b, err := json.MarshalIndent(o, "", "\t")
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(*results, append(b, '\n'), 0o644); err != nil {
+			return err
+		}
+	}
+	if *docs == "" {
+		return nil
+	}
+	return report.SpliceFile(filepath.Join(*docs, "performance.md"), "load", text)
+}

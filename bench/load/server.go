@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"time"
+
+	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/stytch"
+	"github.com/sessionauth/sessionauth/stytchtest"
+)
+
+// A stage is a server under load, with Stytch beside it on another socket.
+type stage struct {
+	stytch   *stytchtest.Server
+	socket   *httptest.Server // Stytch's
+	auth     *sessionauth.Authenticator
+	warmedAt time.Time
+	servers  []*http.Server
+
+	sessions []stytchtest.Session
+}
+
+// newStage starts some sessions of as many users.
+func newStage(sessions int, change func(*sessionauth.Config)) (*stage, error) {
+	s := &stage{stytch: stytchtest.NewServer()}
+	s.stytch.JWTLifetime = time.Hour
+	s.socket = httptest.NewServer(s.stytch)
+	for i := range sessions {
+		user := s.stytch.AddUser(stytchtest.User{
+			Email: fmt.Sprintf("user%d@example.com", i), Name: stytch.Name{FirstName: "Ada"},
+		})
+		s.sessions = append(s.sessions, s.stytch.StartSession(user.ID, stytchtest.SessionOptions{
+			CustomClaims: map[string]any{"tenant": "7f3c", "plan": "pro"},
+		}))
+	}
+	config := sessionauth.Config{ProjectID: s.stytch.ProjectID, Secret: s.stytch.Secret, BaseURL: s.socket.URL}
+	if change != nil {
+		change(&config)
+	}
+	var err error
+	if s.auth, err = sessionauth.New(config); err != nil {
+		return nil, err
+	}
+	s.warmedAt = time.Now()
+	return s, s.auth.Warm(context.Background())
+}
+
+// serve starts a server on loopback and returns its address.
+func (s *stage) serve(h http.Handler) (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}
+	s.servers = append(s.servers, server)
+	go server.Serve(listener) // ends with Close
+	return listener.Addr().String(), nil
+}
+
+func (s *stage) close() {
+	for _, server := range s.servers {
+		server.Close()
+	}
+	s.socket.Close()
+}
+
+// hello is a handler that costs little but answers something.
+var hello = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Content-Length", "6")
+	_, _ = w.Write([]byte("hello\n"))
+})
+
+// request is what a connection sends.
+func request(credential string) []byte {
+	return []byte("GET / HTTP/1.1\r\nHost: example.com\r\nAccept: application/json\r\n" +
+		"User-Agent: load\r\nAuthorization: Bearer " + credential + "\r\n\r\n")
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/sessionauth/sessionauth/bench/internal/cpu"
+	"github.com/sessionauth/sessionauth/bench/internal/stats"
+)
+
+// A figure is what was measured of one workload. Times are nanoseconds for one
+// request, one value a round.
+type figure struct {
+	name   string
+	ns     []float64
+	two    []float64 // throughput of two goroutines by that of one; empty if not measured
+	allocs float64
+	bytes  float64
+}
+
+// A clock is what times are taken by.
+type clock int
+
+const (
+	processor clock = iota // what this process used
+	wall
+)
+
+type figures map[string]*figure
+
+// measure runs every workload in every round for about a slice of time.
+func measure(all []workload, rounds int, slice time.Duration, progress func(round int)) figures {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	found := figures{}
+	counts := make([]int, len(all))
+	for i, w := range all {
+		f := &figure{name: w.name}
+		counts[i] = calibrate(w, slice)
+		f.allocs, f.bytes = allocations(w)
+		found[w.name] = f
+	}
+	two := runtime.NumCPU() >= 2
+	for round := range rounds {
+		progress(round)
+		for _, i := range rand.Perm(len(all)) {
+			w, f := all[i], found[all[i].name]
+			f.ns = append(f.ns, timed(w, processor, 1, counts[i]))
+			if w.parallel && two {
+				one := timed(w, wall, 1, counts[i])
+				runtime.GOMAXPROCS(2)
+				f.two = append(f.two, one/timed(w, wall, 2, counts[i]))
+				runtime.GOMAXPROCS(1)
+			}
+		}
+	}
+	return found
+}
+
+// timed runs a workload n times on each of some goroutines and returns the time
+// for one. On one goroutine that is processor time, with the collector's; two
+// can wait for each other, which only the wall clock shows.
+func timed(w workload, clock clock, goroutines, n int) float64 {
+	runs := make([]func(int), goroutines)
+	for i := range runs {
+		runs[i] = w.start()
+		runs[i](1) // warm
+	}
+	runtime.GC()
+	if goroutines == 1 && clock == processor {
+		began := cpu.Time()
+		runs[0](n)
+		return float64(cpu.Time()-began) / float64(n)
+	}
+	var ready, done sync.WaitGroup
+	barrier := make(chan struct{})
+	for _, run := range runs {
+		ready.Add(1)
+		done.Go(func() {
+			ready.Done()
+			<-barrier
+			run(n)
+		})
+	}
+	ready.Wait()
+	began := time.Now()
+	close(barrier)
+	done.Wait()
+	return float64(time.Since(began)) / float64(n*goroutines)
+}
+
+// calibrate finds how many times fit into a slice.
+func calibrate(w workload, slice time.Duration) int {
+	run := w.start()
+	for n := 1; ; n *= 2 {
+		began := cpu.Time()
+		run(n)
+		if took := cpu.Time() - began; took >= slice/4 || n >= 1<<24 {
+			return max(1, int(float64(n)*float64(slice)/float64(max(took, 1))))
+		}
+	}
+}
+
+// allocations returns the heap allocations of one request and their bytes.
+func allocations(w workload) (allocs, bytes float64) {
+	const n = 1000
+	run := w.start()
+	run(n) // what grows once has grown
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	run(n)
+	runtime.ReadMemStats(&after)
+	return float64(after.Mallocs-before.Mallocs) / n, float64(after.TotalAlloc-before.TotalAlloc) / n
+}
+
+func (f *figure) median() float64 { return stats.Median(f.ns) }
+
+// sumOf adds figures round by round, each times its weight.
+func (fs figures) sumOf(weights map[string]float64) []float64 {
+	var sum []float64
+	for name, weight := range weights {
+		ns := fs[name].ns
+		if sum == nil {
+			sum = make([]float64, len(ns))
+		}
+		for i := range sum {
+			sum[i] += weight * ns[i]
+		}
+	}
+	return sum
+}
+
+// fastest returns the least of some figures in each round.
+func (fs figures) fastest(names []string) []float64 {
+	var least []float64
+	for _, name := range names {
+		ns := fs[name].ns
+		if least == nil {
+			least = append(least, ns...)
+		}
+		for i := range least {
+			least[i] = min(least[i], ns[i])
+		}
+	}
+	return least
+}
