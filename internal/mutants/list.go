@@ -17,7 +17,7 @@ var list = []mutant{
 	{"base64 of the payload", "internal/sessionjwt/jws.go", "if err1 != nil || err2 != nil || err3 != nil {", "if _ = err2; err1 != nil || err3 != nil {", jwt},
 	{"base64 of the signature", "internal/sessionjwt/jws.go", "if err1 != nil || err2 != nil || err3 != nil {", "if _ = err3; err1 != nil || err2 != nil {", jwt},
 	{"strict JSON of the header", "internal/sessionjwt/jws.go", "if strictjson.CheckObject(header) != nil {", "if false {", jwt},
-	{"strict JSON of the payload", "internal/sessionjwt/verifier.go", "if strictjson.CheckObject(c.payload) != nil {", "if false {", jwt},
+	{"strict JSON of the payload", "internal/sessionjwt/verifier.go", "if strictjson.CheckObject(c.payload) != nil {", "if strictjson.CheckObject(nil) == nil {", jwt},
 
 	// The header.
 	{"alg", "internal/sessionjwt/jws.go", `alg != "RS256" || `, `alg == "" || `, jwt},
@@ -63,7 +63,7 @@ var list = []mutant{
 	{"the kind of key", "internal/sessionjwt/jwk.go", `k.keyType != "RSA" ||`, "false ||", jwt},
 	{"the algorithm of a key", "internal/sessionjwt/jwk.go", `k.alg != "" && k.alg != "RS256" ||`, "false ||", jwt},
 	{"the use of a key", "internal/sessionjwt/jwk.go", `k.use != "" && k.use != "sig" ||`, "false ||", jwt},
-	{"the operations of a key", "internal/sessionjwt/jwk.go", `k.keyOps != nil && !slices.Contains(k.keyOps, "verify")`, "false", jwt},
+	{"the operations of a key", "internal/sessionjwt/jwk.go", `k.keyOps != nil && !slices.Contains(k.keyOps, "verify")`, `slices.Contains(k.keyOps, "nothing")`, jwt},
 	{"published private keys", "internal/sessionjwt/jwk.go", "ok = false // a private", "ok = true // a private", jwt},
 	{"small exponents", "internal/sessionjwt/jwk.go", "exponent < 65537 || ", "", jwt},
 	{"even exponents", "internal/sessionjwt/jwk.go", "exponent%2 == 0 ||", "false ||", jwt},
@@ -81,7 +81,7 @@ var list = []mutant{
 	{"the length of an opaque token", "extractor.go", "if len(s) < 16 || len(s) > 256 {", "if false {", root},
 	{"repeated cookies", "extractor.go", "if len(tokens.others)+len(jwts.others) > 0 {", "if false {", root},
 	{"four candidates", "extractor.go", "if len(list) > maxCandidates {", "if false {", root},
-	{"a bad header before a cookie", "extractor.go", "if !errors.Is(err, ErrNoCredential) {", "if err == nil {", root},
+	{"a bad header before a cookie", "extractor.go", "if !errors.Is(err, ErrNoCredential) {", "if !errors.Is(err, ErrNoCredential) && err == nil {", root},
 	{"other origins", "middleware.go", "if !cred.Header && a.isCrossOrigin(r) {", "if false {", root},
 	{"other origins for all but headers", "middleware.go", "if !cred.Header && a.isCrossOrigin(r) {", "if cred.Header && a.isCrossOrigin(r) {", root},
 	{"upgrades of other origins", "middleware.go", `if len(r.Header["Upgrade"]) > 0 {`, "if false {", root},
@@ -115,7 +115,7 @@ var list = []mutant{
 	{"roles", "check.go", "return &Error{Kind: ErrForbidden, Reason: ReasonRole}", "return nil", ". ./guard"},
 	{"permissions", "check.go", "if !p.Value.Allows(d.entry.session.Roles, resource, action) {", "if false {", ". ./guard"},
 	{"who the answer to a guard is about", "check.go", "if answer.Session.ID != d.entry.session.ID || answer.Session.UserID != d.entry.session.UserID {", "if false {", ". ./guard"},
-	{"fresh factors", "check.go", "return !last.IsZero() && time.Since(last) <= maxAge", "return true", ". ./guard"},
+	{"fresh factors", "check.go", "return !last.IsZero() && time.Since(last) <= maxAge", "return maxAge > 0 || last.IsZero()", ". ./guard"},
 
 	// Sign-in.
 	{"a step-up by somebody else", "login/login.go", "if answer.UserID != id.Session.UserID || answer.Session.ID != id.Session.ID {", "if false {", "./login"},
