@@ -30,12 +30,17 @@ func (a *Authenticator) Revoke(ctx context.Context, sessionID string) error {
 
 func (a *Authenticator) revokeAtStytch(ctx context.Context, sessionID string) error {
 	_, err := share(ctx, a.upstream, revoke, "revoke:"+sessionID, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, a.client.RevokeSession(ctx, stytch.RevokeSessionParams{SessionID: sessionID})
+		err := a.client.RevokeSession(ctx, stytch.RevokeSessionParams{SessionID: sessionID})
+		if err == nil || isNotFound(err) {
+			// Here and not after the call, whose end makes us look for what is
+			// unconfirmed.
+			a.revoked.confirm(sessionID, time.Now())
+		}
+		return struct{}{}, err
 	})
 	var se *stytch.Error
 	switch {
 	case err == nil, isNotFound(err):
-		a.revoked.confirm(sessionID, time.Now())
 		return nil
 	case errors.As(err, &se) && se.Type == stytch.TypeInvalidSessionID:
 		a.revoked.remove(sessionID)

@@ -247,7 +247,8 @@ func waitEvenly(ctx context.Context, arrived time.Time) {
 
 // Logout revokes the session at Stytch, refuses it here at once, and clears
 // both cookies: 204, or 202 while Stytch cannot be asked and the revocation is
-// tried again later. Without a session there is nothing to revoke, and the
+// tried again later; 503, with the cookies left as they are, where there is no
+// room to remember a session never seen here. Without a session there is nothing to revoke, and the
 // cookies are cleared all the same. A form is answered with a redirect.
 func (h *Handlers) Logout(w http.ResponseWriter, r *http.Request) {
 	noStore(w)
@@ -261,12 +262,15 @@ func (h *Handlers) Logout(w http.ResponseWriter, r *http.Request) {
 		// The user's decision holds even if the page is closed at this moment.
 		err = auth.SignOut(context.WithoutCancel(r.Context()), cred)
 	}
-	auth.ClearCookies(w)
 	var refused *sessionauth.Error
+	if errors.As(err, &refused) && refused.Reason == sessionauth.ReasonOverloaded {
+		auth.Reject(w, r, err) // nothing was revoked, nor will be: the browser needs its cookies to try again
+		return
+	}
+	auth.ClearCookies(w)
 	switch {
-	case errors.Is(err, sessionauth.ErrInvalidRequest),
-		errors.As(err, &refused) && refused.Reason == sessionauth.ReasonOverloaded:
-		auth.Reject(w, r, err) // nothing was revoked, nor will be
+	case errors.Is(err, sessionauth.ErrInvalidRequest):
+		auth.Reject(w, r, err)
 	case isForm(r):
 		http.Redirect(w, r, h.config.AfterLogout, http.StatusSeeOther)
 	case err != nil && !errors.Is(err, sessionauth.ErrNoCredential):
