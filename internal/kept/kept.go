@@ -90,6 +90,9 @@ func (v *Value[T]) Get(ctx context.Context) (*Snapshot[T], error) {
 		return s, nil
 	}
 	err := v.Refresh(ctx)
+	if ended := ctx.Err(); ended != nil {
+		return nil, ended // whoever left is not answered by chance
+	}
 	if s := v.Usable(time.Now()); s != nil {
 		return s, nil
 	}
