@@ -65,6 +65,7 @@ const (
 	ReasonRateLimited   Reason = "rate_limited"        // 429
 	ReasonMisconfigured Reason = "misconfigured"       // Stytch refuses the project's own credentials
 	ReasonOverloaded    Reason = "overloaded"          // MaxInFlight calls are under way
+	ReasonNotKept       Reason = "not_kept"            // a sign-out that there is no room to remember: try again
 	ReasonBreakerOpen   Reason = "breaker_open"        // Stytch has failed many times in a row and is left alone for seconds
 	ReasonRevocations   Reason = "revocations_dropped" // the revoked list was full a moment ago: ask again
 	ReasonCanceled      Reason = "canceled"            // the client went away, or its deadline passed

@@ -53,8 +53,8 @@ func (a *Authenticator) revokeAtStytch(ctx context.Context, sessionID string) er
 // expired JWT, if its signature is good. A credential that is refused has
 // nothing to revoke; that is no error. ErrUnavailable says that Stytch could not
 // be asked: the credential is refused here, and later calls to Stytch try again.
-// With ReasonOverloaded it is not: there was no room to remember a token that
-// was never seen here, and the caller has to try again.
+// With ReasonNotKept it is not: there was no room to remember a token that was
+// never seen here, and the caller has to try again.
 func (a *Authenticator) SignOut(ctx context.Context, cred Credential) error {
 	if cred.isEmpty() {
 		return ErrNoCredential
@@ -85,10 +85,12 @@ func (a *Authenticator) signOutOne(ctx context.Context, cred Credential) error {
 	key := digestOf(cred.Token + cred.JWT) // one of the two
 	// A shut lane is no outage: strangers shut it, with tokens they invent.
 	if isLaneShut(err) && !isOutage(err) || !a.revoked.denyCredential(key, &cred, time.Now()) {
-		return errOverloaded
+		return errNotKept
 	}
 	return err
 }
+
+var errNotKept = &Error{Kind: ErrUnavailable, Reason: ReasonNotKept}
 
 // sessionIDOf finds the session of a credential: by the JWT itself if its
 // signature is good, else by asking.

@@ -263,7 +263,7 @@ func (h *Handlers) Logout(w http.ResponseWriter, r *http.Request) {
 		err = auth.SignOut(context.WithoutCancel(r.Context()), cred)
 	}
 	var refused *sessionauth.Error
-	if errors.As(err, &refused) && refused.Reason == sessionauth.ReasonOverloaded {
+	if errors.As(err, &refused) && refused.Reason == sessionauth.ReasonNotKept {
 		auth.Reject(w, r, err) // nothing was revoked, nor will be: the browser needs its cookies to try again
 		return
 	}

@@ -167,3 +167,23 @@ func TestLogoutOfATokenSeenBeforeTheOutage(t *testing.T) {
 		})
 	}
 }
+
+// The session is known by its JWT and refused from now on, so the promise holds
+// although there was no room to ask.
+func TestLogoutWithoutRoomForACall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, func(c *setup) { c.auth.MaxInFlight = 1 })
+		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
+		s.hold("", session.JWT)
+		s.want(s.get("/me"), 200)
+		s.SetWeather(pathAuthenticate, stytchtest.Weather{Delay: 2 * time.Second})
+		go s.other().get("/me", bearer(inventedToken)) // the one call there may be
+		time.Sleep(time.Second)
+		s.want(s.postJSON("/logout", ""), 202)
+		s.want(s.other().get("/me", bearer(session.JWT)), 401)
+		time.Sleep(2 * time.Second)
+		s.want(s.other().get("/me", bearer(s.StartSession(s.bob.ID, stytchtest.SessionOptions{}).Token)), 200) // in passing
+		time.Sleep(10 * time.Second)
+		s.wantAlive(session.Token, false)
+	})
+}

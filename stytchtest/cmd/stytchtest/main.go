@@ -123,6 +123,9 @@ func serve(ctx context.Context, ln net.Listener, h http.Handler) error {
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	err := server.Shutdown(ending)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = server.Close() // a client keeps a connection at hand that never sent a request
+	}
 	<-served // http.ErrServerClosed
 	return err
 }
