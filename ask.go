@@ -40,7 +40,7 @@ func (q question) replacing(t *sessionjwt.Token, key digest) question {
 func (a *Authenticator) byToken(token string) question {
 	key := digestOf(token)
 	// What was alive once is kept past its end, for this.
-	_, seen := a.caches.tokens.get(key)
+	_, seen := a.caches.tokens.get(key, time.Now())
 	return question{token: token, key: key, flight: key, known: seen, generation: a.caches.generation()}
 }
 
@@ -135,8 +135,9 @@ func (a *Authenticator) recall(q question) (*entry, bool) {
 	if q.old != nil {
 		c, key = a.caches.answers, q.oldKey
 	}
-	e, ok := c.get(key)
-	return e, ok && a.holds(e, time.Now())
+	now := time.Now()
+	e, ok := c.get(key, now)
+	return e, ok && a.holds(e, now)
 }
 
 // keepAnswer makes an entry of Stytch's answer and remembers it under the token
@@ -158,12 +159,12 @@ func (a *Authenticator) keepAnswer(answer *stytch.AuthenticateSessionResponse, q
 	if q.token != "" {
 		kept := *e
 		kept.refreshed = "" // no raw credential stays
-		a.caches.keep(q.generation, func() { a.caches.tokens.add(q.key, &kept) })
+		a.caches.keep(q.generation, func() { a.caches.tokens.add(q.key, &kept, asked) })
 	}
 	if q.old != nil && isSameSession(e, q.old) {
 		e.end = e.end.Earlier(deadline.In(asked, a.answerTTL()))
 		e.expiresAt = e.end.Time()
-		a.caches.keep(q.generation, func() { a.caches.answers.add(q.oldKey, e) })
+		a.caches.keep(q.generation, func() { a.caches.answers.add(q.oldKey, e, asked) })
 	}
 	return e
 }
@@ -197,7 +198,7 @@ func (a *Authenticator) stale(key digest, err error) (*entry, error) {
 		return nil, err
 	}
 	now := time.Now()
-	e, ok := a.caches.tokens.get(key)
+	e, ok := a.caches.tokens.get(key, now)
 	if !ok || e.staleEnd.Passed(now) || a.isRevoked(e, now) {
 		return nil, err
 	}
@@ -208,7 +209,7 @@ func (a *Authenticator) stale(key digest, err error) (*entry, error) {
 func (a *Authenticator) user(ctx context.Context, id string) (*userEntry, error) {
 	now := time.Now()
 	key := digestOf("user:" + id) // with a colon, so that no session token has this digest
-	kept, ok := a.caches.users.get(key)
+	kept, ok := a.caches.users.get(key, now)
 	if ok && !kept.end.Passed(now) {
 		return kept, nil
 	}
@@ -219,7 +220,7 @@ func (a *Authenticator) user(ctx context.Context, id string) (*userEntry, error)
 	u, err := share(ctx, a.upstream, loadUser, flightKey("user", key, generation), func(ctx context.Context) (*userEntry, error) {
 		asked := time.Now()
 		// Another call may have ended since we looked.
-		if kept, ok := a.caches.users.get(key); ok && !kept.end.Passed(asked) {
+		if kept, ok := a.caches.users.get(key, asked); ok && !kept.end.Passed(asked) {
 			return kept, nil
 		}
 		if a.caches.isRejected(key, asked) {
@@ -253,7 +254,7 @@ func (a *Authenticator) user(ctx context.Context, id string) (*userEntry, error)
 
 func (a *Authenticator) keepUser(user *stytch.User, generation uint64, now time.Time) *userEntry {
 	u := &userEntry{user, deadline.In(now, a.caches.ttl), deadline.In(now, a.caches.ttl+a.caches.stale)}
-	a.caches.keep(generation, func() { a.caches.users.add(digestOf("user:"+user.ID), u) })
+	a.caches.keep(generation, func() { a.caches.users.add(digestOf("user:"+user.ID), u, now) })
 	return u
 }
 

@@ -95,12 +95,12 @@ type ring struct {
 }
 
 // addJWT keeps a verified JWT.
-func (c *caches) addJWT(key digest, e *entry) {
+func (c *caches) addJWT(key digest, e *entry, now time.Time) {
 	of := digestOf(e.session.ID)
-	r, ok := c.jwtsOf.get(of)
+	r, ok := c.jwtsOf.get(of, now)
 	if !ok {
 		r = &ring{}
-		c.jwtsOf.add(of, r)
+		c.jwtsOf.add(of, r, now)
 	}
 	r.mu.Lock()
 	oldest := r.keys[r.next]
@@ -110,7 +110,7 @@ func (c *caches) addJWT(key digest, e *entry) {
 	if oldest != key {
 		c.jwts.remove(oldest)
 	}
-	c.jwts.add(key, e)
+	c.jwts.add(key, e, now)
 }
 
 // size is about how many bytes an entry keeps alive. Its user is counted where
@@ -168,10 +168,10 @@ func (c *caches) forget(ids map[string]bool) {
 // rejection remembers for a moment that Stytch said no. Nothing transient may
 // be remembered here.
 func (c *caches) rejection(k digest, now time.Time) {
-	c.rejected.add(k, deadline.In(now, rejectionTTL))
+	c.rejected.add(k, deadline.In(now, rejectionTTL), now)
 }
 
 func (c *caches) isRejected(k digest, now time.Time) bool {
-	end, ok := c.rejected.get(k)
+	end, ok := c.rejected.get(k, now)
 	return ok && !end.Passed(now)
 }

@@ -196,6 +196,7 @@ func TestTheLeastRecentlyUsedMakesRoom(t *testing.T) {
 		a, b, c := s.signIn(stytchtest.SessionOptions{}), s.signIn(stytchtest.SessionOptions{}), s.session
 		for _, sent := range []stytchtest.Session{a, b, a, c, a, c} {
 			s.want(s.get(bearer(sent.Token)), 200)
+			time.Sleep(time.Second) // uses within one second are one use
 		}
 		s.wantCalls(pathAuthenticate, 3)
 		for _, sent := range []stytchtest.Session{a, b, c} { // JWTs have a cache of their own

@@ -116,8 +116,9 @@ const recheckTTL = 5 * time.Second
 func (a *Authenticator) recheck(ctx context.Context, d *decided) (*entry, error) {
 	key := digestOf("session:" + d.entry.session.ID)
 	recall := func() (*entry, bool) {
-		e, ok := a.caches.rechecked.get(key)
-		return e, ok && a.holds(e, time.Now())
+		now := time.Now()
+		e, ok := a.caches.rechecked.get(key, now)
+		return e, ok && a.holds(e, now)
 	}
 	if e, ok := recall(); ok {
 		return e, nil
@@ -152,7 +153,7 @@ func (a *Authenticator) recheck(ctx context.Context, d *decided) (*entry, error)
 		}
 		e.end = deadline.In(asked, recheckTTL)
 		e.refreshed = "" // no raw credential stays
-		a.caches.keep(generation, func() { a.caches.rechecked.add(key, e) })
+		a.caches.keep(generation, func() { a.caches.rechecked.add(key, e, asked) })
 		return e, nil
 	})
 	return e, a.gone(d, err)

@@ -2,7 +2,7 @@ package sessionauth
 
 import (
 	"context"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sessionauth/sessionauth/stytch"
@@ -22,22 +22,46 @@ type Identity struct {
 	ExpiresAt  time.Time // when it must be vouched for anew: the JWT's exp, or the end of the answer
 }
 
-// A decided is what was found out about one request: the one value we put into
-// its context. Printing it shows an address and no credential: the context
-// holds it behind a pointer.
+// A decided is what was found out about one request. It holds the context that
+// the request has from there on, so that both are one allocation.
 type decided struct {
+	ctx requestContext
+
 	auth       *Authenticator // nil if NewContext made it: no guard trusts that
 	credential Credential
 	entry      *entry // shared with other requests, never changed; nil if err is not
 	by         Decider
 	err        error // why nobody is signed in behind Optional
 
-	once sync.Once
-	own  *Identity // the request's own copy, made when first asked for
+	own     atomic.Pointer[Identity] // the request's own copy, made when first asked for
+	private [2]string                // values of the answer's header, see markPrivate
 }
 
 // A contextKey is a type of its own, so that no other package's key is ours.
 type contextKey struct{}
+
+// A requestContext carries a decision. Printing it, or a request with it, shows an
+// address and no credential: fmt calls no methods of unexported fields, but
+// follows one pointer at most.
+type requestContext struct {
+	context.Context
+	decided *decided // which it is part of
+}
+
+// newDecided makes a decision that is still open.
+func newDecided(ctx context.Context, a *Authenticator) *decided {
+	d := &decided{auth: a}
+	d.ctx = requestContext{ctx, d}
+	return d
+}
+
+// Value gives the decision for our key.
+func (c *requestContext) Value(key any) any {
+	if _, ours := key.(contextKey); ours {
+		return c.decided
+	}
+	return c.Context.Value(key)
+}
 
 func fromContext(ctx context.Context) *decided {
 	d, _ := ctx.Value(contextKey{}).(*decided)
@@ -45,12 +69,10 @@ func fromContext(ctx context.Context) *decided {
 }
 
 func (d *decided) identity() *Identity {
-	d.once.Do(func() {
-		if d.own == nil {
-			d.own = d.entry.identity(d.by)
-		}
-	})
-	return d.own
+	if d.own.Load() == nil {
+		d.own.CompareAndSwap(nil, d.entry.identity(d.by))
+	}
+	return d.own.Load()
 }
 
 // identity copies all that a caller could change.
@@ -73,7 +95,9 @@ func NewContext(ctx context.Context, id *Identity) context.Context {
 	}
 	own := *id
 	own.Session, own.User = id.Session.Clone(), id.User.Clone()
-	return context.WithValue(ctx, contextKey{}, &decided{own: &own})
+	d := newDecided(ctx, nil)
+	d.own.Store(&own)
+	return &d.ctx
 }
 
 // FromContext returns the identity that Require or Optional found. Within one

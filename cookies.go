@@ -150,8 +150,9 @@ func (a *Authenticator) ClearCookies(w http.ResponseWriter) {
 // writeBack gives a browser the JWT that Stytch refreshed, in the cookie the old
 // one came from.
 func (a *Authenticator) writeBack(w http.ResponseWriter, d *decided) {
-	if !a.config.Cookies.WriteBack || d.credential.jwtCookie == "" || !isSessionJWT(d.entry.refreshed) {
+	from := d.credential.cookies
+	if !a.config.Cookies.WriteBack || from == nil || from.jwtCookie == "" || !isSessionJWT(d.entry.refreshed) {
 		return
 	}
-	a.setCookie(w, d.entry.session, d.credential.jwtCookie, d.entry.refreshed)
+	a.setCookie(w, d.entry.session, from.jwtCookie, d.entry.refreshed)
 }

@@ -20,6 +20,11 @@ type Credential struct {
 	// itself. False is the careful value: the cross-origin check applies.
 	Header bool
 
+	cookies *fromCookies // nil if it came some other way; a pointer, so that a Credential fits into registers
+}
+
+// fromCookies is what is known besides of a credential from cookies.
+type fromCookies struct {
 	jwtCookie  string       // the cookie JWT came from: where a refreshed one may be written
 	candidates []Credential // set if a cookie was repeated with other values: each alone, in order
 }
@@ -27,7 +32,14 @@ type Credential struct {
 // maxCandidates bounds what one request with repeated cookies can cost.
 const maxCandidates = 4
 
-func (c *Credential) isEmpty() bool { return c.Token == "" && c.JWT == "" && len(c.candidates) == 0 }
+func (c *Credential) isEmpty() bool { return c.Token == "" && c.JWT == "" && len(c.candidates()) == 0 }
+
+func (c *Credential) candidates() []Credential {
+	if c.cookies == nil {
+		return nil
+	}
+	return c.cookies.candidates
+}
 
 // An Extractor finds the credential in a request. It returns ErrNoCredential
 // where there is none; any other error is answered with 400.
@@ -42,7 +54,8 @@ var (
 )
 
 // FromBearer takes a session JWT or token from the Authorization header
-// (RFC 6750, section 2.1). Another scheme, such as Basic, is no credential.
+// (RFC 6750, section 2.1). Another scheme, such as Basic, is no credential. What
+// follows the scheme is not looked at here: Authenticator.Credential does that.
 func FromBearer(r *http.Request) (Credential, error) {
 	values := r.Header["Authorization"]
 	if len(values) > 1 {
@@ -61,7 +74,7 @@ func FromBearer(r *http.Request) (Credential, error) {
 		return Credential{}, ErrNoCredential
 	}
 	rest = strings.TrimLeft(rest, " ")
-	if !found || !isB64Token(rest) {
+	if !found || rest == "" {
 		return Credential{}, errMalformed
 	}
 	return headerCredential(rest), nil
@@ -82,9 +95,6 @@ func FromHeader(name string) Extractor {
 		if len(values) == 0 || values[0] == "" {
 			return Credential{}, ErrNoCredential
 		}
-		if !isB64Token(values[0]) {
-			return Credential{}, errMalformed
-		}
 		return headerCredential(values[0]), nil
 	}
 }
@@ -103,6 +113,7 @@ func FromCookies(token, jwt string) Extractor {
 	if token == "" && jwt == "" || token != "" && !isToken(token) || jwt != "" && !isToken(jwt) {
 		panic("sessionauth: FromCookies: not a cookie name")
 	}
+	ofJWT := &fromCookies{jwtCookie: jwt}
 	return func(r *http.Request) (Credential, error) {
 		if len(r.Header["Cookie"]) == 0 {
 			return Credential{}, ErrNoCredential
@@ -125,7 +136,7 @@ func FromCookies(token, jwt string) Extractor {
 			return Credential{}, ErrNoCredential
 		}
 		if cred.JWT != "" {
-			cred.jwtCookie = jwt
+			cred.cookies = ofJWT
 		}
 		return cred, nil
 	}
@@ -175,7 +186,7 @@ func candidates(tokens, jwts *cookieValues) (Credential, error) {
 	if len(list) > maxCandidates {
 		return Credential{}, errAmbiguous
 	}
-	return Credential{candidates: list}, nil
+	return Credential{cookies: &fromCookies{candidates: list}}, nil
 }
 
 // FirstOf tries the extractors in order. The first that finds a credential, or
@@ -193,22 +204,37 @@ func FirstOf(extractors ...Extractor) Extractor {
 	}
 }
 
+const maxToken = 256
+
 // isSessionToken reports whether s has the form of an opaque token: 16 to 256
 // bytes of the URL-safe base64 alphabet and up to two = at the end.
 func isSessionToken(s string) bool {
-	if len(s) < 16 || len(s) > 256 {
+	if len(s) < 16 || len(s) > maxToken {
 		return false
 	}
 	return isOf(strings.TrimSuffix(strings.TrimSuffix(s, "="), "="), notBase64URL)
 }
 
-// isSessionJWT is the cheapest look at a JWT's form; sessionjwt does the rest.
+// isSessionJWT is the cheapest look at a JWT's form: its size, its dots, and the
+// e that every JSON object in base64 begins with. sessionjwt does the rest.
 func isSessionJWT(s string) bool {
-	return len(s) <= sessionjwt.MaxSize && strings.Count(s, ".") == 2
+	return s != "" && s[0] == 'e' && len(s) <= sessionjwt.MaxSize && strings.Count(s, ".") == 2
 }
 
-// isB64Token is the syntax of RFC 6750, section 2.1.
+// hasHeaderSyntax reports whether a credential that came in a header has the
+// syntax of one. Nothing good can lack it, so it is only looked at to tell why
+// a credential is not good: a JWT is long, and most requests carry one that is
+// known.
+func (c *Credential) hasHeaderSyntax() bool {
+	return !c.Header || isB64Token(c.Token) && isB64Token(c.JWT)
+}
+
+// isB64Token is the syntax of RFC 6750, section 2.1. What is absent has it, and
+// what is too long to be a credential is not read.
 func isB64Token(s string) bool {
+	if s == "" || len(s) > sessionjwt.MaxSize {
+		return true
+	}
 	body := strings.TrimRight(s, "=")
 	return body != "" && isOf(body, notB64Token)
 }
@@ -240,9 +266,9 @@ var lacks = func() (table [256]uint8) {
 	return table
 }()
 
-// isOf reports whether no byte of s lacks a class. A JWT is long and this is
-// done for every request: eight bytes a turn and no branch among them take a
-// quarter of the time of the plain loop.
+// isOf reports whether no byte of s lacks a class. Strangers can have us look at
+// kilobytes: eight bytes a turn and no branch among them take a quarter of the
+// time of the plain loop.
 func isOf(s string, class uint8) bool {
 	var seen uint8
 	for ; len(s) >= 8; s = s[8:] {

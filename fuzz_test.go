@@ -11,8 +11,10 @@ import (
 	"github.com/sessionauth/sessionauth"
 )
 
-// What RFC 6750, section 2.1, allows, said once more in other words.
+// What RFC 6750, section 2.1, allows, said once more in other words. What is too
+// long to be a credential is not read.
 var (
+	anyValue     = regexp.MustCompile(`(?s)^[Bb][Ee][Aa][Rr][Ee][Rr] +([^ ].*)$`)
 	bearerValue  = regexp.MustCompile(`^[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9\-._~+/]+=*)$`)
 	beginsBearer = regexp.MustCompile(`^[Bb][Ee][Aa][Rr][Ee][Rr]`)
 )
@@ -25,13 +27,24 @@ func FuzzAuthorization(f *testing.F) {
 		f.Add(seed, false)
 	}
 	f.Add("Bearer a", true)
+	f.Add("Bearer "+strings.Repeat(",", 8192), false)
+	f.Add("Bearer "+strings.Repeat(",", 8193), false)
+	auth, err := sessionauth.New(sessionauth.Config{
+		ProjectID: "project-test-11111111-1111-4111-8111-111111111111", Secret: "secret", Extractor: sessionauth.FromBearer,
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, value string, twice bool) {
 		r := &http.Request{Header: http.Header{"Authorization": {value}}}
 		if twice {
 			r.Header.Add("Authorization", value)
 		}
-		got, err := sessionauth.FromBearer(r)
+		got, err := auth.Credential(r)
 		parts := bearerValue.FindStringSubmatch(value)
+		if any := anyValue.FindStringSubmatch(value); any != nil && len(any[1]) > 8<<10 {
+			parts = any
+		}
 		switch {
 		case twice:
 			if !errors.Is(err, sessionauth.ErrInvalidRequest) {

@@ -2,6 +2,8 @@ package sessionauth
 
 import (
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
@@ -15,10 +17,21 @@ type cache[V any] struct {
 }
 
 type shard[V any] struct {
-	mu    sync.Mutex
-	lru   *simplelru.LRU[digest, V]
+	mu    sync.RWMutex
+	lru   *simplelru.LRU[digest, *slot[V]]
 	bytes int
+
+	_ [64]byte // two shards in one cache line would slow each other down
 }
+
+// A slot is the place of a value. It moves to the front of the LRU at most once
+// in refreshAfter: a hit that only reads need not wait for another.
+type slot[V any] struct {
+	value V
+	moved atomic.Int64 // Unix nanoseconds
+}
+
+const refreshAfter = int64(time.Second)
 
 // maxShards is enough for the lock to vanish from profiles of many cores; small
 // caches get fewer, or their bound would be far from the one asked for.
@@ -34,23 +47,33 @@ func newCache[V any](size, bytes int, sizeOf func(V) int) *cache[V] {
 	c := &cache[V]{make([]shard[V], n), sizeOf, bytes / n}
 	for i := range c.shards {
 		s := &c.shards[i]
-		s.lru, _ = simplelru.NewLRU((size+n-1)/n, func(_ digest, v V) { s.bytes -= sizeOf(v) }) // fails for sizes below 1 only
+		s.lru, _ = simplelru.NewLRU((size+n-1)/n, func(_ digest, v *slot[V]) { s.bytes -= sizeOf(v.value) }) // fails for sizes below 1 only
 	}
 	return c
 }
 
 func (c *cache[V]) shard(k digest) *shard[V] { return &c.shards[int(k[0])%len(c.shards)] }
 
-func (c *cache[V]) get(k digest) (V, bool) {
+func (c *cache[V]) get(k digest, now time.Time) (v V, ok bool) {
 	s := c.shard(k)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.lru.Get(k)
+	s.mu.RLock()
+	found, ok := s.lru.Peek(k)
+	s.mu.RUnlock()
+	if !ok {
+		return v, false
+	}
+	at, moved := now.UnixNano(), found.moved.Load()
+	if since := at - moved; (since < 0 || since >= refreshAfter) && found.moved.CompareAndSwap(moved, at) {
+		s.mu.Lock()
+		s.lru.Get(k)
+		s.mu.Unlock()
+	}
+	return found.value, true
 }
 
 // add keeps v and drops what was used longest ago if need be. What is larger
 // than a shard's budget alone is not kept.
-func (c *cache[V]) add(k digest, v V) {
+func (c *cache[V]) add(k digest, v V, now time.Time) {
 	size := c.sizeOf(v)
 	s := c.shard(k)
 	s.mu.Lock()
@@ -60,7 +83,9 @@ func (c *cache[V]) add(k digest, v V) {
 		return
 	}
 	s.bytes += size
-	s.lru.Add(k, v)
+	place := &slot[V]{value: v}
+	place.moved.Store(now.UnixNano())
+	s.lru.Add(k, place)
 	for s.bytes > c.budget {
 		s.lru.RemoveOldest()
 	}
@@ -80,7 +105,7 @@ func (c *cache[V]) removeIf(match func(V) bool) {
 		s := &c.shards[i]
 		s.mu.Lock()
 		for _, k := range s.lru.Keys() {
-			if v, ok := s.lru.Peek(k); ok && match(v) {
+			if v, ok := s.lru.Peek(k); ok && match(v.value) {
 				s.lru.Remove(k)
 			}
 		}

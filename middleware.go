@@ -139,7 +139,7 @@ func (a *Authenticator) handler(next http.Handler, optional bool) http.Handler {
 		first := d == nil || d.auth != a
 		if first {
 			d = a.decideRequest(r, optional)
-			markPrivate(w.Header())
+			d.markPrivate(w.Header())
 		}
 		if d.err != nil && !(optional && d.isAnonymous()) {
 			a.config.ErrorHandler(w, r, own(d.err))
@@ -149,7 +149,7 @@ func (a *Authenticator) handler(next http.Handler, optional bool) http.Handler {
 			if d.err == nil {
 				a.writeBack(w, d)
 			}
-			r = r.WithContext(context.WithValue(r.Context(), contextKey{}, d))
+			r = r.WithContext(&d.ctx)
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -163,8 +163,9 @@ func (d *decided) isAnonymous() bool {
 
 // markPrivate says, before anything else can be written, that the answer is one
 // user's. A handler may set a Cache-Control of its own.
-func markPrivate(h http.Header) {
-	values := []string{"Cookie, Authorization", "private"} // one allocation for both
+func (d *decided) markPrivate(h http.Header) {
+	values := &d.private
+	values[0], values[1] = "Cookie, Authorization", "private"
 	if others := h["Vary"]; len(others) > 0 {
 		h["Vary"] = append(others, values[0])
 	} else {
@@ -177,11 +178,14 @@ func markPrivate(h http.Header) {
 
 // decideRequest decides about a request and tells Observe.
 func (a *Authenticator) decideRequest(r *http.Request, optional bool) *decided {
-	d := &decided{auth: a}
+	d := newDecided(r.Context(), a)
 	began := a.startClock()
 	a.guarded(d, func() {
-		if d.credential, d.err = a.Credential(r); d.err == nil {
+		if d.credential, d.err = a.find(r); d.err == nil {
 			d.entry, d.by, d.err = a.decide(r.Context(), &d.credential)
+		}
+		if isMalformed(d.err) && !d.credential.hasHeaderSyntax() {
+			d.err = errMalformed
 		}
 	})
 	a.observe(r.Context(), d, began, optional && d.isAnonymous())
@@ -214,7 +218,8 @@ func (a *Authenticator) Authenticate(r *http.Request) (*Identity, error) {
 // Verify decides about a credential that came some other way, such as gRPC
 // metadata. The cross-origin check is the caller's then.
 func (a *Authenticator) Verify(ctx context.Context, cred Credential) (*Identity, error) {
-	d := &decided{auth: a, credential: cred}
+	d := newDecided(ctx, a)
+	d.credential = cred
 	began := a.startClock()
 	a.guarded(d, func() { d.entry, d.by, d.err = a.decide(ctx, &cred) })
 	a.observe(ctx, d, began, false)
@@ -232,6 +237,15 @@ func (d *decided) result() (*Identity, error) {
 // sent it along: it is the only way in. The errors are ErrNoCredential,
 // ErrInvalidRequest and ErrCrossOrigin.
 func (a *Authenticator) Credential(r *http.Request) (Credential, error) {
+	cred, err := a.find(r)
+	if err == nil && !cred.hasHeaderSyntax() {
+		return Credential{}, errMalformed
+	}
+	return cred, err
+}
+
+// find is Credential but for the syntax in a header, which decideRequest looks at.
+func (a *Authenticator) find(r *http.Request) (Credential, error) {
 	cred, err := a.config.Extractor(r)
 	if err == nil && cred.isEmpty() {
 		err = ErrNoCredential

@@ -99,26 +99,49 @@ type answer struct {
 	problem   string // last part of the problem's type
 	title     string
 	challenge string // error code of the Bearer challenge
+
+	header string // WWW-Authenticate, where the error adds nothing
+	body   []byte // the same of the body
 }
 
-var answers = []answer{
-	{ErrUnavailable, Unavailable, http.StatusServiceUnavailable, "unavailable", "Cannot decide at this time", ""},
-	{ErrCrossOrigin, Refused, http.StatusForbidden, "cross-origin", "Cross-origin request", ""},
-	{ErrInvalidRequest, Refused, http.StatusBadRequest, "invalid-request", "Ambiguous or malformed request", "invalid_request"},
-	{ErrForbidden, Refused, http.StatusForbidden, "forbidden", "Not allowed", "insufficient_scope"},
-	{ErrStepUp, Refused, http.StatusUnauthorized, "step-up", "Fresh authentication required", "insufficient_user_authentication"},
-	{ErrInvalidSession, Refused, http.StatusUnauthorized, "invalid-session", "Invalid session", "invalid_token"},
-	{ErrSignIn, Refused, http.StatusUnauthorized, "sign-in-refused", "Wrong e-mail address or password", ""},
-	{ErrResetPassword, Refused, http.StatusForbidden, "reset-password", "The password must be reset", ""},
-	{ErrTooManyAttempts, Refused, http.StatusTooManyRequests, "too-many-attempts", "Too many attempts", ""},
-	{ErrNoCredential, Refused, http.StatusUnauthorized, "no-credential", "Authentication required", ""},
-}
+var answers = func() []answer {
+	list := []answer{
+		{kind: ErrUnavailable, outcome: Unavailable, status: http.StatusServiceUnavailable, problem: "unavailable", title: "Cannot decide at this time"},
+		{kind: ErrCrossOrigin, status: http.StatusForbidden, problem: "cross-origin", title: "Cross-origin request"},
+		{kind: ErrInvalidRequest, status: http.StatusBadRequest, problem: "invalid-request", title: "Ambiguous or malformed request", challenge: "invalid_request"},
+		{kind: ErrForbidden, status: http.StatusForbidden, problem: "forbidden", title: "Not allowed", challenge: "insufficient_scope"},
+		{kind: ErrStepUp, status: http.StatusUnauthorized, problem: "step-up", title: "Fresh authentication required", challenge: "insufficient_user_authentication"},
+		{kind: ErrInvalidSession, status: http.StatusUnauthorized, problem: "invalid-session", title: "Invalid session", challenge: "invalid_token"},
+		{kind: ErrSignIn, status: http.StatusUnauthorized, problem: "sign-in-refused", title: "Wrong e-mail address or password"},
+		{kind: ErrResetPassword, status: http.StatusForbidden, problem: "reset-password", title: "The password must be reset"},
+		{kind: ErrTooManyAttempts, status: http.StatusTooManyRequests, problem: "too-many-attempts", title: "Too many attempts"},
+		{kind: ErrNoCredential, status: http.StatusUnauthorized, problem: "no-credential", title: "Authentication required"},
+	}
+	for i := range list {
+		a := &list[i]
+		if a.outcome == "" {
+			a.outcome = Refused
+		}
+		plain := &Error{}
+		a.header, a.body = a.challengeHeader(plain), a.problemBody(a.status, plain)
+	}
+	return list
+}()
 
 // internal answers an error that is none of ours.
-var internal = answer{nil, Failed, http.StatusInternalServerError, "internal", "Internal error", ""}
+var internal = answer{outcome: Failed, status: http.StatusInternalServerError, problem: "internal", title: "Internal error"}
 
 func answerTo(err error) *answer {
+	kind := err
+	if e, ok := err.(*Error); ok {
+		kind = e.Kind
+	}
 	for i := range answers {
+		if answers[i].kind == kind {
+			return &answers[i]
+		}
+	}
+	for i := range answers { // somebody wrapped it
 		if errors.Is(err, answers[i].kind) {
 			return &answers[i]
 		}
@@ -133,27 +156,49 @@ const problemType = "https://github.com/sessionauth/sessionauth#"
 // application/problem+json with fixed texts. Any other error is a 500.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	a := answerTo(err)
-	var e *Error
-	if !errors.As(err, &e) {
-		e = &Error{}
-	}
+	e := details(err)
 	status := a.status
 	refinesStatus := a.kind == ErrInvalidRequest && 400 <= e.Status && e.Status < 500
 	if refinesStatus {
 		status = e.Status
 	}
 	h := w.Header()
+	values := &[5]string{"application/problem+json", "no-store", "nosniff"} // one allocation for all
+	h["Content-Type"] = values[0:1:1]
+	h["Cache-Control"] = values[1:2:2]
+	h["X-Content-Type-Options"] = values[2:3:3]
 	if status == http.StatusUnauthorized || a.challenge != "" && !refinesStatus {
-		h.Set("WWW-Authenticate", a.challengeHeader(e))
+		values[3] = a.header
+		if e.MaxAge > 0 || len(e.ACRValues) > 0 {
+			values[3] = a.challengeHeader(e)
+		}
+		h["Www-Authenticate"] = values[3:4:4]
 	}
 	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
-		h.Set("Retry-After", strconv.FormatInt(max(1, wholeSeconds(e.RetryAfter)), 10))
+		values[4] = strconv.FormatInt(max(1, wholeSeconds(e.RetryAfter)), 10)
+		h["Retry-After"] = values[4:5:5]
 	}
-	h.Set("Content-Type", "application/problem+json")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Del("Content-Length")
+	delete(h, "Content-Length")
 	w.WriteHeader(status)
+	body := a.body
+	if body == nil || refinesStatus || e.Resource != "" || e.Action != "" {
+		body = a.problemBody(status, e)
+	}
+	_, _ = w.Write(body)
+}
+
+// details gives the *Error in an error, or one without any.
+func details(err error) *Error {
+	if e, ok := err.(*Error); ok {
+		return e
+	}
+	e := &Error{}
+	errors.As(err, &e)
+	return e
+}
+
+// problemBody writes the problem detail (RFC 9457, section 3).
+func (a *answer) problemBody(status int, e *Error) []byte {
 	body, _ := json.Marshal(struct { // strings and a number always can be written
 		Type     string `json:"type"`
 		Title    string `json:"title"`
@@ -161,7 +206,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 		Resource string `json:"resource,omitempty"`
 		Action   string `json:"action,omitempty"`
 	}{problemType + a.problem, a.title, status, e.Resource, e.Action})
-	_, _ = w.Write(append(body, '\n'))
+	return append(body, '\n')
 }
 
 // wholeSeconds rounds up: a client that comes back early is refused again.

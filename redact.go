@@ -33,6 +33,17 @@ func (*Authenticator) MarshalJSON() ([]byte, error) {
 	return []byte(`"sessionauth.Authenticator{redacted}"`), nil
 }
 
+// Format prints no credential, and neither the context it was made of.
+func (*requestContext) Format(s fmt.State, _ rune) { redact(s, "Context") }
+
+// String is what a context made of this one prints.
+func (*requestContext) String() string { return "sessionauth.Context{redacted}" }
+
+// MarshalJSON writes no credential.
+func (*requestContext) MarshalJSON() ([]byte, error) {
+	return []byte(`"sessionauth.Context{redacted}"`), nil
+}
+
 // Format prints the ids and no credential.
 func (id Identity) Format(s fmt.State, _ rune) {
 	session, user := "", ""

@@ -60,7 +60,7 @@ func (a *Authenticator) SignOut(ctx context.Context, cred Credential) error {
 		return ErrNoCredential
 	}
 	var failed error
-	for _, c := range cred.candidates {
+	for _, c := range cred.candidates() {
 		failed = errors.Join(failed, a.SignOut(ctx, c))
 	}
 	if cred.JWT != "" {
@@ -110,7 +110,7 @@ func (a *Authenticator) sessionIDOf(ctx context.Context, cred Credential) (strin
 		return "", errMalformedSession
 	}
 	q := a.byToken(cred.Token)
-	if e, ok := a.caches.tokens.get(q.key); ok {
+	if e, ok := a.caches.tokens.get(q.key, time.Now()); ok {
 		return e.session.ID, nil // however old: a token is of one session for ever
 	}
 	return idOf(a.askStytch(ctx, q))

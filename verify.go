@@ -24,10 +24,15 @@ var (
 
 // decide is the one way from a credential to an identity.
 func (a *Authenticator) decide(ctx context.Context, cred *Credential) (*entry, Decider, error) {
-	if len(cred.candidates) > 0 {
-		return a.decideAmong(ctx, cred.candidates)
+	if candidates := cred.candidates(); len(candidates) > 0 {
+		return a.decideAmong(ctx, candidates)
 	}
 	return a.decideOne(ctx, cred.Token, cred.JWT)
+}
+
+func isMalformed(err error) bool {
+	e, ok := err.(*Error)
+	return ok && e.Kind == ErrInvalidSession && e.Reason == ReasonMalformed
 }
 
 // decideOne decides about a token, a JWT, or both. The JWT decides while it can;
@@ -39,15 +44,12 @@ func (a *Authenticator) decideOne(ctx context.Context, token, jwt string) (*entr
 		}
 		return a.decideToken(ctx, token)
 	}
-	if !isSessionToken(token) {
-		token = "" // as if it had not come along
-	}
 	if !isSessionJWT(jwt) { // before any work that grows with its length
 		return a.otherwise(ctx, token, errMalformedSession)
 	}
 	key, now := digestOf(jwt), time.Now()
 	signedOut := a.revoked.hasDigest(key, now)
-	if e, ok := a.caches.jwts.get(key); ok && a.holds(e, now) && !signedOut {
+	if e, ok := a.caches.jwts.get(key, now); ok && a.holds(e, now) && !signedOut {
 		return e, Cache, nil
 	}
 	t, err := a.verifyJWT(ctx, jwt)
@@ -58,6 +60,9 @@ func (a *Authenticator) decideOne(ctx context.Context, token, jwt string) (*entr
 		return a.otherwise(ctx, token, err)
 	}
 	if a.isStale(t, time.Now()) {
+		if !isSessionToken(token) {
+			token = "" // as if it had not come along
+		}
 		return a.refresh(ctx, key, t, token, jwt)
 	}
 	return a.admit(ctx, key, t)
@@ -65,7 +70,7 @@ func (a *Authenticator) decideOne(ctx context.Context, token, jwt string) (*entr
 
 // otherwise lets a token that came along decide where the JWT did not.
 func (a *Authenticator) otherwise(ctx context.Context, token string, err error) (*entry, Decider, error) {
-	if token != "" {
+	if isSessionToken(token) {
 		return a.decideToken(ctx, token)
 	}
 	return nil, "", err
@@ -172,7 +177,7 @@ func (a *Authenticator) admit(ctx context.Context, key digest, t *sessionjwt.Tok
 			return nil, "", err
 		}
 	}
-	a.caches.keep(generation, func() { a.caches.addJWT(key, e) })
+	a.caches.keep(generation, func() { a.caches.addJWT(key, e, now) })
 	return e, Local, nil
 }
 
@@ -186,7 +191,8 @@ func (a *Authenticator) refresh(ctx context.Context, key digest, t *sessionjwt.T
 	q := byJWT
 	if token != "" {
 		q = a.byToken(token).replacing(t, key)
-		if e, ok := a.caches.tokens.get(q.key); ok && a.holds(e, time.Now()) && !isSameSession(e, t) {
+		now := time.Now()
+		if e, ok := a.caches.tokens.get(q.key, now); ok && a.holds(e, now) && !isSameSession(e, t) {
 			return nil, "", errOtherSession // as Stytch said a moment ago
 		}
 	}
@@ -233,12 +239,15 @@ func (a *Authenticator) otherSession(q question) error {
 
 // decideToken decides about an opaque token: cache, then Stytch.
 func (a *Authenticator) decideToken(ctx context.Context, token string) (*entry, Decider, error) {
-	if !isSessionToken(token) {
+	if len(token) > maxToken {
 		return nil, "", errMalformedSession
 	}
 	key, now := digestOf(token), time.Now()
-	if e, ok := a.caches.tokens.get(key); ok && a.holds(e, now) && !a.revoked.hasDigest(key, now) {
+	if e, ok := a.caches.tokens.get(key, now); ok && a.holds(e, now) && !a.revoked.hasDigest(key, now) {
 		return e, Cache, nil
+	}
+	if !isSessionToken(token) { // nothing else is in the cache
+		return nil, "", errMalformedSession
 	}
 	e, err := a.ask(ctx, a.byToken(token))
 	if err == nil {

@@ -31,14 +31,15 @@ type claims struct {
 	session   *stytch.Session
 }
 
-// parseClaims decodes a payload that strictjson.CheckObject has accepted. Names
-// are compared exactly: encoding/json would let "EXP" override "exp".
-func parseClaims(payload []byte) (claims, error) {
+// parseClaims decodes the members of a payload. Names are compared exactly:
+// encoding/json would let "EXP" override "exp".
+func parseClaims(payload []strictjson.Member) (claims, error) {
 	var c claims
 	var subject string
 	var custom []byte
 	ok := true
-	for name, value := range strictjson.Members(payload) {
+	for _, member := range payload {
+		name, value := member.Name, member.Value
 		valid := true
 		switch string(name) {
 		case "iss":
@@ -119,51 +120,6 @@ func numericDate(value []byte) (time.Time, bool) {
 	return time.Unix(int64(sec), int64(frac*1e9)).UTC(), true
 }
 
-// parseSession decodes the session claim. User id and custom claims stand
-// beside it and are filled in by the caller.
-func parseSession(value []byte) (*stytch.Session, bool) {
-	if value[0] != '{' {
-		return nil, false
-	}
-	s := &stytch.Session{}
-	for name, v := range strictjson.Members(value) {
-		valid := true
-		switch string(name) {
-		case "id":
-			s.ID, valid = strictjson.String(v)
-		case "started_at":
-			valid = s.StartedAt.UnmarshalJSON(v) == nil
-		case "last_accessed_at":
-			valid = s.LastAccessedAt.UnmarshalJSON(v) == nil
-		case "expires_at":
-			// A null would leave the zero time, which stands for "not stated".
-			valid = v[0] == '"' && s.ExpiresAt.UnmarshalJSON(v) == nil
-		case "roles":
-			s.Roles, valid = stringArray(v)
-		case "attributes":
-			valid = json.Unmarshal(v, &s.Attributes) == nil
-		case "authentication_factors":
-			valid = json.Unmarshal(v, &s.Factors) == nil
-		}
-		if !valid {
-			return nil, false
-		}
-	}
-	return s, isIdentifier(s.ID)
-}
-
-// isIdentifier reports whether s is made of what Stytch's ids are made of, so
-// that it can stand in a URL or a log line.
-func isIdentifier(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_') {
-			return false
-		}
-	}
-	return 0 < len(s) && len(s) <= 256
-}
-
 // appendMember adds a claim to the object of custom claims that is being built.
 func appendMember(object, name, value []byte) []byte {
 	if object == nil {
@@ -171,18 +127,31 @@ func appendMember(object, name, value []byte) []byte {
 	} else {
 		object = append(object, ',')
 	}
-	quoted, _ := json.Marshal(string(name)) // a string always can be written
-	object = append(object, quoted...)
+	object = appendName(object, name)
 	object = append(object, ':')
 	return append(object, value...)
 }
 
+// appendName writes a name as a JSON string: as it is, if no character of it
+// needs an escape.
+func appendName(object, name []byte) []byte {
+	for _, c := range name {
+		if c < ' ' || c == '"' || c == '\\' {
+			quoted, _ := json.Marshal(string(name)) // a string always can be written
+			return append(object, quoted...)
+		}
+	}
+	object = append(object, '"')
+	object = append(object, name...)
+	return append(object, '"')
+}
+
 // issuedAt reads iat from a payload whose signature is not known to be good.
 // It only ever decides whether a key set is new enough to refuse the token.
-func issuedAt(payload []byte) (time.Time, bool) {
-	for name, value := range strictjson.Members(payload) {
-		if string(name) == "iat" {
-			return numericDate(value)
+func issuedAt(payload []strictjson.Member) (time.Time, bool) {
+	for _, m := range payload {
+		if string(m.Name) == "iat" {
+			return numericDate(m.Value)
 		}
 	}
 	return time.Time{}, false

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sessionauth/sessionauth/internal/strictjson"
 )
 
 func TestNumericDate(t *testing.T) {
@@ -90,7 +92,11 @@ func TestParseClaims(t *testing.T) {
 		{"roles of numbers", replaced(`"admin"`, "1"), "bad_claims"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			got, err := parseClaims([]byte(row.payload))
+			payload, err := strictjson.Object([]byte(row.payload), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := parseClaims(payload)
 			if verdictOf(err) != row.want || (got.session != nil) != (err == nil) {
 				t.Errorf("got session %v and %s, want %s", got.session, verdictOf(err), row.want)
 			}

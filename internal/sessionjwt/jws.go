@@ -41,10 +41,11 @@ func parseCompact(raw string) (compact, error) {
 		return compact{}, refused(Malformed)
 	}
 	// A third dot is no base64.
-	header, err1 := base64url.DecodeString(head)
-	payload, err2 := base64url.DecodeString(body)
-	signature, err3 := base64url.DecodeString(sig)
-	if err1 != nil || err2 != nil || err3 != nil {
+	buffer := make([]byte, base64url.DecodedLen(len(raw)))
+	header, buffer, ok1 := decode64(buffer, head)
+	payload, buffer, ok2 := decode64(buffer, body)
+	signature, _, ok3 := decode64(buffer, sig)
+	if !ok1 || !ok2 || !ok3 {
 		return compact{}, refused(Malformed)
 	}
 	keyID, err := parseHeader(header)
@@ -54,22 +55,31 @@ func parseCompact(raw string) (compact, error) {
 	return compact{raw[:len(head)+1+len(body)], keyID, payload, signature}, nil
 }
 
+// decode64 decodes a segment to the beginning of buffer, and returns the rest of
+// buffer for the next.
+func decode64(buffer []byte, segment string) (decoded, rest []byte, ok bool) {
+	n, err := base64url.Decode(buffer, []byte(segment))
+	return buffer[:n:n], buffer[n:], err == nil
+}
+
 // parseHeader returns the key id of a header we take. Whatever could choose
 // another algorithm, another key or another meaning of the payload is refused
 // or, as with jku, jwk, x5u and x5c, never read (RFC 8725, sections 3.1 and 3.10).
 func parseHeader(header []byte) (keyID string, err error) {
-	if strictjson.CheckObject(header) != nil {
+	var few [8]strictjson.Member
+	members, err := strictjson.Object(header, few[:0])
+	if err != nil {
 		return "", refused(Malformed)
 	}
 	var alg string
-	for name, value := range strictjson.Members(header) {
-		switch string(name) {
+	for _, m := range members {
+		switch string(m.Name) {
 		case "alg":
-			alg, _ = strictjson.String(value)
+			alg, _ = strictjson.String(m.Value)
 		case "kid":
-			keyID, _ = strictjson.String(value)
+			keyID, _ = strictjson.String(m.Value)
 		case "typ":
-			if typ, _ := strictjson.String(value); typ != "JWT" {
+			if typ, _ := strictjson.String(m.Value); typ != "JWT" {
 				return "", refused(BadHeader)
 			}
 		case "crit", "b64", "zip", "cty":

@@ -79,17 +79,19 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	if strictjson.CheckObject(c.payload) != nil {
+	var few [24]strictjson.Member
+	payload, err := strictjson.Object(c.payload, few[:0])
+	if err != nil {
 		return nil, refused(Malformed)
 	}
-	key, err := v.key(ctx, &c)
+	key, err := v.key(ctx, c.keyID, payload)
 	if err != nil {
 		return nil, err
 	}
 	if err := c.verify(key); err != nil {
 		return nil, err
 	}
-	claims, err := parseClaims(c.payload)
+	claims, err := parseClaims(payload)
 	if err != nil {
 		return nil, err
 	}
@@ -125,15 +127,15 @@ func (v *Verifier) judge(c *claims, now time.Time) error {
 
 // key finds the key that the header names, and fetches the key set for a key
 // never seen unless the set we hold is proof that the key does not exist.
-func (v *Verifier) key(ctx context.Context, c *compact) (*rsa.PublicKey, error) {
+func (v *Verifier) key(ctx context.Context, keyID string, payload []strictjson.Member) (*rsa.PublicKey, error) {
 	arrived := time.Now()
 	set := v.Keys.Usable(arrived)
 	if set != nil {
-		if key := set.Value[c.keyID]; key != nil {
+		if key := set.Value[keyID]; key != nil {
 			return key, nil
 		}
 	}
-	issued, ok := issuedAt(c.payload)
+	issued, ok := issuedAt(payload)
 	if !ok || issued.After(arrived.Add(v.Leeway)) {
 		// It would be refused for its times; it is not worth a fetch.
 		return nil, refused(BadTime)
@@ -146,7 +148,7 @@ func (v *Verifier) key(ctx context.Context, c *compact) (*rsa.PublicKey, error) 
 	if set = v.Keys.Usable(time.Now()); set == nil {
 		return nil, v.Keys.unavailable(err)
 	}
-	if key := set.Value[c.keyID]; key != nil {
+	if key := set.Value[keyID]; key != nil {
 		return key, nil
 	}
 	if proves(set, arrived, issued) {

@@ -42,6 +42,7 @@ func FuzzCheck(f *testing.F) {
 			t.Fatalf("got %v, want one of %v", err, broken)
 		}
 		sameMembers(t, data, err == nil)
+		sameObject(t, data)
 		sameElements(t, data, err == nil)
 		sameString(t, data, err == nil)
 		if !bytes.Equal(data, before) {
@@ -120,10 +121,10 @@ func sameMembers(t *testing.T, data []byte, accepted bool) {
 	t.Helper()
 	got := map[string][]byte{}
 	for name, value := range strictjson.Members(data) {
-		if err := strictjson.Check(value); err != nil {
+		if err := strictjson.Check(value); err != nil && (accepted || !errors.Is(err, strictjson.ErrDuplicateName)) {
 			t.Fatalf("member %q: got %v, want nil", name, err)
 		}
-		if _, twice := got[string(name)]; twice {
+		if _, twice := got[string(name)]; twice && accepted {
 			t.Fatalf("member %q: got it twice, want it once", name)
 		}
 		got[string(name)] = value
@@ -145,12 +146,37 @@ func sameMembers(t *testing.T, data []byte, accepted bool) {
 	}
 }
 
+// sameObject compares Object with CheckObject and Members.
+func sameObject(t *testing.T, data []byte) {
+	t.Helper()
+	before := []strictjson.Member{{Name: []byte("before")}}
+	got, err := strictjson.Object(data, before)
+	if want := strictjson.CheckObject(data); !errors.Is(err, want) {
+		t.Fatalf("got %v, want %v", err, want)
+	}
+	if err != nil {
+		if got != nil {
+			t.Fatalf("got %d members together with %v, want none", len(got), err)
+		}
+		return
+	}
+	want := before
+	for name, value := range strictjson.Members(data) {
+		want = append(want, strictjson.Member{Name: name, Value: value})
+	}
+	if !slices.EqualFunc(got, want, func(a, b strictjson.Member) bool {
+		return bytes.Equal(a.Name, b.Name) && bytes.Equal(a.Value, b.Value)
+	}) {
+		t.Fatalf("got %q, want %q", got, want)
+	}
+}
+
 // sameElements is sameMembers for arrays.
 func sameElements(t *testing.T, data []byte, accepted bool) {
 	t.Helper()
 	var got [][]byte
 	for value := range strictjson.Elements(data) {
-		if err := strictjson.Check(value); err != nil && !errors.Is(err, strictjson.ErrDepth) { // reading goes deeper than Check
+		if err := strictjson.Check(value); err != nil && (accepted || !errors.Is(err, strictjson.ErrDuplicateName)) && !errors.Is(err, strictjson.ErrDepth) { // reading goes deeper than Check
 			t.Fatalf("element %d: got %v, want nil", len(got), err)
 		}
 		got = append(got, value)

@@ -15,10 +15,14 @@ type scanner struct {
 	i     int // the next byte of data
 	depth int // how many arrays and objects are open
 	max   int // how many may be
+}
 
+// names are those of the objects that are open, so that one is found repeated.
+// Where a check has gone before none are kept: they are nil. They are no field of
+// the scanner, or they could not stay on the stack.
+type names struct {
 	// few[:open] are names of the open objects, innermost last. They are
-	// compared one by one, which for this many costs less than a map. It is an
-	// array, not a slice, to keep a scanner on the stack of its caller.
+	// compared one by one, which for this many costs less than a map.
 	few  [64][]byte
 	open int
 	// many are the names there was no place for in few, or a stranger could
@@ -35,13 +39,13 @@ type member struct {
 
 // value scans one value. If yield is not nil, it gets the members or elements
 // of that value, but not of those inside, until it returns false.
-func (s *scanner) value(yield func(name, value []byte) bool) error {
+func (s *scanner) value(n *names, yield func(name, value []byte) bool) error {
 	switch s.peek() {
 	case '"':
 		_, err := s.quoted()
 		return err
 	case '{', '[':
-		return s.container(yield)
+		return s.container(n, yield)
 	}
 	if s.word("true") || s.word("false") || s.word("null") {
 		return nil
@@ -50,11 +54,14 @@ func (s *scanner) value(yield func(name, value []byte) bool) error {
 }
 
 // container scans an object or array.
-func (s *scanner) container(yield func(name, value []byte) bool) error {
+func (s *scanner) container(n *names, yield func(name, value []byte) bool) error {
 	if s.depth++; s.depth > s.max {
 		return ErrDepth
 	}
-	object, open := s.i, s.open
+	object, open := s.i, 0
+	if n != nil {
+		open = n.open
+	}
 	closing := s.data[s.i] + 2 // in ASCII, for braces as for brackets
 	s.i++
 	more := s.peek() != closing
@@ -62,13 +69,13 @@ func (s *scanner) container(yield func(name, value []byte) bool) error {
 		var name []byte
 		if closing == '}' {
 			var err error
-			if name, err = s.name(object, open); err != nil {
+			if name, err = s.name(n, object, open); err != nil {
 				return err
 			}
 		}
 		s.peek()
 		start := s.i
-		if err := s.value(nil); err != nil {
+		if err := s.value(n, nil); err != nil {
 			return err
 		}
 		if yield != nil && !yield(name, s.data[start:s.i:s.i]) {
@@ -83,13 +90,15 @@ func (s *scanner) container(yield func(name, value []byte) bool) error {
 	}
 	s.i++
 	s.depth--
-	s.open = open
+	if n != nil {
+		n.open = open
+	}
 	return nil
 }
 
 // name scans a member's name and colon. The object's brace is at the offset
 // object, and its names in few begin at open.
-func (s *scanner) name(object, open int) ([]byte, error) {
+func (s *scanner) name(n *names, object, open int) ([]byte, error) {
 	if s.peek() != '"' {
 		return nil, ErrSyntax
 	}
@@ -101,31 +110,31 @@ func (s *scanner) name(object, open int) ([]byte, error) {
 		return nil, ErrSyntax
 	}
 	s.i++
-	if !s.add(object, open, name) {
+	if n != nil && !n.add(object, open, name) {
 		return nil, ErrDuplicateName
 	}
 	return name, nil
 }
 
 // add reports whether the name is new in its object, and remembers it.
-func (s *scanner) add(object, open int, name []byte) bool {
-	for _, other := range s.few[open:s.open] {
+func (n *names) add(object, open int, name []byte) bool {
+	for _, other := range n.few[open:n.open] {
 		if bytes.Equal(other, name) {
 			return false
 		}
 	}
-	if s.open < len(s.few) {
-		s.few[s.open] = name
-		s.open++
+	if n.open < len(n.few) {
+		n.few[n.open] = name
+		n.open++
 		return true
 	}
-	if _, known := s.many[member{object, string(name)}]; known {
+	if _, known := n.many[member{object, string(name)}]; known {
 		return false
 	}
-	if s.many == nil {
-		s.many = make(map[member]struct{})
+	if n.many == nil {
+		n.many = make(map[member]struct{})
 	}
-	s.many[member{object, string(name)}] = struct{}{}
+	n.many[member{object, string(name)}] = struct{}{}
 	return true
 }
 
@@ -144,17 +153,31 @@ func (s *scanner) text() ([]byte, error) {
 	return text, nil
 }
 
+// plain are the ASCII characters that stand for themselves in a string.
+var plain = func() (table [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		table[c] = c != '"' && c != '\\'
+	}
+	return table
+}()
+
 // quoted scans a string and reports whether there is a backslash in it.
 func (s *scanner) quoted() (escaped bool, err error) {
 	data, start := s.data, s.i+1
+	ascii := true
 	for i := start; i < len(data); i++ {
+		if plain[data[i]] {
+			continue
+		}
 		switch c := data[i]; {
 		case c == '"':
 			s.i = i + 1
-			if !utf8.Valid(data[start:i]) {
+			if !ascii && !utf8.Valid(data[start:i]) {
 				return false, ErrUTF8
 			}
 			return escaped, nil
+		case c >= utf8.RuneSelf:
+			ascii = false
 		case c < ' ':
 			return false, ErrSyntax
 		case c == '\\':

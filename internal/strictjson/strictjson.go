@@ -9,7 +9,7 @@
 // readers to agree.
 //
 // A text is first checked whole, with [Check] or [CheckObject], and only then
-// read, with [Members], [Elements] and [String]. Reading compares names byte
+// read, with [Members], [Elements] and [String]; [Object] does both. Reading compares names byte
 // for byte.
 package strictjson
 
@@ -53,11 +53,11 @@ var (
 //
 // The time is linear in the length of data. Nothing is allocated unless a name
 // holds a backslash or the objects open at one point have more than 64 names.
-func Check(data []byte) error { return check(data, MaxDepth) }
+func Check(data []byte) error { return check(data, MaxDepth, nil) }
 
-func check(data []byte, maxDepth int) error {
+func check(data []byte, maxDepth int, yield func(name, value []byte) bool) error {
 	s := scanner{data: data, max: maxDepth}
-	if err := s.value(nil); err != nil {
+	if err := s.value(&names{}, yield); err != nil {
 		return err
 	}
 	if s.peek(); s.i != len(data) {
@@ -67,15 +67,32 @@ func check(data []byte, maxDepth int) error {
 }
 
 // CheckObject is Check for a text that must be an object.
-func CheckObject(data []byte) error { return checkObject(data, MaxDepth) }
+func CheckObject(data []byte) error { return checkObject(data, MaxDepth, nil) }
+
+// A Member is a member of an object: its name, unescaped, and its raw value.
+type Member struct{ Name, Value []byte }
+
+// Object is CheckObject and Members in one pass. It appends the members to list,
+// so that a caller who expects few needs no heap for them. With an error it
+// returns none.
+func Object(data []byte, list []Member) ([]Member, error) {
+	err := checkObject(data, MaxDepth, func(name, value []byte) bool {
+		list = append(list, Member{name, value})
+		return true
+	})
+	if err != nil {
+		return nil, err
+	}
+	return list, nil
+}
 
 // CheckAnswer is CheckObject for a text of an API that we trust but for what
 // its users wrote into it: 4 KB of metadata can hold 2,000 levels, and must not
 // make the answer about them unreadable.
-func CheckAnswer(data []byte) error { return checkObject(data, deepest) }
+func CheckAnswer(data []byte) error { return checkObject(data, deepest, nil) }
 
-func checkObject(data []byte, maxDepth int) error {
-	if err := check(data, maxDepth); err != nil {
+func checkObject(data []byte, maxDepth int, yield func(name, value []byte) bool) error {
+	if err := check(data, maxDepth, yield); err != nil {
 		return err
 	}
 	s := scanner{data: data}
@@ -90,13 +107,13 @@ func checkObject(data []byte, maxDepth int) error {
 // space. Values are sub-slices of object, and so are names without a backslash;
 // neither may be changed.
 //
-// Of any other text it yields at most what precedes the first fault, and of an
-// array nothing.
+// Of any other text it yields at most what precedes the first fault, where a
+// repeated name is none, and of an array nothing.
 func Members(object []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {
 		s := scanner{data: object, max: deepest}
 		if s.peek() == '{' {
-			_ = s.value(yield) // to report an error is for CheckObject
+			_ = s.value(nil, yield) // to report an error is for CheckObject
 		}
 	}
 }
@@ -107,7 +124,7 @@ func Elements(array []byte) iter.Seq[[]byte] {
 	return func(yield func(value []byte) bool) {
 		s := scanner{data: array, max: deepest}
 		if s.peek() == '[' {
-			_ = s.value(func(_, value []byte) bool { return yield(value) }) // as in Members
+			_ = s.value(nil, func(_, value []byte) bool { return yield(value) }) // as in Members
 		}
 	}
 }

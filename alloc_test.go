@@ -1,0 +1,48 @@
+package sessionauth_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/sessionauth/sessionauth"
+)
+
+// A quiet is a ResponseWriter that keeps the header only.
+type quiet struct{ header http.Header }
+
+func (q quiet) Header() http.Header         { return q.header }
+func (q quiet) Write(b []byte) (int, error) { return len(b), nil }
+func (q quiet) WriteHeader(int)             {}
+
+// What a request allocates in all of Require: two are the request's copy and the
+// decision in its context. Cookies are net/http's own.
+func TestAllocations(t *testing.T) {
+	s := newStage(t, func(c *sessionauth.Config) { c.Observe, c.Logger = nil, nil })
+	h := s.auth.Require(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	s.want(s.get(bearer(s.session.JWT)), 200)
+	s.want(s.get(bearer(s.session.Token)), 200)
+	for _, row := range []struct {
+		name  string
+		field string
+		most  float64
+	}{
+		{"a JWT in a header", bearer(s.session.JWT), 2},
+		{"a token in a header", bearer(s.session.Token), 2},
+		{"a JWT and a token in cookies", bothCookies(s.session.Token, s.session.JWT), 5},
+		{"a token in a cookie", tokenCookie(s.session.Token), 4},
+		{"no credential", "Accept: */*", 4},
+		{"garbage", bearer("garbage"), 4},
+		{"garbage of the form of a JWT", bearer("a.b.c"), 4},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r, w := newRequest(http.MethodGet, row.field), quiet{http.Header{}}
+			got := testing.AllocsPerRun(200, func() {
+				clear(w.header)
+				h.ServeHTTP(w, r)
+			})
+			if got > row.most {
+				t.Errorf("got %v allocations, want %v at most", got, row.most)
+			}
+		})
+	}
+}
