@@ -55,16 +55,16 @@ func ReturnTo(r *http.Request) string { return localPath(r.URL.Query().Get("retu
 // tabs and line breaks, and take what follows two slashes for a host (RFC 9700,
 // section 4.11).
 func localPath(s string) string {
-	if !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }) {
+	if !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") || strings.ContainsFunc(s, isMisread) {
 		return "/"
 	}
 	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" {
-		return "/"
-	}
 	// Proxies decode and merge: no spelling of a second slash may lead away.
-	if strings.Contains(u.Path, "//") || strings.ContainsFunc(u.Path, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }) {
+	if err != nil || strings.Contains(u.Path, "//") || strings.ContainsFunc(u.Path, isMisread) {
 		return "/"
 	}
 	return (&url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery}).String()
 }
+
+// isMisread recognizes what a browser reads as something else, or not at all.
+func isMisread(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }

@@ -13,11 +13,11 @@ var list = []mutant{
 	{"line feeds in a JWT", "internal/sessionjwt/jws.go", `strings.IndexByte(raw, '\n') >= 0 || `, "", jwt},
 	{"carriage returns in a JWT", "internal/sessionjwt/jws.go", ` || strings.IndexByte(raw, '\r') >= 0`, "", jwt},
 	{"trailing bits of base64", "internal/sessionjwt/jws.go", "base64.RawURLEncoding.Strict()", "base64.RawURLEncoding", jwt},
-	{"base64 of the header", "internal/sessionjwt/jws.go", "if err1 != nil || err2 != nil || err3 != nil {", "if _ = err1; err2 != nil || err3 != nil {", jwt},
-	{"base64 of the payload", "internal/sessionjwt/jws.go", "if err1 != nil || err2 != nil || err3 != nil {", "if _ = err2; err1 != nil || err3 != nil {", jwt},
-	{"base64 of the signature", "internal/sessionjwt/jws.go", "if err1 != nil || err2 != nil || err3 != nil {", "if _ = err3; err1 != nil || err2 != nil {", jwt},
-	{"strict JSON of the header", "internal/sessionjwt/jws.go", "if strictjson.CheckObject(header) != nil {", "if false {", jwt},
-	{"strict JSON of the payload", "internal/sessionjwt/verifier.go", "if strictjson.CheckObject(c.payload) != nil {", "if strictjson.CheckObject(nil) == nil {", jwt},
+	{"base64 of the header", "internal/sessionjwt/jws.go", "if !ok1 || !ok2 || !ok3 {", "if _ = ok1; !ok2 || !ok3 {", jwt},
+	{"base64 of the payload", "internal/sessionjwt/jws.go", "if !ok1 || !ok2 || !ok3 {", "if _ = ok2; !ok1 || !ok3 {", jwt},
+	{"base64 of the signature", "internal/sessionjwt/jws.go", "if !ok1 || !ok2 || !ok3 {", "if _ = ok3; !ok1 || !ok2 {", jwt},
+	{"strict JSON of the header", "internal/sessionjwt/jws.go", "members, err := strictjson.Object(header, few[:0])\n	if err != nil {", "members, err := strictjson.Object(header, few[:0])\n	for name, value := range strictjson.Members(header) {\n		members, err = append(members, strictjson.Member{Name: name, Value: value}), nil\n	}\n	if err != nil {", jwt},
+	{"strict JSON of the payload", "internal/sessionjwt/verifier.go", "payload, err := strictjson.Object(c.payload, few[:0])\n	if err != nil {", "payload, err := strictjson.Object(c.payload, few[:0])\n	for name, value := range strictjson.Members(c.payload) {\n		payload, err = append(payload, strictjson.Member{Name: name, Value: value}), nil\n	}\n	if err != nil {", jwt},
 
 	// The header.
 	{"alg", "internal/sessionjwt/jws.go", `alg != "RS256" || `, `alg == "" || `, jwt},
@@ -45,8 +45,8 @@ var list = []mutant{
 	{"dates beyond the year 9999", "internal/sessionjwt/claims.go", "0 < n && n < endOfYear9999", "0 < n", jwt},
 	{"dates before 1970", "internal/sessionjwt/claims.go", "0 < n && n < endOfYear9999", "n < endOfYear9999", jwt},
 	{"fractions out of range", "internal/sessionjwt/claims.go", "err != nil || f < 1 || f >= endOfYear9999", "err != nil", jwt},
-	{"the session's id", "internal/sessionjwt/claims.go", "return s, isIdentifier(s.ID)", "return s, true", jwt},
-	{"types inside the session", "internal/sessionjwt/claims.go", "		if !valid {\n			return nil, false\n		}\n	}\n	return s,", "	_ = valid\n	}\n	return s,", jwt},
+	{"the session's id", "internal/sessionjwt/session.go", "return s, isIdentifier(s.ID)", "return s, true", jwt},
+	{"types inside the session", "internal/sessionjwt/session.go", "		if !valid {\n			return nil, false\n		}\n	}\n	return s,", "	_ = valid\n	}\n	return s,", jwt},
 	{"iss", "internal/sessionjwt/verifier.go", "if !slices.Contains(v.Issuers, c.issuer) {", "if false {", jwt},
 	{"aud", "internal/sessionjwt/verifier.go", "if !slices.Contains(c.audience, v.Audience) {", "if false {", jwt},
 	{"exp before iat", "internal/sessionjwt/verifier.go", "lifetime <= 0 || ", "", jwt},
@@ -76,9 +76,10 @@ var list = []mutant{
 
 	// What a request carries.
 	{"two Authorization fields", "extractor.go", "	values := r.Header[\"Authorization\"]\n	if len(values) > 1 {", "	values := r.Header[\"Authorization\"]\n	if false {", root},
-	{"the form of a bearer token", "extractor.go", "if !found || !isB64Token(rest) {", "if !found {", root},
+	{"the form of a bearer token", "middleware.go", "if isMalformed(d.err) && !d.credential.hasHeaderSyntax() {", "if false {", root},
+	{"the form of a bearer token, for others", "middleware.go", "if err == nil && !cred.hasHeaderSyntax() {", "if false {", root},
 	{"the form of an opaque token", "extractor.go", "return isOf(strings.TrimSuffix(strings.TrimSuffix(s, \"=\"), \"=\"), notBase64URL)", "return true", root},
-	{"the length of an opaque token", "extractor.go", "if len(s) < 16 || len(s) > 256 {", "if false {", root},
+	{"the length of an opaque token", "extractor.go", "if len(s) < 16 || len(s) > maxToken {", "if false {", root},
 	{"repeated cookies", "extractor.go", "if len(tokens.others)+len(jwts.others) > 0 {", "if false {", root},
 	{"four candidates", "extractor.go", "if len(list) > maxCandidates {", "if false {", root},
 	{"a bad header before a cookie", "extractor.go", "if !errors.Is(err, ErrNoCredential) {", "if !errors.Is(err, ErrNoCredential) && err == nil {", root},
@@ -102,7 +103,7 @@ var list = []mutant{
 	{"an undecided cookie", "verify.go", "	if undecided != nil {\n		return nil, \"\", undecided", "	if undecided != nil && best == nil {\n		return nil, \"\", undecided", root},
 	{"revocation while a call is under way", "ask.go", "	if a.revoked.has(e.session.ID, now) {\n		return errRevoked", "	if false {\n		return errRevoked", root},
 	{"the session's end in an answer", "ask.go", "if end := e.session.ExpiresAt; !end.IsZero() && !now.Before(end) {", "if end := e.session.ExpiresAt; end.IsZero() && !now.Before(end) && false {", root},
-	{"remembered rejections", "cache.go", "	end, ok := c.rejected.get(k)\n	return ok && !end.Passed(now)", "	end, ok := c.rejected.get(k)\n	return ok && end.Passed(now)", root},
+	{"remembered rejections", "cache.go", "	end, ok := c.rejected.get(k, now)\n	return ok && !end.Passed(now)", "	end, ok := c.rejected.get(k, now)\n	return ok && end.Passed(now)", root},
 	{"another user than asked for", "ask.go", "if user.ID != id { // the", "if false { // the", root},
 	{"what is no is no", "upstream.go", "case stytch.TypeSessionNotFound, stytch.TypeInvalidSessionToken, stytch.TypeUnableToParseSessionJWT:\n		return true", "case stytch.TypeSessionNotFound, stytch.TypeInvalidSessionToken, stytch.TypeUnableToParseSessionJWT, stytch.TypeUnauthorizedCredentials:\n		return true", root},
 	{"what NewContext made", "check.go", "if d == nil || d.auth == nil {", "if d == nil {", ". ./guard"},
@@ -120,8 +121,9 @@ var list = []mutant{
 	// Sign-in.
 	{"a step-up by somebody else", "login/login.go", "if answer.UserID != id.Session.UserID || answer.Session.ID != id.Session.ID {", "if false {", "./login"},
 	{"the origin of a sign-in", "login/input.go", "return h.config.Auth.CheckOrigin(r)", "return nil", "./login"},
-	{"backslashes in return_to", "login/redirect.go", "func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\\\' }) {\n		return \"/\"\n	}\n	u, err", "func(r rune) bool { return r < ' ' || r == 0x7f }) {\n		return \"/\"\n	}\n	u, err", "./login"},
-	{"hosts in return_to", "login/redirect.go", "u.Host != \"\" || ", "", "./login"},
+	{"backslashes in return_to", "login/redirect.go", "r < ' ' || r == 0x7f || r == '\\\\'", "r < ' ' || r == 0x7f", "./login"},
+	{"hosts in return_to", "login/redirect.go", ` || strings.HasPrefix(s, "//")`, "", "./login"},
+	{"two slashes in return_to", "login/redirect.go", `strings.Contains(u.Path, "//") || `, "", "./login"},
 
 	// The client.
 	{"ids in an answer", "stytch/calls.go", `case s.ID == "":`, "case false:", "./stytch"},
