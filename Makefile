@@ -1,4 +1,4 @@
-.PHONY: test race lint fuzz soak mutants bench load ci example
+.PHONY: test race lint fuzz soak flood mutants bench load ci example
 
 test: # the tests of the root module
 	go test ./...
@@ -14,6 +14,9 @@ fuzz: # every fuzz target, for about a minute each
 
 soak: # ten simulated minutes of faults; SOAK_SEED=n repeats a run
 	SOAK=$${SOAK:-10m} go test -count=1 -v -run TestSoak .
+
+flood: # a million invented tokens and a million forged JWTs while users work; about three minutes on a quiet machine
+	FLOOD=$${FLOOD:-1000000} go test -count=1 -v -run TestFlood .
 
 bench: # the benchmark beside other middleware; writes docs/performance.md
 	cd bench && go run -tags jwx_goccy .

@@ -1,0 +1,233 @@
+package sessionauth_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/stytchtest"
+)
+
+// Floods of credentials that strangers invent, while users work. FLOOD is how
+// many there are ("1000000"; 20,000 without).
+
+const floodClients = 100
+
+// floodSize gives how many credentials, of how many users, and whether what
+// depends on the machine's being quiet can be asked for.
+func floodSize(t *testing.T) (size, users int, full bool) {
+	text := os.Getenv("FLOOD")
+	if text == "" {
+		return 20_000, 200, false
+	}
+	size, err := strconv.Atoi(text)
+	if err != nil || size < 20_000 {
+		t.Fatalf("FLOOD is %q, want a number of credentials from 20000 on", text)
+	}
+	return size, 1000, true
+}
+
+// A visitor sends one request after the other and keeps what became of the
+// last: a ResponseWriter that costs next to nothing.
+type visitor struct {
+	handler http.Handler
+	request *http.Request
+	header  http.Header
+	status  int
+	user    string            // who passed, as the handler behind Require sees it
+	event   sessionauth.Event // as Observe sees it
+}
+
+type visitorKey struct{}
+
+func newVisitor(h http.Handler) *visitor {
+	v := &visitor{handler: h, header: http.Header{}}
+	r := newRequest(http.MethodGet)
+	v.request = r.WithContext(context.WithValue(r.Context(), visitorKey{}, v))
+	return v
+}
+
+func (v *visitor) Header() http.Header         { return v.header }
+func (v *visitor) WriteHeader(status int)      { v.status = status }
+func (v *visitor) Write(p []byte) (int, error) { return len(p), nil }
+
+// send sends a request with one header field ("Name: value").
+func (v *visitor) send(field string) {
+	name, value, _ := strings.Cut(field, ": ")
+	v.request.Header[name] = []string{value}
+	clear(v.header)
+	v.status, v.user, v.event = http.StatusOK, "", sessionauth.Event{}
+	v.handler.ServeHTTP(v, v.request)
+	delete(v.request.Header, name)
+}
+
+// newFloodStage makes a stage for visitors, where nobody else looks on: it is
+// to be measured.
+func newFloodStage(t *testing.T, change func(*stage)) *stage {
+	s := &stage{Server: stytchtest.NewServer(), t: t}
+	s.wire = &wire{next: s.Client().Transport}
+	s.config = sessionauth.Config{
+		ProjectID: s.ProjectID, Secret: s.Secret, BaseURL: s.URL, HTTPClient: &http.Client{Transport: s.wire},
+		Logger:  slog.New(slog.DiscardHandler),
+		Observe: func(ctx context.Context, e sessionauth.Event) { ctx.Value(visitorKey{}).(*visitor).event = e },
+	}
+	change(s)
+	auth, err := sessionauth.New(s.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.auth = auth
+	s.handler = auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		session, _ := sessionauth.SessionFromContext(r.Context())
+		if user, _ := sessionauth.UserFromContext(r.Context()); user.ID == session.UserID {
+			w.(*visitor).user = user.ID
+		}
+	}))
+	return s
+}
+
+// signInMany starts so many sessions, each of another user.
+func (s *stage) signInMany(n int) []stytchtest.Session {
+	list := make([]stytchtest.Session, n)
+	for i := range list {
+		list[i] = s.signIn(stytchtest.SessionOptions{})
+	}
+	return list
+}
+
+// A tally counts answers. Its methods may be called by several goroutines.
+type tally struct {
+	mu       sync.Mutex
+	statuses map[int]int
+	wrong    int
+	misses   int // requests of users that were not decided from the cache
+}
+
+// add counts an answer to a stranger.
+func (c *tally) add(v *visitor) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.statuses == nil {
+		c.statuses = map[int]int{}
+	}
+	c.statuses[v.status]++
+}
+
+// refuse counts an answer to a stranger, who must be refused for this reason.
+func (c *tally) refuse(t *testing.T, v *visitor, status int, reason sessionauth.Reason) {
+	c.add(v)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if v.status != status || v.event.Reason != reason {
+		c.complain(t, v, fmt.Sprintf("%d (%s)", status, reason))
+	}
+}
+
+// judge counts an answer to a user, who must pass as themselves.
+func (c *tally) judge(t *testing.T, v *visitor, who stytchtest.Session, by sessionauth.Decider) {
+	c.add(v)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if v.event.Decider != by {
+		c.misses++
+	}
+	if v.status != http.StatusOK || v.user != who.UserID {
+		c.complain(t, v, "200 as "+who.UserID)
+	}
+}
+
+// complain reports a wrong answer, of many the first. It is called with mu held.
+func (c *tally) complain(t *testing.T, v *visitor, want string) {
+	if c.wrong++; c.wrong <= 5 {
+		t.Errorf("got status %d (%s) as %q, want %s", v.status, v.event.Reason, v.user, want)
+	}
+}
+
+func (c *tally) total() (n int) {
+	for _, count := range c.statuses {
+		n += count
+	}
+	return n
+}
+
+// hitRate is the share of the users' requests that caused no call, in per cent.
+func (c *tally) hitRate() float64 { return 100 * (1 - float64(c.misses)/float64(c.total())) }
+
+// wantHits checks that the users felt nothing.
+func (c *tally) wantHits(t *testing.T) {
+	t.Helper()
+	if c.wrong > 0 {
+		t.Errorf("got %d wrong answers to %d requests of users, want none", c.wrong, c.total())
+	}
+	if rate := c.hitRate(); rate < 99.9 {
+		t.Errorf("got a hit rate of %.3f %%, want at least 99.9 %%", rate)
+	}
+}
+
+// wantRefused checks that so many strangers came and none passed.
+func (c *tally) wantRefused(t *testing.T, n int) {
+	t.Helper()
+	if refused := c.statuses[401] + c.statuses[503]; refused != n || c.total() != n {
+		t.Errorf("got answers %v, want %d times 401 or 503", c.statuses, n)
+	}
+}
+
+// A memory says how much of it was in use before, at the highest, and after.
+type memory struct {
+	live, rss         [2]uint64 // before and after, collected
+	peakHeap, peakRSS uint64
+}
+
+func (m *memory) begin() {
+	debug.FreeOSMemory()
+	m.live[0], m.rss[0] = liveHeap(), residentSet()
+}
+
+func (m *memory) look() {
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	m.peakHeap, m.peakRSS = max(m.peakHeap, stats.HeapAlloc), max(m.peakRSS, residentSet())
+}
+
+func (m *memory) end() {
+	m.look()
+	debug.FreeOSMemory()
+	m.live[1], m.rss[1] = liveHeap(), residentSet()
+}
+
+// wantFlat checks that no more is kept than may be. What the garbage collector
+// has not come to yet is bounded by its pace, and only looked at where nothing
+// but the flood is in the process.
+func (m *memory) wantFlat(t *testing.T, more uint64, full bool) {
+	t.Helper()
+	if m.live[1] > m.live[0]+more {
+		t.Errorf("got %d KiB more of live heap, want at most %d", (m.live[1]-m.live[0])>>10, more>>10)
+	}
+	const headroom = 32 << 20
+	if full && m.peakRSS > m.rss[0]+headroom {
+		t.Errorf("got %d KiB more of resident memory, want at most %d", (m.peakRSS-m.rss[0])>>10, headroom>>10)
+	}
+}
+
+func (m *memory) String() string {
+	return fmt.Sprintf("live heap %d KiB before, %d KiB after, heap at most %d KiB; resident %d KiB before, at most %d KiB, %d KiB after",
+		m.live[0]>>10, m.live[1]>>10, m.peakHeap>>10, m.rss[0]>>10, m.peakRSS>>10, m.rss[1]>>10)
+}
+
+// residentSet is the memory of this process by Linux's account; zero elsewhere.
+func residentSet() uint64 {
+	status, _ := os.ReadFile("/proc/self/status")
+	_, after, _ := strings.Cut(string(status), "VmRSS:")
+	kib, _, _ := strings.Cut(strings.TrimSpace(after), " ")
+	n, _ := strconv.ParseUint(kib, 10, 64)
+	return n << 10
+}

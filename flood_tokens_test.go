@@ -1,0 +1,243 @@
+package sessionauth_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/stytchtest"
+)
+
+const (
+	floodDelay = 50 * time.Millisecond // of Stytch's answers
+	floodDue   = 100                   // users whose token is due for a check, and as many whose JWT has expired
+)
+
+// A tokenFlood is a million tokens of 100 clients while 1,000 users work. It is
+// in simulated time: who is due when, and how full the strangers' lane is, does
+// not depend on the machine.
+type tokenFlood struct {
+	*stage
+	size              int
+	lasts             time.Duration // less than CacheTTL: of those at work no entry ends by itself
+	working, due, old []stytchtest.Session
+	began             time.Time
+	lasted            time.Duration
+	loaded            int // calls for users before the flood
+	memory            memory
+
+	strangers, work, checks, refreshes tally
+
+	// Calls to /v1/sessions/authenticate.
+	known, invented atomic.Int64
+	underWay        atomic.Int64 // invented
+	most, mostLater atomic.Int64 // at one time: ever, and from the second second on
+}
+
+func TestFloodOfInventedTokens(t *testing.T) {
+	size, users, full := floodSize(t)
+	began := time.Now()
+	synctest.Test(t, func(t *testing.T) {
+		f := &tokenFlood{size: size, lasts: 15 * time.Second}
+		if full {
+			f.lasts = 40 * time.Second
+		}
+		// Room for twice the users, and little for anybody else.
+		f.stage = newFloodStage(t, func(s *stage) { s.config.CacheSize = 2 * (users + 2*floodDue) })
+		f.prepare(users)
+		f.run()
+		f.report()
+		f.judge(full)
+		f.wantIdle()
+	})
+	t.Logf("took %v", time.Since(began).Round(time.Millisecond))
+}
+
+// prepare signs everybody in: the old have JWTs that have expired, the tokens of
+// the due end in the cache one after the other while the flood lasts, those of
+// the working after it.
+func (f *tokenFlood) prepare(users int) {
+	f.old = f.signInMany(floodDue)
+	f.expire()
+	f.due, f.working = f.signInMany(floodDue), f.signInMany(users)
+	f.began = time.Now().Add(time.Minute) // CacheTTL
+	v := newVisitor(f.handler)
+	for i, s := range f.due {
+		f.wait(i, floodDue, -time.Minute)
+		v.send(bearer(s.Token))
+		f.checks.judge(f.t, v, s, sessionauth.Stytch)
+	}
+	f.wait(0, 1, -5*time.Second)
+	for i := range f.working {
+		v.send(f.field(i))
+	}
+	f.checks, f.loaded = tally{}, f.Calls(pathUser)
+	f.SetWeather(pathAuthenticate, stytchtest.Weather{Delay: floodDelay})
+	f.tap(pathAuthenticate, f.watch)
+	f.wait(0, 1, 0)
+}
+
+// field is what a working user sends: every other one a token.
+func (f *tokenFlood) field(i int) string {
+	if i%2 == 0 {
+		return bearer(f.working[i].Token)
+	}
+	return bearer(f.working[i].JWT)
+}
+
+// wait waits until the i-th of n things that are spread over the flood is due.
+func (f *tokenFlood) wait(i, n int, late time.Duration) {
+	time.Sleep(time.Until(f.began.Add(f.lasts*time.Duration(i)/time.Duration(n) + late)))
+}
+
+// watch stands between the Authenticator and Stytch.
+func (f *tokenFlood) watch(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
+	body, err := r.GetBody()
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(body)
+	if err != nil {
+		return nil, err
+	}
+	if !strings.Contains(string(text), `"invented-`) {
+		f.known.Add(1)
+		return stytch.RoundTrip(r)
+	}
+	f.invented.Add(1)
+	n := f.underWay.Add(1)
+	defer f.underWay.Add(-1)
+	raise(&f.most, n)
+	if time.Since(f.began) > time.Second {
+		raise(&f.mostLater, n)
+	}
+	return stytch.RoundTrip(r)
+}
+
+func raise(most *atomic.Int64, n int64) {
+	for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
+	}
+}
+
+func (f *tokenFlood) run() {
+	const hands = 20
+	f.memory.begin()
+	var wg sync.WaitGroup
+	var next atomic.Int64
+	for range floodClients {
+		wg.Go(func() { f.invent(&next) })
+	}
+	for hand := range hands {
+		wg.Go(func() { f.use(hand, hands) })
+	}
+	wg.Go(f.check)
+	wg.Go(f.refresh)
+	wg.Go(func() {
+		for i := range 40 {
+			f.wait(i, 40, 0)
+			f.memory.look()
+		}
+	})
+	wg.Wait()
+	f.lasted = time.Since(f.began)
+	f.memory.end()
+}
+
+// invent is one client of the strangers: whoever does not wait for an answer
+// sends the next token.
+func (f *tokenFlood) invent(next *atomic.Int64) {
+	v := newVisitor(f.handler)
+	for i := next.Add(1); i <= int64(f.size); i = next.Add(1) {
+		f.wait(int(i), f.size, 0)
+		v.send(bearer(fmt.Sprintf("invented-%035d", i))) // as long as Stytch's
+		f.strangers.add(v)
+	}
+}
+
+// use lets the users work, one after the other: all hands together send a request
+// for five of the strangers'.
+func (f *tokenFlood) use(hand, hands int) {
+	v := newVisitor(f.handler)
+	for i := hand; i < f.size/5; i += hands {
+		f.wait(i, f.size/5, 0)
+		who := i % len(f.working)
+		v.send(f.field(who))
+		f.work.judge(f.t, v, f.working[who], sessionauth.Cache)
+	}
+}
+
+// check brings the tokens that are due, a moment after their answers have ended.
+func (f *tokenFlood) check() {
+	v := newVisitor(f.handler)
+	for i, s := range f.due {
+		f.wait(i, floodDue, 100*time.Millisecond)
+		v.send(bearer(s.Token))
+		f.checks.judge(f.t, v, s, sessionauth.Stytch)
+	}
+}
+
+// refresh brings the JWTs that have expired, every other one along with a token
+// that was never seen here, as a stranger's.
+func (f *tokenFlood) refresh() {
+	v := newVisitor(f.handler)
+	for i, s := range f.old {
+		f.wait(i, floodDue, 120*time.Millisecond)
+		field := jwtCookie(s.JWT)
+		if i%2 == 0 {
+			field = bothCookies(s.Token, s.JWT)
+		}
+		v.send(field)
+		f.refreshes.judge(f.t, v, s, sessionauth.Stytch)
+	}
+}
+
+func (f *tokenFlood) report() {
+	f.t.Logf("%d tokens %v of %d clients in %v; %d requests of %d users, hit rate %.3f %%, %d wrong; %d re-checks, %d wrong; %d refreshes, %d wrong; "+
+		"calls: strangers %d (at most %d), at one time %d and later %d, known %d, users %d; %v",
+		f.strangers.total(), f.strangers.statuses, floodClients, f.lasted.Round(time.Millisecond), f.work.total(), len(f.working), f.work.hitRate(), f.work.wrong,
+		f.checks.total(), f.checks.wrong, f.refreshes.total(), f.refreshes.wrong,
+		f.invented.Load(), f.ration(), f.most.Load(), f.mostLater.Load(), f.known.Load(), f.Calls(pathUser)-f.loaded, &f.memory)
+}
+
+// What strangers may have of the 64 calls at one time: half, and an eighth once
+// more than 100 rejections came in a second.
+const (
+	strangersHalf, strangersEighth = 32, 8
+	manyRejections                 = 100
+)
+
+// ration is how many calls strangers may cause in the time it lasted: until they
+// are noticed, then an eighth of the places, each for as long as a call takes.
+func (f *tokenFlood) ration() int64 {
+	return manyRejections + 1 + strangersHalf + strangersEighth*(1+int64(f.lasted/floodDelay))
+}
+
+func (f *tokenFlood) judge(full bool) {
+	f.work.wantHits(f.t)
+	f.strangers.wantRefused(f.t, f.size)
+	for name, c := range map[string]*tally{"re-checks of known tokens": &f.checks, "refreshes of expired JWTs": &f.refreshes} {
+		if c.wrong > 0 || c.misses > 0 || c.total() != floodDue {
+			f.t.Errorf("got %d %s, %d wrong, %d not by Stytch; want %d, all by Stytch", c.total(), name, c.wrong, c.misses, floodDue)
+		}
+	}
+	calls, ration := f.invented.Load(), f.ration()
+	if calls > ration || calls < ration*9/10 { // fewer would be no flood
+		f.t.Errorf("got %d calls for strangers, want about %d and no more", calls, ration)
+	}
+	if most, later := f.most.Load(), f.mostLater.Load(); most > strangersHalf || later > strangersEighth {
+		f.t.Errorf("got %d calls for strangers at one time, and %d when they had been noticed; want at most %d and %d", most, later, strangersHalf, strangersEighth)
+	}
+	if got := f.known.Load(); got != 2*floodDue {
+		f.t.Errorf("got %d calls for users, want %d", got, 2*floodDue)
+	}
+	f.wantCalls(pathUser, f.loaded)
+	// Rejections, which are bounded, and the answers to the users.
+	f.memory.wantFlat(f.t, 4096*320+2*floodDue*4096, full)
+}
