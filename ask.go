@@ -2,6 +2,7 @@ package sessionauth
 
 import (
 	"context"
+	"crypto/sha256"
 	"time"
 
 	"github.com/sessionauth/sessionauth/internal/deadline"
@@ -205,10 +206,16 @@ func (a *Authenticator) stale(key digest, err error) (*entry, error) {
 	return e, nil
 }
 
+// userKey has a colon in what it digests, so that no session token has the same.
+func userKey(id string) digest {
+	var stack [64]byte
+	return sha256.Sum256(append(append(stack[:0], "user:"...), id...))
+}
+
 // user gives a user from the cache, or loads them once for all who ask.
 func (a *Authenticator) user(ctx context.Context, id string) (*userEntry, error) {
 	now := time.Now()
-	key := digestOf("user:" + id) // with a colon, so that no session token has this digest
+	key := userKey(id)
 	kept, ok := a.caches.users.get(key, now)
 	if ok && !kept.end.Passed(now) {
 		return kept, nil
@@ -254,7 +261,7 @@ func (a *Authenticator) user(ctx context.Context, id string) (*userEntry, error)
 
 func (a *Authenticator) keepUser(user *stytch.User, generation uint64, now time.Time) *userEntry {
 	u := &userEntry{user, deadline.In(now, a.caches.ttl), deadline.In(now, a.caches.ttl+a.caches.stale)}
-	a.caches.keep(generation, func() { a.caches.users.add(digestOf("user:"+user.ID), u, now) })
+	a.caches.keep(generation, func() { a.caches.users.add(userKey(user.ID), u, now) })
 	return u
 }
 

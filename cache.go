@@ -107,7 +107,7 @@ func (c *caches) addJWT(key digest, e *entry, now time.Time) {
 	r.keys[r.next] = key
 	r.next = (r.next + 1) % len(r.keys)
 	r.mu.Unlock()
-	if oldest != key {
+	if oldest != key && oldest != (digest{}) {
 		c.jwts.remove(oldest)
 	}
 	c.jwts.add(key, e, now)

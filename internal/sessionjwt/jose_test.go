@@ -87,7 +87,7 @@ func TestCookbookEncryptions(t *testing.T) {
 	for _, file := range append(files, "testdata/jose-cookbook/curve25519/ecdh-es.json") {
 		example := cookbook(t, strings.TrimSuffix(strings.TrimPrefix(file, "testdata/jose-cookbook/"), ".json"))
 		for _, token := range []string{example.Output.Compact, string(example.Output.JSON), string(example.Output.JSONFlat)} {
-			if _, err := parseCompact(token); reasonOf(err) != Malformed {
+			if _, err := parseCompact(token, nil); reasonOf(err) != Malformed {
 				t.Errorf("%s: got %v, want %s", file, err, Malformed)
 			}
 		}

@@ -17,6 +17,7 @@ const MaxSize = 8 << 10
 // A compact is a JWS in compact serialization (RFC 7515, section 7.1) whose
 // form and header are in order. Its signature has not been looked at.
 type compact struct {
+	header    string // as it was sent
 	signed    string // what the signature covers: header and payload as they were sent
 	keyID     string
 	payload   []byte
@@ -25,9 +26,13 @@ type compact struct {
 
 var base64url = base64.RawURLEncoding.Strict()
 
+// A seenHeader is the header of a token whose signature was good: most tokens
+// have the same, byte for byte, and it need not be read again.
+type seenHeader struct{ segment, keyID string }
+
 // parseCompact takes exactly one spelling of a JWS: a second spelling of the
 // same token would slip past caches and denylists that go by its text.
-func parseCompact(raw string) (compact, error) {
+func parseCompact(raw string, seen *seenHeader) (compact, error) {
 	if len(raw) > MaxSize {
 		return compact{}, refused(Malformed)
 	}
@@ -48,11 +53,16 @@ func parseCompact(raw string) (compact, error) {
 	if !ok1 || !ok2 || !ok3 {
 		return compact{}, refused(Malformed)
 	}
-	keyID, err := parseHeader(header)
-	if err != nil {
+	c := compact{header: head, signed: raw[:len(head)+1+len(body)], payload: payload, signature: signature}
+	if seen != nil && seen.segment == head {
+		c.keyID = seen.keyID
+		return c, nil
+	}
+	var err error
+	if c.keyID, err = parseHeader(header); err != nil {
 		return compact{}, err
 	}
-	return compact{raw[:len(head)+1+len(body)], keyID, payload, signature}, nil
+	return c, nil
 }
 
 // decode64 decodes a segment to the beginning of buffer, and returns the rest of

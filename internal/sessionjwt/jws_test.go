@@ -42,7 +42,7 @@ func TestParseCompact(t *testing.T) {
 		{"header {}", base64url.EncodeToString([]byte(`{}`)) + "." + p + "." + sig, "bad_header"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			got, err := parseCompact(row.token)
+			got, err := parseCompact(row.token, nil)
 			if verdictOf(err) != row.want {
 				t.Fatalf("got %s, want %s", verdictOf(err), row.want)
 			}

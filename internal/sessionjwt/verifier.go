@@ -13,6 +13,8 @@ import (
 	"context"
 	"crypto/rsa"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/sessionauth/sessionauth/internal/strictjson"
@@ -57,6 +59,8 @@ type Verifier struct {
 	Audience string        // the project id
 	Leeway   time.Duration // clock difference allowed for nbf and iat
 	Keys     *KeySet
+
+	seen atomic.Pointer[seenHeader]
 }
 
 // A Token is a session JWT with a good signature, from our issuer and for our
@@ -75,7 +79,8 @@ type Token struct {
 // *UnavailableError, or the context's. Nothing in the token causes I/O, but a
 // key id never seen may cause one bounded fetch of the key set.
 func (v *Verifier) Verify(ctx context.Context, raw string) (*Token, error) {
-	c, err := parseCompact(raw)
+	seen := v.seen.Load()
+	c, err := parseCompact(raw, seen)
 	if err != nil {
 		return nil, err
 	}
@@ -90,6 +95,9 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Token, error) {
 	}
 	if err := c.verify(key); err != nil {
 		return nil, err
+	}
+	if seen == nil || seen.segment != c.header {
+		v.seen.Store(&seenHeader{strings.Clone(c.header), c.keyID})
 	}
 	claims, err := parseClaims(payload)
 	if err != nil {

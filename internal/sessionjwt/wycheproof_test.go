@@ -82,7 +82,7 @@ func accepts(keySet []byte, token string) bool {
 	if err != nil {
 		return false
 	}
-	c, err := parseCompact(token)
+	c, err := parseCompact(token, nil)
 	if err != nil {
 		return false
 	}
@@ -189,7 +189,7 @@ func TestWycheproofCrypto(t *testing.T) {
 func TestWycheproofEncryption(t *testing.T) {
 	for _, group := range vectors(t, "json_web_encryption", 139) {
 		for _, test := range group.Tests {
-			if _, err := parseCompact(string(test.JWE)); reasonOf(err) != Malformed {
+			if _, err := parseCompact(string(test.JWE), nil); reasonOf(err) != Malformed {
 				t.Errorf("test %d, %s: got %v, want %s", test.TCID, test.Comment, err, Malformed)
 			}
 		}

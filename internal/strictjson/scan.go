@@ -45,12 +45,37 @@ func (s *scanner) value(n *names, yield func(name, value []byte) bool) error {
 		_, err := s.quoted()
 		return err
 	case '{', '[':
+		if n == nil && yield == nil {
+			return s.skip()
+		}
 		return s.container(n, yield)
 	}
 	if s.word("true") || s.word("false") || s.word("null") {
 		return nil
 	}
 	return s.number()
+}
+
+// skip moves past an object or array that a check has accepted: brackets outside
+// of strings match.
+func (s *scanner) skip() error {
+	for depth := 0; s.i < len(s.data); {
+		switch s.data[s.i] {
+		case '"':
+			if _, err := s.quoted(); err != nil {
+				return err
+			}
+			continue
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		}
+		if s.i++; depth == 0 {
+			return nil
+		}
+	}
+	return ErrSyntax
 }
 
 // container scans an object or array.

@@ -23,8 +23,7 @@ import (
 // the limit also bounds its stack.
 const MaxDepth = 100
 
-// deepest is the limit of reading, where a check has gone before, and of
-// CheckAnswer.
+// deepest is the limit of CheckAnswer.
 const deepest = 4096
 
 // The reasons to refuse a text. They carry nothing of the text itself, so they
@@ -107,11 +106,11 @@ func checkObject(data []byte, maxDepth int, yield func(name, value []byte) bool)
 // space. Values are sub-slices of object, and so are names without a backslash;
 // neither may be changed.
 //
-// Of any other text it yields at most what precedes the first fault, where a
-// repeated name is none, and of an array nothing.
+// Of an array it yields nothing. Of a text that no check has accepted what it
+// yields means nothing.
 func Members(object []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {
-		s := scanner{data: object, max: deepest}
+		s := scanner{data: object, max: 1} // what is inside is skipped
 		if s.peek() == '{' {
 			_ = s.value(nil, yield) // to report an error is for CheckObject
 		}
@@ -122,7 +121,7 @@ func Members(object []byte) iter.Seq2[[]byte, []byte] {
 // be, or be part of, a text that Check has accepted.
 func Elements(array []byte) iter.Seq[[]byte] {
 	return func(yield func(value []byte) bool) {
-		s := scanner{data: array, max: deepest}
+		s := scanner{data: array, max: 1} // what is inside is skipped
 		if s.peek() == '[' {
 			_ = s.value(nil, func(_, value []byte) bool { return yield(value) }) // as in Members
 		}

@@ -369,18 +369,10 @@ func TestMembers(t *testing.T) {
 		{"names unescaped, values not", `{"\u0061\n\ud834\udd1e":"\u0061"}`, []string{"a\n𝄞=" + `"\u0061"`}},
 		{"empty name", `{"":null}`, []string{"=null"}},
 
-		// None of these has been accepted by CheckObject.
+		// None of these is an object.
 		{"nothing", ``, nil},
 		{"array", `[1]`, nil},
 		{"string", `"a"`, nil},
-		{"not closed", `{"a":1`, []string{"a=1"}},
-		{"name without a value", `{"a":1,"b"`, []string{"a=1"}},
-		{"value cut short", `{"a":1,"b":tr`, []string{"a=1"}},
-		{"inner value not closed", `{"a":1,"b":{"c":[}}`, []string{"a=1"}},
-		{"name twice", `{"a":1,"a":2,"b":3}`, []string{"a=1", "a=2", "b=3"}}, // only a check finds that
-		{"no comma", `{"a":1 "b":2}`, []string{"a=1"}},
-		{"closed by a bracket", `{"a":1],"b":2}`, []string{"a=1"}},
-		{"more after it", `{"a":1},"b":2}`, []string{"a=1"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -407,17 +399,10 @@ func TestElements(t *testing.T) {
 		{"white space is not part of a value", " [\n1 ,\t{ } ] ", []string{"1", "{ }"}},
 		{"only the outermost", `[[1,[2]],{"a":[3]}]`, []string{"[1,[2]]", `{"a":[3]}`}},
 
-		// None of these has been accepted by Check.
+		// None of these is an array.
 		{"nothing", ``, nil},
 		{"object", `{"a":1}`, nil},
 		{"string", `"[1]"`, nil},
-		{"not closed", `[1`, []string{"1"}},
-		{"cut after the comma", `[1,`, []string{"1"}},
-		{"value cut short", `[1,nul`, []string{"1"}},
-		{"inner value not closed", `[1,[2,{]`, []string{"1"}},
-		{"no comma", `[1 2]`, []string{"1"}},
-		{"closed by a brace", `[1},2]`, []string{"1"}},
-		{"more after it", `[1],2]`, []string{"1"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
