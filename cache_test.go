@@ -29,6 +29,7 @@ func TestWhatIsCachedEndsToTheMillisecond(t *testing.T) {
 	type change = func(*sessionauth.Config)
 	jwt := func(s *stage) string { return bearer(s.session.JWT) }
 	token := func(s *stage) string { return bearer(s.session.Token) }
+	tokenInCookie := func(s *stage) string { return tokenCookie(s.session.Token) }
 	both := func(s *stage) string { return bothCookies(s.session.Token, s.session.JWT) }
 	invented := func(*stage) string { return bearer(inventedToken) }
 	bent := func(name string, value any) func(*stage) string {
@@ -65,7 +66,8 @@ func TestWhatIsCachedEndsToTheMillisecond(t *testing.T) {
 		{"a JWT whose user is kept for ten seconds", ttl(10 * s), 0, jwt, 0, pathUser, 10 * s, 200, 200, 2},
 		{"a token at the default CacheTTL", nil, 0, token, 0, pathAuthenticate, m, 200, 200, 2},
 		{"a token at CacheTTL", ttl(7 * s), 0, token, 0, pathAuthenticate, 7 * s, 200, 200, 2},
-		{"a token at its session's end", nil, 40 * s, token, 0, pathAuthenticate, 40 * s, 200, 401, 2},
+		{"162 a token at its session's end", nil, 40 * s, token, 0, pathAuthenticate, 40 * s, 200, 401, 2},
+		{"162 a token in a cookie at its session's end", nil, 40 * s, tokenInCookie, 0, pathAuthenticate, 40 * s, 200, 401, 2},
 		{"an old JWT's answer", nil, 0, jwt, 6 * m, pathAuthenticate, 30 * s, 200, 200, 2},
 		{"an old JWT's answer, by the token", nil, 0, both, 6 * m, pathAuthenticate, 30 * s, 200, 200, 2},
 		{"an old JWT's answer at CacheTTL", ttl(10 * s), 0, jwt, 6 * m, pathAuthenticate, 10 * s, 200, 200, 2},
@@ -73,7 +75,7 @@ func TestWhatIsCachedEndsToTheMillisecond(t *testing.T) {
 		{"an old JWT's answer, all of them", both10s, 0, both, m, pathAuthenticate, 10 * s, 200, 200, 2},
 		{"an old JWT's answer at its session's end", nil, 370 * s, jwt, 6 * m, pathAuthenticate, 10 * s, 200, 401, 1},
 		{"the answer about a JWT with scope", nil, 0, bent("scope", "x"), 0, pathAuthenticate, 30 * s, 200, 200, 2},
-		{"a rejected token", nil, 0, invented, 0, pathAuthenticate, 10 * s, 401, 401, 2},
+		{"152 a rejected token", nil, 0, invented, 0, pathAuthenticate, 10 * s, 401, 401, 2},
 		{"a rejected user", nil, 0, bent("sub", "user-test-unknown"), 0, pathUser, 10 * s, 401, 401, 2},
 	}
 	for _, row := range rows {
@@ -87,15 +89,16 @@ func TestWhatIsCachedEndsToTheMillisecond(t *testing.T) {
 				s.session = s.StartSession(s.session.UserID, stytchtest.SessionOptions{Duration: row.session})
 				field := row.field(s)
 				time.Sleep(row.age)
-				s.want(s.get(field), row.status)
+				verdicts := map[int]ruling{200: {status: 200}, 401: want401i}
+				s.wantVerdict(s.get(field), verdicts[row.status])
 				first := s.Calls(row.path)
 				for range 2 { // a hit never extends
 					time.Sleep(row.end/2 - time.Millisecond/2)
-					s.want(s.get(field), row.status)
+					s.wantVerdict(s.get(field), verdicts[row.status])
 				}
 				s.wantCalls(row.path, first)
 				time.Sleep(time.Millisecond)
-				s.want(s.get(field), row.after)
+				s.wantVerdict(s.get(field), verdicts[row.after])
 				s.wantCalls(row.path, row.calls)
 			})
 		})
@@ -103,24 +106,28 @@ func TestWhatIsCachedEndsToTheMillisecond(t *testing.T) {
 }
 
 func TestATokenIsAskedAgainWhenItsSessionShouldHaveEnded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
-		short := s.StartSession(s.session.UserID, stytchtest.SessionOptions{Duration: 30 * time.Second})
-		s.want(s.get(bearer(short.Token)), 200)
-		s.want(s.get(bearer(s.session.Token)), 200)
-		_, err := s.auth.Client().AuthenticateSession(t.Context(), stytch.AuthenticateSessionParams{
-			SessionToken: short.Token, SessionDuration: time.Hour,
+	for i, by := range []func(string) string{bearer, tokenCookie} {
+		t.Run("161 by "+carriers[i].name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t)
+				short := s.StartSession(s.session.UserID, stytchtest.SessionOptions{Duration: 30 * time.Second})
+				s.want(s.get(by(short.Token)), 200)
+				s.want(s.get(by(s.session.Token)), 200)
+				_, err := s.auth.Client().AuthenticateSession(t.Context(), stytch.AuthenticateSessionParams{
+					SessionToken: short.Token, SessionDuration: time.Hour,
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(30*time.Second - time.Millisecond)
+				s.want(s.get(by(short.Token)), 200)
+				s.wantCalls(pathAuthenticate, 3)
+				time.Sleep(time.Millisecond)
+				s.want(s.get(by(short.Token)), 200) // a miss, not a no
+				s.wantCalls(pathAuthenticate, 4)
+			})
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(30*time.Second - time.Millisecond)
-		s.want(s.get(bearer(short.Token)), 200)
-		s.wantCalls(pathAuthenticate, 3)
-		time.Sleep(time.Millisecond)
-		s.want(s.get(bearer(short.Token)), 200) // a miss, not a no
-		s.wantCalls(pathAuthenticate, 4)
-	})
+	}
 }
 
 func TestAVerifiedJWTDiesWithItsKey(t *testing.T) {
@@ -260,66 +267,73 @@ func swapCase(text string) string {
 func TestAuthenticatorsShareNothing(t *testing.T) {
 	otherProject := func(c *sessionauth.Config) { c.ProjectID = "project-test-00000000-0000-4000-8000-000000000000" }
 	for name, change := range map[string]func(*sessionauth.Config){
-		"another project": otherProject, "the same project at another URL": func(c *sessionauth.Config) { c.BaseURL = "https://two.invalid" },
+		"158 another project": otherProject, "159 the same project at another URL": func(c *sessionauth.Config) { c.BaseURL = "https://two.invalid" },
 	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				first := newStage(t)
-				second := stytchtest.NewServer()
-				config := sessionauth.Config{ProjectID: second.ProjectID, Secret: second.Secret}
-				change(&config)
-				second.ProjectID = config.ProjectID
-				if config.BaseURL != "" {
-					second.URL = config.BaseURL
-				}
-				config.BaseURL, config.HTTPClient = second.URL, second.Client()
-				auth, err := sessionauth.New(config)
-				if err != nil {
-					t.Fatal(err)
-				}
-				first.want(first.get(bearer(first.session.Token)), 200)
-				first.handler = auth.Require(first.next())
-				first.want(first.get(bearer(first.session.Token)), 401)
-				first.wantCalls(pathAuthenticate, 1)
-				if got := second.Calls(pathAuthenticate); got != 1 {
-					t.Errorf("got %d calls of the second Stytch, want 1", got)
-				}
-				first.want(first.get(bearer(first.session.JWT)), 401)
-				first.wantThrough(1, first.session.ID)
+		for _, by := range carriers {
+			t.Run(name+"/"+by.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { sharesNothing(t, change, by.carry) })
 			})
-		})
+		}
 	}
 }
 
+func sharesNothing(t *testing.T, change func(*sessionauth.Config), carry func(string) string) {
+	first := newStage(t)
+	second := stytchtest.NewServer()
+	config := sessionauth.Config{ProjectID: second.ProjectID, Secret: second.Secret}
+	change(&config)
+	second.ProjectID = config.ProjectID
+	if config.BaseURL != "" {
+		second.URL = config.BaseURL
+	}
+	config.BaseURL, config.HTTPClient = second.URL, second.Client()
+	auth, err := sessionauth.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, jwt := carry(bearer(first.session.Token)), carry(bearer(first.session.JWT))
+	first.want(first.get(token), 200)
+	first.handler = auth.Require(first.next())
+	first.wantVerdict(first.get(token), want401i)
+	first.wantCalls(pathAuthenticate, 1)
+	if got := second.Calls(pathAuthenticate); got != 1 {
+		t.Errorf("got %d calls of the second Stytch, want 1", got)
+	}
+	first.wantVerdict(first.get(jwt), want401i)
+	first.wantThrough(1, first.session.ID)
+}
+
 func TestUsersAreNeverSwapped(t *testing.T) {
+	t.Run("164 by header and by cookie", func(t *testing.T) { synctest.Test(t, neverSwapped) })
+}
+
+func neverSwapped(t *testing.T) {
 	const users, rounds = 48, 6
-	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, func(c *sessionauth.Config) { c.CacheSize, c.CacheTTL, c.MaxInFlight = 20, 3*time.Second, 1000 })
-		s.handler = s.auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			id, _ := sessionauth.FromContext(r.Context())
-			if want := r.Header.Get("X-Want"); id.Session.UserID != want || id.User.ID != want {
-				t.Errorf("got user %s and %s, want %s", id.Session.UserID, id.User.ID, want)
-			}
-		}))
-		s.SetWeather("", stytchtest.Weather{Delay: 100 * time.Millisecond})
-		var wg sync.WaitGroup
-		for i := range users {
-			own := s.signIn(stytchtest.SessionOptions{})
-			bad := strings.Split(own.JWT, ".")
-			good := []string{bearer(own.JWT), bearer(own.Token), jwtCookie(own.JWT), bothCookies(own.Token, own.JWT)}
-			refused := []string{bearer(bad[0] + "." + bad[1] + "." + bad[2][1:] + "A"), tokenCookie(fmt.Sprintf("invented-token-%d", i)), jwtCookie(bad[1] + "." + bad[0] + "." + bad[2])}
-			for range rounds {
-				for _, field := range good {
-					wg.Go(func() { s.want(s.get(field, "X-Want: "+own.UserID), 200) })
-				}
-				for _, field := range refused {
-					wg.Go(func() { s.want(s.get(field, "X-Want: nobody"), 401) })
-				}
-				time.Sleep(time.Second)
-			}
+	s := newStage(t, func(c *sessionauth.Config) { c.CacheSize, c.CacheTTL, c.MaxInFlight = 20, 3*time.Second, 1000 })
+	s.handler = s.auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id, _ := sessionauth.FromContext(r.Context())
+		if want := r.Header.Get("X-Want"); id.Session.UserID != want || id.User.ID != want {
+			t.Errorf("got user %s and %s, want %s", id.Session.UserID, id.User.ID, want)
 		}
-		wg.Wait()
-	})
+	}))
+	s.SetWeather("", stytchtest.Weather{Delay: 100 * time.Millisecond})
+	var wg sync.WaitGroup
+	for i := range users {
+		own := s.signIn(stytchtest.SessionOptions{})
+		bad := strings.Split(own.JWT, ".")
+		good := []string{bearer(own.JWT), bearer(own.Token), jwtCookie(own.JWT), bothCookies(own.Token, own.JWT)}
+		refused := []string{bearer(bad[0] + "." + bad[1] + "." + bad[2][1:] + "A"), tokenCookie(fmt.Sprintf("invented-token-%d", i)), jwtCookie(bad[1] + "." + bad[0] + "." + bad[2])}
+		for range rounds {
+			for _, field := range good {
+				wg.Go(func() { s.want(s.get(field, "X-Want: "+own.UserID), 200) })
+			}
+			for _, field := range refused {
+				wg.Go(func() { s.wantVerdict(s.get(field, "X-Want: nobody"), want401i) })
+			}
+			time.Sleep(time.Second)
+		}
+	}
+	wg.Wait()
 }
 
 func TestAFloodOfBadCredentialsEvictsNobody(t *testing.T) {

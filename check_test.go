@@ -222,9 +222,9 @@ func TestFreshOfASessionWithoutFactors(t *testing.T) {
 func TestAWarmCheckDoesNotAllocate(t *testing.T) {
 	observed := 0
 	rows := map[string]func(*sessionauth.Config){
-		"unobserved": sessionOnly,
+		"unobserved": func(c *sessionauth.Config) { c.SessionOnly, c.Logger = true, nil },
 		"observed": func(c *sessionauth.Config) {
-			c.SessionOnly, c.Observe = true, func(context.Context, sessionauth.Event) { observed++ }
+			c.SessionOnly, c.Logger, c.Observe = true, nil, func(context.Context, sessionauth.Event) { observed++ }
 		},
 	}
 	for name, change := range rows {

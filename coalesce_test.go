@@ -18,21 +18,23 @@ import (
 
 func TestAThousandRequestsWithOneNewCredentialMakeOneCall(t *testing.T) {
 	for _, ask := range asking {
-		t.Run(ask.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
-				ask.prepare(s)
-				s.SetWeather(ask.path, stytchtest.Weather{Delay: 100 * time.Millisecond})
-				for _, resp := range s.together(1000, ask.field(s)) {
-					s.want(resp, 200)
-				}
-				s.wantThrough(1000, s.session.ID)
-				s.wantCalls(ask.path, 1)
-				if got := s.Calls(pathKeySet); got > 1 {
-					t.Errorf("got %d calls for the key set, want 1 at most", got)
-				}
+		for _, by := range carriers {
+			t.Run("155 "+ask.name+"/"+by.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := newStage(t)
+					ask.prepare(s)
+					s.SetWeather(ask.path, stytchtest.Weather{Delay: 100 * time.Millisecond})
+					for _, resp := range s.together(1000, by.carry(ask.field(s))) {
+						s.want(resp, 200)
+					}
+					s.wantThrough(1000, s.session.ID)
+					s.wantCalls(ask.path, 1)
+					if got := s.Calls(pathKeySet); got > 1 {
+						t.Errorf("got %d calls for the key set, want 1 at most", got)
+					}
+				})
 			})
-		})
+		}
 	}
 }
 
@@ -78,20 +80,24 @@ func TestARejectionThatComesAtOnceIsSharedToo(t *testing.T) {
 
 func TestAFailedCallFailsAllWhoWaitForItAndIsNotKept(t *testing.T) {
 	for _, ask := range asking {
-		t.Run(ask.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
-				ask.prepare(s)
-				s.SetWeather(ask.path, stytchtest.Weather{Delay: 100 * time.Millisecond, Status: 500})
-				for _, resp := range s.together(1000, ask.field(s)) {
-					s.want(resp, 503)
-				}
-				first := s.Calls(ask.path)
-				s.SetWeather(ask.path, stytchtest.Weather{})
-				s.want(s.get(ask.field(s)), 200)
-				s.wantCalls(ask.path, first+1)
+		for _, by := range carriers {
+			t.Run("157 "+ask.name+"/"+by.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := newStage(t)
+					ask.prepare(s)
+					s.SetWeather(ask.path, stytchtest.Weather{Delay: 100 * time.Millisecond, Status: 500})
+					field := by.carry(ask.field(s))
+					for _, resp := range s.together(1000, field) {
+						s.wantVerdict(resp, want503r)
+					}
+					s.wantCalls(ask.path, 1)
+					s.wantThrough(0, "")
+					s.SetWeather(ask.path, stytchtest.Weather{})
+					s.want(s.get(field), 200)
+					s.wantCalls(ask.path, 2)
+				})
 			})
-		})
+		}
 	}
 }
 
@@ -104,37 +110,46 @@ var askingAll = append(slices.Clip(asking), struct {
 
 func TestTheFirstCallerGoingAwayFailsNoneOfTheOthers(t *testing.T) {
 	for _, ask := range askingAll {
-		t.Run(ask.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
-				ask.prepare(s)
-				if ask.path != pathKeySet {
-					if err := s.auth.Warm(t.Context()); err != nil {
-						t.Fatal(err)
+		for _, by := range carriers {
+			t.Run("156 "+ask.name+"/"+by.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := newStage(t)
+					ask.prepare(s)
+					if ask.path != pathKeySet {
+						if err := s.auth.Warm(t.Context()); err != nil {
+							t.Fatal(err)
+						}
 					}
-				}
-				s.SetWeather(ask.path, stytchtest.Weather{Delay: 100 * time.Millisecond})
-				ctx, cancel := context.WithCancel(t.Context())
-				var wg sync.WaitGroup
-				wg.Go(func() {
-					began := time.Now()
-					s.want(s.do(newRequest("GET", ask.field(s)).WithContext(ctx)), 503)
-					if took := time.Since(began); took != time.Millisecond {
-						t.Errorf("the first caller got an answer after %v, want 1ms", took)
-					}
+					s.SetWeather(ask.path, stytchtest.Weather{Delay: 100 * time.Millisecond})
+					s.firstGoesAway(by.carry(ask.field(s)))
+					s.wantCalls(ask.path, 1)
 				})
-				synctest.Wait() // the first call is under way
-				for range 999 {
-					wg.Go(func() { s.want(s.get(ask.field(s)), 200) })
-				}
-				time.Sleep(time.Millisecond)
-				cancel()
-				wg.Wait()
-				s.wantThrough(999, s.session.ID)
-				s.wantCalls(ask.path, 1)
 			})
-		})
+		}
 	}
+}
+
+// firstGoesAway sends a field a thousand times while a call is under way; the
+// first caller leaves after a millisecond.
+func (s *stage) firstGoesAway(field string) {
+	s.t.Helper()
+	ctx, cancel := context.WithCancel(s.t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		began := time.Now()
+		s.wantVerdict(s.do(newRequest("GET", field).WithContext(ctx)), want503r)
+		if took := time.Since(began); took != time.Millisecond {
+			s.t.Errorf("the first caller got an answer after %v, want 1ms", took)
+		}
+	})
+	synctest.Wait() // the first call is under way
+	for range 999 {
+		wg.Go(func() { s.want(s.get(field), 200) })
+	}
+	time.Sleep(time.Millisecond)
+	cancel()
+	wg.Wait()
+	s.wantThrough(999, s.session.ID)
 }
 
 func TestNobodyWaitsPastTheirOwnDeadline(t *testing.T) {

@@ -2,6 +2,7 @@ package sessionauth_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -66,21 +67,27 @@ func TestANoThatIsNotAboutWhatWasAskedDecidesNothing(t *testing.T) {
 		ask  int
 		kind string
 	}{
-		{0, "user_not_found"}, {1, "user_not_found"}, {0, "email_not_found"}, {0, "too_many_session_arguments"},
+		{0, "user_not_found"}, {1, "user_not_found"}, {0, "email_not_found"}, {0, "too_many_session_arguments"}, {1, "too_many_session_arguments"},
 		{0, "route_not_found"}, {0, "bad_request"}, {0, "consumer_session_authorization_error"}, {0, ""},
 	}
 	for _, row := range rows {
 		ask := asking[row.ask]
-		t.Run(ask.name+": "+row.kind, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
-				ask.prepare(s)
-				s.SetWeather(ask.path, stytchtest.Weather{Status: 404, ErrorType: row.kind})
-				s.want(s.get(ask.field(s)), 503)
-				s.SetWeather(ask.path, stytchtest.Weather{})
-				s.want(s.get(ask.field(s)), 200)
-			})
-		})
+		for _, status := range []int{400, 404} {
+			for _, by := range carriers {
+				t.Run(fmt.Sprintf("173 %s: %d %s/%s", ask.name, status, row.kind, by.name), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						s := newStage(t)
+						ask.prepare(s)
+						s.SetWeather(ask.path, stytchtest.Weather{Status: status, ErrorType: row.kind})
+						s.wantVerdict(s.get(by.carry(ask.field(s))), want503r)
+						s.wantCalls(ask.path, 1)
+						s.wantThrough(0, "")
+						s.SetWeather(ask.path, stytchtest.Weather{})
+						s.want(s.get(by.carry(ask.field(s))), 200)
+					})
+				})
+			}
+		}
 	}
 }
 
@@ -92,33 +99,34 @@ func TestOurOwnConfigurationIsWrong(t *testing.T) {
 		"test_id_used_in_live_environment", "invalid_consumer_endpoint", "use_https",
 	}
 	for _, kind := range types {
-		t.Run(kind, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				var log logbook
-				s := newStage(t, log.logTo)
-				s.SetWeather(pathAuthenticate, stytchtest.Weather{Status: 401, ErrorType: kind})
-				for range 30 {
-					s.want(s.get(bearer(s.session.Token)), 503)
-					time.Sleep(time.Second)
-				}
-				s.wantCalls(pathAuthenticate, 30) // nothing is remembered
-				log.wantErrors(t, 1)
-				time.Sleep(30*time.Second - time.Millisecond)
-				s.want(s.get(bearer(s.session.Token)), 503)
-				log.wantErrors(t, 1)
-				time.Sleep(time.Millisecond)
-				s.want(s.get(bearer(s.session.Token)), 503)
-				log.wantErrors(t, 2)
-				s.SetWeather(pathAuthenticate, stytchtest.Weather{})
-				s.want(s.get(bearer(s.session.Token)), 200)
-				for _, secret := range []string{s.session.Token, s.Secret} {
-					if strings.Contains(log.String(), secret) {
-						t.Error("got a credential in the log")
-					}
-				}
+		for _, by := range carriers {
+			t.Run("172 "+kind+"/"+by.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { alarmsOnceAMinute(t, kind, by.carry) })
 			})
-		})
+		}
 	}
+}
+
+func alarmsOnceAMinute(t *testing.T, kind string, carry func(string) string) {
+	var log logbook
+	s := newStage(t, log.logTo)
+	s.SetWeather(pathAuthenticate, stytchtest.Weather{Status: 401, ErrorType: kind})
+	token := carry(bearer(s.session.Token))
+	for range 30 {
+		s.wantVerdict(s.get(token), want503r)
+		time.Sleep(time.Second)
+	}
+	s.wantCalls(pathAuthenticate, 30) // nothing is remembered
+	log.wantErrors(t, 1)
+	time.Sleep(30*time.Second - time.Millisecond)
+	s.wantVerdict(s.get(token), want503r)
+	log.wantErrors(t, 1)
+	time.Sleep(time.Millisecond)
+	s.wantVerdict(s.get(token), want503r)
+	log.wantErrors(t, 2)
+	s.wantThrough(0, "")
+	s.SetWeather(pathAuthenticate, stytchtest.Weather{})
+	s.want(s.get(token), 200)
 }
 
 func TestAWrongSecretSignsNobodyOut(t *testing.T) {
@@ -147,16 +155,22 @@ func TestRetryAfterIsClampedToAMinute(t *testing.T) {
 		{"a date next year", "Mon, 01 Jan 2001 00:00:00 GMT", "60"},
 	}
 	for _, row := range rows {
-		t.Run(row.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
-				s.SetWeather(pathAuthenticate, stytchtest.Weather{Status: 429, Header: http.Header{"Retry-After": {row.header}}})
-				s.wantRetry(s.get(bearer(s.session.Token)), row.want)
-				s.SetWeather(pathAuthenticate, stytchtest.Weather{})
-				time.Sleep(time.Minute)
-				s.want(s.get(bearer(s.session.Token)), 200)
+		for _, by := range carriers {
+			t.Run("175 "+row.name+"/"+by.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := newStage(t)
+					token := by.carry(bearer(s.session.Token))
+					s.SetWeather(pathAuthenticate, stytchtest.Weather{Status: 429, Header: http.Header{"Retry-After": {row.header}}})
+					resp := s.get(token)
+					s.wantVerdict(resp, want503r)
+					s.wantRetry(resp, row.want)
+					s.wantCalls(pathAuthenticate, 1)
+					s.SetWeather(pathAuthenticate, stytchtest.Weather{})
+					time.Sleep(time.Minute)
+					s.want(s.get(token), 200)
+				})
 			})
-		})
+		}
 	}
 }
 
@@ -183,24 +197,25 @@ func TestWhatDecidesNothingIs503AndNotKept(t *testing.T) {
 		})
 	}
 	rows := []struct {
-		name string
-		tap  tap
+		name  string
+		tap   tap
+		calls int // if zero, 1; 2 where it is safe to ask again
 	}{
-		{"500", answer(500, `{"error_type":"internal_server_error"}`)},
-		{"502 and HTML", answer(502, "<html>Bad gateway</html>")},
-		{"503", answer(503, `{}`)},
-		{"504", answer(504, "")},
-		{"404 and HTML that names a type", answer(404, `<p>"error_type":"session_not_found"</p>`)},
-		{"404 with the type twice", answer(404, `{"error_type":"session_not_found","error_type":"session_not_found"}`)},
-		{"404 with the type in other case", answer(404, `{"Error_Type":"session_not_found"}`)},
-		{"404 with a list", answer(404, `[{"error_type":"session_not_found"}]`)},
-		{"404 and more after the object", answer(404, `{"error_type":"session_not_found"} {}`)},
-		{"200 and HTML", answer(200, "<html>welcome</html>")},
-		{"200 and nothing", answer(200, "")},
-		{"200 and null", answer(200, "null")},
-		{"200 and a list", answer(200, "[{"+ids+"}]")},
-		{"200 and a truncated object", answer(200, "{"+ids)},
-		{"200 and more after the object", answer(200, "{"+ids+"}{}")},
+		{"500", answer(500, `{"error_type":"internal_server_error"}`), 0},
+		{"502 and HTML", answer(502, "<html>Bad gateway</html>"), 2},
+		{"503", answer(503, `{}`), 2},
+		{"504", answer(504, ""), 2},
+		{"404 and HTML that names a type", answer(404, `<p>"error_type":"session_not_found"</p>`), 0},
+		{"404 with the type twice", answer(404, `{"error_type":"session_not_found","error_type":"session_not_found"}`), 0},
+		{"404 with the type in other case", answer(404, `{"Error_Type":"session_not_found"}`), 0},
+		{"404 with a list", answer(404, `[{"error_type":"session_not_found"}]`), 0},
+		{"404 and more after the object", answer(404, `{"error_type":"session_not_found"} {}`), 0},
+		{"200 and HTML", answer(200, "<html>welcome</html>"), 0},
+		{"200 and nothing", answer(200, ""), 0},
+		{"200 and null", answer(200, "null"), 0},
+		{"200 and a list", answer(200, "[{"+ids+"}]"), 0},
+		{"200 and a truncated object", answer(200, "{"+ids), 0},
+		{"200 and more after the object", answer(200, "{"+ids+"}{}"), 0},
 		{"200 of 1 MiB and a byte", func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
 			resp, err := stytch.RoundTrip(r)
 			if err == nil {
@@ -208,72 +223,83 @@ func TestWhatDecidesNothingIs503AndNotKept(t *testing.T) {
 				resp.Body = io.NopCloser(io.MultiReader(resp.Body, spaces))
 			}
 			return resp, err
-		}},
-		{"200 without ids", without("session_id", "user_id")},
-		{"200 without a user id", without("user_id")},
+		}, 0},
+		{"200 without ids", without("session_id", "user_id"), 0},
+		{"200 without a user id", without("user_id"), 0},
 		{"200 without the id of what was asked for", bent(func(a map[string]any) {
 			if session, ok := a["session"].(map[string]any); ok {
 				a = session
 			}
 			delete(a, map[bool]string{true: "session_id", false: "user_id"}[a["session_id"] != nil])
-		})},
-		{"200 with empty objects", answer(200, `{"session":{},"user":{}}`)},
-		{"200 with null objects", answer(200, `{"session":null,"user":null}`)},
+		}), 0},
+		{"200 with empty objects", answer(200, `{"session":{},"user":{}}`), 0},
+		{"200 with null objects", answer(200, `{"session":null,"user":null}`), 0},
 		{"200 with another user", bent(func(a map[string]any) {
 			if u, ok := a["user"].(map[string]any); ok {
 				a = u
 			}
 			a["user_id"] = "user-test-other"
-		})},
-		{"200 with a repeated name", answer(200, "{"+ids+","+ids+"}")},
+		}), 0},
+		{"200 with a repeated name", answer(200, "{"+ids+","+ids+"}"), 0},
 		{"200 with another type", bent(func(a map[string]any) {
 			a["session"], a["emails"] = "x", "x"
-		})},
-		{"204", answer(204, "")},
+		}), 0},
+		{"204", answer(204, ""), 0},
 		{"a body that breaks off", func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
 			resp, err := stytch.RoundTrip(r)
 			if err == nil {
 				resp.Body = io.NopCloser(io.MultiReader(io.LimitReader(resp.Body, 100), broken{}))
 			}
 			return resp, err
-		}},
+		}, 0},
 		{"a connection error", func(*http.Request, http.RoundTripper) (*http.Response, error) {
 			return nil, errors.New("connection refused")
-		}},
-		{"a redirect to other hosts", redirect("https://bait.example/v1/sessions/authenticate")},
-		{"a redirect to another port", redirect("https://stytch.invalid:8443/")},
-		{"a redirect to http", redirect("http://stytch.invalid/")},
+		}, 2},
+		{"a redirect to other hosts", redirect("https://bait.example/v1/sessions/authenticate"), 0},
+		{"a redirect to another port", redirect("https://stytch.invalid:8443/"), 0},
+		{"a redirect to http", redirect("http://stytch.invalid/"), 0},
 	}
 	for _, ask := range asking {
 		for _, row := range rows {
-			t.Run(ask.name+": "+row.name, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					s := newStage(t)
-					ask.prepare(s)
-					calls := 0
-					s.tap("", func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
-						switch {
-						case r.URL.Host != "stytch.invalid":
-							t.Errorf("got a call of %s, want none", r.URL.Host)
-						case strings.HasPrefix(r.URL.Path, ask.prefix):
-							calls++
-							return row.tap(r, stytch)
-						}
-						return stytch.RoundTrip(r)
+			for _, by := range carriers {
+				t.Run("171 "+ask.name+": "+row.name+"/"+by.name, func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						s := newStage(t)
+						ask.prepare(s)
+						s.decidesNothing(by.carry(ask.field(s)), ask.prefix, row.tap, row.calls)
 					})
-					s.wantRetry(s.get(ask.field(s)), "1")
-					first := calls
-					s.wantRetry(s.get(ask.field(s)), "1")
-					if first == 0 || calls <= first {
-						t.Errorf("got %d calls, then %d, want some and then more", first, calls)
-					}
-					s.wantThrough(0, "")
-					s.tap("", nil)
-					s.want(s.get(ask.field(s)), 200)
 				})
-			})
+			}
 		}
 	}
+}
+
+// decidesNothing sends a field twice while calls of paths with this prefix get
+// another answer, which they are asked for so often each time.
+func (s *stage) decidesNothing(field, prefix string, answer tap, each int) {
+	s.t.Helper()
+	calls := 0
+	s.tap("", func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
+		switch {
+		case r.URL.Host != "stytch.invalid":
+			s.t.Errorf("got a call of %s, want none", r.URL.Host)
+		case strings.HasPrefix(r.URL.Path, prefix):
+			calls++
+			return answer(r, stytch)
+		}
+		return stytch.RoundTrip(r)
+	})
+	for round := range 2 {
+		resp := s.get(field)
+		s.wantVerdict(resp, want503r)
+		s.wantRetry(resp, "1")
+		if want := max(1, each) * (1 + round); calls != want {
+			s.t.Errorf("got %d calls, want %d", calls, want)
+		}
+	}
+	s.wantThrough(0, "")
+	s.tap("", nil)
+	s.want(s.get(field), 200)
 }
 
 func redirect(to string) tap {
@@ -319,28 +345,26 @@ func TestAPanicInTheTransportKillsNobody(t *testing.T) {
 		{"by the runtime", pathAuthenticate, func(s *stage) string { return bearer(s.session.Token) }, func(*stage) any { var none []int; return none[len(none)] }},
 	}
 	for _, row := range rows {
-		t.Run(row.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				var log logbook
-				s := newStage(t, log.logTo)
-				s.tap(row.prefix, func(*http.Request, http.RoundTripper) (*http.Response, error) { panic(row.value(s)) })
-				resp := s.get(row.field(s))
-				s.want(resp, 500)
-				s.wantThrough(0, "")
-				if text := log.String(); !strings.Contains(text, "goroutine ") || !strings.Contains(text, "decision_failure_test.go") {
-					t.Errorf("got the log %q, want the stack", text)
-				}
-				body, _ := io.ReadAll(resp.Body)
-				for _, secret := range []string{s.session.Token, s.session.JWT, s.Secret} {
-					if strings.Contains(log.String(), secret) || strings.Contains(string(body), secret) {
-						t.Error("got a credential in the log or the answer")
+		for _, by := range carriers {
+			t.Run("200 "+row.name+"/"+by.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var log logbook
+					s := newStage(t, log.logTo)
+					field := by.carry(row.field(s))
+					s.tap(row.prefix, func(*http.Request, http.RoundTripper) (*http.Response, error) { panic(row.value(s)) })
+					resp := s.get(field)
+					s.wantVerdict(resp, ruling{status: 500})
+					s.wantThrough(0, "")
+					if text := log.String(); !strings.Contains(text, "goroutine ") || !strings.Contains(text, "decision_failure_test.go") {
+						t.Errorf("got the log %q, want the stack", text)
 					}
-				}
-				s.tap("", nil)
-				time.Sleep(time.Second) // a key set is not asked for again at once
-				s.want(s.get(row.field(s)), 200)
+					s.wantNothingOf(credentialIn(field), resp)
+					s.tap("", nil)
+					time.Sleep(time.Second) // a key set is not asked for again at once
+					s.want(s.get(field), 200)
+				})
 			})
-		})
+		}
 	}
 }
 

@@ -164,27 +164,32 @@ func TestAJWTOfAnotherSessionThanTheAnswers(t *testing.T) {
 		})
 	})
 	for _, field := range []string{"session_id", "user_id"} {
-		t.Run("asked by the JWT nobody can decide: other "+field, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				var log logbook
-				s := newStage(t, log.logTo)
-				s.expire()
-				s.tap(pathAuthenticate, bentAnswers(func(answer map[string]any) {
-					answer["session"].(map[string]any)[field] = "other-test-1"
-					if field == "user_id" {
-						answer["user"].(map[string]any)[field] = "other-test-1"
-					}
-				}))
-				s.want(s.get(bearer(s.session.JWT)), 503)
-				s.want(s.get(bearer(s.session.JWT)), 503)
-				s.wantThrough(0, "")
-				log.wantErrors(t, 1)
-				s.tap("", nil)
-				s.want(s.get(bearer(s.session.JWT)), 200)
-				s.wantCalls(pathAuthenticate, 3)
+		for _, by := range carriers {
+			t.Run("170 asked by the JWT nobody can decide: other "+field+"/"+by.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { answersOfAnother(t, field, by.carry) })
 			})
-		})
+		}
 	}
+}
+
+func answersOfAnother(t *testing.T, field string, carry func(string) string) {
+	var log logbook
+	s := newStage(t, log.logTo)
+	s.expire()
+	s.tap(pathAuthenticate, bentAnswers(func(answer map[string]any) {
+		answer["session"].(map[string]any)[field] = "other-test-1"
+		if field == "user_id" {
+			answer["user"].(map[string]any)[field] = "other-test-1"
+		}
+	}))
+	jwt := carry(bearer(s.session.JWT))
+	s.wantVerdict(s.get(jwt), want503r)
+	s.wantVerdict(s.get(jwt), want503r)
+	s.wantThrough(0, "")
+	log.wantErrors(t, 1)
+	s.tap("", nil)
+	s.want(s.get(jwt), 200)
+	s.wantCalls(pathAuthenticate, 3)
 }
 
 func TestMaxTokenAgeChecksAnOlderJWTWithStytch(t *testing.T) {

@@ -184,8 +184,8 @@ func TestJWTOfUnknownUser(t *testing.T) {
 	s := newStage(t)
 	token := bentClaims("sub", "user-test-00000000-0000-4000-8000-000000000000")(s)
 	for range 3 {
-		s.want(s.get(bearer(token)), 401)
-		s.want(s.get(jwtCookie(token)), 401)
+		s.wantVerdict(s.get(bearer(token)), want401i)
+		s.wantVerdict(s.get(jwtCookie(token)), want401i)
 	}
 	s.wantThrough(0, "")
 	s.wantCalls(pathUser, 1)
@@ -201,8 +201,8 @@ func TestJWTPastItsEndIsAskedAboutOnce(t *testing.T) {
 	for n := range 3 {
 		token := unknownSession(append(lived(7*time.Minute), "n", n)...)(s)
 		for range 3 {
-			s.want(s.get(bearer(token)), 401)
-			s.want(s.get(jwtCookie(token)), 401)
+			s.wantVerdict(s.get(bearer(token)), want401i)
+			s.wantVerdict(s.get(jwtCookie(token)), want401i)
 		}
 	}
 	// The first no was about the session, not about the token alone.
@@ -216,40 +216,40 @@ func TestJWTPastItsEndIsAskedAboutOnce(t *testing.T) {
 // 125: accepted while now < exp + Leeway, by a cold and by a warm cache.
 func TestJWTEndsToTheNanosecond(t *testing.T) {
 	for _, leeway := range []time.Duration{0, 20 * time.Second, -1} {
-		t.Run(leeway.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				change := func(c *sessionauth.Config) { c.Leeway, c.SessionOnly = leeway, true }
-				s := newStage(t, change)
-				token := bearer(unknownSession("exp", inTime(5*time.Minute))(s))
-				end := 5*time.Minute + max(0, leeway)
-				if leeway == 0 {
-					end += 5 * time.Second // the default
-				}
-				cold := func(status int) {
-					other, err := sessionauth.New(s.config)
-					if err != nil {
-						t.Fatal(err)
-					}
-					warm := s.handler
-					s.handler = other.Require(s.next())
-					s.want(s.get(token), status)
-					s.handler = warm
-				}
-				s.want(s.get(token), 200)
-				time.Sleep(end - time.Millisecond)
-				s.want(s.get(token), 200)
-				cold(200)
-				time.Sleep(time.Millisecond - time.Nanosecond)
-				s.want(s.get(token), 200)
-				cold(200)
-				s.wantCalls(pathAuthenticate, 0)
-				time.Sleep(time.Nanosecond)
-				s.want(s.get(token), 401)
-				cold(401)
-				s.wantCalls(pathAuthenticate, 2)
+		for _, by := range carriers {
+			t.Run("125 Leeway "+leeway.String()+"/"+by.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { endsToTheNanosecond(t, leeway, by.carry) })
 			})
-		})
+		}
 	}
+}
+
+func endsToTheNanosecond(t *testing.T, leeway time.Duration, carry func(string) string) {
+	s := newStage(t, func(c *sessionauth.Config) { c.Leeway, c.SessionOnly = leeway, true })
+	token := carry(bearer(unknownSession("exp", inTime(5*time.Minute))(s)))
+	end := 5*time.Minute + max(0, leeway)
+	if leeway == 0 {
+		end += 5 * time.Second // the default
+	}
+	cold := func(want ruling) {
+		warm := s.handler
+		s.handler = s.fresh(t)
+		s.wantVerdict(s.get(token), want)
+		s.handler = warm
+	}
+	pass := ruling{status: 200}
+	s.want(s.get(token), 200)
+	time.Sleep(end - time.Millisecond)
+	s.want(s.get(token), 200)
+	cold(pass)
+	time.Sleep(time.Millisecond - time.Nanosecond)
+	s.want(s.get(token), 200)
+	cold(pass)
+	s.wantCalls(pathAuthenticate, 0)
+	time.Sleep(time.Nanosecond)
+	s.wantVerdict(s.get(token), want401i)
+	cold(want401i)
+	s.wantCalls(pathAuthenticate, 2)
 }
 
 // The clocks may differ by Leeway the other way too.

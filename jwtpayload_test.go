@@ -3,6 +3,8 @@ package sessionauth_test
 import (
 	"bytes"
 	"compress/gzip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -180,6 +182,24 @@ func TestJWTPayload(t *testing.T) {
 		{"148 exp a fraction of 3 kB", bentClaims("exp", jsonText("0."+strings.Repeat("9", 3000))), jwtRefused},
 		{"148 exp an exponent of 3 kB", bentClaims("exp", jsonText("1e"+strings.Repeat("9", 3000))), jwtRefused},
 	})
+}
+
+// 150: no text of JSONTestSuite is a payload, neither the 188 that are no JSON nor
+// the 95 that are, nor the 35 that may be.
+func TestJWTPayloadOfJSONTestSuite(t *testing.T) {
+	files, err := filepath.Glob("internal/strictjson/testdata/jsontestsuite/test_parsing/*.json")
+	if err != nil || len(files) != 318 {
+		t.Fatalf("got %d texts and %v, want 318", len(files), err)
+	}
+	var rows []jwtRow
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows = append(rows, jwtRow{"150 " + filepath.Base(file), editedClaims(putInstead(string(text))), jwtRefused})
+	}
+	runJWTRows(t, rows)
 }
 
 func gzipped(text string) string {

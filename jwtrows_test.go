@@ -9,9 +9,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -28,24 +26,24 @@ type jwtRow struct {
 }
 
 // A jwtVerdict is what Require answers to a JWT in the Authorization header and in
-// the JWT cookie, and how often it jwtAsked Stytch about the session.
+// the JWT cookie, and how often it asked Stytch about the session.
 type jwtVerdict struct {
-	header, cookie           string // status, and error code of the challenge
+	header, cookie           ruling
 	headerCalls, cookieCalls int
 }
 
 var (
-	jwtRefused     = jwtVerdict{header: "401 invalid_token", cookie: "401 invalid_token"}
-	jwtPasses      = jwtVerdict{header: "200", cookie: "200"}
-	jwtAsked       = jwtVerdict{header: "401 invalid_token", cookie: "401 invalid_token", headerCalls: 1, cookieCalls: 1}
-	jwtAskedPasses = jwtVerdict{header: "200", cookie: "200", headerCalls: 1, cookieCalls: 1}
+	jwtRefused     = jwtVerdict{header: want401i, cookie: want401i}
+	jwtPasses      = jwtVerdict{header: passAs("ada"), cookie: passAs("ada")}
+	jwtAsked       = jwtVerdict{header: want401i, cookie: want401i, headerCalls: 1, cookieCalls: 1}
+	jwtAskedPasses = jwtVerdict{header: passAs("ada"), cookie: passAs("ada"), headerCalls: 1, cookieCalls: 1}
 
 	// No b64token (RFC 6750, section 2.1), but a cookie can hold it.
-	jwtBadField = jwtVerdict{header: "400 invalid_request", cookie: "401 invalid_token"}
-	// Neither: net/http jwtPasses over a cookie of such bytes.
-	jwtBadBytes = jwtVerdict{header: "400 invalid_request", cookie: "401"}
+	jwtBadField = jwtVerdict{header: want400r, cookie: want401i}
+	// Neither: net/http passes over a cookie of such bytes.
+	jwtBadBytes = jwtVerdict{header: want400r, cookie: want401n}
 	// Without dots it has the form of an opaque token, in a header.
-	jwtAskedOpaque = jwtVerdict{header: "401 invalid_token", cookie: "401 invalid_token", headerCalls: 1}
+	jwtAskedOpaque = jwtVerdict{header: want401i, cookie: want401i, headerCalls: 1}
 )
 
 // runJWTRows sends each token by header and by cookie, to a stage of its own,
@@ -65,22 +63,26 @@ func runJWTRows(t *testing.T, rows []jwtRow, changes ...func(*sessionauth.Config
 	}
 }
 
-func (s *stage) judgeJWT(field func(string) string, token, want string, calls int) {
+func (s *stage) judgeJWT(field func(string) string, token string, want ruling, calls int) {
 	s.t.Helper()
 	resp := s.get(field(token))
-	if got := jwtAnswer(resp); got != want {
-		s.t.Errorf("got %s, want %s", got, want)
+	if got := resp.Header.Get("WWW-Authenticate"); resp.StatusCode != want.status || got != want.challenge {
+		s.t.Errorf("got %d %q, want %d %q", resp.StatusCode, got, want.status, want.challenge)
 	}
 	s.wantCalls(pathAuthenticate, calls)
-	through := 0
-	if want == "200" {
-		through++
+	through, users := 0, 0
+	if want.as != "" {
+		through, users = 1, 1-calls // an answer about the session brings the user
 		s.wantThrough(through, s.session.ID)
 	} else {
 		s.wantThrough(through, "")
-		s.wantCalls(pathUser, 0)
 		s.wantNothingOf(token, resp)
 	}
+	fetches := s.Calls(pathKeySet)
+	if fetches > 1 || want.status == 400 && fetches > 0 {
+		s.t.Errorf("got the key set fetched %d times, want once at most, and never for a malformed request", fetches)
+	}
+	s.wantCalls("", calls+users+fetches)
 	// A good one that was not seen before.
 	s.want(s.get(field(bentClaims("jti", "good")(s))), http.StatusOK)
 	s.wantThrough(through+1, s.session.ID)
@@ -105,17 +107,6 @@ func (s *stage) wantNothingOf(token string, resp *http.Response) {
 			s.t.Errorf("got an answer with a part of the token, want none: %s", answer.String())
 		}
 	}
-}
-
-var challengeError = regexp.MustCompile(`error="([^"]*)"`)
-
-// jwtAnswer puts an answer as status and error code.
-func jwtAnswer(resp *http.Response) string {
-	got := strconv.Itoa(resp.StatusCode)
-	if m := challengeError.FindStringSubmatch(resp.Header.Get("WWW-Authenticate")); m != nil {
-		got += " " + m[1]
-	}
-	return got
 }
 
 // A jsonText stands in an object as it is, JSON or not. The empty one takes its

@@ -143,7 +143,7 @@ func TestJWTEncoding(t *testing.T) {
 		{"102 full-width dots", editedToken(func(h, p, sig string) string { return h + "．" + p + "．" + sig }), jwtBadBytes},
 		{"102 non-ASCII letter", editedToken(func(h, p, sig string) string { return h + "." + p + "." + sig + "é" }), jwtBadBytes},
 		{"102 tilde, which a b64token may have", editedToken(func(h, p, sig string) string { return h + "." + p + "." + sig + "~" }), jwtRefused},
-		{"103 0 segments", func(*stage) string { return "" }, jwtVerdict{header: "400 invalid_request", cookie: "401"}},
+		{"103 0 segments", func(*stage) string { return "" }, jwtVerdict{header: want400r, cookie: want401n}},
 		{"103 1 segment, too long for an opaque token", editedToken(func(h, p, _ string) string { return h + p }), jwtRefused},
 		{"103 1 segment, as long as an opaque token", editedToken(func(h, _, _ string) string { return h }), jwtAskedOpaque},
 		{"103 2 segments", editedToken(func(h, p, _ string) string { return h + "." + p }), jwtRefused},

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/lookout"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
@@ -35,12 +36,14 @@ type stage struct {
 	handler http.Handler // Require around the handler that counts
 	session stytchtest.Session
 	wire    *wire
+	lookout lookout.Lookout
 
 	mu     sync.Mutex
 	passed []string // session ids, in order
 }
 
-// newStage makes a stage. Each change edits the Config before New.
+// newStage makes a stage. Each change edits the Config before New. When the test
+// is over, nothing secret may stand in what was logged and observed.
 func newStage(t *testing.T, changes ...func(*sessionauth.Config)) *stage {
 	t.Helper()
 	s := &stage{Server: stytchtest.NewServer(), t: t}
@@ -52,14 +55,19 @@ func newStage(t *testing.T, changes ...func(*sessionauth.Config)) *stage {
 	for _, change := range changes {
 		change(&s.config)
 	}
+	s.lookout.Over(&s.config)
+	t.Cleanup(func() { s.lookout.Report(t) })
 	auth, err := sessionauth.New(s.config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.auth = auth
 	s.handler = auth.Require(s.next())
-	user := s.AddUser(stytchtest.User{Email: "ada@example.com", Password: "correct horse battery staple"})
+	user := s.AddUser(stytchtest.User{Email: "ada@example.com", Password: adasPassword})
 	s.session = s.StartSession(user.ID, stytchtest.SessionOptions{})
+	for _, secret := range []string{"ada@example.com", adasPassword, s.session.Token, s.session.JWT} {
+		s.lookout.Keep(secret)
+	}
 	return s
 }
 
@@ -90,6 +98,7 @@ func (s *stage) send(method string, fields ...string) *http.Response {
 }
 
 func (s *stage) do(r *http.Request) *http.Response {
+	s.lookout.Sent(r.Header)
 	w := httptest.NewRecorder()
 	s.handler.ServeHTTP(w, r)
 	return w.Result()
@@ -275,7 +284,9 @@ func (l *logbook) String() string {
 }
 
 // logTo is a change of the Config.
-func (l *logbook) logTo(c *sessionauth.Config) { c.Logger = slog.New(slog.NewTextHandler(l, nil)) }
+func (l *logbook) logTo(c *sessionauth.Config) {
+	c.Logger = slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
 
 // wantErrors checks how many errors were logged so far.
 func (l *logbook) wantErrors(t *testing.T, n int) {

@@ -130,26 +130,43 @@ func TestWriteErrorReplacesWhatTheHandlerPromised(t *testing.T) {
 
 func TestAnswersReflectNothing(t *testing.T) {
 	const mark = "MARK4711"
-	s := newScene(t)
-	for _, fields := range []string{
-		"Authorization: " + mark,
-		"Authorization: Bearer " + mark + mark,
-		"Authorization: Bearer " + mark + ".e30." + mark,
-		"Authorization: Bearer " + mark + "\nAuthorization: Basic " + mark,
-		"Cookie: stytch_session=" + mark + mark,
-		"Cookie: stytch_session_jwt=" + mark + "." + mark + "." + mark,
-		"Cookie: stytch_session=" + mark + "; " + mark + "=x\nOrigin: https://" + mark,
+	session, invalid := problem(401, "invalid-session", "Invalid session"), problem(400, "invalid-request", "Ambiguous or malformed request")
+	crossOrigin := problem(403, "cross-origin", "Cross-origin request")
+	for _, row := range []struct {
+		name, method, fields string
+		want                 ruling
+		calls                int
+		body                 string
+	}{
+		{"209 no credential", "POST", "", want401n, 0, problem(401, "no-credential", "Authentication required")},
+		{"209 a header that is none", "POST", "Authorization: " + mark, want400r, 0, invalid},
+		{"209 a token in the header", "POST", "Authorization: Bearer " + mark + mark, want401i, 1, session},
+		{"209 a JWT in the header", "POST", "Authorization: Bearer " + mark + ".e30." + mark, want401i, 0, session},
+		{"209 two headers", "POST", "Authorization: Bearer " + mark + "\nAuthorization: Basic " + mark, want400r, 0, invalid},
+		{"209 a token cookie", "GET", "Cookie: stytch_session=" + mark + mark, want401i, 1, session},
+		{"209 a JWT cookie", "GET", "Cookie: stytch_session_jwt=" + mark + "." + mark + "." + mark, want401i, 0, session},
+		{"209 two cookies of two users", "GET", "Cookie: stytch_session_jwt={ada.jwt}; stytch_session_jwt={bob.jwt}; " + mark + "=x", want400r, 0, invalid},
+		{"209 a token cookie from another site", "POST", "Cookie: stytch_session=" + mark + mark, want403c, 0, crossOrigin},
+		{"209 a JWT cookie of another origin", "POST", "Cookie: stytch_session_jwt=" + mark + "; " + mark + "=x\nOrigin: https://" + mark, want403c, 0, crossOrigin},
 	} {
-		r := s.request("POST", "/"+mark+"?"+mark, mark, fields+"\nUser-Agent: "+mark+"\nSec-Fetch-Site: cross-site\nX-Request-ID: "+mark)
-		r.Host = mark
-		resp := s.do(r)
-		body, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if resp.StatusCode < 400 || strings.Contains(fmt.Sprint(resp.Header)+string(body), mark) {
-			t.Errorf("%q: got %d %v %s, want a refusal that holds nothing of the request", fields, resp.StatusCode, resp.Header, body)
-		}
+		t.Run(row.name, func(t *testing.T) {
+			s := newScene(t)
+			r := s.request(row.method, "/"+mark+"?"+mark, mark, row.fields+"\nUser-Agent: "+mark+"\nSec-Fetch-Site: cross-site\nX-Request-ID: "+mark)
+			r.Host = mark
+			resp := s.do(r)
+			s.wantVerdict(resp, row.want)
+			body, err := io.ReadAll(resp.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.TrimSuffix(string(body), "\n"); got != row.body || resp.Header.Get("Content-Type") != "application/problem+json" {
+				t.Errorf("got %s %s, want the problem %s", resp.Header.Get("Content-Type"), got, row.body)
+			}
+			if strings.Contains(fmt.Sprint(resp.Header)+string(body), mark) {
+				t.Errorf("got %v %s, want nothing of the request in it", resp.Header, body)
+			}
+			s.wantRuling(resp, row.want, row.calls)
+		})
 	}
 }
 

@@ -49,7 +49,7 @@ type line struct {
 
 func dial(s *scene) *line {
 	s.t.Helper()
-	srv := httptest.NewServer(s.handler)
+	srv := httptest.NewServer(s.lookout.Before(s.handler))
 	s.t.Cleanup(srv.Close)
 	conn, err := net.Dial("tcp", srv.Listener.Addr().String())
 	if err != nil {
@@ -117,9 +117,16 @@ func TestRequestsOverAWire(t *testing.T) {
 		{"205 NUL in the credential", get + "Authorization: Bearer \x00{ada.jwt}\n\n", net400},
 		{"205 NUL in a cookie", get + "Cookie: stytch_session_jwt={ada.jwt}\x00\n\n", net400},
 		{"205 CR in a field", get + "Authorization: Bearer {ada.jwt}\rX: y\n\n", net400},
+		{"205 two Content-Length and a cookie", "POST / HTTP/1.1\nHost: a\nContent-Length: 5\nContent-Length: 6\nCookie: stytch_session_jwt={ada.jwt}\n\nhello", net400},
+		{"205 Content-Length, Transfer-Encoding and a cookie", "POST / HTTP/1.1\nHost: a\nContent-Length: 5\nTransfer-Encoding: chunked\nCookie: stytch_session_jwt={ada.jwt}\n\n" + chunks, passAs("ada")},
+		{"205 two Host fields and a cookie", "GET / HTTP/1.1\nHost: a\nHost: b\nCookie: stytch_session_jwt={ada.jwt}\n\n", net400},
+		{"205 CR in a cookie", get + "Cookie: stytch_session_jwt={ada.jwt}\rX: y\n\n", net400},
 		{"206 a header of 900 kB", get + "X-Note: " + many(900_000, "a") + "\n\n", want401n},
 		{"206 a credential of 900 kB", get + "Authorization: Bearer " + many(900_000, "a") + "\n\n", want401i},
 		{"206 a JWT of 900 kB", get + "Authorization: Bearer a.b." + many(900_000, "a") + "\n\n", want401i},
+		{"206 a token cookie of 900 kB", get + "Cookie: stytch_session=" + many(900_000, "a") + "\n\n", want401i},
+		{"206 a JWT cookie of 900 kB", get + "Cookie: stytch_session_jwt=a.b." + many(900_000, "a") + "\n\n", want401i},
+		{"206 20,000 Cookie fields", get + many(20_000, "Cookie: a=b\n") + "Cookie: stytch_session_jwt={ada.jwt}\n\n", want401n},
 		{"206 900 kB of dots", get + "Authorization: Bearer " + many(900_000, ".") + "\n\n", want401i},
 		{"206 20,000 fields", get + many(20_000, "X-Note: a\n") + "\n", want401n},
 		{"206 20,000 Authorization fields", get + many(20_000, "Authorization: Bearer x\n") + "\n", want400r},
@@ -128,6 +135,34 @@ func TestRequestsOverAWire(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			s := newScene(t)
 			s.wantRuling(dial(s).send(row.raw), row.want, 0)
+		})
+	}
+}
+
+// 51: what stands in a Cookie field takes no time that matters.
+func TestSemicolonsInTime(t *testing.T) {
+	limit := 50 * time.Millisecond
+	if underRace() {
+		limit = 500 * time.Millisecond
+	}
+	for _, row := range []struct{ name, cookies string }{
+		{"51 100,000 semicolons", strings.Repeat(";", 100_000)},
+		{"51 100,000 semicolons, then a good cookie", strings.Repeat(";", 100_000) + "stytch_session_jwt={ada.jwt}"},
+		{"51 100,000 semicolons and blanks", strings.Repeat("; ", 100_000)},
+		{"51 100,000 cookies of our name", strings.Repeat("stytch_session;", 100_000)},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newScene(t)
+			best := time.Hour
+			for range 3 { // somebody else may have had the processor
+				began := time.Now()
+				resp := s.do(s.request("GET", "/", "", "Cookie: "+row.cookies))
+				best = min(best, time.Since(began))
+				s.wantRuling(resp, want401n, 0)
+			}
+			if best > limit {
+				t.Errorf("got %v, want at most %v", best, limit)
+			}
 		})
 	}
 }

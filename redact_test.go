@@ -2,6 +2,7 @@ package sessionauth_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/lookout"
 	"github.com/sessionauth/sessionauth/stytch"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
@@ -262,6 +264,52 @@ func TestErrorsHoldNoCredential(t *testing.T) {
 					}
 				}
 			}
+		})
+	}
+}
+
+// 208: every stage has a lookout, which would not miss what is logged of these.
+func TestALookoutSeesALeak(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		field func(*stage) string
+		leak  func(*stage) string
+	}{
+		{"208 a token in the header", tokenOf, func(s *stage) string { return s.session.Token }},
+		{"208 a token in a cookie", func(s *stage) string { return tokenCookie(s.session.Token) }, func(s *stage) string { return s.session.Token[9:25] }},
+		{"208 the signature of a JWT in the header", jwtOf, func(s *stage) string { return s.session.JWT[len(s.session.JWT)-lookout.Shortest:] }},
+		{"208 the payload of a JWT in a cookie", func(s *stage) string { return jwtCookie(s.session.JWT) }, func(s *stage) string { return strings.Split(s.session.JWT, ".")[1][100:140] }},
+		{"208 a token that nobody has", func(*stage) string { return bearer(inventedToken) }, func(*stage) string { return inventedToken[20:] }},
+		{"208 a JWT that is none", func(s *stage) string { return jwtCookie(withOtherSignature(s.session.JWT)) }, func(s *stage) string { return withOtherSignature(s.session.JWT)[300:] }},
+		{"208 the JWT of a refresh", jwtOf, func(s *stage) string { return s.mustDecide(jwtOf(s)).Refreshed.JWT }},
+		{"208 the secret", tokenOf, func(s *stage) string { return s.Secret }},
+		{"208 our own Authorization", tokenOf, func(s *stage) string {
+			return base64.StdEncoding.EncodeToString([]byte(s.ProjectID + ":" + s.Secret))[20:]
+		}},
+		{"208 an e-mail address", tokenOf, func(*stage) string { return "ada@example.com" }},
+		{"208 a password", tokenOf, func(*stage) string { return adasPassword }},
+		{"208 Stytch's message", func(*stage) string { return bearer(inventedToken) }, func(s *stage) string {
+			_, err := s.auth.Client().AuthenticateSession(s.t.Context(), stytch.AuthenticateSessionParams{SessionToken: inventedToken})
+			var said *stytch.Error
+			if !errors.As(err, &said) || len(said.Message) < lookout.Shortest {
+				s.t.Fatalf("got %v, want a message", err)
+			}
+			return said.Message
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t)
+				s.expire() // an old JWT is sent to Stytch, and answered with a new one
+				s.get(row.field(s))
+				leak := row.leak(s)
+				if s.lookout.Leaks("level=DEBUG msg=cache key="+leak+" hit=true") == nil {
+					t.Errorf("got nothing found in a log with %q, want that", leak)
+				}
+				if got := s.lookout.Leaks(s.lookout.Said()); got != nil {
+					t.Errorf("got %q in a log without it, want nothing", got)
+				}
+			})
 		})
 	}
 }

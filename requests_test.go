@@ -183,6 +183,7 @@ func TestCredentialOfARequest(t *testing.T) {
 		{"25 two fields, and a good cookie", "Authorization: Basic eDp5\nAuthorization: Basic eDp5\nCookie: stytch_session_jwt={ada.jwt}", want400r, 0},
 
 		{"30 Connection names the header", "Connection: Authorization\nAuthorization: Bearer {ada.jwt}", passAs("ada"), 0},
+		{"30 Connection names the cookie", "Connection: Cookie\nCookie: stytch_session_jwt={ada.jwt}", passAs("ada"), 0},
 		{"35 the user agent of a health check", "User-Agent: kube-probe/1.33", want401n, 0},
 		{"35 the user agent of a load balancer", "User-Agent: ELB-HealthChecker/2.0", want401n, 0},
 		{"36 a method override", "X-HTTP-Method-Override: OPTIONS", want401n, 0},

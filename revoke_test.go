@@ -24,43 +24,58 @@ func TestRevokeHoldsAtOnceHere(t *testing.T) {
 	rows := []struct {
 		name    string
 		prepare func(*stage) (field string)
+		calls   int // of three requests after it; a Stytch that says alive is asked each time
 	}{
-		{"a cached token", func(s *stage) string { s.want(s.get(bearer(s.session.Token)), 200); return bearer(s.session.Token) }},
-		{"a cached JWT", func(s *stage) string { s.want(s.get(bearer(s.session.JWT)), 200); return bearer(s.session.JWT) }},
-		{"a JWT never seen", func(s *stage) string { return bearer(s.session.JWT) }},
-		{"a token never seen", func(s *stage) string { return tokenCookie(s.session.Token) }},
-		{"both", func(s *stage) string { return bothCookies(s.session.Token, s.session.JWT) }},
-		{"an old JWT whose answer is cached", func(s *stage) string {
+		{"168 a cached token", func(s *stage) string { s.want(s.get(bearer(s.session.Token)), 200); return bearer(s.session.Token) }, 3},
+		{"168 a cached JWT", func(s *stage) string { s.want(s.get(bearer(s.session.JWT)), 200); return bearer(s.session.JWT) }, 0},
+		{"168 a JWT never seen", func(s *stage) string { return bearer(s.session.JWT) }, 0},
+		{"168 a token never seen", func(s *stage) string { return tokenCookie(s.session.Token) }, 3},
+		{"168 an old JWT whose answer is cached", func(s *stage) string {
 			s.expire()
 			s.want(s.get(jwtCookie(s.session.JWT)), 200)
 			return jwtCookie(s.session.JWT)
-		}},
-		{"the JWT of a refresh", func(s *stage) string {
+		}, 0},
+		{"169 the JWT of a refresh", func(s *stage) string {
 			s.expire()
 			return bearer(s.mustDecide(jwtCookie(s.session.JWT)).Refreshed.JWT)
-		}},
+		}, 0},
 	}
-	for i, row := range append(rows, rows...) {
-		t.Run(row.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, func(c *sessionauth.Config) { c.SessionOnly = i < len(rows) })
-				other := s.StartSession(s.session.UserID, stytchtest.SessionOptions{})
-				field := row.prepare(s)
-				before := len(s.passed)
-				s.tap(pathRevoke, deafTo)
-				if err := s.auth.Revoke(t.Context(), s.session.ID); err != nil {
-					t.Fatal(err)
-				}
-				s.want(s.get(field), 401)
-				s.want(s.get(field), 401)
-				time.Sleep(time.Minute)
-				s.want(s.get(field), 401)
-				s.want(s.get(bearer(s.JWT(s.session.ID))), 401) // a later JWT of the session too
-				s.wantThrough(before, s.session.ID)
-				s.want(s.get(bearer(s.JWT(other.ID))), 200)
-			})
+	for _, row := range rows {
+		for _, by := range carriers {
+			for _, only := range []bool{true, false} {
+				t.Run(fmt.Sprintf("%s/%s, SessionOnly %t", row.name, by.name, only), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						s := newStage(t, func(c *sessionauth.Config) { c.SessionOnly = only })
+						s.refusedOnceRevoked(by.carry(row.prepare(s)), row.calls)
+					})
+				})
+			}
+		}
+	}
+	t.Run("168 both cookies", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStage(t)
+			s.refusedOnceRevoked(bothCookies(s.session.Token, s.session.JWT), 3)
 		})
+	})
+}
+
+func (s *stage) refusedOnceRevoked(field string, calls int) {
+	s.t.Helper()
+	other := s.StartSession(s.session.UserID, stytchtest.SessionOptions{})
+	before, asked := len(s.passed), s.Calls(pathAuthenticate)
+	s.tap(pathRevoke, deafTo)
+	if err := s.auth.Revoke(s.t.Context(), s.session.ID); err != nil {
+		s.t.Fatal(err)
 	}
+	s.wantVerdict(s.get(field), want401i)
+	s.wantVerdict(s.get(field), want401i)
+	time.Sleep(time.Minute)
+	s.wantVerdict(s.get(field), want401i)
+	s.wantCalls(pathAuthenticate, asked+calls)
+	s.wantVerdict(s.get(bearer(s.JWT(s.session.ID))), want401i) // a later JWT of the session too
+	s.wantThrough(before, s.session.ID)
+	s.want(s.get(bearer(s.JWT(other.ID))), 200)
 }
 
 func TestARevocationIsKeptAsLongAsAJWTCanLive(t *testing.T) {

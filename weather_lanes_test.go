@@ -83,28 +83,39 @@ func TestA429QuietsItsLaneOnly(t *testing.T) {
 		{"signed-in users", breakerKinds[0].field, breakerKinds[1].field},
 	}
 	for _, row := range rows {
-		t.Run(row.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, sessionOnly)
-				s.sessions()
-				s.want(s.get(bearer(s.session.JWT)), 200)
-				s.expire()
-				s.SetWeather(pathAuthenticate, tooMany("7"))
-				s.wantRetry(s.get(row.shut(s, 0)), "7")
-				s.SetWeather(pathAuthenticate, stytchtest.Weather{})
-				calls := s.Calls(pathAuthenticate)
-				time.Sleep(2500 * time.Millisecond)
-				s.wantRetry(s.get(row.shut(s, 1)), "5")
-				s.wantCalls(pathAuthenticate, calls)
-				s.want(s.get(row.others(s, 10)), 200)
-				time.Sleep(4500*time.Millisecond - 1)
-				s.wantRetry(s.get(row.shut(s, 1)), "1")
-				s.wantCalls(pathAuthenticate, calls+1)
-				time.Sleep(time.Nanosecond)
-				s.want(s.get(row.shut(s, 1)), 200)
+		for _, by := range carriers {
+			t.Run("174 "+row.name+"/"+by.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					shut := func(s *stage, i int) string { return by.carry(row.shut(s, i)) }
+					quietsItsLane(t, shut, func(s *stage, i int) string { return by.carry(row.others(s, i)) })
+				})
 			})
-		})
+		}
 	}
+}
+
+func quietsItsLane(t *testing.T, shut, others func(*stage, int) string) {
+	s := newStage(t, sessionOnly)
+	s.sessions()
+	s.want(s.get(bearer(s.session.JWT)), 200)
+	s.expire()
+	s.SetWeather(pathAuthenticate, tooMany("7"))
+	resp := s.get(shut(s, 0))
+	s.wantVerdict(resp, want503r)
+	s.wantRetry(resp, "7")
+	s.wantCalls(pathAuthenticate, 1)
+	s.SetWeather(pathAuthenticate, stytchtest.Weather{})
+	time.Sleep(2500 * time.Millisecond)
+	s.wantRetry(s.get(shut(s, 1)), "5")
+	s.want(s.get(bearer(s.JWT(s.session.ID))), 200) // a JWT that is fresh asks nobody
+	s.want(s.get(jwtCookie(s.JWT(s.session.ID))), 200)
+	s.wantCalls(pathAuthenticate, 1)
+	s.want(s.get(others(s, 10)), 200)
+	time.Sleep(4500*time.Millisecond - 1)
+	s.wantRetry(s.get(shut(s, 1)), "1")
+	s.wantCalls(pathAuthenticate, 2)
+	time.Sleep(time.Nanosecond)
+	s.want(s.get(shut(s, 1)), 200)
 }
 
 func TestWhatIsSafeIsAskedTwice(t *testing.T) {

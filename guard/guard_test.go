@@ -17,6 +17,7 @@ import (
 
 	"github.com/sessionauth/sessionauth"
 	"github.com/sessionauth/sessionauth/guard"
+	"github.com/sessionauth/sessionauth/internal/lookout"
 	"github.com/sessionauth/sessionauth/stytch"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
@@ -45,6 +46,7 @@ type stage struct {
 	user    stytch.User
 	session stytchtest.Session
 	wire    *wire
+	lookout lookout.Lookout
 
 	mu      sync.Mutex
 	reached int // how many requests got through
@@ -69,6 +71,16 @@ func newStage(t *testing.T, changes ...func(*sessionauth.Config)) *stage {
 	for _, change := range changes {
 		change(&config)
 	}
+	s.lookout.Over(&config)
+	t.Cleanup(func() { s.lookout.Report(t) })
+	extractor := config.Extractor
+	if extractor == nil {
+		extractor = sessionauth.FirstOf(sessionauth.FromBearer, sessionauth.FromCookies("stytch_session", "stytch_session_jwt"))
+	}
+	config.Extractor = func(r *http.Request) (sessionauth.Credential, error) {
+		s.lookout.Sent(r.Header)
+		return extractor(r)
+	}
 	auth, err := sessionauth.New(config)
 	if err != nil {
 		t.Fatal(err)
@@ -76,6 +88,9 @@ func newStage(t *testing.T, changes ...func(*sessionauth.Config)) *stage {
 	s.auth = auth
 	s.user = s.AddUser(stytchtest.User{Email: "ada@example.com", Password: password, Roles: []string{"editor"}})
 	s.session = s.StartSession(s.user.ID, stytchtest.SessionOptions{})
+	for _, secret := range []string{"ada@example.com", password, s.session.Token, s.session.JWT} {
+		s.lookout.Keep(secret)
+	}
 	return s
 }
 
@@ -125,6 +140,15 @@ func newRequest(fields ...string) *http.Request {
 }
 
 func bearer(credential string) string { return "Authorization: Bearer " + credential }
+
+// carriers are the two ways in which a credential travels.
+var carriers = []struct {
+	name       string
+	token, jwt func(credential string) string
+}{
+	{"header", bearer, bearer},
+	{"cookie", func(token string) string { return "Cookie: stytch_session=" + token }, func(jwt string) string { return "Cookie: stytch_session_jwt=" + jwt }},
+}
 
 // together sends the same request n times at once.
 func together(n int, h http.Handler, fields ...string) []*http.Response {
@@ -276,8 +300,9 @@ func TestGuards(t *testing.T) {
 					s := newStage(t)
 					h := wired(s, row.guards)
 					time.Sleep(2 * time.Minute)
-					for _, credential := range []string{s.session.JWT, s.session.Token} {
-						s.wantAnswer(get(h, bearer(credential)), row.challenge, row.body)
+					for _, by := range carriers {
+						s.wantAnswer(get(h, by.jwt(s.session.JWT)), row.challenge, row.body)
+						s.wantAnswer(get(h, by.token(s.session.Token)), row.challenge, row.body)
 					}
 					s.want(get(h), 401, noCredential)
 					s.want(get(h, bearer("a.b.c")), 401, invalidToken)

@@ -67,8 +67,10 @@ func TestThePolicyCannotBeHadAtTheStart(t *testing.T) {
 				get(s.behind(), bearer(s.session.JWT)) // the key set is known
 				s.SetWeather(pathPolicy, weather)
 				for range 100 {
-					s.want(get(h, bearer(s.session.JWT)), 503, "")
-					s.want(get(s.behind(mayDelete), bearer(s.session.JWT)), 503, "")
+					for _, by := range carriers {
+						s.want(get(h, by.jwt(s.session.JWT)), 503, "")
+						s.want(get(s.behind(mayDelete), by.jwt(s.session.JWT)), 503, "")
+					}
 					time.Sleep(100 * time.Millisecond)
 				}
 				s.wantReached(1)

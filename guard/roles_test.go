@@ -92,6 +92,64 @@ func TestWhatAStepUpBroughtIsNoIdentity(t *testing.T) {
 	})
 }
 
+// Whatever a JWT has where its roles should be, nobody becomes an admin by it.
+func TestRolesOfAnotherType(t *testing.T) {
+	type object = map[string]any
+	rows := []struct {
+		name      string
+		roles     any // nil if there are none
+		challenge string
+	}{
+		{"143 a string", "admin", invalidToken},
+		{"143 an object", object{"admin": true}, invalidToken},
+		{"143 numbers", []int{0, 1}, invalidToken},
+		{"143 null", json.RawMessage("null"), invalidToken},
+		{"143 a list in a list", []any{[]string{"admin"}}, invalidToken},
+		{"143 an admin among numbers", []any{"admin", 1}, invalidToken},
+		{"143 10001", append(make([]string, 10000), "admin"), invalidToken},
+		{"143 none", nil, forbidden},
+		{"143 an empty list", []string{}, forbidden},
+		{"143 other names", []string{"Admin", "admin ", "administrator", "", "*"}, forbidden},
+	}
+	for _, row := range rows {
+		for _, by := range carriers {
+			t.Run(row.name+"/"+by.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := newStage(t)
+					claims := s.Claims(s.session.ID)
+					session := claims["https://stytch.com/session"].(object)
+					if session["roles"] = row.roles; row.roles == nil {
+						delete(session, "roles")
+					}
+					s.want(get(s.behind(), by.jwt(s.session.JWT)), 200) // the key set and the user are known
+					calls := s.Calls("")
+					status := 403
+					if row.challenge == invalidToken {
+						status = 401
+					}
+					s.want(get(s.behind(guard.Role("admin")), by.jwt(s.signed(claims))), status, row.challenge)
+					s.wantReached(1)
+					s.wantCalls("", calls)
+				})
+			})
+		}
+	}
+}
+
+// signed is a JWT of the key in use.
+func (s *stage) signed(claims map[string]any) string {
+	s.t.Helper()
+	header, err := json.Marshal(s.Header())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return s.Sign(header, payload)
+}
+
 // Of several factors of a type the newest counts, and of the types any.
 func TestSeveralFactors(t *testing.T) {
 	ago := func(kind string, d time.Duration) stytch.AuthenticationFactor {
@@ -122,15 +180,7 @@ func TestASessionWithoutRoles(t *testing.T) {
 		s := newStage(t)
 		claims := s.Claims(s.session.ID)
 		delete(claims["https://stytch.com/session"].(map[string]any), "roles")
-		header, err := json.Marshal(s.Header())
-		if err != nil {
-			t.Fatal(err)
-		}
-		payload, err := json.Marshal(claims)
-		if err != nil {
-			t.Fatal(err)
-		}
-		old := bearer(s.Sign(header, payload))
+		old := bearer(s.signed(claims))
 		s.want(get(s.behind(), old), 200)
 		if list, err := s.auth.Permissions(s.seen()); err != nil || len(list) != 0 {
 			t.Errorf("got %v, %v, want no permission", list, err)

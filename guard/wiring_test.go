@@ -36,10 +36,13 @@ func TestGuardsWithoutRequire(t *testing.T) {
 		challenge string
 	}{
 		{"194 nothing in front", func(s *stage, g middleware) http.Handler { return s.guarded(g) }, byToken, noCredential},
+		{"194 nothing in front, by cookie", func(s *stage, g middleware) http.Handler { return s.guarded(g) }, byCookie, noCredential},
 		{"194 nothing in front of somebody unknown", func(s *stage, g middleware) http.Handler { return s.guarded(g) }, anonymous, noCredential},
 		{"194 Require behind the guard", func(s *stage, g middleware) http.Handler { return g(s.behind()) }, byToken, noCredential},
+		{"194 Require behind the guard, by cookie", func(s *stage, g middleware) http.Handler { return g(s.behind()) }, byCookie, noCredential},
 		{"194 NewContext in front", func(s *stage, g middleware) http.Handler { return claimed(s.guarded(g)) }, byToken, noCredential},
 		{"194 NewContext between Require and the guard", func(s *stage, g middleware) http.Handler { return s.auth.Require(claimed(s.guarded(g))) }, byToken, noCredential},
+		{"194 NewContext between Require and the guard, by cookie", func(s *stage, g middleware) http.Handler { return s.auth.Require(claimed(s.guarded(g))) }, byCookie, noCredential},
 		{"194 NewContext in front of Optional", func(s *stage, g middleware) http.Handler { return claimed(s.auth.Optional(s.guarded(g))) }, anonymous, noCredential},
 		{"194 Optional in front of somebody unknown", func(s *stage, g middleware) http.Handler { return s.auth.Optional(s.guarded(g)) }, anonymous, noCredential},
 		{"194 Optional in front of a stale cookie", func(s *stage, g middleware) http.Handler { return s.auth.Optional(s.guarded(g)) }, staleCookie, invalidToken},
@@ -60,6 +63,9 @@ func TestGuardsWithoutRequire(t *testing.T) {
 
 func byToken(s *stage) []string { return []string{bearer(s.session.Token)} }
 func anonymous(*stage) []string { return nil }
+func byCookie(s *stage) []string {
+	return []string{carriers[1].token(s.session.Token), carriers[1].jwt(s.session.JWT)}
+}
 func staleCookie(s *stage) []string {
 	return []string{"Cookie: stytch_session=abcdefghijklmnopqrstuvwxyz"}
 }
@@ -239,8 +245,12 @@ func TestNamesMatchExactly(t *testing.T) {
 		t.Run("195 role "+name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(t, sessionOnly)
-				s.want(get(s.behind(guard.Role(name)), bearer(s.session.JWT)), 403, forbidden)
-				s.want(get(s.behind(guard.Role(name, "editor")), bearer(s.session.JWT)), 200)
+				for i, by := range carriers {
+					s.want(get(s.behind(guard.Role(name)), by.jwt(s.session.JWT)), 403, forbidden)
+					s.wantReached(i)
+					s.want(get(s.behind(guard.Role(name, "editor")), by.jwt(s.session.JWT)), 200)
+				}
+				s.wantCalls("", 1) // the key set
 			})
 		})
 	}
@@ -322,8 +332,16 @@ func TestWildcards(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(t)
 				s.SetPolicy(stytch.Policy{Roles: []stytch.Role{{ID: "editor", Permissions: row.granted}}})
-				s.want(get(s.behind(guard.Permission(row.resource, row.action)), bearer(s.session.JWT)), row.want)
-				s.want(get(s.behind(guard.PermissionLive(row.resource, row.action)), bearer(s.session.JWT)), row.want)
+				challenge := map[int]string{200: "", 403: forbidden}[row.want]
+				for _, by := range carriers {
+					s.want(get(s.behind(guard.Permission(row.resource, row.action)), by.jwt(s.session.JWT)), row.want, challenge)
+					s.wantCalls(pathPolicy, 1)
+				}
+				s.wantCalls(pathAuthenticate, 0)
+				for i, by := range carriers {
+					s.want(get(s.behind(guard.PermissionLive(row.resource, row.action)), by.jwt(s.session.JWT)), row.want, challenge)
+					s.wantCalls(pathAuthenticate, i+1)
+				}
 			})
 		})
 	}

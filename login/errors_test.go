@@ -107,8 +107,9 @@ func TestStepUpErrors(t *testing.T) {
 }
 
 func testErrors(t *testing.T, path string, rows []errorRow) {
+	numbers := map[int]string{401: "184 ", 429: "188 ", 503: "187 "}
 	for i, row := range slices.Concat(rows, misconfigured) {
-		t.Run(row.name, func(t *testing.T) {
+		t.Run(numbers[row.want]+row.name+" "+row.retryAfter, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(t)
 				session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})

@@ -3,6 +3,7 @@ package login_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -58,7 +59,7 @@ func TestLogoutWithoutSession(t *testing.T) {
 func TestLogout(t *testing.T) {
 	for name, hold := range held {
 		for _, seen := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, seen before: %t", name, seen), func(t *testing.T) {
+			t.Run(fmt.Sprintf("168 %s, seen before: %t", name, seen), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := newStage(t)
 					session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
@@ -74,8 +75,12 @@ func TestLogout(t *testing.T) {
 					s.want(resp, 204)
 					s.wantCleared(s.browser, resp)
 					s.wantAlive(session.Token, false)
-					for _, credential := range []string{session.Token, session.JWT, refreshed, s.JWT(session.ID)} {
-						s.want(s.other().get("/me", bearer(credential)), 401)
+					for _, token := range []string{bearer(session.Token), "Cookie: stytch_session=" + session.Token} {
+						s.wantProblem(s.other().get("/me", token), 401, "invalid-session")
+					}
+					for _, jwt := range []string{session.JWT, refreshed, s.JWT(session.ID)} { // 169: the later ones
+						s.wantProblem(s.other().get("/me", bearer(jwt)), 401, "invalid-session")
+						s.wantProblem(s.other().get("/me", "Cookie: stytch_session_jwt="+jwt), 401, "invalid-session")
 					}
 					s.want(s.other().get("/me", bearer(mine.JWT)), 200)
 					s.want(s.get("/me"), 401)
@@ -87,18 +92,30 @@ func TestLogout(t *testing.T) {
 }
 
 func TestLogoutOfAnExpiredJWT(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
-		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
-		s.hold("", session.JWT)
-		time.Sleep(50 * time.Minute)
-		resp := s.postJSON("/logout", "")
-		s.want(resp, 204)
-		s.wantCleared(s.browser, resp)
-		s.wantAlive(session.Token, false) // row 191
-		s.want(s.other().get("/me", bearer(s.JWT(session.ID))), 401)
-		s.wantCalls(pathAuthenticate, 1) // ours, above: a good signature needs no asking
-	})
+	for _, row := range []struct {
+		name string
+		send func(s *stage, jwt string) *http.Response
+	}{
+		{"191 in a cookie", func(s *stage, jwt string) *http.Response { s.hold("", jwt); return s.postJSON("/logout", "") }},
+		{"191 in a header", func(s *stage, jwt string) *http.Response { return s.postJSON("/logout", "", bearer(jwt)) }},
+	} {
+		for _, age := range []time.Duration{6 * time.Minute, 50 * time.Minute} {
+			t.Run(fmt.Sprintf("%s, after %v", row.name, age), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := newStage(t)
+					session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
+					time.Sleep(age)
+					resp := row.send(s, session.JWT)
+					s.want(resp, 204)
+					s.wantCleared(s.browser, resp)
+					s.wantCalls(pathRevoke, 1)
+					s.wantCalls(pathAuthenticate, 0) // a good signature needs no asking
+					s.wantAlive(session.Token, false)
+					s.wantProblem(s.other().get("/me", bearer(s.JWT(session.ID))), 401, "invalid-session")
+				})
+			})
+		}
+	}
 }
 
 func TestLogoutOfAForgedJWT(t *testing.T) {
@@ -180,7 +197,7 @@ func TestLogoutOfARequestNobodyUnderstands(t *testing.T) {
 				session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 				s.hold(session.Token, "")
 				resp := s.postJSON("/logout", "", row.fields)
-				s.wantProblem(resp, 400, "invalid-request") // nothing was revoked, but the browser is rid of it
+				s.wantProblem(resp, 400, "invalid-request", badCredential) // nothing was revoked, but the browser is rid of it
 				s.wantCleared(s.browser, resp)
 				s.wantAlive(session.Token, true)
 			})

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"math/big"
 	"os"
 	"strings"
@@ -104,15 +105,17 @@ func TestWycheproofSignatures(t *testing.T) {
 	accepted, refused := 0, 0
 	for _, group := range vectors(t, "json_web_signature", 401) {
 		for _, test := range group.Tests {
-			got := accepts(group.keySet(), string(test.JWS))
-			if want := test.Result == "valid" && !unlike(string(test.JWS)); got != want {
-				t.Errorf("test %d, %s: got accepted %t, want %t", test.TCID, test.Comment, got, want)
-			}
-			if got {
-				accepted++
-			} else {
-				refused++
-			}
+			t.Run(fmt.Sprintf("96 test %d, %s", test.TCID, test.Comment), func(t *testing.T) {
+				got := accepts(group.keySet(), string(test.JWS))
+				if want := test.Result == "valid" && !unlike(string(test.JWS)); got != want {
+					t.Errorf("got accepted %t, want %t", got, want)
+				}
+				if got {
+					accepted++
+				} else {
+					refused++
+				}
+			})
 		}
 	}
 	if accepted != 8 || refused != 393 {
@@ -134,11 +137,13 @@ func TestWycheproofRS256(t *testing.T) {
 			continue
 		}
 		for _, test := range group.Tests {
-			got := accepts(group.keySet(), string(test.JWS))
-			count[got]++
-			if want := test.Result == "valid"; got != want {
-				t.Errorf("test %d, %s: got accepted %t, want %t", test.TCID, test.Comment, got, want)
-			}
+			t.Run(fmt.Sprintf("95 test %d, %s", test.TCID, test.Comment), func(t *testing.T) {
+				got := accepts(group.keySet(), string(test.JWS))
+				count[got]++
+				if want := test.Result == "valid"; got != want {
+					t.Errorf("got accepted %t, want %t", got, want)
+				}
+			})
 		}
 	}
 	if count[true] != 8 || count[false] != 227 {
