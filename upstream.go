@@ -115,6 +115,12 @@ func run[T any](ctx context.Context, u *upstream, r route, call func(context.Con
 		var none T
 		return none, err
 	}
+	succeeded := false
+	defer func() { // once the lane is left: what begins then needs a place, too
+		if succeeded {
+			u.succeeded()
+		}
+	}()
 	defer u.lanes.leave(r.lane)
 	parent := ctx
 	ctx, cancel := context.WithTimeout(ctx, u.timeout)
@@ -135,9 +141,7 @@ func run[T any](ctx context.Context, u *upstream, r route, call func(context.Con
 	if err == nil || isNo(err) || isNoUser(err) {
 		u.lastSuccess.Store(now.UnixNano())
 	}
-	if err == nil {
-		u.succeeded()
-	}
+	succeeded = err == nil
 	return answer, err
 }
 

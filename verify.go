@@ -243,8 +243,12 @@ func (a *Authenticator) decideToken(ctx context.Context, token string) (*entry, 
 		return nil, "", errMalformedSession
 	}
 	key, now := digestOf(token), time.Now()
-	if e, ok := a.caches.tokens.get(key, now); ok && a.holds(e, now) && !a.revoked.hasDigest(key, now) {
+	e, ok := a.caches.tokens.get(key, now)
+	if ok && a.holds(e, now) && !a.revoked.hasDigest(key, now) {
 		return e, Cache, nil
+	}
+	if ok && a.revoked.has(e.session.ID, now) { // a token is of one session for ever
+		return nil, "", errRevoked
 	}
 	if !isSessionToken(token) { // nothing else is in the cache
 		return nil, "", errMalformedSession
