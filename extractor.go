@@ -65,6 +65,10 @@ func FromBearer(r *http.Request) (Credential, error) {
 	if len(values) == 0 || values[0] == "" {
 		return Credential{}, ErrNoCredential
 	}
+	const usual = "Bearer "
+	if value := values[0]; len(value) > len(usual) && value[:len(usual)] == usual && value[len(usual)] != ' ' {
+		return headerCredential(value[len(usual):]), nil // what the rest comes to, without a second look
+	}
 	scheme, rest, found := strings.Cut(values[0], " ")
 	// Folding by ASCII only: EqualFold would take a long s for an s.
 	if !asciiEqualFold(scheme, "bearer") {
@@ -99,8 +103,9 @@ func FromHeader(name string) Extractor {
 	}
 }
 
+// headerCredential tells a JWT by a dot, which no session token has.
 func headerCredential(value string) Credential {
-	if strings.Count(value, ".") == 2 {
+	if strings.IndexByte(value, '.') >= 0 {
 		return Credential{JWT: value, Header: true}
 	}
 	return Credential{Token: value, Header: true}
@@ -196,7 +201,7 @@ func FirstOf(extractors ...Extractor) Extractor {
 	return func(r *http.Request) (Credential, error) {
 		for _, extract := range extractors {
 			cred, err := extract(r)
-			if !errors.Is(err, ErrNoCredential) {
+			if err == nil || !errors.Is(err, ErrNoCredential) {
 				return cred, err
 			}
 		}

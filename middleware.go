@@ -180,28 +180,28 @@ func (d *decided) markPrivate(h http.Header) {
 func (a *Authenticator) decideRequest(r *http.Request, optional bool) *decided {
 	d := newDecided(r.Context(), a)
 	began := a.startClock()
-	a.guarded(d, func() {
-		if d.credential, d.err = a.find(r); d.err == nil {
-			d.entry, d.by, d.err = a.decide(r.Context(), &d.credential)
-		}
-		if isMalformed(d.err) && !d.credential.hasHeaderSyntax() {
-			d.err = errMalformed
-		}
-	})
+	a.settle(d, r)
 	a.observe(r.Context(), d, began, optional && d.isAnonymous())
 	return d
 }
 
-// guarded runs decide. A panic in it is a failure of ours: the stack is logged,
-// and the request ends with 500.
-func (a *Authenticator) guarded(d *decided, decide func()) {
-	defer func() {
-		if v := recover(); v != nil {
-			a.upstream.logPanic(v)
-			d.entry, d.err = nil, panicError{}
-		}
-	}()
-	decide()
+func (a *Authenticator) settle(d *decided, r *http.Request) {
+	defer a.rescue(d)
+	if d.credential, d.err = a.find(r); d.err == nil {
+		d.entry, d.by, d.err = a.decide(r.Context(), &d.credential)
+	}
+	if isMalformed(d.err) && !d.credential.hasHeaderSyntax() {
+		d.err = errMalformed
+	}
+}
+
+// rescue is deferred. A panic is a failure of ours: the stack is logged, and the
+// request ends with 500.
+func (a *Authenticator) rescue(d *decided) {
+	if v := recover(); v != nil {
+		a.upstream.logPanic(v)
+		d.entry, d.err = nil, panicError{}
+	}
 }
 
 // Authenticate decides about a request as Require does, without answering it:
@@ -221,7 +221,10 @@ func (a *Authenticator) Verify(ctx context.Context, cred Credential) (*Identity,
 	d := newDecided(ctx, a)
 	d.credential = cred
 	began := a.startClock()
-	a.guarded(d, func() { d.entry, d.by, d.err = a.decide(ctx, &cred) })
+	func() {
+		defer a.rescue(d)
+		d.entry, d.by, d.err = a.decide(ctx, &cred)
+	}()
 	a.observe(ctx, d, began, false)
 	return d.result()
 }

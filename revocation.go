@@ -50,7 +50,9 @@ func (l *revokedList) has(sessionID string, now time.Time) bool {
 }
 
 // hasDigest reports whether a credential of an unknown session was signed out.
-func (l *revokedList) hasDigest(k digest, now time.Time) bool { return l.has(string(k[:]), now) }
+func (l *revokedList) hasDigest(k digest, now time.Time) bool {
+	return l.size.Load() > 0 && l.has(string(k[:]), now)
+}
 
 // predates reports whether something was vouched for before marks had to be
 // dropped, so that its session may be a revoked one.

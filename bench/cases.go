@@ -243,7 +243,7 @@ func floorCases(p *provider, session stytchtest.Session) []workload {
 	return []workload{
 		inParallel(calling(floorSHA, func() { runtime.KeepAlive(sha256.Sum256(jwt)) })),
 		calling(floorTokSHA, func() { runtime.KeepAlive(sha256.Sum256(token)) }),
-		serving(floorClone, clone, 200, get("", "")),
+		inParallel(serving(floorClone, clone, 200, get("", ""))),
 		calling(floorRSA, func() { _ = rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], signature) }),
 		calling(floorCookies, func() { _ = cookies.Cookies() }),
 	}

@@ -70,7 +70,7 @@ var list = []mutant{
 	{"short moduli", "internal/sessionjwt/jwk.go", "modulus.BitLen() < 2048 || ", "", jwt},
 	{"long moduli", "internal/sessionjwt/jwk.go", "modulus.BitLen() > 8192 || ", "", jwt},
 	{"factorable moduli", "internal/sessionjwt/jwk.go", "		isROCA(modulus) {", "		modulus.Sign() == 0 {", jwt},
-	{"a withdrawn key", "internal/sessionjwt/verifier.go", "set != nil && set.Value[t.keyID] == t.key", "set != nil", jwt},
+	{"a withdrawn key", "internal/sessionjwt/verifier.go", "set != nil && (set == t.set || set.Value[t.keyID] == t.key)", "set != nil", jwt},
 	{"30 s between fetches", "internal/kept/kept.go", "if now.Before(v.next) {", "if false {", "./internal/kept ./internal/sessionjwt ."},
 	{"a day without a key set", "internal/kept/kept.go", "if s == nil || s.end.Passed(now) {\n		return nil\n	}\n	if s.refresh", "if s == nil {\n		return nil\n	}\n	if s.refresh", "./internal/kept ./internal/sessionjwt ."},
 
@@ -82,7 +82,7 @@ var list = []mutant{
 	{"the length of an opaque token", "extractor.go", "if len(s) < 16 || len(s) > maxToken {", "if false {", root},
 	{"repeated cookies", "extractor.go", "if len(tokens.others)+len(jwts.others) > 0 {", "if false {", root},
 	{"four candidates", "extractor.go", "if len(list) > maxCandidates {", "if false {", root},
-	{"a bad header before a cookie", "extractor.go", "if !errors.Is(err, ErrNoCredential) {", "if !errors.Is(err, ErrNoCredential) && err == nil {", root},
+	{"a bad header before a cookie", "extractor.go", "if err == nil || !errors.Is(err, ErrNoCredential) {", "if err == nil {", root},
 	{"other origins", "middleware.go", "if !cred.Header && a.isCrossOrigin(r) {", "if false {", root},
 	{"other origins for all but headers", "middleware.go", "if !cred.Header && a.isCrossOrigin(r) {", "if cred.Header && a.isCrossOrigin(r) {", root},
 	{"upgrades of other origins", "middleware.go", `if len(r.Header["Upgrade"]) > 0 {`, "if false {", root},

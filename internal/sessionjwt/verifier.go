@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sessionauth/sessionauth/internal/kept"
 	"github.com/sessionauth/sessionauth/internal/strictjson"
 	"github.com/sessionauth/sessionauth/stytch"
 )
@@ -73,6 +74,7 @@ type Token struct {
 
 	keyID string
 	key   *rsa.PublicKey
+	set   *kept.Snapshot[keys] // that key was in when the token was verified
 }
 
 // Verify checks a compact JWT. The error is a *RefusedError, an
@@ -89,10 +91,11 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Token, error) {
 	if err != nil {
 		return nil, refused(Malformed)
 	}
-	key, err := v.key(ctx, c.keyID, payload)
+	set, err := v.setOf(ctx, c.keyID, payload)
 	if err != nil {
 		return nil, err
 	}
+	key := set.Value[c.keyID]
 	if err := c.verify(key); err != nil {
 		return nil, err
 	}
@@ -106,14 +109,14 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Token, error) {
 	if err := v.judge(&claims, time.Now()); err != nil {
 		return nil, err
 	}
-	return &Token{claims.session, claims.issuedAt, claims.expiresAt, claims.foreign, c.keyID, key}, nil
+	return &Token{claims.session, claims.issuedAt, claims.expiresAt, claims.foreign, c.keyID, key, set}, nil
 }
 
 // Trusts reports whether the key that signed the token is still in the key set:
 // a withdrawn key takes the tokens verified with it along.
 func (v *Verifier) Trusts(t *Token, now time.Time) bool {
 	set := v.Keys.Usable(now)
-	return set != nil && set.Value[t.keyID] == t.key
+	return set != nil && (set == t.set || set.Value[t.keyID] == t.key)
 }
 
 // judge holds the claims of a token with a good signature against what we
@@ -133,15 +136,13 @@ func (v *Verifier) judge(c *claims, now time.Time) error {
 	return nil
 }
 
-// key finds the key that the header names, and fetches the key set for a key
+// setOf finds the key set that has the key of the header, and fetches it for a key
 // never seen unless the set we hold is proof that the key does not exist.
-func (v *Verifier) key(ctx context.Context, keyID string, payload []strictjson.Member) (*rsa.PublicKey, error) {
+func (v *Verifier) setOf(ctx context.Context, keyID string, payload []strictjson.Member) (*kept.Snapshot[keys], error) {
 	arrived := time.Now()
 	set := v.Keys.Usable(arrived)
-	if set != nil {
-		if key := set.Value[keyID]; key != nil {
-			return key, nil
-		}
+	if set != nil && set.Value[keyID] != nil {
+		return set, nil
 	}
 	issued, ok := issuedAt(payload)
 	if !ok || issued.After(arrived.Add(v.Leeway)) {
@@ -156,8 +157,8 @@ func (v *Verifier) key(ctx context.Context, keyID string, payload []strictjson.M
 	if set = v.Keys.Usable(time.Now()); set == nil {
 		return nil, v.Keys.unavailable(err)
 	}
-	if key := set.Value[keyID]; key != nil {
-		return key, nil
+	if set.Value[keyID] != nil {
+		return set, nil
 	}
 	if proves(set, arrived, issued) {
 		return nil, refused(UnknownKey)
