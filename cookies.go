@@ -150,9 +150,9 @@ func (a *Authenticator) ClearCookies(w http.ResponseWriter) {
 // writeBack gives a browser the JWT that Stytch refreshed, in the cookie the old
 // one came from.
 func (a *Authenticator) writeBack(w http.ResponseWriter, d *decided) {
-	from := d.credential.cookies
-	if !a.config.Cookies.WriteBack || from == nil || from.jwtCookie == "" || !isSessionJWT(d.entry.refreshed) {
+	from, jwt := d.credential.cookies, d.entry.refreshed
+	if !a.config.Cookies.WriteBack || from == nil || from.jwtCookie == "" || !isSessionJWT(jwt) || strings.Count(jwt, ".") != 2 {
 		return
 	}
-	a.setCookie(w, d.entry.session, from.jwtCookie, d.entry.refreshed)
+	a.setCookie(w, d.entry.session, from.jwtCookie, jwt)
 }
