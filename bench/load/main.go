@@ -193,8 +193,8 @@ func (o *outcome) outage(name string, weather stytchtest.Weather) error {
 	}
 	turn := make([]int, *connections)
 	next := func(c int, _ time.Duration) []byte {
-		turn[c]++
-		return requests[(c*31+turn[c])%len(requests)]
+		turn[c]++ // each connection has users of its own, or all would soon wait for one and the same call
+		return requests[(c+*connections*turn[c])%len(requests)]
 	}
 	say("%s", name)
 	if _, err := drive(addr, *connections, 2*time.Second, next); err != nil { // seen once, all of them
