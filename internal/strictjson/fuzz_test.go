@@ -89,7 +89,9 @@ func walk(data []byte) (repeated bool, deepest int) {
 		value bool            // whether the next token of an object is a value
 	}
 	levels := []level{{}}
-	for d := json.NewDecoder(bytes.NewReader(data)); ; {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber() // or it would stop at one too large for a float64
+	for {
 		token, err := d.Token()
 		if err != nil {
 			return repeated, deepest
