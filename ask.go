@@ -208,7 +208,7 @@ func (a *Authenticator) stale(key digest, err error) (*entry, error) {
 
 // userKey has a colon in what it digests, so that no session token has the same.
 func userKey(id string) digest {
-	var stack [64]byte
+	var stack [64]byte // or the text would be allocated
 	return sha256.Sum256(append(append(stack[:0], "user:"...), id...))
 }
 

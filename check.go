@@ -21,7 +21,7 @@ func decision(ctx context.Context) (*decided, error) {
 		return nil, ErrNoCredential
 	}
 	if d.err != nil {
-		return nil, d.err
+		return nil, own(d.err)
 	}
 	return d, nil
 }
@@ -132,7 +132,7 @@ func (a *Authenticator) recheck(ctx context.Context, d *decided) (*entry, error)
 	// one is not the answer to the other.
 	sent := digestOf(params.SessionToken + params.SessionJWT)
 	if a.caches.isRejected(sent, time.Now()) {
-		return nil, errRejected
+		return nil, own(errRejected)
 	}
 	flight := flightKey("recheck"+d.entry.session.ID, sent, generation)
 	e, err := share(ctx, a.upstream, askKnown, flight, func(ctx context.Context) (*entry, error) {
@@ -169,7 +169,7 @@ func (d *decided) question(check *stytch.AuthorizationCheck) (stytch.Authenticat
 	case d.credential.JWT != "":
 		p.SessionJWT = d.credential.JWT
 	default:
-		return p, errTwoUsers // a repeated cookie: nobody can say which is meant
+		return p, own(errTwoUsers) // a repeated cookie: nobody can say which is meant
 	}
 	return p, nil
 }
@@ -182,21 +182,21 @@ func (a *Authenticator) gone(d *decided, err error) error {
 	if isNotFound(err) && !along && (d.entry.token == nil || !d.entry.token.Foreign) {
 		a.revoked.confirm(d.entry.session.ID, time.Now())
 	}
-	return a.refusal(err)
+	return own(a.refusal(err))
 }
 
 // vouched makes an entry of an answer about a request that was let in already:
 // it must be about the same session, and that not be revoked here.
 func (a *Authenticator) vouched(d *decided, answer *stytch.AuthenticateSessionResponse, asked time.Time) (*entry, error) {
 	if answer.Session.ID != d.entry.session.ID || answer.Session.UserID != d.entry.session.UserID {
-		return nil, errOtherSession
+		return nil, own(errOtherSession)
 	}
 	session, user := answer.Session, answer.User // copies, as in keepAnswer
 	e := &entry{session: &session, vouchedAt: asked, expiresAt: asked, refreshed: answer.SessionJWT}
 	if !a.config.SessionOnly {
 		e.user = &user
 	}
-	return e, a.checkAnswer(e)
+	return e, own(a.checkAnswer(e))
 }
 
 // CheckLive makes Stytch vouch for this very request. The context it returns
@@ -245,7 +245,7 @@ func askLive(ctx context.Context, check *stytch.AuthorizationCheck) (*decided, *
 	if err != nil {
 		return nil, nil, err
 	}
-	answer, err := run(ctx, a.upstream, askKnown, func(ctx context.Context) (*stytch.AuthenticateSessionResponse, error) {
+	answer, err := run(ctx, a.upstream, askForLive, func(ctx context.Context) (*stytch.AuthenticateSessionResponse, error) {
 		return a.client.AuthenticateSession(ctx, question)
 	})
 	if check != nil && isForbidden(err) {

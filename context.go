@@ -33,16 +33,16 @@ type decided struct {
 	by         Decider
 	err        error // why nobody is signed in behind Optional
 
-	own     atomic.Pointer[Identity] // the request's own copy, made when first asked for
-	private [2]string                // values of the answer's header, see markPrivate
+	own          atomic.Pointer[Identity] // the request's own copy, made when first asked for
+	headerValues [2]string                // what markPrivate sets: the request's own, without an allocation of its own
 }
 
 // A contextKey is a type of its own, so that no other package's key is ours.
 type contextKey struct{}
 
-// A requestContext carries a decision. Printing it, or a request with it, shows an
-// address and no credential: fmt calls no methods of unexported fields, but
-// follows one pointer at most.
+// A requestContext carries a decision. Printed by itself it redacts itself; inside
+// of a request fmt calls no method of it, but shows no more than an address, as
+// it follows no second pointer.
 type requestContext struct {
 	context.Context
 	decided *decided // which it is part of

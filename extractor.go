@@ -42,7 +42,8 @@ func (c *Credential) candidates() []Credential {
 }
 
 // An Extractor finds the credential in a request. It returns ErrNoCredential
-// where there is none; any other error is answered with 400.
+// where there is none; any other error is answered with 400, and so is what
+// comes with Header set and lacks the syntax of RFC 6750, section 2.1.
 type Extractor func(*http.Request) (Credential, error)
 
 // Where a request names two credentials, or something that is none, RFC 6750
@@ -54,38 +55,39 @@ var (
 )
 
 // FromBearer takes a session JWT or token from the Authorization header
-// (RFC 6750, section 2.1). Another scheme, such as Basic, is no credential. What
-// follows the scheme is not looked at here: Authenticator.Credential does that.
+// (RFC 6750, section 2.1). Another scheme, such as Basic, is no credential. The
+// syntax of what follows is not looked at here: Require, Optional, Authenticate
+// and Credential of an Authenticator refuse what lacks it with ErrInvalidRequest.
 func FromBearer(r *http.Request) (Credential, error) {
 	values := r.Header["Authorization"]
 	if len(values) > 1 {
 		// A proxy may have looked at the other one.
-		return Credential{}, errAmbiguous
+		return Credential{}, own(errAmbiguous)
 	}
 	if len(values) == 0 || values[0] == "" {
 		return Credential{}, ErrNoCredential
 	}
 	const usual = "Bearer "
 	if value := values[0]; len(value) > len(usual) && value[:len(usual)] == usual && value[len(usual)] != ' ' {
-		return headerCredential(value[len(usual):]), nil // what the rest comes to, without a second look
+		return headerCredential(value[len(usual):]), nil // what the lines below come to, for 5 % less of an opaque token's time
 	}
 	scheme, rest, found := strings.Cut(values[0], " ")
 	// Folding by ASCII only: EqualFold would take a long s for an s.
 	if !asciiEqualFold(scheme, "bearer") {
 		if !found || len(scheme) >= len("bearer") && asciiEqualFold(scheme[:len("bearer")], "bearer") {
-			return Credential{}, errMalformed
+			return Credential{}, own(errMalformed)
 		}
 		return Credential{}, ErrNoCredential
 	}
 	rest = strings.TrimLeft(rest, " ")
 	if !found || rest == "" {
-		return Credential{}, errMalformed
+		return Credential{}, own(errMalformed)
 	}
 	return headerCredential(rest), nil
 }
 
 // FromHeader takes a session JWT or token from a header of its own, without a
-// scheme. It panics if name is not a header field name.
+// scheme. As with FromBearer, its syntax is looked at later. It panics if name is not a header field name.
 func FromHeader(name string) Extractor {
 	if !isToken(name) {
 		panic("sessionauth: FromHeader: not a header field name")
@@ -94,7 +96,7 @@ func FromHeader(name string) Extractor {
 	return func(r *http.Request) (Credential, error) {
 		values := r.Header[name]
 		if len(values) > 1 {
-			return Credential{}, errAmbiguous
+			return Credential{}, own(errAmbiguous)
 		}
 		if len(values) == 0 || values[0] == "" {
 			return Credential{}, ErrNoCredential
@@ -189,7 +191,7 @@ func candidates(tokens, jwts *cookieValues) (Credential, error) {
 		list = append(list, Credential{Token: v})
 	}
 	if len(list) > maxCandidates {
-		return Credential{}, errAmbiguous
+		return Credential{}, own(errAmbiguous)
 	}
 	return Credential{cookies: &fromCookies{candidates: list}}, nil
 }
@@ -220,84 +222,17 @@ func isSessionToken(s string) bool {
 	return isOf(strings.TrimSuffix(strings.TrimSuffix(s, "="), "="), notBase64URL)
 }
 
-// isSessionJWT is the cheapest look at a JWT's form: its size, and the e that
-// every JSON object in base64 begins with. sessionjwt does the rest.
+// isSessionJWT is the cheapest look at a JWT's form: its size, and the e with
+// which the base64 of { begins. No issuer puts white space before that brace; a
+// JWT with it is refused. sessionjwt does the rest.
 func isSessionJWT(s string) bool {
 	return s != "" && s[0] == 'e' && len(s) <= sessionjwt.MaxSize
 }
 
-// hasHeaderSyntax reports whether a credential that came in a header has the
-// syntax of one. Nothing good can lack it, so it is only looked at to tell why
-// a credential is not good: a JWT is long, and most requests carry one that is
-// known.
+// hasHeaderSyntax reports whether of a credential that came in a header anything
+// has the syntax of one. Nothing good can lack it, so it is only looked at to
+// tell why a credential is not good: a JWT is long, and most requests carry one
+// that is known.
 func (c *Credential) hasHeaderSyntax() bool {
-	return !c.Header || isB64Token(c.Token) && isB64Token(c.JWT)
-}
-
-// isB64Token is the syntax of RFC 6750, section 2.1. What is absent has it, and
-// what is too long to be a credential is not read.
-func isB64Token(s string) bool {
-	if s == "" || len(s) > sessionjwt.MaxSize {
-		return true
-	}
-	body := strings.TrimRight(s, "=")
-	return body != "" && isOf(body, notB64Token)
-}
-
-// isToken is the syntax of a field name or a cookie name (RFC 9110, section 5.6.2).
-func isToken(s string) bool { return s != "" && isOf(s, notToken) }
-
-// What a byte is not.
-const (
-	notBase64URL uint8 = 1 << iota
-	notB64Token
-	notToken
-)
-
-// lacks says for every byte what it is not.
-var lacks = func() (table [256]uint8) {
-	const alnum = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-	for class, set := range map[uint8]string{
-		notBase64URL: alnum + "-_",
-		notB64Token:  alnum + "-._~+/",
-		notToken:     alnum + "!#$%&'*+-.^_`|~",
-	} {
-		for c := range table {
-			if strings.IndexByte(set, byte(c)) < 0 {
-				table[c] |= class
-			}
-		}
-	}
-	return table
-}()
-
-// isOf reports whether no byte of s lacks a class. Strangers can have us look at
-// kilobytes: eight bytes a turn and no branch among them take a quarter of the
-// time of the plain loop.
-func isOf(s string, class uint8) bool {
-	var seen uint8
-	for ; len(s) >= 8; s = s[8:] {
-		seen |= lacks[s[0]] | lacks[s[1]] | lacks[s[2]] | lacks[s[3]] |
-			lacks[s[4]] | lacks[s[5]] | lacks[s[6]] | lacks[s[7]]
-	}
-	for i := range len(s) {
-		seen |= lacks[s[i]]
-	}
-	return seen&class == 0
-}
-
-func asciiEqualFold(s, lower string) bool {
-	if len(s) != len(lower) {
-		return false
-	}
-	for i := range len(s) {
-		c := s[i]
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		if c != lower[i] {
-			return false
-		}
-	}
-	return true
+	return !c.Header || isB64Token(c.JWT) || isB64Token(c.Token)
 }

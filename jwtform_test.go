@@ -47,6 +47,7 @@ func TestJWTAlgorithm(t *testing.T) {
 		{"60 alg with a space before", bentHeader("alg", " RS256"), jwtRefused},
 		{"60 alg with a NUL", bentHeader("alg", "RS256\x00"), jwtRefused},
 		{"60 alg in full-width letters", bentHeader("alg", "ＲＳ２５６"), jwtRefused},
+		{"60 white space before the header's brace", func(s *stage) string { return s.Sign([]byte(" "+s.jwtHeader()), []byte(s.jwtClaims())) }, jwtRefused},
 		{"61 ALG instead of alg", bentHeader("alg", absent, "ALG", "RS256"), jwtRefused},
 		{"61 ALG none beside alg", bentHeader("ALG", "none"), jwtPasses},
 		{"65 HMAC signature below RS256", signedWith(signHMAC(crypto.SHA256, pkixPEM)), jwtRefused},

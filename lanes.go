@@ -14,6 +14,7 @@ type lane int
 
 const (
 	known     lane = iota // good signatures, tokens seen alive, users, key set, policy
+	live                  // what guards ask for every request: one user's could be many
 	strangers             // tokens never seen alive
 	signIns               // passwords
 	laneCount
@@ -49,7 +50,10 @@ func (l *lanes) enter(r route, now time.Time) error {
 		return &Error{Kind: ErrUnavailable, Reason: ReasonRateLimited, RetryAfter: wait}
 	}
 	others := l.inFlight[strangers] + l.inFlight[signIns]
-	if others+l.inFlight[known] >= l.max || which != known && others >= l.share(now) {
+	switch {
+	case others+l.inFlight[known]+l.inFlight[live] >= l.max,
+		which == live && l.inFlight[live] >= max(1, l.max/2),
+		(which == strangers || which == signIns) && others >= l.share(now):
 		return errOverloaded
 	}
 	l.inFlight[which]++

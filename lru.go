@@ -25,13 +25,15 @@ type shard[V any] struct {
 }
 
 // A slot is the place of a value. It moves to the front of the LRU at most once
-// in refreshAfter: a hit that only reads need not wait for another.
+// in moveAfter: simplelru's Get writes, and a hit that only reads need not wait
+// for another. So a value may have to go that was used within the last second,
+// if that second brought a whole shard of new ones.
 type slot[V any] struct {
 	value V
 	moved atomic.Int64 // Unix nanoseconds
 }
 
-const refreshAfter = int64(time.Second)
+const moveAfter = int64(time.Second)
 
 // maxShards is enough for the lock to vanish from profiles of many cores; small
 // caches get fewer, or their bound would be far from the one asked for.
@@ -63,7 +65,7 @@ func (c *cache[V]) get(k digest, now time.Time) (v V, ok bool) {
 		return v, false
 	}
 	at, moved := now.UnixNano(), found.moved.Load()
-	if since := at - moved; (since < 0 || since >= refreshAfter) && found.moved.CompareAndSwap(moved, at) {
+	if since := at - moved; (since < 0 || since >= moveAfter) && found.moved.CompareAndSwap(moved, at) {
 		s.mu.Lock()
 		s.lru.Get(k)
 		s.mu.Unlock()

@@ -121,7 +121,8 @@ func (a *Authenticator) logger() *slog.Logger {
 	return slog.Default()
 }
 
-// Require lets only signed-in users through to next. It panics if next is nil.
+// Require lets only signed-in users through to next. It panics if next is nil. A
+// request made in the context of one that was let in is let in as the same user.
 func (a *Authenticator) Require(next http.Handler) http.Handler { return a.handler(next, false) }
 
 // Optional lets through who is signed in, and as anonymous who has no
@@ -164,17 +165,21 @@ func (d *decided) isAnonymous() bool {
 // markPrivate says, before anything else can be written, that the answer is one
 // user's. A handler may set a Cache-Control of its own.
 func (d *decided) markPrivate(h http.Header) {
-	values := &d.private
+	values := d.headerValues[:]
 	values[0], values[1] = "Cookie, Authorization", "private"
 	if others := h["Vary"]; len(others) > 0 {
 		h["Vary"] = append(others, values[0])
 	} else {
-		h["Vary"] = values[:1:1]
+		h["Vary"] = only(values, 0)
 	}
 	if len(h["Cache-Control"]) == 0 {
-		h["Cache-Control"] = values[1:2:2]
+		h["Cache-Control"] = only(values, 1)
 	}
 }
+
+// only gives one value of an array that several fields share: to append to it
+// copies it.
+func only(values []string, i int) []string { return values[i : i+1 : i+1] }
 
 // decideRequest decides about a request and tells Observe.
 func (a *Authenticator) decideRequest(r *http.Request, optional bool) *decided {
@@ -193,6 +198,12 @@ func (a *Authenticator) settle(d *decided, r *http.Request) {
 	if isMalformed(d.err) && !d.credential.hasHeaderSyntax() {
 		d.err = errMalformed
 	}
+}
+
+// isMalformed is for the errors of decide, which wraps none.
+func isMalformed(err error) bool {
+	e, ok := err.(*Error)
+	return ok && e.Kind == ErrInvalidSession && e.Reason == ReasonMalformed
 }
 
 // rescue is deferred. A panic is a failure of ours: the stack is logged, and the
@@ -216,7 +227,8 @@ func (a *Authenticator) Authenticate(r *http.Request) (*Identity, error) {
 }
 
 // Verify decides about a credential that came some other way, such as gRPC
-// metadata. The cross-origin check is the caller's then.
+// metadata. The cross-origin check is the caller's then, and what lacks the
+// syntax of a header is ErrInvalidSession like any other invention.
 func (a *Authenticator) Verify(ctx context.Context, cred Credential) (*Identity, error) {
 	d := newDecided(ctx, a)
 	d.credential = cred
@@ -242,12 +254,13 @@ func (d *decided) result() (*Identity, error) {
 func (a *Authenticator) Credential(r *http.Request) (Credential, error) {
 	cred, err := a.find(r)
 	if err == nil && !cred.hasHeaderSyntax() {
-		return Credential{}, errMalformed
+		return Credential{}, own(errMalformed)
 	}
-	return cred, err
+	return cred, own(err)
 }
 
-// find is Credential but for the syntax in a header, which decideRequest looks at.
+// find is Credential without the look at a header's syntax, which settle puts off
+// until a credential turns out to be none.
 func (a *Authenticator) find(r *http.Request) (Credential, error) {
 	cred, err := a.config.Extractor(r)
 	if err == nil && cred.isEmpty() {

@@ -101,36 +101,34 @@ type answer struct {
 	challenge string // error code of the Bearer challenge
 
 	header string // WWW-Authenticate, where the error adds nothing
-	body   []byte // the same of the body
+	body   string // the same of the body
 }
 
-var answers = func() []answer {
-	list := []answer{
-		{kind: ErrUnavailable, outcome: Unavailable, status: http.StatusServiceUnavailable, problem: "unavailable", title: "Cannot decide at this time"},
-		{kind: ErrCrossOrigin, status: http.StatusForbidden, problem: "cross-origin", title: "Cross-origin request"},
-		{kind: ErrInvalidRequest, status: http.StatusBadRequest, problem: "invalid-request", title: "Ambiguous or malformed request", challenge: "invalid_request"},
-		{kind: ErrForbidden, status: http.StatusForbidden, problem: "forbidden", title: "Not allowed", challenge: "insufficient_scope"},
-		{kind: ErrStepUp, status: http.StatusUnauthorized, problem: "step-up", title: "Fresh authentication required", challenge: "insufficient_user_authentication"},
-		{kind: ErrInvalidSession, status: http.StatusUnauthorized, problem: "invalid-session", title: "Invalid session", challenge: "invalid_token"},
-		{kind: ErrSignIn, status: http.StatusUnauthorized, problem: "sign-in-refused", title: "Wrong e-mail address or password"},
-		{kind: ErrResetPassword, status: http.StatusForbidden, problem: "reset-password", title: "The password must be reset"},
-		{kind: ErrTooManyAttempts, status: http.StatusTooManyRequests, problem: "too-many-attempts", title: "Too many attempts"},
-		{kind: ErrNoCredential, status: http.StatusUnauthorized, problem: "no-credential", title: "Authentication required"},
-	}
-	for i := range list {
-		a := &list[i]
-		if a.outcome == "" {
-			a.outcome = Refused
-		}
-		plain := &Error{}
-		a.header, a.body = a.challengeHeader(plain), a.problemBody(a.status, plain)
-	}
-	return list
-}()
+var answers = []answer{
+	prebuilt(answer{kind: ErrUnavailable, outcome: Unavailable, status: http.StatusServiceUnavailable, problem: "unavailable", title: "Cannot decide at this time"}),
+	prebuilt(answer{kind: ErrCrossOrigin, outcome: Refused, status: http.StatusForbidden, problem: "cross-origin", title: "Cross-origin request"}),
+	prebuilt(answer{kind: ErrInvalidRequest, outcome: Refused, status: http.StatusBadRequest, problem: "invalid-request", title: "Ambiguous or malformed request", challenge: "invalid_request"}),
+	prebuilt(answer{kind: ErrForbidden, outcome: Refused, status: http.StatusForbidden, problem: "forbidden", title: "Not allowed", challenge: "insufficient_scope"}),
+	prebuilt(answer{kind: ErrStepUp, outcome: Refused, status: http.StatusUnauthorized, problem: "step-up", title: "Fresh authentication required", challenge: "insufficient_user_authentication"}),
+	prebuilt(answer{kind: ErrInvalidSession, outcome: Refused, status: http.StatusUnauthorized, problem: "invalid-session", title: "Invalid session", challenge: "invalid_token"}),
+	prebuilt(answer{kind: ErrSignIn, outcome: Refused, status: http.StatusUnauthorized, problem: "sign-in-refused", title: "Wrong e-mail address or password"}),
+	prebuilt(answer{kind: ErrResetPassword, outcome: Refused, status: http.StatusForbidden, problem: "reset-password", title: "The password must be reset"}),
+	prebuilt(answer{kind: ErrTooManyAttempts, outcome: Refused, status: http.StatusTooManyRequests, problem: "too-many-attempts", title: "Too many attempts"}),
+	prebuilt(answer{kind: ErrNoCredential, outcome: Refused, status: http.StatusUnauthorized, problem: "no-credential", title: "Authentication required"}),
+}
 
 // internal answers an error that is none of ours.
-var internal = answer{outcome: Failed, status: http.StatusInternalServerError, problem: "internal", title: "Internal error"}
+var internal = prebuilt(answer{outcome: Failed, status: http.StatusInternalServerError, problem: "internal", title: "Internal error"})
 
+// prebuilt writes what is the same for every error of a kind: whoever floods a
+// service is answered from it.
+func prebuilt(a answer) answer {
+	a.header, a.body = a.challengeHeader(&Error{}), a.problemBody(a.status, &Error{})
+	return a
+}
+
+// answerTo looks for the kind itself before it asks errors.Is, which for ten
+// kinds is most of a refusal's time: ours are seldom wrapped.
 func answerTo(err error) *answer {
 	kind := err
 	if e, ok := err.(*Error); ok {
@@ -141,7 +139,7 @@ func answerTo(err error) *answer {
 			return &answers[i]
 		}
 	}
-	for i := range answers { // somebody wrapped it
+	for i := range answers {
 		if errors.Is(err, answers[i].kind) {
 			return &answers[i]
 		}
@@ -163,28 +161,28 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 		status = e.Status
 	}
 	h := w.Header()
-	values := &[5]string{"application/problem+json", "no-store", "nosniff"} // one allocation for all
-	h["Content-Type"] = values[0:1:1]
-	h["Cache-Control"] = values[1:2:2]
-	h["X-Content-Type-Options"] = values[2:3:3]
+	values := []string{"application/problem+json", "no-store", "nosniff", "", ""} // one allocation for all
+	h["Content-Type"] = only(values, 0)
+	h["Cache-Control"] = only(values, 1)
+	h["X-Content-Type-Options"] = only(values, 2)
 	if status == http.StatusUnauthorized || a.challenge != "" && !refinesStatus {
 		values[3] = a.header
 		if e.MaxAge > 0 || len(e.ACRValues) > 0 {
 			values[3] = a.challengeHeader(e)
 		}
-		h["Www-Authenticate"] = values[3:4:4]
+		h["Www-Authenticate"] = only(values, 3)
 	}
 	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
 		values[4] = strconv.FormatInt(max(1, wholeSeconds(e.RetryAfter)), 10)
-		h["Retry-After"] = values[4:5:5]
+		h["Retry-After"] = only(values, 4)
 	}
 	delete(h, "Content-Length")
 	w.WriteHeader(status)
 	body := a.body
-	if body == nil || refinesStatus || e.Resource != "" || e.Action != "" {
+	if refinesStatus || e.Resource != "" || e.Action != "" {
 		body = a.problemBody(status, e)
 	}
-	_, _ = w.Write(body)
+	_, _ = io.WriteString(w, body) // a copy of it, should w write into what it is given
 }
 
 // details gives the *Error in an error, or one without any.
@@ -198,7 +196,7 @@ func details(err error) *Error {
 }
 
 // problemBody writes the problem detail (RFC 9457, section 3).
-func (a *answer) problemBody(status int, e *Error) []byte {
+func (a *answer) problemBody(status int, e *Error) string {
 	body, _ := json.Marshal(struct { // strings and a number always can be written
 		Type     string `json:"type"`
 		Title    string `json:"title"`
@@ -206,7 +204,7 @@ func (a *answer) problemBody(status int, e *Error) []byte {
 		Resource string `json:"resource,omitempty"`
 		Action   string `json:"action,omitempty"`
 	}{problemType + a.problem, a.title, status, e.Resource, e.Action})
-	return append(body, '\n')
+	return string(body) + "\n"
 }
 
 // wholeSeconds rounds up: a client that comes back early is refused again.

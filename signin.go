@@ -96,7 +96,7 @@ func (a *Authenticator) Cookies() Cookies { return a.config.Cookies }
 // this is for those that carry no credential yet, such as a sign-in.
 func (a *Authenticator) CheckOrigin(r *http.Request) error {
 	if a.isCrossOrigin(r) {
-		return errCrossOrigin
+		return own(errCrossOrigin)
 	}
 	return nil
 }

@@ -59,9 +59,17 @@ func (a *Authenticator) SignOut(ctx context.Context, cred Credential) error {
 	if cred.isEmpty() {
 		return ErrNoCredential
 	}
+	err := a.signOut(ctx, cred)
+	if errors.Is(err, errNotKept) {
+		return own(errNotKept) // whatever else is kept: there is something left to do
+	}
+	return err
+}
+
+func (a *Authenticator) signOut(ctx context.Context, cred Credential) error {
 	var failed error
 	for _, c := range cred.candidates() {
-		failed = errors.Join(failed, a.SignOut(ctx, c))
+		failed = errors.Join(failed, a.signOut(ctx, c))
 	}
 	if cred.JWT != "" {
 		failed = errors.Join(failed, a.signOutOne(ctx, Credential{JWT: cred.JWT}))
@@ -138,10 +146,12 @@ func (a *Authenticator) retryRevocations() {
 		sessions, credentials := a.revoked.unconfirmed(8)
 		for _, id := range sessions {
 			if a.revokeAtStytch(context.Background(), id) != nil {
-				return
+				break
 			}
 		}
-		for key, cred := range credentials { // one that fails says nothing of the others
+		// One that fails says nothing of the others, nor does a session's id that
+		// Stytch will never confirm.
+		for key, cred := range credentials {
 			if a.signOutOne(context.Background(), *cred) == nil {
 				a.revoked.remove(key) // the session's own mark says it all
 			}

@@ -46,6 +46,7 @@ type route struct {
 var (
 	askKnown    = route{name: "sessions", lane: known, repeatable: true}
 	askStranger = route{name: "sessions of strangers", lane: strangers, repeatable: true}
+	askForLive  = route{name: "sessions", lane: live, repeatable: true}
 	extendKnown = route{name: "sessions", lane: known} // with SessionDuration
 	extendOther = route{name: "sessions of strangers", lane: strangers}
 	loadUser    = route{name: "users", lane: known, repeatable: true}
@@ -66,7 +67,12 @@ func newUpstream(c *Config, logger func() *slog.Logger) *upstream {
 }
 
 // key is what a breaker goes by: the same endpoint for the same people.
-func (r route) key() route { return route{name: r.name, lane: r.lane} }
+func (r route) key() route {
+	if r.lane == live {
+		r.lane = known
+	}
+	return route{name: r.name, lane: r.lane}
+}
 
 // A panicError is a panic caught on a goroutine of ours, where it would have
 // ended the process. It was logged; its text says nothing.
@@ -108,19 +114,23 @@ func canceled(cause error) error {
 	return &Error{Kind: ErrUnavailable, Reason: ReasonCanceled, cause: cause}
 }
 
-// run makes one call: within Timeout, if its lane has room, never panicking, and
-// a second time if that can help and does no harm.
+// run makes one call, and tells of its success once the lane is left: what begins
+// then needs a place, too.
 func run[T any](ctx context.Context, u *upstream, r route, call func(context.Context) (T, error)) (T, error) {
+	answer, err := inLane(ctx, u, r, call)
+	if err == nil {
+		u.succeeded()
+	}
+	return answer, err
+}
+
+// inLane makes one call: within Timeout, if its lane has room, never panicking,
+// and a second time if that can help and does no harm.
+func inLane[T any](ctx context.Context, u *upstream, r route, call func(context.Context) (T, error)) (T, error) {
 	if err := u.lanes.enter(r, time.Now()); err != nil {
 		var none T
 		return none, err
 	}
-	succeeded := false
-	defer func() { // once the lane is left: what begins then needs a place, too
-		if succeeded {
-			u.succeeded()
-		}
-	}()
 	defer u.lanes.leave(r.lane)
 	parent := ctx
 	ctx, cancel := context.WithTimeout(ctx, u.timeout)
@@ -141,7 +151,6 @@ func run[T any](ctx context.Context, u *upstream, r route, call func(context.Con
 	if err == nil || isNo(err) || isNoUser(err) {
 		u.lastSuccess.Store(now.UnixNano())
 	}
-	succeeded = err == nil
 	return answer, err
 }
 

@@ -30,11 +30,6 @@ func (a *Authenticator) decide(ctx context.Context, cred *Credential) (*entry, D
 	return a.decideOne(ctx, cred.Token, cred.JWT)
 }
 
-func isMalformed(err error) bool {
-	e, ok := err.(*Error)
-	return ok && e.Kind == ErrInvalidSession && e.Reason == ReasonMalformed
-}
-
 // decideOne decides about a token, a JWT, or both. The JWT decides while it can;
 // a token that came along decides where the JWT cannot be trusted at all.
 func (a *Authenticator) decideOne(ctx context.Context, token, jwt string) (*entry, Decider, error) {
@@ -248,6 +243,7 @@ func (a *Authenticator) decideToken(ctx context.Context, token string) (*entry, 
 		return e, Cache, nil
 	}
 	if ok && a.revoked.has(e.session.ID, now) { // a token is of one session for ever
+		a.retryRevocations() // this may be all the traffic there is
 		return nil, "", errRevoked
 	}
 	if !isSessionToken(token) { // nothing else is in the cache

@@ -66,6 +66,9 @@ func (d *discard) Header() http.Header         { return d.header }
 func (d *discard) Write(b []byte) (int, error) { return len(b), nil }
 func (d *discard) WriteHeader(int)             {}
 
+// WriteString is what the server's own has, too.
+func (d *discard) WriteString(s string) (int, error) { return len(s), nil }
+
 // serving is a workload of requests to a handler.
 func serving(name string, h http.Handler, status int, requests ...*http.Request) workload {
 	next := 0 // goes on from slice to slice, or a slice would begin with hits

@@ -182,10 +182,8 @@ func TestLogoutWithoutRoomForACall(t *testing.T) {
 		s.want(s.postJSON("/logout", ""), 202)
 		s.want(s.other().get("/me", bearer(session.JWT)), 401)
 		time.Sleep(2 * time.Second)
-		for range 20 { // in passing: a call may not have left its place yet when its success is told
-			s.want(s.other().get("/me", bearer(s.StartSession(s.bob.ID, stytchtest.SessionOptions{}).Token)), 200)
-			time.Sleep(10 * time.Second)
-		}
+		s.want(s.other().get("/me", bearer(s.StartSession(s.bob.ID, stytchtest.SessionOptions{}).Token)), 200)
+		time.Sleep(10 * time.Second)
 		s.wantAlive(session.Token, false)
 	})
 }

@@ -205,7 +205,7 @@ func (l *Lookout) Report(t *testing.T) {
 	t.Helper()
 	text := l.Said()
 	if found := l.Leaks(text); found != nil {
-		t.Errorf("208: got %q in what was logged and observed, want none of the secrets:\n%s", found, text)
+		t.Errorf("got %q in what was logged and observed, want none of the secrets:\n%s", found, text)
 	}
 }
 

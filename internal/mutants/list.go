@@ -110,6 +110,11 @@ var list = []mutant{
 	{"another Authenticator's decision", "middleware.go", "first := d == nil || d.auth != a", "first := d == nil || d.auth == nil", root},
 	{"a refused cookie behind Optional", "middleware.go", "if d.err != nil && !(optional && d.isAnonymous()) {", "if d.err != nil && !d.isAnonymous() {", root},
 	{"a refused header in Optional", "middleware.go", " && !d.credential.Header", "", root},
+	{"a token of a revoked session", "verify.go", "	if ok && a.revoked.has(e.session.ID, now) {", "	if false {", root},
+	{"a retry by the token that was signed out", "verify.go", "		a.retryRevocations() // this", "		// this", root},
+	{"what is not kept of a sign-out", "signout.go", "	if errors.Is(err, errNotKept) {", "	if false {", root},
+	{"who waits behind a revocation that fails", "signout.go", "				break\n", "				return\n", root},
+	{"room beside Live", "lanes.go", "which == live && l.inFlight[live] >= max(1, l.max/2),", "false,", "./guard"},
 	{"revoked sessions get no cookie", "cookies.go", "if a.revoked.has(s.ID, now) {", "if false {", root},
 
 	// Guards.

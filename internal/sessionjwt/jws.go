@@ -66,7 +66,7 @@ func parseCompact(raw string, seen *seenHeader) (compact, error) {
 }
 
 // decode64 decodes a segment to the beginning of buffer, and returns the rest of
-// buffer for the next.
+// buffer for the next. Decode may write past what it returns, so the order counts.
 func decode64(buffer []byte, segment string) (decoded, rest []byte, ok bool) {
 	n, err := base64url.Decode(buffer, []byte(segment))
 	return buffer[:n:n], buffer[n:], err == nil
@@ -76,7 +76,7 @@ func decode64(buffer []byte, segment string) (decoded, rest []byte, ok bool) {
 // another algorithm, another key or another meaning of the payload is refused
 // or, as with jku, jwk, x5u and x5c, never read (RFC 8725, sections 3.1 and 3.10).
 func parseHeader(header []byte) (keyID string, err error) {
-	var few [8]strictjson.Member
+	var few [8]strictjson.Member // Stytch writes three; more go to the heap
 	members, err := strictjson.Object(header, few[:0])
 	if err != nil {
 		return "", refused(Malformed)

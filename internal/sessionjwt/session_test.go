@@ -27,7 +27,7 @@ func fill(v reflect.Value, count *int) {
 			fill(v.Field(i), count)
 		}
 	default:
-		panic(fmt.Sprint("nothing to fill a ", v.Type(), " with"))
+		panic(fmt.Sprint("decode in session.go reads strings, times and structs of them only: teach it ", v.Type()))
 	}
 }
 
