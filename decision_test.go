@@ -370,3 +370,20 @@ func TestOldJWTsOfOneSessionShareAnAnswer(t *testing.T) {
 		s.wantCalls(pathAuthenticate, 1)
 	})
 }
+
+// An external id is what an application makes of it: a user whose external id is
+// another's user id is nevertheless not that other user.
+func TestAUserByExternalIDIsNotTheUserOfTheJWT(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		mallory := s.AddUser(stytchtest.User{}).ID
+		s.tap("/v1/users/", bentAnswers(func(user map[string]any) {
+			user["external_id"], user["user_id"] = user["user_id"], mallory
+		}))
+		s.want(s.get(bearer(s.session.JWT)), 503)
+		s.wantCalls(pathUser, 1)
+		s.wantThrough(0, "")
+		s.tap("/v1/users/", nil)
+		s.want(s.get(bearer(s.session.JWT)), 200)
+	})
+}

@@ -68,7 +68,7 @@ func TestFloodOfForgedJWTs(t *testing.T) {
 	f.users = f.signInMany(users)
 	v := newVisitor(f.handler)
 	for i := range f.users {
-		v.send(f.field(i))
+		v.send(alternating(f.users, i))
 	}
 	f.SetWeather("", stytchtest.Weather{Delay: 50 * time.Millisecond})
 	authenticated, loaded := f.Calls(pathAuthenticate), f.Calls(pathUser)
@@ -102,14 +102,6 @@ func TestFloodOfForgedJWTs(t *testing.T) {
 	}
 }
 
-// field is what a user sends: every other one a JWT.
-func (f *jwtFlood) field(i int) string {
-	if i%2 == 0 {
-		return bearer(f.users[i].JWT)
-	}
-	return bearer(f.users[i].Token)
-}
-
 // working lets the users work while run does, and gives the 99th percentile of
 // the time that their requests take, by the handler's account: how long they wait
 // for a processor before that is the machine's doing.
@@ -122,7 +114,7 @@ func (f *jwtFlood) working(run func()) time.Duration {
 		wg.Go(func() {
 			v := newVisitor(f.handler)
 			for i := hand; !over.Load(); i += hands {
-				field := f.field(i % len(f.users))
+				field := alternating(f.users, i%len(f.users))
 				sent := time.Now()
 				v.send(field)
 				times[hand] = append(times[hand], time.Since(sent))

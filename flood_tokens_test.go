@@ -76,20 +76,12 @@ func (f *tokenFlood) prepare(users int) {
 	}
 	f.wait(0, 1, -5*time.Second)
 	for i := range f.working {
-		v.send(f.field(i))
+		v.send(alternating(f.working, i))
 	}
 	f.checks, f.loaded = tally{}, f.Calls(pathUser)
 	f.SetWeather(pathAuthenticate, stytchtest.Weather{Delay: floodDelay})
 	f.tap(pathAuthenticate, f.watch)
 	f.wait(0, 1, 0)
-}
-
-// field is what a working user sends: every other one a token.
-func (f *tokenFlood) field(i int) string {
-	if i%2 == 0 {
-		return bearer(f.working[i].Token)
-	}
-	return bearer(f.working[i].JWT)
 }
 
 // wait waits until the i-th of n things that are spread over the flood is due.
@@ -168,7 +160,7 @@ func (f *tokenFlood) use(hand, hands int) {
 	for i := hand; i < f.size/5; i += hands {
 		f.wait(i, f.size/5, 0)
 		who := i % len(f.working)
-		v.send(f.field(who))
+		v.send(alternating(f.working, who))
 		f.work.judge(f.t, v, f.working[who], sessionauth.Cache)
 	}
 }
