@@ -82,7 +82,7 @@ var list = []mutant{
 	{"the length of an opaque token", "extractor.go", "if len(s) < 16 || len(s) > maxToken {", "if false {", root},
 	{"repeated cookies", "extractor.go", "if len(tokens.others)+len(jwts.others) > 0 {", "if false {", root},
 	{"four candidates", "extractor.go", "if len(list) > maxCandidates {", "if false {", root},
-	{"a bad header before a cookie", "extractor.go", "if err == nil || !errors.Is(err, ErrNoCredential) {", "if err == nil {", root},
+	{"a bad header before a cookie", "extractor.go", "if err == nil || !errors.Is(err, ErrNoCredential) {", "if err == nil || !errors.Is(err, ErrNoCredential) && err == nil {", root},
 	{"other origins", "middleware.go", "if !cred.Header && a.isCrossOrigin(r) {", "if false {", root},
 	{"other origins for all but headers", "middleware.go", "if !cred.Header && a.isCrossOrigin(r) {", "if cred.Header && a.isCrossOrigin(r) {", root},
 	{"upgrades of other origins", "middleware.go", `if len(r.Header["Upgrade"]) > 0 {`, "if false {", root},
