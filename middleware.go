@@ -167,6 +167,10 @@ func (d *decided) isAnonymous() bool {
 func (d *decided) markPrivate(h http.Header) {
 	values := d.headerValues[:]
 	values[0], values[1] = "Cookie, Authorization", "private"
+	if len(h) == 0 { // as nearly always
+		h["Vary"], h["Cache-Control"] = only(values, 0), only(values, 1)
+		return
+	}
 	if others := h["Vary"]; len(others) > 0 {
 		h["Vary"] = append(others, values[0])
 	} else {
