@@ -256,7 +256,8 @@ func escape(text []byte) (r rune, size int, err error) {
 	return r, 12, nil
 }
 
-// codeUnit decodes the \uXXXX that text begins with, or returns -1.
+// codeUnit decodes the \u and four hex digits that text begins with, or returns
+// -1.
 func codeUnit(text []byte) rune {
 	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
 		return -1
