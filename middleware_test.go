@@ -1,7 +1,6 @@
 package sessionauth_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -266,22 +265,7 @@ func lateAnswers(delay time.Duration) tap {
 }
 
 // A logbook keeps what was logged.
-type logbook struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logbook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logbook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
+type logbook struct{ lookout.Log }
 
 // logTo is a change of the Config.
 func (l *logbook) logTo(c *sessionauth.Config) {

@@ -60,7 +60,7 @@ type stage struct {
 	*browser
 	t    *testing.T
 	wire *wire
-	log  *logbook
+	log  *lookout.Log
 	auth *sessionauth.Authenticator
 
 	lookout lookout.Lookout
@@ -70,7 +70,7 @@ type stage struct {
 
 func newStage(t *testing.T, changes ...func(*setup)) *stage {
 	t.Helper()
-	s := &stage{Server: stytchtest.NewServer(), t: t, log: &logbook{}}
+	s := &stage{Server: stytchtest.NewServer(), t: t, log: &lookout.Log{}}
 	s.wire = &wire{next: s.Client().Transport}
 	c := setup{auth: sessionauth.Config{
 		ProjectID: s.ProjectID, Secret: s.Secret, BaseURL: s.URL, HTTPClient: &http.Client{Transport: s.wire},
@@ -379,24 +379,6 @@ func reply(status int, body string, fields ...string) *http.Response {
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, body)
 	return w.Result()
-}
-
-// A logbook keeps what was logged.
-type logbook struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logbook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logbook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
 
 // wantErrors checks how many errors were logged so far.

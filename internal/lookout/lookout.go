@@ -21,7 +21,7 @@ import (
 // A Lookout keeps what is secret, and what was said. It begins with Over.
 type Lookout struct {
 	mu      sync.Mutex
-	log     bytes.Buffer
+	log     Log
 	events  map[sessionauth.Event]bool // without their times, so that they are few
 	secrets map[string]bool
 }
@@ -34,7 +34,7 @@ func (l *Lookout) Over(c *sessionauth.Config) {
 	if c.Logger == nil {
 		return
 	}
-	debug := slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug})
+	debug := slog.NewTextHandler(&l.log, &slog.HandlerOptions{Level: slog.LevelDebug})
 	c.Logger = slog.New(bothHandlers{debug, c.Logger.Handler()})
 	observe := c.Observe
 	c.Observe = func(ctx context.Context, e sessionauth.Event) {
@@ -44,13 +44,6 @@ func (l *Lookout) Over(c *sessionauth.Config) {
 		}
 	}
 	c.HTTPClient = &http.Client{Transport: &overheardCalls{c.HTTPClient.Transport, l}}
-}
-
-// Write takes what is logged.
-func (l *Lookout) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.log.Write(line)
 }
 
 func (l *Lookout) observed(e sessionauth.Event) {
