@@ -48,7 +48,7 @@ const (
 // caches is all that an Authenticator remembers of credentials. Its methods
 // say what may be kept, and until when.
 type caches struct {
-	jwts      *cache[*entry]            // verified here, by SHA-256 of the JWT
+	jwts      *cache[*entry]            // verified here, by SHA-256 of its signature
 	jwtsOf    *cache[*ring]             // the JWTs of one session, by SHA-256 of its id
 	tokens    *cache[*entry]            // Stytch's answers, by SHA-256 of the token
 	answers   *cache[*entry]            // Stytch's answers about old JWTs, by SHA-256 of the old JWT
@@ -94,6 +94,14 @@ type ring struct {
 	next int
 }
 
+// jwt gives the entry of a JWT that was verified here, byte for byte the same.
+// Only its signature is a secret, so only that is digested, a quarter of the text:
+// header and payload give nobody a session, and are compared as they are.
+func (c *caches) jwt(signature digest, p sessionjwt.Parts, now time.Time) (*entry, bool) {
+	e, ok := c.jwts.get(signature, now)
+	return e, ok && e.token.Covers(p)
+}
+
 // addJWT keeps a verified JWT.
 func (c *caches) addJWT(key digest, e *entry, now time.Time) {
 	of := digestOf(e.session.ID)
@@ -118,6 +126,9 @@ func (c *caches) addJWT(key digest, e *entry, now time.Time) {
 func (e *entry) size() int {
 	s := e.session
 	n := 1024 + len(s.CustomClaims) + len(e.refreshed) + 1024*len(s.Factors)
+	if e.token != nil {
+		n += e.token.Size()
+	}
 	for _, role := range s.Roles {
 		n += 16 + len(role)
 	}

@@ -51,8 +51,13 @@ func (l *revokedList) has(sessionID string, now time.Time) bool {
 
 // hasDigest reports whether a credential of an unknown session was signed out.
 func (l *revokedList) hasDigest(k digest, now time.Time) bool {
-	// The size first: a string of the digest costs every request something.
-	return l.size.Load() > 0 && l.has(string(k[:]), now)
+	// Their number first: a string of the digest costs every request something.
+	return l.signedOut.Load() > 0 && l.has(string(k[:]), now)
+}
+
+// hasCredential is hasDigest where the digest is not at hand.
+func (l *revokedList) hasCredential(credential string, now time.Time) bool {
+	return l.signedOut.Load() > 0 && l.hasDigest(digestOf(credential), now)
 }
 
 // predates reports whether something was vouched for before marks had to be

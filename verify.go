@@ -42,9 +42,13 @@ func (a *Authenticator) decideOne(ctx context.Context, token, jwt string) (*entr
 	if !isSessionJWT(jwt) { // before any work that grows with its length
 		return a.otherwise(ctx, token, errMalformedSession)
 	}
-	key, now := digestOf(jwt), time.Now()
-	signedOut := a.revoked.hasDigest(key, now)
-	if e, ok := a.caches.jwts.get(key, now); ok && a.holds(e, now) && !signedOut {
+	parts, ok := sessionjwt.Split(jwt)
+	if !ok {
+		return a.otherwise(ctx, token, errMalformedSession)
+	}
+	key, now := digestOf(parts.Signature), time.Now()
+	signedOut := a.revoked.hasCredential(jwt, now)
+	if e, ok := a.caches.jwt(key, parts, now); ok && a.holds(e, now) && !signedOut {
 		return e, Cache, nil
 	}
 	t, err := a.verifyJWT(ctx, jwt)
@@ -58,7 +62,7 @@ func (a *Authenticator) decideOne(ctx context.Context, token, jwt string) (*entr
 		if !isSessionToken(token) {
 			token = "" // as if it had not come along
 		}
-		return a.refresh(ctx, key, t, token, jwt)
+		return a.refresh(ctx, t, token, jwt)
 	}
 	return a.admit(ctx, key, t)
 }
@@ -178,8 +182,10 @@ func (a *Authenticator) admit(ctx context.Context, key digest, t *sessionjwt.Tok
 
 // refresh asks Stytch about a JWT that has a good signature but cannot speak for
 // itself any more. With a token along that is what Stytch is asked about.
-func (a *Authenticator) refresh(ctx context.Context, key digest, t *sessionjwt.Token, token, jwt string) (*entry, Decider, error) {
-	byJWT := a.byJWT(jwt).replacing(t, key)
+func (a *Authenticator) refresh(ctx context.Context, t *sessionjwt.Token, token, jwt string) (*entry, Decider, error) {
+	byJWT := a.byJWT(jwt)
+	key := byJWT.key
+	byJWT = byJWT.replacing(t, key)
 	if e, ok := a.recall(byJWT); ok {
 		return e, Cache, nil
 	}

@@ -14,11 +14,24 @@ import (
 // mints about 1.3 KB, and 4 KB of custom claims at most.
 const MaxSize = 8 << 10
 
+// Parts are the segments of a compact JWT as they were sent: the signature, and
+// what it covers.
+type Parts struct{ Header, Payload, Signature string }
+
+// Split cuts a JWT at its first two dots. A third one stays in the signature,
+// where no base64 has one.
+func Split(raw string) (p Parts, ok bool) {
+	var rest string
+	p.Header, rest, _ = strings.Cut(raw, ".")
+	p.Payload, p.Signature, ok = strings.Cut(rest, ".")
+	return p, ok
+}
+
 // A compact is a JWS in compact serialization (RFC 7515, section 7.1) whose
 // form and header are in order. Its signature has not been looked at.
 type compact struct {
-	header    string // as it was sent
-	signed    string // what the signature covers: header and payload as they were sent
+	Parts
+	signed    string // header and payload, with the dot between
 	keyID     string
 	payload   []byte
 	signature []byte
@@ -40,21 +53,20 @@ func parseCompact(raw string, seen *seenHeader) (compact, error) {
 	if strings.IndexByte(raw, '\n') >= 0 || strings.IndexByte(raw, '\r') >= 0 {
 		return compact{}, refused(Malformed)
 	}
-	head, rest, _ := strings.Cut(raw, ".")
-	body, sig, ok := strings.Cut(rest, ".")
+	parts, ok := Split(raw)
 	if !ok {
 		return compact{}, refused(Malformed)
 	}
-	// A third dot is no base64.
 	buffer := make([]byte, base64url.DecodedLen(len(raw)))
-	header, buffer, ok1 := decode64(buffer, head)
-	payload, buffer, ok2 := decode64(buffer, body)
-	signature, _, ok3 := decode64(buffer, sig)
+	header, buffer, ok1 := decode64(buffer, parts.Header)
+	payload, buffer, ok2 := decode64(buffer, parts.Payload)
+	signature, _, ok3 := decode64(buffer, parts.Signature)
 	if !ok1 || !ok2 || !ok3 {
 		return compact{}, refused(Malformed)
 	}
-	c := compact{header: head, signed: raw[:len(head)+1+len(body)], payload: payload, signature: signature}
-	if seen != nil && seen.segment == head {
+	signed := raw[:len(parts.Header)+1+len(parts.Payload)]
+	c := compact{Parts: parts, signed: signed, payload: payload, signature: signature}
+	if seen != nil && seen.segment == parts.Header {
 		c.keyID = seen.keyID
 		return c, nil
 	}

@@ -72,6 +72,8 @@ type Token struct {
 	ExpiresAt time.Time
 	Foreign   bool // carries scope or client_id: perhaps another kind of token, so only Stytch can vouch for it
 
+	header, payload string // as they were sent: without the signature nobody's credential
+
 	keyID string
 	key   *rsa.PublicKey
 	set   *kept.Snapshot[keys] // that key was in when the token was verified
@@ -99,8 +101,9 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Token, error) {
 	if err := c.verify(key); err != nil {
 		return nil, err
 	}
-	if seen == nil || seen.segment != c.header {
-		v.seen.Store(&seenHeader{strings.Clone(c.header), c.keyID})
+	if seen == nil || seen.segment != c.Header {
+		seen = &seenHeader{strings.Clone(c.Header), c.keyID}
+		v.seen.Store(seen)
 	}
 	claims, err := parseClaims(payload)
 	if err != nil {
@@ -109,8 +112,20 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Token, error) {
 	if err := v.judge(&claims, time.Now()); err != nil {
 		return nil, err
 	}
-	return &Token{claims.session, claims.issuedAt, claims.expiresAt, claims.foreign, c.keyID, key, set}, nil
+	return &Token{
+		Session: claims.session, IssuedAt: claims.issuedAt, ExpiresAt: claims.expiresAt, Foreign: claims.foreign,
+		// A copy: the request's own memory holds the signature beside it.
+		header: seen.segment, payload: strings.Clone(c.Parts.Payload),
+		keyID: c.keyID, key: key, set: set,
+	}, nil
 }
+
+// Size is how many bytes it keeps alive beside its session.
+func (t *Token) Size() int { return len(t.payload) }
+
+// Covers reports whether a JWT with the same signature is this token, byte for
+// byte.
+func (t *Token) Covers(p Parts) bool { return t.payload == p.Payload && t.header == p.Header }
 
 // Trusts reports whether the key that signed the token is still in the key set:
 // a withdrawn key takes the tokens verified with it along.
