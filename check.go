@@ -16,14 +16,14 @@ import (
 // decision gives what the Require in front found out. What NewContext put there
 // nobody has verified.
 func decision(ctx context.Context) (*decided, error) {
-	d := fromContext(ctx)
-	if d == nil || d.auth == nil {
+	f := fromContext(ctx)
+	if f == nil || f.auth == nil {
 		return nil, ErrNoCredential
 	}
-	if d.err != nil {
-		return nil, own(d.err)
+	if f.err != nil {
+		return nil, own(f.err)
 	}
-	return d, nil
+	return &f.decided, nil
 }
 
 // CheckRole fails with ErrForbidden unless the session has one of the roles.
@@ -206,7 +206,7 @@ func CheckLive(ctx context.Context) (context.Context, error) {
 	if err != nil {
 		return ctx, err
 	}
-	return context.WithValue(ctx, contextKey{}, d), nil
+	return withDecision(ctx, d), nil
 }
 
 // CheckPermissionLive asks Stytch, for this very request, whether the session
@@ -217,8 +217,7 @@ func CheckPermissionLive(ctx context.Context, resource, action string) (context.
 	if err != nil {
 		return ctx, err
 	}
-	ctx = context.WithValue(ctx, contextKey{}, d)
-	return context.WithValue(ctx, verdictKey{}, verdict), nil
+	return context.WithValue(withDecision(ctx, d), verdictKey{}, verdict), nil
 }
 
 type verdictKey struct{}
@@ -235,28 +234,28 @@ func VerdictFromContext(ctx context.Context) (stytch.Verdict, bool) {
 
 // askLive makes a call of this request's own: an answer under way may be older
 // than the request. Nothing of it is cached: a verdict is no identity.
-func askLive(ctx context.Context, check *stytch.AuthorizationCheck) (*decided, *stytch.Verdict, error) {
+func askLive(ctx context.Context, check *stytch.AuthorizationCheck) (decided, *stytch.Verdict, error) {
 	d, err := decision(ctx)
 	if err != nil {
-		return nil, nil, err
+		return decided{}, nil, err
 	}
 	a, asked := d.auth, time.Now()
 	question, err := d.question(check)
 	if err != nil {
-		return nil, nil, err
+		return decided{}, nil, err
 	}
 	answer, err := run(ctx, a.upstream, askForLive, func(ctx context.Context) (*stytch.AuthenticateSessionResponse, error) {
 		return a.client.AuthenticateSession(ctx, question)
 	})
 	if check != nil && isForbidden(err) {
-		return nil, nil, &Error{Kind: ErrForbidden, Reason: ReasonPermission, Resource: check.ResourceID, Action: check.Action, cause: err}
+		return decided{}, nil, &Error{Kind: ErrForbidden, Reason: ReasonPermission, Resource: check.ResourceID, Action: check.Action, cause: err}
 	}
 	if err != nil {
-		return nil, nil, a.gone(d, err)
+		return decided{}, nil, a.gone(d, err)
 	}
 	e, err := a.vouched(d, answer, asked)
 	if err != nil {
-		return nil, nil, err
+		return decided{}, nil, err
 	}
-	return &decided{auth: a, credential: d.credential, entry: e, by: Stytch}, answer.Verdict, nil
+	return decided{auth: a, credential: d.credential, entry: e, by: Stytch}, answer.Verdict, nil
 }

@@ -2,6 +2,7 @@ package sessionauth
 
 import (
 	"context"
+	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -22,19 +23,26 @@ type Identity struct {
 	ExpiresAt  time.Time // when it must be vouched for anew: the JWT's exp, or the end of the answer
 }
 
-// A decided is what was found out about one request. It holds the context that
-// the request has from there on, so that both are one allocation.
+// A decided is what was found out about one request.
 type decided struct {
-	ctx requestContext
-
 	auth       *Authenticator // nil if NewContext made it: no guard trusts that
 	credential Credential
 	entry      *entry // shared with other requests, never changed; nil if err is not
 	by         Decider
 	err        error // why nobody is signed in behind Optional
+}
 
-	own          atomic.Pointer[Identity] // the request's own copy, made when first asked for
-	headerValues [2]string                // what markPrivate sets: the request's own, without an allocation of its own
+// A found is a decision in the context of its request.
+type found struct {
+	decided
+	own atomic.Pointer[Identity] // the request's own copy, made when first asked for
+}
+
+func (f *found) identity() *Identity {
+	if f.own.Load() == nil {
+		f.own.CompareAndSwap(nil, f.decided.identity())
+	}
+	return f.own.Load()
 }
 
 // A contextKey is a type of its own, so that no other package's key is ours.
@@ -45,43 +53,52 @@ type contextKey struct{}
 // it follows no second pointer.
 type requestContext struct {
 	context.Context
-	decided *decided // which it is part of
-}
-
-// newDecided makes a decision that is still open.
-func newDecided(ctx context.Context, a *Authenticator) *decided {
-	d := &decided{auth: a}
-	d.ctx = requestContext{ctx, d}
-	return d
+	found *found
 }
 
 // Value gives the decision for our key.
 func (c *requestContext) Value(key any) any {
 	if _, ours := key.(contextKey); ours {
-		return c.decided
+		return c.found
 	}
 	return c.Context.Value(key)
 }
 
-func fromContext(ctx context.Context) *decided {
-	d, _ := ctx.Value(contextKey{}).(*decided)
-	return d
+func fromContext(ctx context.Context) *found {
+	f, _ := ctx.Value(contextKey{}).(*found)
+	return f
 }
 
-func (d *decided) identity() *Identity {
-	if d.own.Load() == nil {
-		d.own.CompareAndSwap(nil, d.entry.identity(d.by))
-	}
-	return d.own.Load()
+// withDecision returns a context that carries a decision.
+func withDecision(ctx context.Context, d decided) context.Context {
+	return &requestContext{ctx, &found{decided: d}}
+}
+
+// A passage is all that a request which passes needs of the heap, in one piece:
+// what was found out, the context that carries it, the request's copy with that
+// context, and the values of two fields of the answer.
+type passage struct {
+	found   found
+	ctx     requestContext
+	request http.Request
+	fields  [2]string // see markPrivate
+}
+
+func newPassage(r *http.Request, d decided) *passage {
+	p := &passage{found: found{decided: d}}
+	p.ctx = requestContext{r.Context(), &p.found}
+	p.request = *r.WithContext(&p.ctx)
+	return p
 }
 
 // identity copies all that a caller could change.
-func (e *entry) identity(by Decider) *Identity {
+func (d *decided) identity() *Identity {
+	e := d.entry
 	return &Identity{
 		Session:    e.session.Clone(),
 		User:       e.user.Clone(),
 		Refreshed:  Credential{JWT: e.refreshed},
-		DecidedBy:  by,
+		DecidedBy:  d.by,
 		VerifiedAt: e.vouchedAt,
 		ExpiresAt:  e.expiresAt,
 	}
@@ -95,19 +112,19 @@ func NewContext(ctx context.Context, id *Identity) context.Context {
 	}
 	own := *id
 	own.Session, own.User = id.Session.Clone(), id.User.Clone()
-	d := newDecided(ctx, nil)
-	d.own.Store(&own)
-	return &d.ctx
+	f := &found{}
+	f.own.Store(&own)
+	return &requestContext{ctx, f}
 }
 
 // FromContext returns the identity that Require or Optional found. Within one
 // request it is always the same copy.
 func FromContext(ctx context.Context) (*Identity, bool) {
-	d := fromContext(ctx)
-	if d == nil || d.err != nil {
+	f := fromContext(ctx)
+	if f == nil || f.err != nil {
 		return nil, false
 	}
-	return d.identity(), true
+	return f.identity(), true
 }
 
 // SessionFromContext returns the session that Require or Optional found.

@@ -55,6 +55,8 @@ type Authenticator struct {
 	revoked  *revokedList
 	origins  *http.CrossOriginProtection
 
+	bearerFirst bool // FromBearer is what decides first: see find
+
 	lastRetry atomic.Int64 // of unconfirmed revocations, Unix nanoseconds
 
 	projectMu      sync.Mutex
@@ -99,6 +101,8 @@ func newAuthenticator(config Config) (*Authenticator, error) {
 		client:  client,
 		caches:  newCaches(&c),
 		origins: origins,
+
+		bearerFirst: config.Extractor == nil,
 		// A JWT lives for at most an hour, an answer for CacheTTL.
 		revoked: &revokedList{keep: max(time.Hour, c.CacheTTL+c.StaleIfError) + c.Leeway},
 	}
@@ -136,25 +140,40 @@ func (a *Authenticator) handler(next http.Handler, optional bool) http.Handler {
 		panic("sessionauth: the next handler is nil")
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		d := fromContext(r.Context())
-		first := d == nil || d.auth != a
-		if first {
-			d = a.decideRequest(r, optional)
-			d.markPrivate(w.Header())
+		if f := a.before(r.Context()); f != nil {
+			if !f.passes(optional) {
+				a.config.ErrorHandler(w, r, own(f.err))
+				return
+			}
+			next.ServeHTTP(w, r)
+			return
 		}
-		if d.err != nil && !(optional && d.isAnonymous()) {
+		d := a.decideRequest(r, optional)
+		if !d.passes(optional) {
+			markPrivate(w.Header(), new([2]string))
 			a.config.ErrorHandler(w, r, own(d.err))
 			return
 		}
-		if first {
-			if d.err == nil {
-				a.writeBack(w, d)
-			}
-			r = r.WithContext(&d.ctx)
+		p := newPassage(r, d)
+		markPrivate(w.Header(), &p.fields)
+		if d.err == nil {
+			a.writeBack(w, &d)
 		}
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(w, &p.request)
 	})
 }
+
+// before gives what this Authenticator decided about the request before: nobody
+// else's word counts.
+func (a *Authenticator) before(ctx context.Context) *found {
+	if f := fromContext(ctx); f != nil && f.auth == a {
+		return f
+	}
+	return nil
+}
+
+// passes reports whether Require lets a request through, or Optional.
+func (d *decided) passes(optional bool) bool { return d.err == nil || optional && d.isAnonymous() }
 
 // isAnonymous reports whether a request that was not let in is one of somebody
 // not signed in: nobody claims a user, or a browser holds a stale cookie.
@@ -163,9 +182,10 @@ func (d *decided) isAnonymous() bool {
 }
 
 // markPrivate says, before anything else can be written, that the answer is one
-// user's. A handler may set a Cache-Control of its own.
-func (d *decided) markPrivate(h http.Header) {
-	values := d.headerValues[:]
+// user's. A handler may set a Cache-Control of its own, and change what stands in
+// fields, which is the request's own.
+func markPrivate(h http.Header, fields *[2]string) {
+	values := fields[:]
 	values[0], values[1] = "Cookie, Authorization", "private"
 	if len(h) == 0 { // as nearly always
 		h["Vary"], h["Cache-Control"] = only(values, 0), only(values, 1)
@@ -186,22 +206,23 @@ func (d *decided) markPrivate(h http.Header) {
 func only(values []string, i int) []string { return values[i : i+1 : i+1] }
 
 // decideRequest decides about a request and tells Observe.
-func (a *Authenticator) decideRequest(r *http.Request, optional bool) *decided {
-	d := newDecided(r.Context(), a)
+func (a *Authenticator) decideRequest(r *http.Request, optional bool) decided {
 	began := a.startClock()
-	a.settle(d, r)
-	a.observe(r.Context(), d, began, optional && d.isAnonymous())
+	d := a.settle(r)
+	a.observe(r.Context(), &d, began, optional && d.isAnonymous())
 	return d
 }
 
-func (a *Authenticator) settle(d *decided, r *http.Request) {
-	defer a.rescue(d)
+func (a *Authenticator) settle(r *http.Request) (d decided) {
+	defer a.rescue(&d)
+	d.auth = a
 	if d.credential, d.err = a.find(r); d.err == nil {
 		d.entry, d.by, d.err = a.decide(r.Context(), &d.credential)
 	}
 	if isMalformed(d.err) && !d.credential.hasHeaderSyntax() {
 		d.err = errMalformed
 	}
+	return d
 }
 
 // isMalformed is for the errors of decide, which wraps none.
@@ -224,24 +245,27 @@ func (a *Authenticator) rescue(d *decided) {
 // Require or Optional it gives what those decided. WriteError answers its
 // errors.
 func (a *Authenticator) Authenticate(r *http.Request) (*Identity, error) {
-	if d := fromContext(r.Context()); d != nil && d.auth == a {
-		return d.result()
+	if f := a.before(r.Context()); f != nil {
+		if f.err != nil {
+			return nil, own(f.err)
+		}
+		return f.identity(), nil
 	}
-	return a.decideRequest(r, false).result()
+	d := a.decideRequest(r, false)
+	return d.result()
 }
 
 // Verify decides about a credential that came some other way, such as gRPC
 // metadata. The cross-origin check is the caller's then, and what lacks the
 // syntax of a header is ErrInvalidSession like any other invention.
 func (a *Authenticator) Verify(ctx context.Context, cred Credential) (*Identity, error) {
-	d := newDecided(ctx, a)
-	d.credential = cred
+	d := decided{auth: a, credential: cred}
 	began := a.startClock()
 	func() {
-		defer a.rescue(d)
+		defer a.rescue(&d)
 		d.entry, d.by, d.err = a.decide(ctx, &cred)
 	}()
-	a.observe(ctx, d, began, false)
+	a.observe(ctx, &d, began, false)
 	return d.result()
 }
 
@@ -266,6 +290,11 @@ func (a *Authenticator) Credential(r *http.Request) (Credential, error) {
 // find is Credential without the look at a header's syntax, which settle puts off
 // until a credential turns out to be none.
 func (a *Authenticator) find(r *http.Request) (Credential, error) {
+	if a.bearerFirst {
+		if cred, ok := usualBearer(r); ok {
+			return cred, nil
+		}
+	}
 	cred, err := a.config.Extractor(r)
 	if err == nil && cred.isEmpty() {
 		err = ErrNoCredential

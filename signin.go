@@ -117,8 +117,8 @@ func (a *Authenticator) ObserveRefusal(ctx context.Context, err error) {
 // Reject answers a request with an error as the Require in front of it would.
 // Without one it is WriteError.
 func Reject(w http.ResponseWriter, r *http.Request, err error) {
-	if d := fromContext(r.Context()); d != nil && d.auth != nil {
-		d.auth.Reject(w, r, err)
+	if f := fromContext(r.Context()); f != nil && f.auth != nil {
+		f.auth.Reject(w, r, err)
 		return
 	}
 	WriteError(w, r, err)

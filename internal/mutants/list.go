@@ -78,6 +78,7 @@ var list = []mutant{
 
 	// What a request carries.
 	{"two Authorization fields", "extractor.go", "	values := r.Header[\"Authorization\"]\n	if len(values) > 1 {", "	values := r.Header[\"Authorization\"]\n	if false {", root},
+	{"two Authorization fields, the first as usual", "extractor.go", "	if len(values) != 1 {", "	if len(values) == 0 {", root},
 	{"the form of a bearer token", "middleware.go", "if isMalformed(d.err) && !d.credential.hasHeaderSyntax() {", "if false {", root},
 	{"the form of a bearer token, for others", "middleware.go", "if err == nil && !cred.hasHeaderSyntax() {", "if false {", root},
 	{"the form of an opaque token", "extractor.go", "return isOf(strings.TrimSuffix(strings.TrimSuffix(s, \"=\"), \"=\"), notBase64URL)", "return true", root},
@@ -108,9 +109,9 @@ var list = []mutant{
 	{"remembered rejections", "cache.go", "	end, ok := c.rejected.get(k, now)\n	return ok && !end.Passed(now)", "	end, ok := c.rejected.get(k, now)\n	return ok && end.Passed(now)", root},
 	{"another user than asked for", "ask.go", "if user.ID != id { // the", "if false { // the", root},
 	{"what is no is no", "upstream.go", "case stytch.TypeSessionNotFound, stytch.TypeInvalidSessionToken, stytch.TypeUnableToParseSessionJWT:\n		return true", "case stytch.TypeSessionNotFound, stytch.TypeInvalidSessionToken, stytch.TypeUnableToParseSessionJWT, stytch.TypeUnauthorizedCredentials:\n		return true", root},
-	{"what NewContext made", "check.go", "if d == nil || d.auth == nil {", "if d == nil {", ". ./guard"},
-	{"another Authenticator's decision", "middleware.go", "first := d == nil || d.auth != a", "first := d == nil || d.auth == nil", root},
-	{"a refused cookie behind Optional", "middleware.go", "if d.err != nil && !(optional && d.isAnonymous()) {", "if d.err != nil && !d.isAnonymous() {", root},
+	{"what NewContext made", "check.go", "if f == nil || f.auth == nil {", "if f == nil {", ". ./guard"},
+	{"another Authenticator's decision", "middleware.go", "f != nil && f.auth == a {", "f != nil && f.auth != nil {", root},
+	{"a refused cookie behind Optional", "middleware.go", "d.err == nil || optional && d.isAnonymous()", "d.err == nil || d.isAnonymous()", root},
 	{"a refused header in Optional", "middleware.go", " && !d.credential.Header", "", root},
 	{"a token of a revoked session", "verify.go", "	if ok && a.revoked.has(e.session.ID, now) {", "	if false {", root},
 	{"a retry by the token that was signed out", "verify.go", "		a.retryRevocations() // this", "		// this", root},
