@@ -5,41 +5,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"strings"
-
-	"github.com/sessionauth/sessionauth/internal/sessionjwt"
 )
-
-// A Credential is what a request carries to say who sends it: a session token,
-// a session JWT, or both. It prints and marshals without them. In an
-// unexported field keep it behind a pointer: fmt calls no methods there.
-type Credential struct {
-	Token string // opaque session token
-	JWT   string // session JWT
-
-	// Header says that the credential came in a header that no browser sends by
-	// itself. False is the careful value: the cross-origin check applies.
-	Header bool
-
-	cookies *fromCookies // nil if it came some other way; a pointer, so that a Credential fits into registers
-}
-
-// fromCookies is what is known besides of a credential from cookies.
-type fromCookies struct {
-	jwtCookie  string       // the cookie JWT came from: where a refreshed one may be written
-	candidates []Credential // set if a cookie was repeated with other values: each alone, in order
-}
-
-// maxCandidates bounds what one request with repeated cookies can cost.
-const maxCandidates = 4
-
-func (c *Credential) isEmpty() bool { return c.Token == "" && c.JWT == "" && len(c.candidates()) == 0 }
-
-func (c *Credential) candidates() []Credential {
-	if c.cookies == nil {
-		return nil
-	}
-	return c.cookies.candidates
-}
 
 // An Extractor finds the credential in a request. It returns ErrNoCredential
 // where there is none; any other error is answered with 400, and so is what
@@ -220,30 +186,4 @@ func FirstOf(extractors ...Extractor) Extractor {
 		}
 		return Credential{}, ErrNoCredential
 	}
-}
-
-const maxToken = 256
-
-// isSessionToken reports whether s has the form of an opaque token: 16 to 256
-// bytes of the URL-safe base64 alphabet and up to two = at the end.
-func isSessionToken(s string) bool {
-	if len(s) < 16 || len(s) > maxToken {
-		return false
-	}
-	return isOf(strings.TrimSuffix(strings.TrimSuffix(s, "="), "="), notBase64URL)
-}
-
-// isSessionJWT is the cheapest look at a JWT's form: its size, and the e with
-// which the base64 of { begins. No issuer puts white space before that brace; a
-// JWT with it is refused. sessionjwt does the rest.
-func isSessionJWT(s string) bool {
-	return s != "" && s[0] == 'e' && len(s) <= sessionjwt.MaxSize
-}
-
-// hasHeaderSyntax reports whether of a credential that came in a header anything
-// has the syntax of one. Nothing good can lack it, so it is only looked at to
-// tell why a credential is not good: a JWT is long, and most requests carry one
-// that is known.
-func (c *Credential) hasHeaderSyntax() bool {
-	return !c.Header || isB64Token(c.JWT) || isB64Token(c.Token)
 }

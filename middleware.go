@@ -276,57 +276,6 @@ func (d *decided) result() (*Identity, error) {
 	return d.identity(), nil
 }
 
-// Credential finds the credential of a request and checks that no other site
-// sent it along: it is the only way in. The errors are ErrNoCredential,
-// ErrInvalidRequest and ErrCrossOrigin.
-func (a *Authenticator) Credential(r *http.Request) (Credential, error) {
-	cred, err := a.find(r)
-	if err == nil && !cred.hasHeaderSyntax() {
-		return Credential{}, own(errMalformed)
-	}
-	return cred, own(err)
-}
-
-// find is Credential without the look at a header's syntax, which settle puts off
-// until a credential turns out to be none.
-func (a *Authenticator) find(r *http.Request) (Credential, error) {
-	if a.bearerFirst {
-		if cred, ok := usualBearer(r); ok {
-			return cred, nil
-		}
-	}
-	cred, err := a.config.Extractor(r)
-	if err == nil && cred.isEmpty() {
-		err = ErrNoCredential
-	}
-	if errors.Is(err, ErrNoCredential) {
-		return Credential{}, ErrNoCredential
-	}
-	if err != nil {
-		var ours *Error
-		if errors.As(err, &ours) && ours.Kind == ErrInvalidRequest {
-			return Credential{}, ours
-		}
-		return Credential{}, &Error{Kind: ErrInvalidRequest, Reason: ReasonMalformed, cause: err}
-	}
-	if !cred.Header && a.isCrossOrigin(r) {
-		return Credential{}, errCrossOrigin
-	}
-	return cred, nil
-}
-
-var errCrossOrigin = &Error{Kind: ErrCrossOrigin, Reason: ReasonCrossOrigin}
-
-// isCrossOrigin applies to credentials that a browser sends by itself. An
-// upgrade opens a channel both ways with a GET, so it is checked as if it were
-// a POST.
-func (a *Authenticator) isCrossOrigin(r *http.Request) bool {
-	if len(r.Header["Upgrade"]) > 0 {
-		r = &http.Request{Method: http.MethodPost, Header: r.Header, Host: r.Host}
-	}
-	return a.origins.Check(r) != nil
-}
-
 // Forget drops what is cached about these sessions or users, by their ids. The
 // next request that carries a token asks Stytch again, and a JWT is verified
 // and its user loaded again.
@@ -336,15 +285,6 @@ func (a *Authenticator) Forget(ids ...string) {
 		set[id] = true
 	}
 	a.caches.forget(set)
-}
-
-// Warm fetches the key set ahead of traffic, so that the first request with a
-// JWT does not wait for it. The error is ErrUnavailable.
-func (a *Authenticator) Warm(ctx context.Context) error {
-	if err := a.verifier.Keys.Load(ctx); err != nil {
-		return a.localError(err)
-	}
-	return nil
 }
 
 // Client returns the client for Stytch's API that the Authenticator uses, for

@@ -19,6 +19,15 @@ type Readiness struct {
 	PendingRevocations int           `json:"pending_revocations"`     // revoked here, not yet confirmed by Stytch
 }
 
+// Warm fetches the key set ahead of traffic, so that the first request with a
+// JWT does not wait for it. The error is ErrUnavailable.
+func (a *Authenticator) Warm(ctx context.Context) error {
+	if err := a.verifier.Keys.Load(ctx); err != nil {
+		return a.localError(err)
+	}
+	return nil
+}
+
 // Ready reports what is degraded, for a health check. It fails, with
 // ErrUnavailable, only where nothing can be decided: there is no key set, none
 // can be had now, and Stytch has not answered for a minute. A process that can
