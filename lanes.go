@@ -115,3 +115,32 @@ func (l *lanes) turn(now time.Time) {
 func clampRetryAfter(d time.Duration) time.Duration {
 	return min(max(d, time.Second), time.Minute)
 }
+
+// A route is a kind of call: what is asked, and for whom.
+type route struct {
+	name       string
+	lane       lane
+	repeatable bool // asking twice does no more than asking once
+}
+
+// The kinds of calls.
+var (
+	askKnown    = route{name: "sessions", lane: known, repeatable: true}
+	askStranger = route{name: "sessions of strangers", lane: strangers, repeatable: true}
+	askForLive  = route{name: "sessions", lane: live, repeatable: true}
+	extendKnown = route{name: "sessions", lane: known} // with SessionDuration
+	extendOther = route{name: "sessions of strangers", lane: strangers}
+	loadUser    = route{name: "users", lane: known, repeatable: true}
+	loadKeys    = route{name: "key set", lane: known, repeatable: true}
+	loadPolicy  = route{name: "policy", lane: known, repeatable: true}
+	revoke      = route{name: "revoke", lane: known}
+	signIn      = route{name: "passwords", lane: signIns}
+)
+
+// key is what a breaker goes by: the same endpoint for the same people.
+func (r route) key() route {
+	if r.lane == live {
+		r.lane = known
+	}
+	return route{name: r.name, lane: r.lane}
+}

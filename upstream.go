@@ -35,27 +35,6 @@ type upstream struct {
 	trusted atomic.Bool
 }
 
-// A route is a kind of call: what is asked, and for whom.
-type route struct {
-	name       string
-	lane       lane
-	repeatable bool // asking twice does no more than asking once
-}
-
-// The kinds of calls.
-var (
-	askKnown    = route{name: "sessions", lane: known, repeatable: true}
-	askStranger = route{name: "sessions of strangers", lane: strangers, repeatable: true}
-	askForLive  = route{name: "sessions", lane: live, repeatable: true}
-	extendKnown = route{name: "sessions", lane: known} // with SessionDuration
-	extendOther = route{name: "sessions of strangers", lane: strangers}
-	loadUser    = route{name: "users", lane: known, repeatable: true}
-	loadKeys    = route{name: "key set", lane: known, repeatable: true}
-	loadPolicy  = route{name: "policy", lane: known, repeatable: true}
-	revoke      = route{name: "revoke", lane: known}
-	signIn      = route{name: "passwords", lane: signIns}
-)
-
 func newUpstream(c *Config, logger func() *slog.Logger) *upstream {
 	u := &upstream{timeout: c.Timeout, lanes: lanes{max: c.MaxInFlight}, logger: logger, breakers: map[route]*breaker{}}
 	// Key set and policy have none: they are asked for so rarely that it would
@@ -64,14 +43,6 @@ func newUpstream(c *Config, logger func() *slog.Logger) *upstream {
 		u.breakers[r.key()] = newBreaker(r, &u.openBreakers, logger)
 	}
 	return u
-}
-
-// key is what a breaker goes by: the same endpoint for the same people.
-func (r route) key() route {
-	if r.lane == live {
-		r.lane = known
-	}
-	return route{name: r.name, lane: r.lane}
 }
 
 // A panicError is a panic caught on a goroutine of ours, where it would have
