@@ -89,9 +89,24 @@ func newCaches(c *Config) *caches {
 // can have it mint JWTs without end; they drop each other out of the cache and
 // nobody else's.
 type ring struct {
-	mu   sync.Mutex
-	keys [8]digest
-	next int
+	mu     sync.Mutex
+	keys   []digest // grows to ringSize: most sessions have one JWT or two here
+	oldest int      // once it has
+}
+
+const ringSize = 8
+
+// add takes a JWT in, and returns the one that has to go for it, if any.
+func (r *ring) add(key digest) (dropped digest, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.keys) < ringSize {
+		r.keys = append(r.keys, key)
+		return digest{}, false
+	}
+	dropped, r.keys[r.oldest] = r.keys[r.oldest], key
+	r.oldest = (r.oldest + 1) % ringSize
+	return dropped, dropped != key
 }
 
 // jwt gives the entry of a JWT that was verified here, byte for byte the same.
@@ -110,13 +125,8 @@ func (c *caches) addJWT(key digest, e *entry, now time.Time) {
 		r = &ring{}
 		c.jwtsOf.add(of, r, now)
 	}
-	r.mu.Lock()
-	oldest := r.keys[r.next]
-	r.keys[r.next] = key
-	r.next = (r.next + 1) % len(r.keys)
-	r.mu.Unlock()
-	if oldest != key && oldest != (digest{}) {
-		c.jwts.remove(oldest)
+	if dropped, ok := r.add(key); ok {
+		c.jwts.remove(dropped)
 	}
 	c.jwts.add(key, e, now)
 }
