@@ -43,7 +43,11 @@ func BenchmarkRequest(b *testing.B) {
 func TestCases(t *testing.T) {
 	p := newProvider(0)
 	defer p.socket.Close()
-	if _, err := cases(p); err != nil {
+	all, err := cases(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := fillCache(p, handlerOf(all, warmHeader), 3); err != nil {
 		t.Fatal(err)
 	}
 }

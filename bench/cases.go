@@ -44,6 +44,23 @@ const (
 	firstSights     = 3 * firstSightCache
 )
 
+// sessionsInUse fill the cache, as in a service that has been up for a while: it is
+// CacheSize's default.
+const sessionsInUse = 10_000
+
+// fillCache lets n sessions of as many users in.
+func fillCache(p *provider, h http.Handler, n int) error {
+	for i := range n {
+		user := p.stytch.AddUser(stytchtest.User{Email: fmt.Sprintf("user%d@example.com", i), TrustedMetadata: map[string]any{"plan": "pro"}})
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, bearer(p.signInAs(user.ID).JWT))
+		if w.Code != http.StatusOK {
+			return fmt.Errorf("session %d: answers %d", i, w.Code)
+		}
+	}
+	return nil
+}
+
 // warmSessions are the sessions that goroutines take their turns at.
 const warmSessions = 16
 
@@ -174,6 +191,16 @@ func cases(p *provider) ([]workload, error) {
 		}
 	}
 	return all, nil
+}
+
+// handlerOf gives the handler of a case.
+func handlerOf(all []workload, name string) http.Handler {
+	for _, w := range all {
+		if w.name == name {
+			return w.handler
+		}
+	}
+	panic("bench: no case is called " + name)
 }
 
 // check asks once, or as often as there are requests: a case that measures a

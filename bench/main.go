@@ -52,6 +52,13 @@ func run() error {
 	}
 	o.JWTBytes = len(p.signIn().JWT)
 	fs := measure(all, *rounds, *slice, func(round int) { say("round %d of %d", round+1, *rounds) })
+	say("filling the cache")
+	if err := fillCache(p, handlerOf(all, warmHeader), sessionsInUse); err != nil {
+		return err
+	}
+	o.HeapInUse = heap()
+	o.RoundsInUse = max(3, *rounds/4)
+	fs.measureInUse(all, o.RoundsInUse, *slice, func(round int) { say("with a full cache: round %d of %d", round+1, o.RoundsInUse) })
 	o.Targets = fs.verdicts()
 	o.add(all, fs)
 	if *sessions > 0 {
@@ -81,17 +88,19 @@ func modules() []string {
 
 // An outcome is all that was measured.
 type outcome struct {
-	Date     string            `json:"date"`
-	Machine  report.Machine    `json:"machine"`
-	Versions map[string]string `json:"versions"`
-	Tags     string            `json:"build_tags"`
-	Rounds   int               `json:"rounds"`
-	Slice    string            `json:"slice"`
-	JWTBytes int               `json:"jwt_bytes"`
-	Cases    []caseOutcome     `json:"cases"`
-	Targets  []verdict         `json:"targets"`
-	Memory   []memory          `json:"memory,omitempty"`
-	Calls    []calls           `json:"calls"`
+	Date        string            `json:"date"`
+	Machine     report.Machine    `json:"machine"`
+	Versions    map[string]string `json:"versions"`
+	Tags        string            `json:"build_tags"`
+	Rounds      int               `json:"rounds"`
+	Slice       string            `json:"slice"`
+	JWTBytes    int               `json:"jwt_bytes"`
+	RoundsInUse int               `json:"rounds_in_use"` // with a full cache, of longer slices
+	HeapInUse   float64           `json:"heap_in_use"`   // bytes, with a full cache
+	Cases       []caseOutcome     `json:"cases"`
+	Targets     []verdict         `json:"targets"`
+	Memory      []memory          `json:"memory,omitempty"`
+	Calls       []calls           `json:"calls"`
 }
 
 // A caseOutcome sums one workload up. Times are nanoseconds.
@@ -102,7 +111,8 @@ type caseOutcome struct {
 	High       float64 `json:"ns_high"`
 	Allocs     float64 `json:"allocs"`
 	Bytes      float64 `json:"bytes"`
-	TwoSpeedup float64 `json:"two_goroutines,omitempty"` // throughput of two goroutines by that of one
+	TwoSpeedup float64 `json:"two_goroutines,omitempty"`        // throughput of two goroutines by that of one
+	TwoInUse   float64 `json:"two_goroutines_in_use,omitempty"` // the same with a full cache
 }
 
 func (o *outcome) add(all []workload, fs figures) {
@@ -113,7 +123,7 @@ func (o *outcome) add(all []workload, fs figures) {
 			Allocs: f.allocs, Bytes: f.bytes,
 		}
 		if len(f.two) > 0 {
-			c.TwoSpeedup = stats.Median(f.two)
+			c.TwoSpeedup, c.TwoInUse = stats.Median(f.two), stats.Median(f.inUse)
 		}
 		o.Cases = append(o.Cases, c)
 	}
@@ -122,16 +132,16 @@ func (o *outcome) add(all []workload, fs figures) {
 func (o *outcome) caseTable() string {
 	var rows [][]string
 	for _, c := range o.Cases {
-		two := ""
+		two, inUse := "", ""
 		if c.TwoSpeedup > 0 {
-			two = short(c.TwoSpeedup) + " ×"
+			two, inUse = short(c.TwoSpeedup)+" ×", short(c.TwoInUse)+" ×"
 		}
 		rows = append(rows, []string{
 			c.Name, short(c.Median / 1000), short(c.Low/1000) + " to " + short(c.High/1000),
-			fmt.Sprintf("%.0f", c.Allocs), fmt.Sprintf("%.0f", c.Bytes), two,
+			fmt.Sprintf("%.0f", c.Allocs), fmt.Sprintf("%.0f", c.Bytes), inUse, two,
 		})
 	}
-	return report.Table([]string{"case", ":µs", ":middle half of the rounds", ":allocations", ":bytes", ":two goroutines"}, rows)
+	return report.Table([]string{"case", ":µs", ":middle half of the rounds", ":allocations", ":bytes", fmt.Sprintf(":two goroutines, heap of %.0f MB", o.HeapInUse/(1<<20)), ":of 4 MB"}, rows)
 }
 
 func (o *outcome) markdown() string {

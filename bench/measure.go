@@ -16,6 +16,7 @@ type figure struct {
 	name   string
 	ns     []float64
 	two    []float64 // throughput of two goroutines by that of one; empty if not measured
+	inUse  []float64 // the same in a process with a full cache
 	allocs float64
 	bytes  float64
 }
@@ -48,14 +49,41 @@ func measure(all []workload, rounds int, slice time.Duration, progress func(roun
 			w, f := all[i], found[all[i].name]
 			f.ns = append(f.ns, timed(w, processor, 1, counts[i]))
 			if w.parallel && two {
-				one := timed(w, wall, 1, counts[i])
-				runtime.GOMAXPROCS(2)
-				f.two = append(f.two, one/timed(w, wall, 2, counts[i]))
-				runtime.GOMAXPROCS(1)
+				f.two = append(f.two, speedup(w, counts[i]))
 			}
 		}
 	}
 	return found
+}
+
+// longer is by how much a slice is longer in a process in use: the collector has
+// to come round several times in it.
+const longer = 20
+
+// measureInUse measures two goroutines again, after the heap has grown to that of a
+// process in use.
+func (fs figures) measureInUse(all []workload, rounds int, slice time.Duration, progress func(round int)) {
+	if runtime.NumCPU() < 2 {
+		return
+	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	for round := range rounds {
+		progress(round)
+		for _, i := range rand.Perm(len(all)) {
+			if w := all[i]; w.parallel {
+				f := fs[w.name]
+				n := max(1, int(float64(longer*slice)/f.median()))
+				f.inUse = append(f.inUse, speedup(w, n))
+			}
+		}
+	}
+}
+
+// speedup is the throughput of two goroutines by that of one.
+func speedup(w workload, n int) float64 {
+	one := timed(w, wall, 1, n)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	return one / timed(w, wall, 2, n)
 }
 
 // timed runs a workload n times on each of some goroutines and returns the time

@@ -56,8 +56,10 @@ func (p *provider) issuer() string { return "stytch.com/" + p.stytch.ProjectID }
 
 // signIn starts a session as an app would see it: a password and claims of the
 // app's own.
-func (p *provider) signIn() stytchtest.Session {
-	return p.stytch.StartSession(p.user.ID, stytchtest.SessionOptions{
+func (p *provider) signIn() stytchtest.Session { return p.signInAs(p.user.ID) }
+
+func (p *provider) signInAs(userID string) stytchtest.Session {
+	return p.stytch.StartSession(userID, stytchtest.SessionOptions{
 		Duration:     24 * time.Hour,
 		CustomClaims: map[string]any{"tenant": "7f3c", "plan": "pro", "locale": "en-GB"},
 	})
