@@ -70,6 +70,8 @@ var list = []mutant{
 	{"short moduli", "internal/sessionjwt/jwk.go", "modulus.BitLen() < 2048 || ", "", jwt},
 	{"long moduli", "internal/sessionjwt/jwk.go", "modulus.BitLen() > 8192 || ", "", jwt},
 	{"factorable moduli", "internal/sessionjwt/jwk.go", "		isROCA(modulus) {", "		modulus.Sign() == 0 {", jwt},
+	{"a copy of the payload, without the signature beside it", "internal/sessionjwt/verifier.go", "strings.Clone(c.Parts.Payload)", "c.Parts.Payload", root},
+	{"a copy of the header, without the signature beside it", "internal/sessionjwt/verifier.go", "strings.Clone(c.Header)", "strings.TrimSpace(c.Header)", root},
 	{"the header of a JWT whose signature is known", "internal/sessionjwt/verifier.go", "t.payload == p.Payload && t.header == p.Header", "t.payload == p.Payload", root},
 	{"the payload of a JWT whose signature is known", "internal/sessionjwt/verifier.go", "t.payload == p.Payload && t.header == p.Header", "t.header == p.Header", root},
 	{"a withdrawn key", "internal/sessionjwt/verifier.go", "set != nil && (set == t.set || set.Value[t.keyID] == t.key)", "set != nil", jwt},
