@@ -1,10 +1,14 @@
 package sessionauth_test
 
 import (
+	"log/slog"
 	"net/http"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
 // A quiet is a ResponseWriter that keeps the header only.
@@ -48,4 +52,28 @@ func TestAllocations(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A JWT is verified once, also where the answer about its user has ended and no
+// newer one can be had. Finding that out takes 21 allocations; verifying the JWT
+// would be 27 more, and a goroutine to learn that the breaker is open as many again.
+func TestAJWTIsVerifiedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, func(c *sessionauth.Config) {
+			c.Observe, c.Logger, c.CacheTTL, c.StaleIfError = nil, slog.New(slog.DiscardHandler), time.Second, time.Hour
+		})
+		h := s.auth.Require(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		s.want(s.get(bearer(s.session.JWT)), 200)
+		time.Sleep(2 * time.Second)
+		s.SetWeather("", stytchtest.Weather{Status: 500})
+		r, w := newRequest(http.MethodGet, bearer(s.session.JWT)), quiet{http.Header{}}
+		got := testing.AllocsPerRun(200, func() { // the first ones open the breaker
+			clear(w.header)
+			h.ServeHTTP(w, r)
+		})
+		s.want(s.get(bearer(s.session.JWT)), 200)
+		if got > 30 {
+			t.Errorf("got %v allocations, want 30 at most", got)
+		}
+	})
 }

@@ -63,9 +63,13 @@ func (b *breaker) do(call func() error) error {
 		b.log(*s)
 	}
 	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
-		return &Error{Kind: ErrUnavailable, Reason: ReasonBreakerOpen, RetryAfter: b.retryAfter()}
+		return b.refusal()
 	}
 	return err
+}
+
+func (b *breaker) refusal() error {
+	return &Error{Kind: ErrUnavailable, Reason: ReasonBreakerOpen, RetryAfter: b.retryAfter()}
 }
 
 // isFault reports whether an error is one of the endpoint as a whole: no answer,
@@ -86,7 +90,14 @@ func isFault(err error) bool {
 // retryAfter is how long the breaker stays open.
 func (b *breaker) retryAfter() time.Duration {
 	opened := b.opened.Load()
-	return max(time.Second, time.Until(time.Unix(0, opened).Add(breakFor)))
+	return min(breakFor, max(time.Second, time.Until(time.Unix(0, opened).Add(breakFor)))) // whoever sets the clock back
 }
 
 func (b *breaker) isOpen() bool { return b.opened.Load() != 0 }
+
+// isShut reports whether the breaker lets no call through now, not even the one
+// that finds out whether Stytch is back.
+func (b *breaker) isShut(now time.Time) bool {
+	since := now.UnixNano() - b.opened.Load() // decades if it is not open, negative if the clock was set back
+	return 0 <= since && since < int64(breakFor)
+}

@@ -114,7 +114,10 @@ func (r *ring) add(key digest) (dropped digest, ok bool) {
 // header and payload give nobody a session, and are compared as they are.
 func (c *caches) jwt(signature digest, p sessionjwt.Parts, now time.Time) (*entry, bool) {
 	e, ok := c.jwts.get(signature, now)
-	return e, ok && e.token.Covers(p)
+	if !ok || !e.token.Covers(p) {
+		return nil, false
+	}
+	return e, true
 }
 
 // addJWT keeps a verified JWT.

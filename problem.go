@@ -1,6 +1,7 @@
 package sessionauth
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sessionauth/sessionauth/internal/kept"
 )
 
 // The decisions a caller can make. Every error of this package is one of these,
@@ -76,6 +79,24 @@ func own(err error) error {
 		return &c
 	}
 	return err
+}
+
+// missing says that the key set or the policy cannot be had, and why. It raises
+// the alarm where only an operator can help.
+func (a *Authenticator) missing(reason Reason, retryAfter time.Duration, cause error) error {
+	if cause != nil && !errors.Is(cause, kept.ErrTooSoon) {
+		if cause == context.Canceled || cause == context.DeadlineExceeded {
+			return canceled(cause) // the request's own end, while it waited
+		}
+		var e *Error
+		if !errors.As(a.upstream.unavailable(cause), &e) {
+			return panicError{}
+		}
+		if e.Reason == ReasonMisconfigured {
+			return e
+		}
+	}
+	return &Error{Kind: ErrUnavailable, Reason: reason, RetryAfter: retryAfter, cause: cause}
 }
 
 // reasonOf gives the reason of an error for an Event.

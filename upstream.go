@@ -55,6 +55,10 @@ func (panicError) Error() string { return "sessionauth: internal error" }
 // at the same time. The call goes on when the request that began it goes away,
 // and each caller waits no longer than its own ctx.
 func share[T any](ctx context.Context, u *upstream, r route, key string, call func(context.Context) (T, error)) (T, error) {
+	var none T
+	if b := u.breakers[r.key()]; b != nil && b.isShut(time.Now()) {
+		return none, b.refusal() // as attempt would come to, without a goroutine: in an outage this is every miss
+	}
 	detached := context.WithoutCancel(ctx)
 	results := u.flights.DoChan(key, func() (any, error) {
 		answer, err := run(detached, u, r, call)
@@ -66,7 +70,6 @@ func share[T any](ctx context.Context, u *upstream, r route, key string, call fu
 	// A transport that ends its goroutine would leave us waiting for ever.
 	overdue := time.NewTimer(u.timeout + time.Second)
 	defer overdue.Stop()
-	var none T
 	select {
 	case result := <-results:
 		answer, _ := result.Val.(T)

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth/internal/deadline"
-	"github.com/sessionauth/sessionauth/internal/kept"
 	"github.com/sessionauth/sessionauth/internal/sessionjwt"
 	"github.com/sessionauth/sessionauth/stytch"
 )
@@ -48,10 +47,11 @@ func (a *Authenticator) decideOne(ctx context.Context, token, jwt string) (*entr
 	}
 	key, now := digestOf(parts.Signature), time.Now()
 	signedOut := a.revoked.hasCredential(jwt, now)
-	if e, ok := a.caches.jwt(key, parts, now); ok && a.holds(e, now) && !signedOut {
-		return e, Cache, nil
+	known, ok := a.caches.jwt(key, parts, now)
+	if ok && a.holds(known, now) && !signedOut {
+		return known, Cache, nil
 	}
-	t, err := a.verifyJWT(ctx, jwt)
+	t, err := a.verifyJWT(ctx, known, jwt)
 	if err == nil && signedOut {
 		err = errRevoked
 	}
@@ -88,11 +88,17 @@ func (a *Authenticator) isRevoked(e *entry, now time.Time) bool {
 }
 
 // verifyJWT does all that costs no call about the session: an error says that
-// the JWT decides nothing, or no.
-func (a *Authenticator) verifyJWT(ctx context.Context, jwt string) (*sessionjwt.Token, error) {
-	t, err := a.verifier.Verify(ctx, jwt)
-	if err != nil {
-		return nil, a.localError(err)
+// the JWT decides nothing, or no. Known is the entry of the same JWT, nil if there
+// is none.
+func (a *Authenticator) verifyJWT(ctx context.Context, known *entry, jwt string) (*sessionjwt.Token, error) {
+	var t *sessionjwt.Token
+	if known != nil && a.verifier.Trusts(known.token, time.Now()) {
+		t = known.token // what ended is the answer about its user, or its own time: its signature stays good
+	} else {
+		var err error
+		if t, err = a.verifier.Verify(ctx, jwt); err != nil {
+			return nil, a.localError(err)
+		}
 	}
 	now := time.Now()
 	if end := t.Session.ExpiresAt; !end.IsZero() && !now.Before(end) {
@@ -115,24 +121,6 @@ func (a *Authenticator) localError(err error) error {
 		return err
 	}
 	return a.missing(ReasonNoKeySet, missing.RetryAfter, missing.Cause)
-}
-
-// missing says that the key set or the policy cannot be had, and why. It raises
-// the alarm where only an operator can help.
-func (a *Authenticator) missing(reason Reason, retryAfter time.Duration, cause error) error {
-	if cause != nil && !errors.Is(cause, kept.ErrTooSoon) {
-		if cause == context.Canceled || cause == context.DeadlineExceeded {
-			return canceled(cause) // the request's own end, while it waited
-		}
-		var e *Error
-		if !errors.As(a.upstream.unavailable(cause), &e) {
-			return panicError{}
-		}
-		if e.Reason == ReasonMisconfigured {
-			return e
-		}
-	}
-	return &Error{Kind: ErrUnavailable, Reason: reason, RetryAfter: retryAfter, cause: cause}
 }
 
 // isStale reports whether only Stytch can vouch for a good JWT now.

@@ -75,6 +75,7 @@ var list = []mutant{
 	{"the header of a JWT whose signature is known", "internal/sessionjwt/verifier.go", "t.payload == p.Payload && t.header == p.Header", "t.payload == p.Payload", root},
 	{"the payload of a JWT whose signature is known", "internal/sessionjwt/verifier.go", "t.payload == p.Payload && t.header == p.Header", "t.header == p.Header", root},
 	{"a withdrawn key", "internal/sessionjwt/verifier.go", "set != nil && (set == t.set || set.Value[t.keyID] == t.key)", "set != nil", jwt},
+	{"a withdrawn key of a JWT that is known", "verify.go", "known != nil && a.verifier.Trusts(known.token, time.Now())", "known != nil", root},
 	{"30 s between fetches", "internal/kept/kept.go", "if now.Before(v.next) {", "if false {", "./internal/kept ./internal/sessionjwt ."},
 	{"a day without a key set", "internal/kept/kept.go", "if s == nil || s.end.Passed(now) {\n		return nil\n	}\n	if s.refresh", "if s == nil {\n		return nil\n	}\n	if s.refresh", "./internal/kept ./internal/sessionjwt ."},
 
