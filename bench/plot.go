@@ -65,6 +65,9 @@ func (bs bars) draw(path, title, axis string) error {
 	}
 	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, decades{}
 	p.X.Min = math.Pow(10, math.Floor(math.Log10(least)))
+	if least < 1.2*p.X.Min { // its bar would have no length
+		p.X.Min /= 2
+	}
 	p.X.Max = most * 4 // room for the last label
 	p.NominalY(names...)
 	p.Y.Min, p.Y.Max = -0.7, float64(len(bs))-0.3
