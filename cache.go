@@ -2,6 +2,7 @@ package sessionauth
 
 import (
 	"crypto/sha256"
+	"slices"
 	"sync"
 	"time"
 	"unsafe"
@@ -32,10 +33,18 @@ type entry struct {
 	// to old JWTs keep it.
 	refreshed string
 
-	vouchedAt time.Time         // iat of the JWT, or when Stytch was asked
+	vouchedAt time.Time         // iat of the JWT by Stytch's clock, or when Stytch was asked by ours
 	expiresAt time.Time         // when it must be vouched for anew
 	end       deadline.Deadline // of its life in a cache; fixed, a hit never extends it
 	staleEnd  deadline.Deadline // until then it may be used if Stytch cannot be asked
+}
+
+// vouchedBy is the earliest time by our clock at which the session was vouched for.
+func (e *entry) vouchedBy(leeway time.Duration) time.Time {
+	if e.token != nil {
+		return e.vouchedAt.Add(-leeway)
+	}
+	return e.vouchedAt
 }
 
 const (
@@ -100,13 +109,16 @@ const ringSize = 8
 func (r *ring) add(key digest) (dropped digest, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if slices.Contains(r.keys, key) {
+		return digest{}, false // verified again
+	}
 	if len(r.keys) < ringSize {
 		r.keys = append(r.keys, key)
 		return digest{}, false
 	}
 	dropped, r.keys[r.oldest] = r.keys[r.oldest], key
 	r.oldest = (r.oldest + 1) % ringSize
-	return dropped, dropped != key
+	return dropped, true
 }
 
 // jwt gives the entry of a JWT that was verified here, byte for byte the same.
@@ -122,16 +134,11 @@ func (c *caches) jwt(signature digest, p sessionjwt.Parts, now time.Time) (*entr
 
 // addJWT keeps a verified JWT.
 func (c *caches) addJWT(key digest, e *entry, now time.Time) {
-	of := digestOf(e.session.ID)
-	r, ok := c.jwtsOf.get(of, now)
-	if !ok {
-		r = &ring{}
-		c.jwtsOf.add(of, r, now)
-	}
+	r := c.jwtsOf.getOrAdd(digestOf(e.session.ID), func() *ring { return &ring{} }, now)
+	c.jwts.add(key, e, now) // before another can drop it from the ring
 	if dropped, ok := r.add(key); ok {
 		c.jwts.remove(dropped)
 	}
-	c.jwts.add(key, e, now)
 }
 
 // size is about how many bytes an entry keeps alive. Its user is counted where

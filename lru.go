@@ -76,10 +76,32 @@ func (c *cache[V]) get(k digest, now time.Time) (v V, ok bool) {
 // add keeps v and drops what was used longest ago if need be. What is larger
 // than a shard's budget alone is not kept.
 func (c *cache[V]) add(k digest, v V, now time.Time) {
-	size := c.sizeOf(v)
 	s := c.shard(k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	c.put(s, k, v, now)
+}
+
+// getOrAdd gives what is kept, or adds a new value: the same to all who ask at one
+// time.
+func (c *cache[V]) getOrAdd(k digest, newValue func() V, now time.Time) V {
+	if v, ok := c.get(k, now); ok {
+		return v
+	}
+	s := c.shard(k)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if found, ok := s.lru.Peek(k); ok {
+		return found.value
+	}
+	v := newValue()
+	c.put(s, k, v, now)
+	return v
+}
+
+// put is called with the shard's mu held.
+func (c *cache[V]) put(s *shard[V], k digest, v V, now time.Time) {
+	size := c.sizeOf(v)
 	s.lru.Remove(k)
 	if size > c.budget {
 		return

@@ -19,11 +19,13 @@ const longestSession = 366 * 24 * time.Hour
 type revokedList struct {
 	keep time.Duration // how long a confirmed revocation can matter
 
-	size    atomic.Int64 // of marks: an empty list costs a request nothing
-	pending atomic.Int64 // unconfirmed marks
+	// The numbers are looked at without the lock, so that an empty list costs a
+	// request nothing: none may be too low, not even while a mark is replaced.
+	size      atomic.Int64 // of marks
+	pending   atomic.Int64 // unconfirmed marks
+	signedOut atomic.Int64 // those of credentials
 
-	signedOut atomic.Int64              // those of credentials
-	floor     atomic.Pointer[time.Time] // what was vouched for earlier must be asked of Stytch
+	floor atomic.Pointer[time.Time] // what was vouched for earlier must be asked of Stytch
 
 	mu    sync.RWMutex
 	marks map[string]mark // by session id, or by digest where the id is unknown
@@ -61,7 +63,8 @@ func (l *revokedList) hasCredential(credential string, now time.Time) bool {
 }
 
 // predates reports whether something was vouched for before marks had to be
-// dropped, so that its session may be a revoked one.
+// dropped, so that its session may be a revoked one. Ask it after has, which may
+// find nothing any more by then.
 func (l *revokedList) predates(vouchedAt time.Time) bool {
 	floor := l.floor.Load()
 	return floor != nil && !vouchedAt.After(*floor)
@@ -86,30 +89,41 @@ const maxSignedOut = 1024
 // denyCredential marks a credential whose session is unknown, until Stytch can
 // be asked. It reports false if there is no room.
 func (l *revokedList) denyCredential(key digest, credential *Credential, now time.Time) bool {
-	if l.signedOut.Load() >= maxSignedOut && !l.hasDigest(key, now) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, known := l.marks[string(key[:])]; !known && l.signedOut.Load() >= maxSignedOut {
 		return false
 	}
-	l.set(string(key[:]), mark{end: deadline.In(now, longestSession), credential: credential}, now)
+	l.put(string(key[:]), mark{end: deadline.In(now, longestSession), credential: credential}, now)
 	return true
 }
 
 func (l *revokedList) set(key string, m mark, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.put(key, m, now)
+}
+
+// put is called with mu held.
+func (l *revokedList) put(key string, m mark, now time.Time) {
 	if l.marks == nil {
 		l.marks = map[string]mark{}
 	}
 	if len(l.marks) >= maxRevoked {
 		l.shrink(now)
 	}
+	l.count(m, 1)
 	l.drop(key)
 	l.marks[key] = m
-	l.size.Add(1)
+}
+
+func (l *revokedList) count(m mark, n int64) {
+	l.size.Add(n)
 	if !m.confirmed {
-		l.pending.Add(1)
+		l.pending.Add(n)
 	}
 	if m.credential != nil {
-		l.signedOut.Add(1)
+		l.signedOut.Add(n)
 	}
 }
 
@@ -125,10 +139,11 @@ func (l *revokedList) shrink(now time.Time) {
 	if len(l.marks) < maxRevoked*9/10 {
 		return
 	}
+	moment := time.Now() // now is older: it waited for the lock
 	for key, m := range l.marks {
 		if m.confirmed {
 			l.drop(key)
-			l.floor.Store(&now)
+			l.floor.Store(&moment)
 		}
 	}
 }
@@ -146,13 +161,7 @@ func (l *revokedList) drop(key string) {
 		return
 	}
 	delete(l.marks, key)
-	l.size.Add(-1)
-	if !m.confirmed {
-		l.pending.Add(-1)
-	}
-	if m.credential != nil {
-		l.signedOut.Add(-1)
-	}
+	l.count(m, -1)
 }
 
 // unconfirmed returns some of what Stytch has not confirmed: session ids, and

@@ -46,13 +46,12 @@ func (a *Authenticator) decideOne(ctx context.Context, token, jwt string) (*entr
 		return a.otherwise(ctx, token, errMalformedSession)
 	}
 	key, now := digestOf(parts.Signature), time.Now()
-	signedOut := a.revoked.hasCredential(jwt, now)
 	known, ok := a.caches.jwt(key, parts, now)
-	if ok && a.holds(known, now) && !signedOut {
+	if ok && a.holds(known, now) && !a.revoked.hasCredential(jwt, now) {
 		return known, Cache, nil
 	}
 	t, err := a.verifyJWT(ctx, known, jwt)
-	if err == nil && signedOut {
+	if err == nil && a.revoked.hasCredential(jwt, time.Now()) { // it may have waited for the key set
 		err = errRevoked
 	}
 	if err != nil {
@@ -84,7 +83,7 @@ func (a *Authenticator) holds(e *entry, now time.Time) bool {
 // isRevoked reports whether an entry's session was revoked here, or may have
 // been.
 func (a *Authenticator) isRevoked(e *entry, now time.Time) bool {
-	return a.revoked.predates(e.vouchedAt) || a.revoked.has(e.session.ID, now)
+	return a.revoked.has(e.session.ID, now) || a.revoked.predates(e.vouchedBy(a.config.Leeway))
 }
 
 // verifyJWT does all that costs no call about the session: an error says that
@@ -127,7 +126,7 @@ func (a *Authenticator) localError(err error) error {
 func (a *Authenticator) isStale(t *sessionjwt.Token, now time.Time) bool {
 	// By scope or client_id a Connected App's token shows; or an app has a
 	// custom claim of that name.
-	return t.Foreign || a.revoked.predates(t.IssuedAt) || a.jwtEnd(t, now).Passed(now)
+	return t.Foreign || a.revoked.predates(t.IssuedAt.Add(-a.config.Leeway)) || a.jwtEnd(t, now).Passed(now)
 }
 
 // jwtEnd is when a JWT can no longer be accepted by itself.
