@@ -87,7 +87,7 @@ func (a *Authenticator) checkAnswer(e *entry) error {
 	if a.revoked.has(e.session.ID, now) {
 		return errRevoked
 	}
-	if a.revoked.predates(e.vouchedBy(a.config.Leeway)) {
+	if a.revoked.predates(e.vouchedAt, a.skew(e.token)) {
 		return errRevokedListFull
 	}
 	if end := e.session.ExpiresAt; !end.IsZero() && !now.Before(end) {

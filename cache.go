@@ -13,12 +13,12 @@ import (
 )
 
 // A digest is what caches know a credential by: looking one up takes no time
-// that depends on a secret, and a memory dump of a cache shows none.
+// that depends on a secret, and whoever reads their memory can use none of it.
 type digest [sha256.Size]byte
 
 func digestOf(s string) digest {
-	// The bytes of the string itself: Sum256 only reads them, and a copy of a
-	// JWT would be most of what a warm request allocates.
+	// The bytes of the string itself: Sum256 only reads them, and a copy would be
+	// nearly as much as all else that a warm request allocates.
 	return sha256.Sum256(unsafe.Slice(unsafe.StringData(s), len(s)))
 }
 
@@ -39,14 +39,6 @@ type entry struct {
 	staleEnd  deadline.Deadline // until then it may be used if Stytch cannot be asked
 }
 
-// vouchedBy is the earliest time by our clock at which the session was vouched for.
-func (e *entry) vouchedBy(leeway time.Duration) time.Time {
-	if e.token != nil {
-		return e.vouchedAt.Add(-leeway)
-	}
-	return e.vouchedAt
-}
-
 const (
 	maxAnswers    = 1024             // answers to old JWTs: each keeps a raw JWT
 	answerTTL     = 30 * time.Second // long enough for the requests a page had under way
@@ -60,7 +52,7 @@ type caches struct {
 	jwts      *cache[*entry]            // verified here, by SHA-256 of its signature
 	jwtsOf    *cache[*ring]             // the JWTs of one session, by SHA-256 of its id
 	tokens    *cache[*entry]            // Stytch's answers, by SHA-256 of the token
-	answers   *cache[*entry]            // Stytch's answers about old JWTs, by SHA-256 of the old JWT
+	answers   *cache[*entry]            // Stytch's answers about old JWTs, by SHA-256 of the session's id, or of a JWT of another kind
 	rechecked *cache[*entry]            // Stytch's answers to guards, by SHA-256 of the session id
 	users     *cache[*userEntry]        // by SHA-256 of the user id
 	rejected  *cache[deadline.Deadline] // a cache of its own, so that strangers evict nobody

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth/stytch"
+	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
 // First requests with several JWTs of one session all wait for its user and wake
@@ -78,5 +79,25 @@ func TestARevokedSessionStaysRefusedWhileTheListIsEmptied(t *testing.T) {
 		if passed := <-done; passed > 0 {
 			t.Fatalf("a revoked session was let in %d times", passed)
 		}
+	}
+}
+
+// What an entry keeps alive counts against CacheBytes: the text of its JWT, too.
+func TestAnEntryCountsTheTextItKeeps(t *testing.T) {
+	srv := stytchtest.NewServer()
+	a, err := New(Config{ProjectID: srv.ProjectID, Secret: srv.Secret, BaseURL: srv.URL, HTTPClient: srv.Client()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	user := srv.AddUser(stytchtest.User{Email: "ada@example.com"})
+	token, err := a.verifier.Verify(t.Context(), srv.StartSession(user.ID, stytchtest.SessionOptions{}).JWT)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &entry{session: token.Session}
+	bare := e.size()
+	e.token = token
+	if got := e.size() - bare; got < 900 {
+		t.Errorf("a JWT counts %d bytes, want its header and payload, of about 1,000", got)
 	}
 }

@@ -65,7 +65,8 @@ type Config struct {
 	CacheSize int
 
 	// CacheBytes bounds the memory of all that is kept, by an estimate: entries
-	// with many claims or much metadata drop out sooner. If zero, 64 MiB.
+	// with many claims or much metadata drop out sooner. If zero, 96 MiB: enough
+	// for the default CacheSize of sessions with one or two factors.
 	CacheBytes int
 
 	// CacheTTL is how long Stytch's answer for an opaque token or a user is
@@ -112,9 +113,6 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	c.Issuers = append([]string{"stytch.com/" + c.ProjectID}, c.Issuers...)
 	c.Cookies = c.Cookies.withDefaults()
-	if c.Extractor == nil {
-		c.Extractor = FirstOf(FromBearer, FromCookies(c.Cookies.Token, c.Cookies.JWT))
-	}
 	c.Leeway = orDefault(c.Leeway, 5*time.Second)
 	c.MaxTokenAge = max(0, c.MaxTokenAge)
 	c.SessionDuration = max(0, c.SessionDuration)
@@ -122,7 +120,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.CacheSize = 10_000
 	}
 	if c.CacheBytes == 0 {
-		c.CacheBytes = 64 << 20
+		c.CacheBytes = 96 << 20
 	}
 	if c.CacheTTL == 0 {
 		c.CacheTTL = time.Minute

@@ -2,7 +2,6 @@ package sessionauth
 
 import (
 	"context"
-	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -32,10 +31,21 @@ type decided struct {
 	err        error // why nobody is signed in behind Optional
 }
 
-// A found is a decision in the context of its request.
+// A found is a decision in the context of its request: all, beside the request's
+// copy, that a request which passes needs of the heap. The copy is not in it, or
+// whoever keeps a context would keep the request's body.
 type found struct {
 	decided
-	own atomic.Pointer[Identity] // the request's own copy, made when first asked for
+	own    atomic.Pointer[Identity] // the request's own copy, made when first asked for
+	ctx    requestContext           // carries the decision
+	fields [2]string                // of the answer: see markPrivate
+}
+
+// newFound makes a context that carries a decision.
+func newFound(ctx context.Context, d decided) *found {
+	f := &found{decided: d}
+	f.ctx = requestContext{ctx, f}
+	return f
 }
 
 func (f *found) identity() *Identity {
@@ -69,28 +79,6 @@ func fromContext(ctx context.Context) *found {
 	return f
 }
 
-// withDecision returns a context that carries a decision.
-func withDecision(ctx context.Context, d decided) context.Context {
-	return &requestContext{ctx, &found{decided: d}}
-}
-
-// A passage is all that a request which passes needs of the heap, in one piece:
-// what was found out, the context that carries it, the request's copy with that
-// context, and the values of two fields of the answer.
-type passage struct {
-	found   found
-	ctx     requestContext
-	request http.Request
-	fields  [2]string // see markPrivate
-}
-
-func newPassage(r *http.Request, d decided) *passage {
-	p := &passage{found: found{decided: d}}
-	p.ctx = requestContext{r.Context(), &p.found}
-	p.request = *r.WithContext(&p.ctx)
-	return p
-}
-
 // identity copies all that a caller could change.
 func (d *decided) identity() *Identity {
 	e := d.entry
@@ -112,9 +100,9 @@ func NewContext(ctx context.Context, id *Identity) context.Context {
 	}
 	own := *id
 	own.Session, own.User = id.Session.Clone(), id.User.Clone()
-	f := &found{}
+	f := newFound(ctx, decided{})
 	f.own.Store(&own)
-	return &requestContext{ctx, f}
+	return &f.ctx
 }
 
 // FromContext returns the identity that Require or Optional found. Within one

@@ -2,6 +2,9 @@ package sessionauth_test
 
 import (
 	"bytes"
+	"context"
+	"encoding/base64"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -10,6 +13,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/sessionauth/sessionauth"
 	"github.com/sessionauth/sessionauth/stytchtest"
@@ -28,25 +32,24 @@ func masked(s string) mask {
 
 func (m mask) isIn(dump []byte) bool { return bytes.Contains(dump, masked(string(m))) }
 
-// Whoever reads the memory of a process can use no session it remembers: only
+// Whoever reads the memory of a process can use none of the sessions it let in: only
 // digests of what is secret stay, and a JWT without its signature.
 func TestNoCredentialStaysInMemory(t *testing.T) {
-	auth, token, payload, signature := letOneIn(t)
+	auth, public, secrets := letOneIn(t)
 	dump := heapDump(t)
-	if !payload.isIn(dump) {
+	if !public.isIn(dump) {
 		t.Error("the payload of the JWT is not in the dump: this test sees nothing")
 	}
-	if signature.isIn(dump) {
-		t.Error("the signature of the JWT stays in memory")
-	}
-	if token.isIn(dump) {
-		t.Error("the token stays in memory")
+	for name, secret := range secrets {
+		if secret.isIn(dump) {
+			t.Errorf("the %s stays in memory", name)
+		}
 	}
 	runtime.KeepAlive(auth)
 }
 
 // letOneIn lets a session in by its JWT, then by its token, and forgets Stytch.
-func letOneIn(t *testing.T) (auth *sessionauth.Authenticator, token, payload, signature mask) {
+func letOneIn(t *testing.T) (auth *sessionauth.Authenticator, public mask, secrets map[string]mask) {
 	var srv atomic.Pointer[stytchtest.Server]
 	srv.Store(stytchtest.NewServer())
 	config := sessionauth.Config{ProjectID: srv.Load().ProjectID, Secret: srv.Load().Secret, BaseURL: srv.Load().URL}
@@ -60,21 +63,30 @@ func letOneIn(t *testing.T) (auth *sessionauth.Authenticator, token, payload, si
 	user := srv.Load().AddUser(stytchtest.User{Email: "ada@example.com"})
 	session := srv.Load().StartSession(user.ID, stytchtest.SessionOptions{})
 	h := auth.Require(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	for _, credential := range []string{session.JWT, session.Token, session.JWT, session.Token} {
-		r := httptest.NewRequest(http.MethodGet, "/", nil)
-		r.Header.Set("Authorization", "Bearer "+credential)
+	for _, field := range []string{
+		bearer(session.JWT), bearer(session.Token), bearer(session.JWT), bearer(session.Token),
+		bothCookies(session.Token, session.JWT), tokenCookie(session.Token),
+	} {
+		r := newRequest(http.MethodGet, field)
 		w := httptest.NewRecorder()
 		if h.ServeHTTP(w, r); w.Code != http.StatusOK {
 			t.Fatalf("got %d, want 200", w.Code)
 		}
 	}
 	segments := strings.Split(session.JWT, ".")
+	signature, err := base64.RawURLEncoding.DecodeString(segments[2])
+	if err != nil {
+		t.Fatal(err)
+	}
 	srv.Store(nil)
-	return auth, masked(session.Token), masked(segments[1]), masked(segments[2])
+	return auth, masked(segments[1]), map[string]mask{
+		"token": masked(session.Token), "signature": masked(segments[2]), "signature's bytes": masked(string(signature)),
+	}
 }
 
 // heapDump returns the contents of what is alive.
 func heapDump(t *testing.T) []byte {
+	t.Helper()
 	f, err := os.Create(t.TempDir() + "/heap")
 	if err != nil {
 		t.Fatal(err)
@@ -89,4 +101,39 @@ func heapDump(t *testing.T) []byte {
 		t.Fatal(err)
 	}
 	return dump
+}
+
+// A background job may keep the context of the request that began it; it must not
+// keep the request's body and fields with it.
+func TestAKeptContextKeepsNoRequest(t *testing.T) {
+	s := newStage(t)
+	freed := make(chan struct{})
+	ctx := s.contextOfRequest(freed)
+	deadline := time.After(10 * time.Second)
+	for {
+		runtime.GC()
+		select {
+		case <-freed:
+			if _, ok := sessionauth.SessionFromContext(ctx); !ok {
+				t.Error("no session in the context")
+			}
+			return
+		case <-deadline:
+			t.Fatal("the body is still there")
+		default:
+			runtime.Gosched()
+		}
+	}
+}
+
+// contextOfRequest gives the context of a request that has ended, and closes freed
+// once its body is garbage.
+func (s *stage) contextOfRequest(freed chan struct{}) (ctx context.Context) {
+	h := s.auth.Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { ctx = context.WithoutCancel(r.Context()) }))
+	r := newRequest(http.MethodGet, bearer(s.session.JWT))
+	body := &struct{ io.ReadCloser }{http.NoBody}
+	runtime.AddCleanup(body, func(freed chan struct{}) { close(freed) }, freed)
+	r.Body = body
+	h.ServeHTTP(httptest.NewRecorder(), r)
+	return ctx
 }

@@ -54,8 +54,7 @@ type Authenticator struct {
 	policies *kept.Value[*stytch.Policy]
 	revoked  *revokedList
 	origins  *http.CrossOriginProtection
-
-	bearerFirst bool // FromBearer is what decides first: see find
+	cookies  Extractor // FromCookies, where Config.Extractor is nil
 
 	lastRetry atomic.Int64 // of unconfirmed revocations, Unix nanoseconds
 
@@ -101,8 +100,7 @@ func newAuthenticator(config Config) (*Authenticator, error) {
 		client:  client,
 		caches:  newCaches(&c),
 		origins: origins,
-
-		bearerFirst: config.Extractor == nil,
+		cookies: FromCookies(c.Cookies.Token, c.Cookies.JWT),
 		// A JWT lives for at most an hour, an answer for CacheTTL.
 		revoked: &revokedList{keep: max(time.Hour, c.CacheTTL+c.StaleIfError) + c.Leeway},
 	}
@@ -140,7 +138,7 @@ func (a *Authenticator) handler(next http.Handler, optional bool) http.Handler {
 		panic("sessionauth: the next handler is nil")
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if f := a.before(r.Context()); f != nil {
+		if f := a.decidedBefore(r.Context()); f != nil {
 			if !f.passes(optional) {
 				a.config.ErrorHandler(w, r, own(f.err))
 				return
@@ -154,18 +152,18 @@ func (a *Authenticator) handler(next http.Handler, optional bool) http.Handler {
 			a.config.ErrorHandler(w, r, own(d.err))
 			return
 		}
-		p := newPassage(r, d)
-		markPrivate(w.Header(), &p.fields)
+		f := newFound(r.Context(), d)
+		markPrivate(w.Header(), &f.fields)
 		if d.err == nil {
 			a.writeBack(w, &d)
 		}
-		next.ServeHTTP(w, &p.request)
+		next.ServeHTTP(w, r.WithContext(&f.ctx))
 	})
 }
 
-// before gives what this Authenticator decided about the request before: nobody
-// else's word counts.
-func (a *Authenticator) before(ctx context.Context) *found {
+// decidedBefore gives what this Authenticator decided about the request further out:
+// nobody else's word counts.
+func (a *Authenticator) decidedBefore(ctx context.Context) *found {
 	if f := fromContext(ctx); f != nil && f.auth == a {
 		return f
 	}
@@ -182,8 +180,8 @@ func (d *decided) isAnonymous() bool {
 }
 
 // markPrivate says, before anything else can be written, that the answer is one
-// user's. A handler may set a Cache-Control of its own, and change what stands in
-// fields, which is the request's own.
+// user's. A handler may set a Cache-Control of its own. The values stand in fields,
+// which belongs to this request alone: a handler may write into them.
 func markPrivate(h http.Header, fields *[2]string) {
 	values := fields[:]
 	values[0], values[1] = "Cookie, Authorization", "private"
@@ -245,7 +243,7 @@ func (a *Authenticator) rescue(d *decided) {
 // Require or Optional it gives what those decided. WriteError answers its
 // errors.
 func (a *Authenticator) Authenticate(r *http.Request) (*Identity, error) {
-	if f := a.before(r.Context()); f != nil {
+	if f := a.decidedBefore(r.Context()); f != nil {
 		if f.err != nil {
 			return nil, own(f.err)
 		}

@@ -63,11 +63,12 @@ func (l *revokedList) hasCredential(credential string, now time.Time) bool {
 }
 
 // predates reports whether something was vouched for before marks had to be
-// dropped, so that its session may be a revoked one. Ask it after has, which may
-// find nothing any more by then.
-func (l *revokedList) predates(vouchedAt time.Time) bool {
+// dropped, so that its session may be a revoked one. The clock it was vouched for by
+// may be ahead of ours by skew. Ask it after has, which may find nothing any more by
+// then.
+func (l *revokedList) predates(vouchedAt time.Time, skew time.Duration) bool {
 	floor := l.floor.Load()
-	return floor != nil && !vouchedAt.After(*floor)
+	return floor != nil && !vouchedAt.Add(-skew).After(*floor)
 }
 
 // confirm marks what Stytch says is revoked. It is kept while a JWT or an entry

@@ -41,10 +41,7 @@ func (a *Authenticator) decideOne(ctx context.Context, token, jwt string) (*entr
 	if !isSessionJWT(jwt) { // before any work that grows with its length
 		return a.otherwise(ctx, token, errMalformedSession)
 	}
-	parts, ok := sessionjwt.Split(jwt)
-	if !ok {
-		return a.otherwise(ctx, token, errMalformedSession)
-	}
+	parts, _ := sessionjwt.Split(jwt) // what lacks a dot is not known, and refused below
 	key, now := digestOf(parts.Signature), time.Now()
 	known, ok := a.caches.jwt(key, parts, now)
 	if ok && a.holds(known, now) && !a.revoked.hasCredential(jwt, now) {
@@ -83,7 +80,16 @@ func (a *Authenticator) holds(e *entry, now time.Time) bool {
 // isRevoked reports whether an entry's session was revoked here, or may have
 // been.
 func (a *Authenticator) isRevoked(e *entry, now time.Time) bool {
-	return a.revoked.has(e.session.ID, now) || a.revoked.predates(e.vouchedBy(a.config.Leeway))
+	return a.revoked.has(e.session.ID, now) || a.revoked.predates(e.vouchedAt, a.skew(e.token))
+}
+
+// skew is by how much a time may be of a clock ahead of ours: that of a JWT is
+// Stytch's.
+func (a *Authenticator) skew(t *sessionjwt.Token) time.Duration {
+	if t == nil {
+		return 0
+	}
+	return a.config.Leeway
 }
 
 // verifyJWT does all that costs no call about the session: an error says that
@@ -126,7 +132,7 @@ func (a *Authenticator) localError(err error) error {
 func (a *Authenticator) isStale(t *sessionjwt.Token, now time.Time) bool {
 	// By scope or client_id a Connected App's token shows; or an app has a
 	// custom claim of that name.
-	return t.Foreign || a.revoked.predates(t.IssuedAt.Add(-a.config.Leeway)) || a.jwtEnd(t, now).Passed(now)
+	return t.Foreign || a.revoked.predates(t.IssuedAt, a.skew(t)) || a.jwtEnd(t, now).Passed(now)
 }
 
 // jwtEnd is when a JWT can no longer be accepted by itself.
@@ -170,15 +176,14 @@ func (a *Authenticator) admit(ctx context.Context, key digest, t *sessionjwt.Tok
 // refresh asks Stytch about a JWT that has a good signature but cannot speak for
 // itself any more. With a token along that is what Stytch is asked about.
 func (a *Authenticator) refresh(ctx context.Context, t *sessionjwt.Token, token, jwt string) (*entry, Decider, error) {
-	byJWT := a.byJWT(jwt)
-	key := byJWT.key
-	byJWT = byJWT.replacing(t, key)
+	plain := a.byJWT(jwt)
+	byJWT := plain.replacing(t, plain.key)
 	if e, ok := a.recall(byJWT); ok {
 		return e, Cache, nil
 	}
 	q := byJWT
 	if token != "" {
-		q = a.byToken(token).replacing(t, key)
+		q = a.byToken(token).replacing(t, plain.key)
 		now := time.Now()
 		if e, ok := a.caches.tokens.get(q.key, now); ok && a.holds(e, now) && !isSameSession(e, t) {
 			return nil, "", errOtherSession // as Stytch said a moment ago

@@ -18,8 +18,8 @@ const MaxSize = 8 << 10
 // what it covers.
 type Parts struct{ Header, Payload, Signature string }
 
-// Split cuts a JWT at its first two dots. A third one stays in the signature,
-// where no base64 has one.
+// Split cuts a JWT at its first two dots, and reports whether it has them. A third
+// one stays in the signature, where no base64 has one.
 func Split(raw string) (p Parts, ok bool) {
 	var rest string
 	p.Header, rest, _ = strings.Cut(raw, ".")
@@ -30,8 +30,8 @@ func Split(raw string) (p Parts, ok bool) {
 // A compact is a JWS in compact serialization (RFC 7515, section 7.1) whose
 // form and header are in order. Its signature has not been looked at.
 type compact struct {
-	Parts
-	signed    string // header and payload, with the dot between
+	sent      Parts
+	signed    string // header and payload as they were sent, with the dot between
 	keyID     string
 	payload   []byte
 	signature []byte
@@ -53,20 +53,20 @@ func parseCompact(raw string, seen *seenHeader) (compact, error) {
 	if strings.IndexByte(raw, '\n') >= 0 || strings.IndexByte(raw, '\r') >= 0 {
 		return compact{}, refused(Malformed)
 	}
-	parts, ok := Split(raw)
+	sent, ok := Split(raw)
 	if !ok {
 		return compact{}, refused(Malformed)
 	}
 	buffer := make([]byte, base64url.DecodedLen(len(raw)))
-	header, buffer, ok1 := decode64(buffer, parts.Header)
-	payload, buffer, ok2 := decode64(buffer, parts.Payload)
-	signature, _, ok3 := decode64(buffer, parts.Signature)
+	header, buffer, ok1 := decode64(buffer, sent.Header)
+	payload, buffer, ok2 := decode64(buffer, sent.Payload)
+	signature, _, ok3 := decode64(buffer, sent.Signature)
 	if !ok1 || !ok2 || !ok3 {
 		return compact{}, refused(Malformed)
 	}
-	signed := raw[:len(parts.Header)+1+len(parts.Payload)]
-	c := compact{Parts: parts, signed: signed, payload: payload, signature: signature}
-	if seen != nil && seen.segment == parts.Header {
+	signed := raw[:len(sent.Header)+1+len(sent.Payload)]
+	c := compact{sent: sent, signed: signed, payload: payload, signature: signature}
+	if seen != nil && seen.segment == sent.Header {
 		c.keyID = seen.keyID
 		return c, nil
 	}

@@ -101,8 +101,8 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Token, error) {
 	if err := c.verify(key); err != nil {
 		return nil, err
 	}
-	if seen == nil || seen.segment != c.Header {
-		seen = &seenHeader{strings.Clone(c.Header), c.keyID}
+	if seen == nil || seen.segment != c.sent.Header {
+		seen = &seenHeader{strings.Clone(c.sent.Header), c.keyID}
 		v.seen.Store(seen)
 	}
 	claims, err := parseClaims(payload)
@@ -115,13 +115,14 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Token, error) {
 	return &Token{
 		Session: claims.session, IssuedAt: claims.issuedAt, ExpiresAt: claims.expiresAt, Foreign: claims.foreign,
 		// A copy: the request's own memory holds the signature beside it.
-		header: seen.segment, payload: strings.Clone(c.Parts.Payload),
+		header: seen.segment, payload: strings.Clone(c.sent.Payload),
 		keyID: c.keyID, key: key, set: set,
 	}, nil
 }
 
-// Size is how many bytes it keeps alive beside its session.
-func (t *Token) Size() int { return len(t.payload) }
+// Size is how many bytes it keeps alive beside its session. Its header is counted,
+// though tokens of one key mostly share it.
+func (t *Token) Size() int { return len(t.header) + len(t.payload) }
 
 // Covers reports whether a JWT with the same signature is this token, byte for
 // byte.
