@@ -44,9 +44,6 @@ func TestJWTsOfOneSessionAddedAtOnce(t *testing.T) {
 
 // Whoever asks while a full list drops its marks must meet its floor instead.
 func TestARevokedSessionStaysRefusedWhileTheListIsEmptied(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a list of 100,000 marks takes a while to fill")
-	}
 	for range 5 {
 		l := &revokedList{keep: time.Hour}
 		a := &Authenticator{revoked: l, config: &Config{}}

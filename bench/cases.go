@@ -256,7 +256,8 @@ func bothCookies(s stytchtest.Session) string {
 // spoil makes a JWT no JWT, at its beginning: ~ is in no base64.
 func spoil(jwt string) string { return "~" + jwt[1:] }
 
-// floorCases are what nobody who does the same can do without.
+// floorCases are what the targets are held against. Only the request clone and the
+// bare RSA verification are things nobody can do without.
 func floorCases(p *provider, session stytchtest.Session) []workload {
 	jwt, token := []byte(session.JWT), []byte(session.Token)
 	signed := session.JWT[:strings.LastIndexByte(session.JWT, '.')]

@@ -52,13 +52,12 @@ func run() error {
 	}
 	o.JWTBytes = len(p.signIn().JWT)
 	fs := measure(all, *rounds, *slice, func(round int) { say("round %d of %d", round+1, *rounds) })
-	say("filling the cache")
-	if err := fillCache(p, handlerOf(all, warmHeader), sessionsInUse); err != nil {
+	o.RoundsOfTwo = max(3, *rounds/6)
+	fill := func() error { return fillCache(p, handlerOf(all, warmHeader), sessionsInUse) }
+	o.Heap, o.HeapInUse, err = fs.measureTwo(all, o.RoundsOfTwo, *slice, fill, func(round int) { say("two goroutines: round %d of %d", round+1, o.RoundsOfTwo) })
+	if err != nil {
 		return err
 	}
-	o.HeapInUse = heap()
-	o.RoundsInUse = max(3, *rounds/4)
-	fs.measureInUse(all, o.RoundsInUse, *slice, func(round int) { say("with a full cache: round %d of %d", round+1, o.RoundsInUse) })
 	o.Targets = fs.verdicts()
 	o.add(all, fs)
 	if *sessions > 0 {
@@ -95,7 +94,8 @@ type outcome struct {
 	Rounds      int               `json:"rounds"`
 	Slice       string            `json:"slice"`
 	JWTBytes    int               `json:"jwt_bytes"`
-	RoundsInUse int               `json:"rounds_in_use"` // with a full cache, of longer slices
+	RoundsOfTwo int               `json:"rounds_of_two"` // of two goroutines, in longer slices
+	Heap        float64           `json:"heap"`          // bytes
 	HeapInUse   float64           `json:"heap_in_use"`   // bytes, with a full cache
 	Cases       []caseOutcome     `json:"cases"`
 	Targets     []verdict         `json:"targets"`
@@ -141,12 +141,13 @@ func (o *outcome) caseTable() string {
 			fmt.Sprintf("%.0f", c.Allocs), fmt.Sprintf("%.0f", c.Bytes), inUse, two,
 		})
 	}
-	return report.Table([]string{"case", ":µs", ":middle half of the rounds", ":allocations", ":bytes", fmt.Sprintf(":two goroutines, heap of %.0f MB", o.HeapInUse/(1<<20)), ":of 4 MB"}, rows)
+	return report.Table([]string{"case", ":µs", ":middle half of the rounds", ":allocations", ":bytes", ":two goroutines, cache full", ":cache empty"}, rows)
 }
 
 func (o *outcome) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Measured on %s: %s. %d rounds of %s for each case; the JWT has %d bytes.\n\n", o.Date, o.Machine, o.Rounds, o.Slice, o.JWTBytes)
+	fmt.Fprintf(&b, "Measured on %s: %s. %d rounds of %s for each case; the JWT has %d bytes. ", o.Date, o.Machine, o.Rounds, o.Slice, o.JWTBytes)
+	fmt.Fprintf(&b, "Two goroutines: %d rounds of %v, in a heap of %.1f MB, and of %.1f MB with a full cache.\n\n", o.RoundsOfTwo, longer**slice, o.Heap/(1<<20), o.HeapInUse/(1<<20))
 	var versions [][]string
 	for _, m := range modules() {
 		versions = append(versions, []string{m, o.Versions[m]})

@@ -16,7 +16,7 @@ type figure struct {
 	name   string
 	ns     []float64
 	two    []float64 // throughput of two goroutines by that of one; empty if not measured
-	inUse  []float64 // the same in a process with a full cache
+	inUse  []float64 // the same with a full cache
 	allocs float64
 	bytes  float64
 }
@@ -42,41 +42,54 @@ func measure(all []workload, rounds int, slice time.Duration, progress func(roun
 		f.allocs, f.bytes = allocations(w)
 		found[w.name] = f
 	}
-	two := runtime.NumCPU() >= 2
 	for round := range rounds {
 		progress(round)
 		for _, i := range rand.Perm(len(all)) {
 			w, f := all[i], found[all[i].name]
 			f.ns = append(f.ns, timed(w, processor, 1, counts[i]))
-			if w.parallel && two {
-				f.two = append(f.two, speedup(w, counts[i]))
-			}
 		}
 	}
 	return found
 }
 
-// longer is by how much a slice is longer in a process in use: the collector has
-// to come round several times in it.
+// longer is by how much a slice of two goroutines is longer: in a heap that is not
+// small the collector has to come round several times in it.
 const longer = 20
 
-// measureInUse measures two goroutines again, after the heap has grown to that of a
-// process in use.
-func (fs figures) measureInUse(all []workload, rounds int, slice time.Duration, progress func(round int)) {
+// speedups measures two goroutines beside one.
+func (fs figures) speedups(all []workload, rounds int, slice time.Duration, progress func(round int)) map[string][]float64 {
+	found := map[string][]float64{}
 	if runtime.NumCPU() < 2 {
-		return
+		return found
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	for round := range rounds {
 		progress(round)
 		for _, i := range rand.Perm(len(all)) {
 			if w := all[i]; w.parallel {
-				f := fs[w.name]
-				n := max(1, int(float64(longer*slice)/f.median()))
-				f.inUse = append(f.inUse, speedup(w, n))
+				n := max(1, int(float64(longer*slice)/fs[w.name].median()))
+				found[w.name] = append(found[w.name], speedup(w, n))
 			}
 		}
 	}
+	return found
+}
+
+// measureTwo measures two goroutines in this process as it is, and after fill has
+// filled its cache. It returns the bytes of the heap at both times.
+func (fs figures) measureTwo(all []workload, rounds int, slice time.Duration, fill func() error, progress func(round int)) (before, after float64, err error) {
+	before = heap()
+	for name, two := range fs.speedups(all, rounds, slice, progress) {
+		fs[name].two = two
+	}
+	if err := fill(); err != nil {
+		return 0, 0, err
+	}
+	after = heap()
+	for name, two := range fs.speedups(all, rounds, slice, progress) {
+		fs[name].inUse = two
+	}
+	return before, after, nil
 }
 
 // speedup is the throughput of two goroutines by that of one.

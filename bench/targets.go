@@ -64,7 +64,7 @@ func (fs figures) verdicts() []verdict {
 		atMost("garbage of 9 KB", "at most 1 µs", "ns", 1000, ns(hugeGarbage)),
 	}
 	if f := fs[warmHeader]; len(f.inUse) > 0 {
-		machine := "two goroutines on two cores, warm, cache full (SHA-256 alone: " + short(stats.Median(fs[floorSHA].inUse)) + " ×)"
+		machine := "two goroutines on two cores, warm, cache full (empty: " + short(stats.Median(f.two)) + " ×; SHA-256 alone: " + short(stats.Median(fs[floorSHA].inUse)) + " ×)"
 		list = append(list, atLeast(machine, "at least 1.8 × one", "×", 1.8, f.inUse))
 	}
 	return list

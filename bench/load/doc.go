@@ -4,6 +4,7 @@
 // The generator is in this process and shares its cores: it writes prepared
 // requests on kept-alive connections, each waiting for its answer before the
 // next, and reads no more of an answer than where it ends. Its own cost is small
-// on purpose, since it hides the middleware's. With and without alternate in
-// short slices, and the median of the ratios of neighbours is given.
+// on purpose, since it hides the middleware's. The three servers
+// take turns in short slices, in random order, and the median of the ratios within a
+// turn is given.
 package main

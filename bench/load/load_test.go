@@ -2,6 +2,10 @@ package main
 
 import (
 	"bufio"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,5 +38,27 @@ func TestSummarize(t *testing.T) {
 	}
 	if s := summarize("x", samples, 500*time.Millisecond, time.Second); s.PerSecond != 1000 || s.P50 != 750 {
 		t.Errorf("the second half: got %+v", s)
+	}
+}
+
+// The server by hand must answer as Require does, or their comparison says nothing.
+func TestByHandAnswersAsRequire(t *testing.T) {
+	s, err := newStage(1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	var answers [2]http.Header
+	for i, h := range []http.Handler{byHand, s.auth.Require(hello)} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("Authorization", "Bearer "+s.sessions[0].JWT)
+		w := httptest.NewRecorder()
+		if h.ServeHTTP(w, r); w.Code != http.StatusOK {
+			t.Fatalf("got %d, want 200", w.Code)
+		}
+		answers[i] = w.Header()
+	}
+	if !maps.EqualFunc(answers[0], answers[1], slices.Equal) {
+		t.Errorf("by hand: %v, by Require: %v", answers[0], answers[1])
 	}
 }

@@ -78,16 +78,19 @@ var hello = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write([]byte("hello\n"))
 })
 
-type floorKey struct{}
+type byHandKey struct{}
 
-// floor is what remembering credentials by their SHA-256 costs at the least, with
-// the fields that keep an answer from being shared: it lets everybody through.
-var floor = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-	credential := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
-	sum := sha256.Sum256(unsafe.Slice(unsafe.StringData(credential), len(credential)))
-	w.Header()["Vary"] = []string{"Cookie, Authorization"}
-	w.Header()["Cache-Control"] = []string{"private"}
-	hello.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), floorKey{}, sum[0])))
+// byHand does what Require does of a known JWT and checks nothing: a SHA-256 of the
+// signature, a request clone, and the same two header fields.
+var byHand = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	credential := r.Header.Get("Authorization")
+	signature := credential[strings.IndexByte(credential, '.')+1:]
+	signature = signature[strings.IndexByte(signature, '.')+1:]
+	// Without a copy: Sum256 only reads.
+	sum := sha256.Sum256(unsafe.Slice(unsafe.StringData(signature), len(signature)))
+	fields := []string{"Cookie, Authorization", "private"}
+	w.Header()["Vary"], w.Header()["Cache-Control"] = fields[:1:1], fields[1:]
+	hello.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), byHandKey{}, sum[0])))
 })
 
 // request is what a connection sends.
