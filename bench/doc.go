@@ -1,6 +1,6 @@
 // Command bench measures sessionauth beside other middleware of its kind and
-// beside the floor it stands on: a SHA-256 of the token, a clone of the request,
-// a bare RSA verification.
+// beside what the targets are held against: a SHA-256 of the token, a clone of the
+// request, a bare RSA verification.
 //
 //	go run -tags jwx_goccy .           measure, print, write ../docs/performance.md and its plots
 //	go run -tags jwx_goccy . -quick    the same in little time, and rougher
