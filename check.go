@@ -206,7 +206,7 @@ func CheckLive(ctx context.Context) (context.Context, error) {
 	if err != nil {
 		return ctx, err
 	}
-	return &newFound(ctx, d).ctx, nil
+	return &newFound(ctx, &d).ctx, nil
 }
 
 // CheckPermissionLive asks Stytch, for this very request, whether the session
@@ -217,7 +217,7 @@ func CheckPermissionLive(ctx context.Context, resource, action string) (context.
 	if err != nil {
 		return ctx, err
 	}
-	return context.WithValue(&newFound(ctx, d).ctx, verdictKey{}, verdict), nil
+	return context.WithValue(&newFound(ctx, &d).ctx, verdictKey{}, verdict), nil
 }
 
 type verdictKey struct{}

@@ -42,8 +42,8 @@ type found struct {
 }
 
 // newFound makes a context that carries a decision.
-func newFound(ctx context.Context, d decided) *found {
-	f := &found{decided: d}
+func newFound(ctx context.Context, d *decided) *found {
+	f := &found{decided: *d}
 	f.ctx = requestContext{ctx, f}
 	return f
 }
@@ -100,7 +100,7 @@ func NewContext(ctx context.Context, id *Identity) context.Context {
 	}
 	own := *id
 	own.Session, own.User = id.Session.Clone(), id.User.Clone()
-	f := newFound(ctx, decided{})
+	f := newFound(ctx, &decided{})
 	f.own.Store(&own)
 	return &f.ctx
 }

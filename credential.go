@@ -51,39 +51,34 @@ func (a *Authenticator) Credential(r *http.Request) (Credential, error) {
 	return cred, own(err)
 }
 
-// extract is Config.Extractor. The default one stands here, without the detour over
-// FirstOf: some 15 ns of each request.
-func (a *Authenticator) extract(r *http.Request) (Credential, error) {
-	if a.config.Extractor != nil {
-		return a.config.Extractor(r)
-	}
-	if cred, err := FromBearer(r); err != ErrNoCredential {
-		return cred, err
-	}
-	return a.cookies(r)
-}
-
 // find is Credential without the look at a header's syntax, which settle puts off
 // until a credential turns out to be none.
-func (a *Authenticator) find(r *http.Request) (Credential, error) {
-	cred, err := a.extract(r)
-	if err == nil && cred.isEmpty() {
-		err = ErrNoCredential
+func (a *Authenticator) find(r *http.Request) (cred Credential, err error) {
+	if a.config.Extractor != nil {
+		cred, err = a.config.Extractor(r)
+	} else if cred, err = FromBearer(r); err == ErrNoCredential { // FirstOf(FromBearer, a.cookies), without its detour: some 15 ns
+		cred, err = a.cookies(r)
 	}
-	if errors.Is(err, ErrNoCredential) {
-		return Credential{}, ErrNoCredential
-	}
-	if err != nil {
-		var ours *Error
-		if errors.As(err, &ours) && ours.Kind == ErrInvalidRequest {
-			return Credential{}, ours
-		}
-		return Credential{}, &Error{Kind: ErrInvalidRequest, Reason: ReasonMalformed, cause: err}
+	if err != nil || cred.isEmpty() {
+		return Credential{}, extractionError(err)
 	}
 	if !cred.Header && a.isCrossOrigin(r) {
 		return Credential{}, errCrossOrigin
 	}
 	return cred, nil
+}
+
+// extractionError gives an Extractor's error its place among ours; nil is for an
+// empty credential.
+func extractionError(err error) error {
+	if err == nil || errors.Is(err, ErrNoCredential) {
+		return ErrNoCredential
+	}
+	var ours *Error
+	if errors.As(err, &ours) && ours.Kind == ErrInvalidRequest {
+		return ours
+	}
+	return &Error{Kind: ErrInvalidRequest, Reason: ReasonMalformed, cause: err}
 }
 
 var errCrossOrigin = &Error{Kind: ErrCrossOrigin, Reason: ReasonCrossOrigin}
