@@ -37,6 +37,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sessionauth/sessionauth/internal/deadline"
 	"github.com/sessionauth/sessionauth/internal/kept"
 	"github.com/sessionauth/sessionauth/internal/sessionjwt"
 	"github.com/sessionauth/sessionauth/stytch"
@@ -56,7 +57,8 @@ type Authenticator struct {
 	origins  *http.CrossOriginProtection
 	cookies  Extractor // FromCookies, where Config.Extractor is nil
 
-	lastRetry atomic.Int64 // of unconfirmed revocations, Unix nanoseconds
+	clock     deadline.Clock // the time for what every request does
+	lastRetry atomic.Int64   // of unconfirmed revocations, Unix nanoseconds
 
 	projectMu      sync.Mutex
 	projectChecked time.Time // see checkProject

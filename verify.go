@@ -42,7 +42,7 @@ func (a *Authenticator) decideOne(ctx context.Context, token, jwt string) (*entr
 		return a.otherwise(ctx, token, errMalformedSession)
 	}
 	parts, _ := sessionjwt.Split(jwt) // what lacks a dot is not known, and refused below
-	key, now := digestOf(parts.Signature), time.Now()
+	key, now := digestOf(parts.Signature), a.clock.Now()
 	known, ok := a.caches.jwt(key, parts, now)
 	if ok && a.holds(known, now) && !a.revoked.hasCredential(jwt, now) {
 		return known, Cache, nil
@@ -235,7 +235,7 @@ func (a *Authenticator) decideToken(ctx context.Context, token string) (*entry, 
 	if len(token) > maxToken {
 		return nil, "", errMalformedSession
 	}
-	key, now := digestOf(token), time.Now()
+	key, now := digestOf(token), a.clock.Now()
 	e, ok := a.caches.tokens.get(key, now)
 	if ok && a.holds(e, now) && !a.revoked.hasDigest(key, now) {
 		return e, Cache, nil

@@ -1,6 +1,8 @@
 package deadline_test
 
 import (
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -146,4 +148,71 @@ func TestTime(t *testing.T) {
 	if got := (deadline.Deadline{}).Time(); !got.IsZero() {
 		t.Errorf("got %v, want the zero time", got)
 	}
+}
+
+// As long as nobody sets a clock, it gives what time.Now does, by both clocks.
+func TestClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c deadline.Clock
+		for _, pause := range []time.Duration{0, 0, 1, time.Millisecond - 2, 1, 1, time.Millisecond, time.Microsecond, time.Hour, 0} {
+			time.Sleep(pause)
+			if got, now := c.Now(), time.Now(); got.Sub(now) != 0 || !got.Round(0).Equal(now.Round(0)) {
+				t.Errorf("after another %v: got %v, want %v", pause, got, now)
+			}
+		}
+	})
+}
+
+// A wall clock that was set is noticed when a millisecond has gone by.
+func TestClockAfterAJump(t *testing.T) {
+	for _, row := range []struct {
+		name            string
+		wall, monotonic time.Duration // what went by since the clocks were read
+	}{
+		{"set forward", time.Hour, time.Millisecond},
+		{"set back", -time.Hour, time.Millisecond},
+		{"suspended for a night", 12 * time.Hour, time.Millisecond},
+		{"a reading of another time line, ahead of ours", time.Hour, -time.Hour},
+		{"a reading just ahead", time.Hour, -time.Minute},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var c deadline.Clock
+			c.Now()
+			read := jump(t, time.Now().Add(-row.wall), row.wall-row.monotonic)
+			lastRead(&c).Store(&read)
+			before := time.Now()
+			got := c.Now()
+			after := time.Now()
+			if got.Before(before) || got.After(after) {
+				t.Errorf("by the monotonic clock: got %v, want it between %v and %v", got, before, after)
+			}
+			if off := got.Round(0).Sub(after.Round(0)).Abs(); off > row.wall.Abs()/2 {
+				t.Errorf("got %v, want %v", got.Round(0), after.Round(0))
+			}
+		})
+	}
+}
+
+// lastRead is where a Clock keeps when it read the clocks.
+func lastRead(c *deadline.Clock) *atomic.Pointer[time.Time] {
+	return (*atomic.Pointer[time.Time])(unsafe.Pointer(c))
+}
+
+// Goroutines that share one get times between those that they take themselves.
+func TestClockIsShared(t *testing.T) {
+	var c deadline.Clock
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for range 20_000 {
+				before := time.Now()
+				got := c.Now()
+				if after := time.Now(); got.Before(before) || got.After(after) {
+					t.Errorf("got %v, want it between %v and %v", got, before, after)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
 }

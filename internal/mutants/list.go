@@ -106,6 +106,8 @@ var list = []mutant{
 	{"the end of a JWT", "verify.go", " || a.jwtEnd(t, now).Passed(now)", "", root},
 	{"MaxTokenAge", "verify.go", "if a.config.MaxTokenAge > 0 {\n		end", "if false {\n		end", root},
 	{"an answer about another session", "verify.go", "	if !isSameSession(e, t) {\n		return nil, \"\", a.otherSession(q)", "	if false {\n		return nil, \"\", a.otherSession(q)", root},
+	{"a wall clock that was set", "internal/deadline/deadline.go", "since < readAfter {", "true {", "./internal/deadline"},
+	{"a reading ahead of the clock", "internal/deadline/deadline.go", "0 <= since && ", "", "./internal/deadline"},
 	{"another user's answer", "verify.go", "return e.session.ID == t.Session.ID && e.session.UserID == t.Session.UserID", "return e.session.ID == t.Session.ID", root},
 	{"two users' cookies", "verify.go", "case best != nil && best.session.UserID != e.session.UserID:", "case false:", root},
 	{"an undecided cookie", "verify.go", "	if undecided != nil {\n		return nil, \"\", undecided", "	if undecided != nil && best == nil {\n		return nil, \"\", undecided", root},
