@@ -15,7 +15,7 @@ import (
 
 // decision gives what the Require in front found out. What NewContext put there
 // nobody has verified.
-func decision(ctx context.Context) (*decided, error) {
+func decision(ctx context.Context) (*found, error) {
 	f := fromContext(ctx)
 	if f == nil || f.auth == nil {
 		return nil, ErrNoCredential
@@ -23,18 +23,18 @@ func decision(ctx context.Context) (*decided, error) {
 	if f.err != nil {
 		return nil, own(f.err)
 	}
-	return &f.decided, nil
+	return f, nil
 }
 
 // CheckRole fails with ErrForbidden unless the session has one of the roles.
 // Names match exactly.
 func CheckRole(ctx context.Context, anyOf ...string) error {
-	d, err := decision(ctx)
+	f, err := decision(ctx)
 	if err != nil {
 		return err
 	}
 	for _, role := range anyOf {
-		if slices.Contains(d.entry.session.Roles, role) {
+		if slices.Contains(f.entry.session.Roles, role) {
 			return nil
 		}
 	}
@@ -44,22 +44,22 @@ func CheckRole(ctx context.Context, anyOf ...string) error {
 // CheckPermission fails with ErrForbidden unless the session's roles allow the
 // action on the resource, by the project's RBAC policy.
 func CheckPermission(ctx context.Context, resource, action string) error {
-	d, err := decision(ctx)
+	f, err := decision(ctx)
 	if err != nil {
 		return err
 	}
-	p, err := d.auth.policy(ctx)
+	p, err := f.auth.policy(ctx)
 	if err != nil {
 		return err
 	}
 	age := time.Since(p.AsOf)
-	if !p.Value.Allows(d.entry.session.Roles, resource, action) {
+	if !p.Value.Allows(f.entry.session.Roles, resource, action) {
 		return &Error{Kind: ErrForbidden, Reason: ReasonPermission, Resource: resource, Action: action, policyAge: age}
 	}
-	if d.auth.config.Observe != nil {
-		e := d.auth.event(CheckedPermission, Local)
+	if f.auth.config.Observe != nil {
+		e := f.auth.event(CheckedPermission, Local)
 		e.PolicyAge = age
-		d.auth.config.Observe(ctx, e)
+		f.auth.config.Observe(ctx, e)
 	}
 	return nil
 }
@@ -91,17 +91,17 @@ func CheckFresh(ctx context.Context, maxAge time.Duration) error {
 }
 
 func checkSession(ctx context.Context, ok func(*stytch.Session) bool) (bool, error) {
-	d, err := decision(ctx)
+	f, err := decision(ctx)
 	if err != nil {
 		return false, err
 	}
-	if ok(d.entry.session) {
+	if ok(f.entry.session) {
 		return true, nil
 	}
-	if d.by == Stytch {
+	if f.by() == Stytch {
 		return false, nil
 	}
-	e, err := d.auth.recheck(ctx, d)
+	e, err := f.auth.recheck(ctx, f)
 	if err != nil {
 		return false, err
 	}
@@ -113,8 +113,8 @@ const recheckTTL = 5 * time.Second
 
 // recheck asks Stytch about the session of a request that a cache or a JWT let
 // in, once per session in 5 seconds.
-func (a *Authenticator) recheck(ctx context.Context, d *decided) (*entry, error) {
-	key := digestOf("session:" + d.entry.session.ID)
+func (a *Authenticator) recheck(ctx context.Context, f *found) (*entry, error) {
+	key := digestOf("session:" + f.entry.session.ID)
 	recall := func() (*entry, bool) {
 		now := time.Now()
 		e, ok := a.caches.rechecked.get(key, now)
@@ -123,7 +123,7 @@ func (a *Authenticator) recheck(ctx context.Context, d *decided) (*entry, error)
 	if e, ok := recall(); ok {
 		return e, nil
 	}
-	params, err := d.question(nil)
+	params, err := f.question(nil)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +134,7 @@ func (a *Authenticator) recheck(ctx context.Context, d *decided) (*entry, error)
 	if a.caches.isRejected(sent, time.Now()) {
 		return nil, own(errRejected)
 	}
-	flight := flightKey("recheck"+d.entry.session.ID, sent, generation)
+	flight := flightKey("recheck"+f.entry.session.ID, sent, generation)
 	e, err := share(ctx, a.upstream, askKnown, flight, func(ctx context.Context) (*entry, error) {
 		if e, ok := recall(); ok {
 			return e, nil
@@ -147,7 +147,7 @@ func (a *Authenticator) recheck(ctx context.Context, d *decided) (*entry, error)
 		if err != nil {
 			return nil, err
 		}
-		e, err := a.vouched(d, answer, asked)
+		e, err := a.vouched(f, answer, asked)
 		if err != nil {
 			return nil, err
 		}
@@ -156,20 +156,19 @@ func (a *Authenticator) recheck(ctx context.Context, d *decided) (*entry, error)
 		a.caches.keep(generation, func() { a.caches.rechecked.add(key, e, asked) })
 		return e, nil
 	})
-	return e, a.gone(d, err)
+	return e, a.gone(f, err)
 }
 
-// question is what Stytch is asked about a request's session: the token if
-// there is one, else the JWT.
-func (d *decided) question(check *stytch.AuthorizationCheck) (stytch.AuthenticateSessionParams, error) {
+// question is what Stytch is asked about a request's session.
+func (f *found) question(check *stytch.AuthorizationCheck) (stytch.AuthenticateSessionParams, error) {
 	p := stytch.AuthenticateSessionParams{AuthorizationCheck: check}
 	switch {
-	case isSessionToken(d.credential.Token):
-		p.SessionToken = d.credential.Token
-	case d.credential.JWT != "":
-		p.SessionJWT = d.credential.JWT
-	default:
+	case f.sent == "":
 		return p, own(errTwoUsers) // a repeated cookie: nobody can say which is meant
+	case isSessionToken(f.sent):
+		p.SessionToken = f.sent
+	default:
+		p.SessionJWT = f.sent
 	}
 	return p, nil
 }
@@ -177,18 +176,17 @@ func (d *decided) question(check *stytch.AuthorizationCheck) (stytch.Authenticat
 // gone sorts the error of a question about a session that was let in before. If
 // there is no such session any more, nothing else of it is let in either: unless
 // the question was asked with a token that only came along with the JWT.
-func (a *Authenticator) gone(d *decided, err error) error {
-	along := d.credential.JWT != "" && isSessionToken(d.credential.Token)
-	if isNotFound(err) && !along && (d.entry.token == nil || !d.entry.token.Foreign) {
-		a.revoked.confirm(d.entry.session.ID, time.Now())
+func (a *Authenticator) gone(f *found, err error) error {
+	if isNotFound(err) && !f.along && (f.entry.token == nil || !f.entry.token.Foreign) {
+		a.revoked.confirm(f.entry.session.ID, time.Now())
 	}
 	return own(a.refusal(err))
 }
 
 // vouched makes an entry of an answer about a request that was let in already:
 // it must be about the same session, and that not be revoked here.
-func (a *Authenticator) vouched(d *decided, answer *stytch.AuthenticateSessionResponse, asked time.Time) (*entry, error) {
-	if answer.Session.ID != d.entry.session.ID || answer.Session.UserID != d.entry.session.UserID {
+func (a *Authenticator) vouched(f *found, answer *stytch.AuthenticateSessionResponse, asked time.Time) (*entry, error) {
+	if answer.Session.ID != f.entry.session.ID || answer.Session.UserID != f.entry.session.UserID {
 		return nil, own(errOtherSession)
 	}
 	session, user := answer.Session, answer.User // copies, as in keepAnswer
@@ -202,22 +200,22 @@ func (a *Authenticator) vouched(d *decided, answer *stytch.AuthenticateSessionRe
 // CheckLive makes Stytch vouch for this very request. The context it returns
 // carries what Stytch answered: fresh roles, factors and user.
 func CheckLive(ctx context.Context) (context.Context, error) {
-	d, _, err := askLive(ctx, nil)
+	live, _, err := askLive(ctx, nil)
 	if err != nil {
 		return ctx, err
 	}
-	return &newFound(ctx, &d).ctx, nil
+	return live, nil
 }
 
 // CheckPermissionLive asks Stytch, for this very request, whether the session
 // may do the action on the resource, and fails with ErrForbidden if not. The
 // context it returns carries what CheckLive's does, and the verdict.
 func CheckPermissionLive(ctx context.Context, resource, action string) (context.Context, error) {
-	d, verdict, err := askLive(ctx, &stytch.AuthorizationCheck{ResourceID: resource, Action: action})
+	live, verdict, err := askLive(ctx, &stytch.AuthorizationCheck{ResourceID: resource, Action: action})
 	if err != nil {
 		return ctx, err
 	}
-	return context.WithValue(&newFound(ctx, &d).ctx, verdictKey{}, verdict), nil
+	return context.WithValue(live, verdictKey{}, verdict), nil
 }
 
 type verdictKey struct{}
@@ -234,28 +232,28 @@ func VerdictFromContext(ctx context.Context) (stytch.Verdict, bool) {
 
 // askLive makes a call of this request's own: an answer under way may be older
 // than the request. Nothing of it is cached: a verdict is no identity.
-func askLive(ctx context.Context, check *stytch.AuthorizationCheck) (decided, *stytch.Verdict, error) {
-	d, err := decision(ctx)
+func askLive(ctx context.Context, check *stytch.AuthorizationCheck) (*requestContext, *stytch.Verdict, error) {
+	f, err := decision(ctx)
 	if err != nil {
-		return decided{}, nil, err
+		return nil, nil, err
 	}
-	a, asked := d.auth, time.Now()
-	question, err := d.question(check)
+	a, asked := f.auth, time.Now()
+	question, err := f.question(check)
 	if err != nil {
-		return decided{}, nil, err
+		return nil, nil, err
 	}
 	answer, err := run(ctx, a.upstream, askForLive, func(ctx context.Context) (*stytch.AuthenticateSessionResponse, error) {
 		return a.client.AuthenticateSession(ctx, question)
 	})
 	if check != nil && isForbidden(err) {
-		return decided{}, nil, &Error{Kind: ErrForbidden, Reason: ReasonPermission, Resource: check.ResourceID, Action: check.Action, cause: err}
+		return nil, nil, &Error{Kind: ErrForbidden, Reason: ReasonPermission, Resource: check.ResourceID, Action: check.Action, cause: err}
 	}
 	if err != nil {
-		return decided{}, nil, a.gone(d, err)
+		return nil, nil, a.gone(f, err)
 	}
-	e, err := a.vouched(d, answer, asked)
+	e, err := a.vouched(f, answer, asked)
 	if err != nil {
-		return decided{}, nil, err
+		return nil, nil, err
 	}
-	return decided{auth: a, credential: d.credential, entry: e, by: Stytch}, answer.Verdict, nil
+	return f.vouchedFor(ctx, e), answer.Verdict, nil
 }

@@ -24,18 +24,26 @@ type Identity struct {
 
 // A decided is what was found out about one request.
 type decided struct {
-	auth       *Authenticator // nil if NewContext made it: no guard trusts that
+	auth       *Authenticator
 	credential Credential
 	entry      *entry // shared with other requests, never changed; nil if err is not
 	by         Decider
-	err        error // why nobody is signed in behind Optional
+	err        error
 }
 
 // A found is a decision in the context of its request: all, beside the request's
-// copy, that a request which passes needs of the heap. The copy is not in it, or
-// whoever keeps a context would keep the request's body.
+// copy, that a request which passes needs of the heap, and no more of a decided than
+// is asked for later. The copy is not in it, or whoever keeps a context would keep
+// the request's body.
 type found struct {
-	decided
+	auth  *Authenticator // nil if NewContext made it: no guard trusts that
+	entry *entry         // nil if err is not
+	err   error          // why nobody is signed in behind Optional
+
+	sent   string // the token or JWT to ask Stytch about the session with; empty if nobody can say which
+	along  bool   // sent is a token that came along with a JWT
+	cached bool   // a cache had the entry
+
 	own    atomic.Pointer[Identity] // the request's own copy, made when first asked for
 	ctx    requestContext           // carries the decision
 	fields [2]string                // of the answer: see markPrivate
@@ -43,14 +51,36 @@ type found struct {
 
 // newFound makes a context that carries a decision.
 func newFound(ctx context.Context, d *decided) *found {
-	f := &found{decided: *d}
+	f := &found{auth: d.auth, entry: d.entry, err: d.err, cached: d.by == Cache}
+	f.sent, f.along = d.credential.toAskWith()
 	f.ctx = requestContext{ctx, f}
 	return f
 }
 
+// vouchedFor makes a context in which Stytch has just vouched for the same session.
+func (f *found) vouchedFor(ctx context.Context, e *entry) *requestContext {
+	live := &found{auth: f.auth, entry: e, sent: f.sent, along: f.along}
+	live.ctx = requestContext{ctx, live}
+	return &live.ctx
+}
+
+// passes reports whether a Require further in lets the request through too, or an
+// Optional, behind which nobody is but who may be anonymous.
+func (f *found) passes(optional bool) bool { return f.err == nil || optional }
+
+func (f *found) by() Decider {
+	switch {
+	case f.cached:
+		return Cache
+	case f.entry.token != nil:
+		return Local
+	}
+	return Stytch
+}
+
 func (f *found) identity() *Identity {
 	if f.own.Load() == nil {
-		f.own.CompareAndSwap(nil, f.decided.identity())
+		f.own.CompareAndSwap(nil, f.entry.identity(f.by()))
 	}
 	return f.own.Load()
 }
@@ -80,13 +110,12 @@ func fromContext(ctx context.Context) *found {
 }
 
 // identity copies all that a caller could change.
-func (d *decided) identity() *Identity {
-	e := d.entry
+func (e *entry) identity(by Decider) *Identity {
 	return &Identity{
 		Session:    e.session.Clone(),
 		User:       e.user.Clone(),
 		Refreshed:  Credential{JWT: e.refreshed},
-		DecidedBy:  d.by,
+		DecidedBy:  by,
 		VerifiedAt: e.vouchedAt,
 		ExpiresAt:  e.expiresAt,
 	}

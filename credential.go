@@ -93,6 +93,19 @@ func (a *Authenticator) isCrossOrigin(r *http.Request) bool {
 	return a.origins.Check(r) != nil
 }
 
+// toAskWith gives what Stytch can be asked with about a session that was let in:
+// the token if there is one, else the JWT, and nothing where a cookie was repeated.
+// It reports whether that is a token that only came along with the JWT.
+func (c *Credential) toAskWith() (sent string, along bool) {
+	if c.JWT == "" {
+		return c.Token, false
+	}
+	if isSessionToken(c.Token) {
+		return c.Token, true
+	}
+	return c.JWT, false
+}
+
 const maxToken = 256
 
 // isSessionToken reports whether s has the form of an opaque token: 16 to 256

@@ -274,7 +274,7 @@ func (d *decided) result() (*Identity, error) {
 	if d.err != nil {
 		return nil, own(d.err)
 	}
-	return d.identity(), nil
+	return d.entry.identity(d.by), nil
 }
 
 // Forget drops what is cached about these sessions or users, by their ids. The

@@ -37,7 +37,7 @@ func (a *Authenticator) policy(ctx context.Context) (*kept.Snapshot[*stytch.Poli
 // policy is held. The error is ErrNoCredential where this Authenticator let
 // nobody in, or ErrUnavailable where no policy can be had; it is never a yes.
 func (a *Authenticator) Allowed(ctx context.Context, resource, action string) (bool, error) {
-	d, err := a.decision(ctx)
+	f, err := a.decision(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -45,13 +45,13 @@ func (a *Authenticator) Allowed(ctx context.Context, resource, action string) (b
 	if err != nil {
 		return false, err
 	}
-	return p.Value.Allows(d.entry.session.Roles, resource, action), nil
+	return p.Value.Allows(f.entry.session.Roles, resource, action), nil
 }
 
 // Permissions lists all that the signed-in user may do, sorted by resource. The
 // action "*" stands for every action. The errors are those of Allowed.
 func (a *Authenticator) Permissions(ctx context.Context) ([]stytch.Permission, error) {
-	d, err := a.decision(ctx)
+	f, err := a.decision(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func (a *Authenticator) Permissions(ctx context.Context) ([]stytch.Permission, e
 	}
 	actions := map[string][]string{}
 	for _, role := range p.Value.Roles {
-		if !slices.Contains(d.entry.session.Roles, role.ID) {
+		if !slices.Contains(f.entry.session.Roles, role.ID) {
 			continue
 		}
 		for _, granted := range role.Permissions {
@@ -79,10 +79,10 @@ func (a *Authenticator) Permissions(ctx context.Context) ([]stytch.Permission, e
 
 // decision gives what this Authenticator found out about the request; nobody
 // else's word counts.
-func (a *Authenticator) decision(ctx context.Context) (*decided, error) {
-	d, err := decision(ctx)
-	if err != nil || d.auth != a {
+func (a *Authenticator) decision(ctx context.Context) (*found, error) {
+	f, err := decision(ctx)
+	if err != nil || f.auth != a {
 		return nil, ErrNoCredential
 	}
-	return d, nil
+	return f, nil
 }

@@ -119,6 +119,7 @@ var list = []mutant{
 	{"what NewContext made", "check.go", "if f == nil || f.auth == nil {", "if f == nil {", ". ./guard"},
 	{"another Authenticator's decision", "middleware.go", "f != nil && f.auth == a {", "f != nil && f.auth != nil {", root},
 	{"a refused cookie behind Optional", "middleware.go", "d.err == nil || optional && d.isAnonymous()", "d.err == nil || d.isAnonymous()", root},
+	{"who is anonymous further out", "context.go", "return f.err == nil || optional }", "return true }", root},
 	{"a refused header in Optional", "middleware.go", " && !d.credential.Header", "", root},
 	{"a token of a revoked session", "verify.go", "	if ok && a.revoked.has(e.session.ID, now) {", "	if false {", root},
 	{"a retry by the token that was signed out", "verify.go", "		a.retryRevocations() // this", "		// this", root},
@@ -129,8 +130,11 @@ var list = []mutant{
 
 	// Guards.
 	{"roles", "check.go", "return &Error{Kind: ErrForbidden, Reason: ReasonRole}", "return nil", ". ./guard"},
-	{"permissions", "check.go", "if !p.Value.Allows(d.entry.session.Roles, resource, action) {", "if false {", ". ./guard"},
-	{"who the answer to a guard is about", "check.go", "if answer.Session.ID != d.entry.session.ID || answer.Session.UserID != d.entry.session.UserID {", "if false {", ". ./guard"},
+	{"permissions", "check.go", "if !p.Value.Allows(f.entry.session.Roles, resource, action) {", "if false {", ". ./guard"},
+	{"who the answer to a guard is about", "check.go", "if answer.Session.ID != f.entry.session.ID || answer.Session.UserID != f.entry.session.UserID {", "if false {", ". ./guard"},
+	{"a token that came along, in a guard", "check.go", "isNotFound(err) && !f.along && ", "isNotFound(err) && ", ". ./guard"},
+	{"what a guard asks with", "credential.go", "		return c.Token, true\n	}", "	}", ". ./guard"},
+	{"what Stytch itself just said", "check.go", "if f.by() == Stytch {", "if false {", ". ./guard"},
 	{"fresh factors", "check.go", "return !last.IsZero() && time.Since(last) <= maxAge", "return maxAge > 0 || last.IsZero()", ". ./guard"},
 
 	// Sign-in.
