@@ -207,22 +207,26 @@ func markPrivate(h http.Header, fields *[2]string) {
 func only(values []string, i int) []string { return values[i : i+1 : i+1] }
 
 // decideRequest decides about a request and tells Observe. It writes into d, as a
-// decided is large: each copy would cost a request some nanoseconds.
+// decided is large: each copy costs a request some nanoseconds.
 func (a *Authenticator) decideRequest(d *decided, r *http.Request, optional bool) {
 	began := a.startClock()
 	a.settle(d, r)
 	a.observe(r.Context(), d, began, optional && d.isAnonymous())
 }
 
+// settle decides. It writes once: d stays empty if it panics.
 func (a *Authenticator) settle(d *decided, r *http.Request) {
 	defer a.rescue(d)
-	d.auth = a
-	if d.credential, d.err = a.find(r); d.err == nil {
-		d.entry, d.by, d.err = a.decide(r.Context(), &d.credential)
+	var e *entry
+	var by Decider
+	cred, err := a.find(r)
+	if err == nil {
+		e, by, err = a.decide(r.Context(), &cred)
 	}
-	if isMalformed(d.err) && !d.credential.hasHeaderSyntax() {
-		d.err = errMalformed
+	if isMalformed(err) && !cred.hasHeaderSyntax() {
+		err = errMalformed
 	}
+	*d = decided{a, cred, e, by, err}
 }
 
 // isMalformed is for the errors of decide, which wraps none.

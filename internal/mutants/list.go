@@ -84,7 +84,7 @@ var list = []mutant{
 
 	// What a request carries.
 	{"two Authorization fields", "extractor.go", "	values := r.Header[\"Authorization\"]\n	if len(values) > 1 {", "	values := r.Header[\"Authorization\"]\n	if false {", root},
-	{"the form of a bearer token", "middleware.go", "if isMalformed(d.err) && !d.credential.hasHeaderSyntax() {", "if false {", root},
+	{"the form of a bearer token", "middleware.go", "if isMalformed(err) && !cred.hasHeaderSyntax() {", "if false {", root},
 	{"the form of a bearer token, for others", "credential.go", "if err == nil && !cred.hasHeaderSyntax() {", "if false {", root},
 	{"the form of an opaque token", "credential.go", "return isOf(strings.TrimSuffix(strings.TrimSuffix(s, \"=\"), \"=\"), notBase64URL)", "return true", root},
 	{"the length of an opaque token", "credential.go", "if len(s) < 16 || len(s) > maxToken {", "if false {", root},
