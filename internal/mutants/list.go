@@ -86,7 +86,7 @@ var list = []mutant{
 	{"two Authorization fields", "extractor.go", "	values := r.Header[\"Authorization\"]\n	if len(values) > 1 {", "	values := r.Header[\"Authorization\"]\n	if false {", root},
 	{"the form of a bearer token", "middleware.go", "if isMalformed(err) && !cred.hasHeaderSyntax() {", "if false {", root},
 	{"the form of a bearer token, for others", "credential.go", "if err == nil && !cred.hasHeaderSyntax() {", "if false {", root},
-	{"the form of an opaque token", "credential.go", "return isOf(strings.TrimSuffix(strings.TrimSuffix(s, \"=\"), \"=\"), notBase64URL)", "return true", root},
+	{"the form of an opaque token", "credential.go", "return isOf(strings.TrimSuffix(strings.TrimSuffix(s, \"=\"), \"=\"), notBase64URL)", "return strings.TrimSuffix(s, \"=\") != \"\"", root},
 	{"the length of an opaque token", "credential.go", "if len(s) < 16 || len(s) > maxToken {", "if false {", root},
 	{"repeated cookies", "extractor.go", "if len(tokens.others)+len(jwts.others) > 0 {", "if false {", root},
 	{"four candidates", "extractor.go", "if len(list) > maxCandidates {", "if false {", root},
