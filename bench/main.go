@@ -52,7 +52,7 @@ func run() error {
 	}
 	o.JWTBytes = len(p.signIn().JWT)
 	fs := measure(all, *rounds, *slice, func(round int) { say("round %d of %d", round+1, *rounds) })
-	o.RoundsOfTwo = max(3, *rounds/6)
+	o.RoundsOfTwo = max(3, *rounds/3)
 	fill := func() error { return fillCache(p, handlerOf(all, warmHeader), sessionsInUse) }
 	o.Heap, o.HeapInUse, err = fs.measureTwo(all, o.RoundsOfTwo, *slice, fill, func(round int) { say("two goroutines: round %d of %d", round+1, o.RoundsOfTwo) })
 	if err != nil {
