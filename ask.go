@@ -163,6 +163,7 @@ func (a *Authenticator) keepAnswer(answer *stytch.AuthenticateSessionResponse, q
 		a.caches.keep(q.generation, func() { a.caches.tokens.add(q.key, &kept, asked) })
 	}
 	if q.old != nil && isSameSession(e, q.old) {
+		e.foreign = q.old.Foreign
 		e.end = e.end.Earlier(deadline.In(asked, a.answerTTL()))
 		e.expiresAt = e.end.Time()
 		a.caches.keep(q.generation, func() { a.caches.answers.add(q.oldKey, e, asked) })

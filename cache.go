@@ -33,10 +33,34 @@ type entry struct {
 	// to old JWTs keep it.
 	refreshed string
 
+	foreign   bool              // about a JWT of another kind: that it ended says nothing of the session
 	vouchedAt time.Time         // iat of the JWT by Stytch's clock, or when Stytch was asked by ours
 	expiresAt time.Time         // when it must be vouched for anew
 	end       deadline.Deadline // of its life in a cache; fixed, a hit never extends it
 	staleEnd  deadline.Deadline // until then it may be used if Stytch cannot be asked
+}
+
+// by tells who vouched for it, to a request that found it in a cache or did not.
+func (e *entry) by(cached bool) Decider {
+	switch {
+	case cached:
+		return Cache
+	case e.token != nil:
+		return Local
+	}
+	return Stytch
+}
+
+// identity copies all that a caller could change.
+func (e *entry) identity(cached bool) *Identity {
+	return &Identity{
+		Session:    e.session.Clone(),
+		User:       e.user.Clone(),
+		Refreshed:  Credential{JWT: e.refreshed},
+		DecidedBy:  e.by(cached),
+		VerifiedAt: e.vouchedAt,
+		ExpiresAt:  e.expiresAt,
+	}
 }
 
 const (

@@ -15,26 +15,26 @@ import (
 
 // decision gives what the Require in front found out. What NewContext put there
 // nobody has verified.
-func decision(ctx context.Context) (*found, error) {
-	f := fromContext(ctx)
-	if f == nil || f.auth == nil {
+func decision(ctx context.Context) (*carried, error) {
+	c := fromContext(ctx)
+	if c == nil || c.auth == nil {
 		return nil, ErrNoCredential
 	}
-	if f.err != nil {
-		return nil, own(f.err)
+	if c.err != nil {
+		return nil, own(c.err)
 	}
-	return f, nil
+	return c, nil
 }
 
 // CheckRole fails with ErrForbidden unless the session has one of the roles.
 // Names match exactly.
 func CheckRole(ctx context.Context, anyOf ...string) error {
-	f, err := decision(ctx)
+	c, err := decision(ctx)
 	if err != nil {
 		return err
 	}
 	for _, role := range anyOf {
-		if slices.Contains(f.entry.session.Roles, role) {
+		if slices.Contains(c.entry.session.Roles, role) {
 			return nil
 		}
 	}
@@ -44,22 +44,22 @@ func CheckRole(ctx context.Context, anyOf ...string) error {
 // CheckPermission fails with ErrForbidden unless the session's roles allow the
 // action on the resource, by the project's RBAC policy.
 func CheckPermission(ctx context.Context, resource, action string) error {
-	f, err := decision(ctx)
+	c, err := decision(ctx)
 	if err != nil {
 		return err
 	}
-	p, err := f.auth.policy(ctx)
+	p, err := c.auth.policy(ctx)
 	if err != nil {
 		return err
 	}
 	age := time.Since(p.AsOf)
-	if !p.Value.Allows(f.entry.session.Roles, resource, action) {
+	if !p.Value.Allows(c.entry.session.Roles, resource, action) {
 		return &Error{Kind: ErrForbidden, Reason: ReasonPermission, Resource: resource, Action: action, policyAge: age}
 	}
-	if f.auth.config.Observe != nil {
-		e := f.auth.event(CheckedPermission, Local)
+	if c.auth.config.Observe != nil {
+		e := c.auth.event(CheckedPermission, Local)
 		e.PolicyAge = age
-		f.auth.config.Observe(ctx, e)
+		c.auth.config.Observe(ctx, e)
 	}
 	return nil
 }
@@ -91,17 +91,17 @@ func CheckFresh(ctx context.Context, maxAge time.Duration) error {
 }
 
 func checkSession(ctx context.Context, ok func(*stytch.Session) bool) (bool, error) {
-	f, err := decision(ctx)
+	c, err := decision(ctx)
 	if err != nil {
 		return false, err
 	}
-	if ok(f.entry.session) {
+	if ok(c.entry.session) {
 		return true, nil
 	}
-	if f.by() == Stytch {
+	if c.entry.by(c.cached) == Stytch {
 		return false, nil
 	}
-	e, err := f.auth.recheck(ctx, f)
+	e, err := c.auth.recheck(ctx, c)
 	if err != nil {
 		return false, err
 	}
@@ -113,8 +113,8 @@ const recheckTTL = 5 * time.Second
 
 // recheck asks Stytch about the session of a request that a cache or a JWT let
 // in, once per session in 5 seconds.
-func (a *Authenticator) recheck(ctx context.Context, f *found) (*entry, error) {
-	key := digestOf("session:" + f.entry.session.ID)
+func (a *Authenticator) recheck(ctx context.Context, c *carried) (*entry, error) {
+	key := digestOf("session:" + c.entry.session.ID)
 	recall := func() (*entry, bool) {
 		now := time.Now()
 		e, ok := a.caches.rechecked.get(key, now)
@@ -123,7 +123,7 @@ func (a *Authenticator) recheck(ctx context.Context, f *found) (*entry, error) {
 	if e, ok := recall(); ok {
 		return e, nil
 	}
-	params, err := f.question(nil)
+	params, err := c.question(nil)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +134,7 @@ func (a *Authenticator) recheck(ctx context.Context, f *found) (*entry, error) {
 	if a.caches.isRejected(sent, time.Now()) {
 		return nil, own(errRejected)
 	}
-	flight := flightKey("recheck"+f.entry.session.ID, sent, generation)
+	flight := flightKey("recheck"+c.entry.session.ID, sent, generation)
 	e, err := share(ctx, a.upstream, askKnown, flight, func(ctx context.Context) (*entry, error) {
 		if e, ok := recall(); ok {
 			return e, nil
@@ -147,7 +147,7 @@ func (a *Authenticator) recheck(ctx context.Context, f *found) (*entry, error) {
 		if err != nil {
 			return nil, err
 		}
-		e, err := a.vouched(f, answer, asked)
+		e, err := a.vouched(c, answer, asked)
 		if err != nil {
 			return nil, err
 		}
@@ -156,41 +156,57 @@ func (a *Authenticator) recheck(ctx context.Context, f *found) (*entry, error) {
 		a.caches.keep(generation, func() { a.caches.rechecked.add(key, e, asked) })
 		return e, nil
 	})
-	return e, a.gone(f, err)
+	return e, a.gone(c, err)
 }
 
-// question is what Stytch is asked about a request's session.
-func (f *found) question(check *stytch.AuthorizationCheck) (stytch.AuthenticateSessionParams, error) {
+// toAskWith gives what Stytch can be asked with about a session that was let in: the
+// token if there is one, else the JWT, and nothing where a cookie was repeated, as
+// nobody can say which is meant. Along says that it is a token that came along with a
+// JWT, which decided.
+func (c *Credential) toAskWith() (sent string, along bool) {
+	if c.JWT == "" {
+		return c.Token, false
+	}
+	if isSessionToken(c.Token) {
+		return c.Token, true
+	}
+	return c.JWT, false
+}
+
+// question is what Stytch is asked about a request's session, with what toAskWith
+// chose.
+func (c *carried) question(check *stytch.AuthorizationCheck) (stytch.AuthenticateSessionParams, error) {
 	p := stytch.AuthenticateSessionParams{AuthorizationCheck: check}
 	switch {
-	case f.sent == "":
-		return p, own(errTwoUsers) // a repeated cookie: nobody can say which is meant
-	case isSessionToken(f.sent):
-		p.SessionToken = f.sent
+	case c.sent == "":
+		return p, own(errTwoUsers)
+	case isSessionToken(c.sent): // no JWT is one: it has dots
+		p.SessionToken = c.sent
 	default:
-		p.SessionJWT = f.sent
+		p.SessionJWT = c.sent
 	}
 	return p, nil
 }
 
 // gone sorts the error of a question about a session that was let in before. If
 // there is no such session any more, nothing else of it is let in either: unless
-// the question was asked with a token that only came along with the JWT.
-func (a *Authenticator) gone(f *found, err error) error {
-	if isNotFound(err) && !f.along && (f.entry.token == nil || !f.entry.token.Foreign) {
-		a.revoked.confirm(f.entry.session.ID, time.Now())
+// the question was asked with a token that only came along with the JWT, or with a
+// JWT of another kind.
+func (a *Authenticator) gone(c *carried, err error) error {
+	if isNotFound(err) && !c.along && !c.entry.foreign {
+		a.revoked.confirm(c.entry.session.ID, time.Now())
 	}
 	return own(a.refusal(err))
 }
 
 // vouched makes an entry of an answer about a request that was let in already:
 // it must be about the same session, and that not be revoked here.
-func (a *Authenticator) vouched(f *found, answer *stytch.AuthenticateSessionResponse, asked time.Time) (*entry, error) {
-	if answer.Session.ID != f.entry.session.ID || answer.Session.UserID != f.entry.session.UserID {
+func (a *Authenticator) vouched(c *carried, answer *stytch.AuthenticateSessionResponse, asked time.Time) (*entry, error) {
+	if answer.Session.ID != c.entry.session.ID || answer.Session.UserID != c.entry.session.UserID {
 		return nil, own(errOtherSession)
 	}
 	session, user := answer.Session, answer.User // copies, as in keepAnswer
-	e := &entry{session: &session, vouchedAt: asked, expiresAt: asked, refreshed: answer.SessionJWT}
+	e := &entry{session: &session, foreign: c.entry.foreign, vouchedAt: asked, expiresAt: asked, refreshed: answer.SessionJWT}
 	if !a.config.SessionOnly {
 		e.user = &user
 	}
@@ -232,13 +248,13 @@ func VerdictFromContext(ctx context.Context) (stytch.Verdict, bool) {
 
 // askLive makes a call of this request's own: an answer under way may be older
 // than the request. Nothing of it is cached: a verdict is no identity.
-func askLive(ctx context.Context, check *stytch.AuthorizationCheck) (*requestContext, *stytch.Verdict, error) {
-	f, err := decision(ctx)
+func askLive(ctx context.Context, check *stytch.AuthorizationCheck) (context.Context, *stytch.Verdict, error) {
+	c, err := decision(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	a, asked := f.auth, time.Now()
-	question, err := f.question(check)
+	a, asked := c.auth, time.Now()
+	question, err := c.question(check)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -249,11 +265,13 @@ func askLive(ctx context.Context, check *stytch.AuthorizationCheck) (*requestCon
 		return nil, nil, &Error{Kind: ErrForbidden, Reason: ReasonPermission, Resource: check.ResourceID, Action: check.Action, cause: err}
 	}
 	if err != nil {
-		return nil, nil, a.gone(f, err)
+		return nil, nil, a.gone(c, err)
 	}
-	e, err := a.vouched(f, answer, asked)
+	e, err := a.vouched(c, answer, asked)
 	if err != nil {
 		return nil, nil, err
 	}
-	return f.vouchedFor(ctx, e), answer.Verdict, nil
+	// A token that came along is the session's own: Stytch has just said so.
+	live := &carried{auth: a, entry: e, sent: c.sent}
+	return live.within(ctx), answer.Verdict, nil
 }

@@ -22,67 +22,57 @@ type Identity struct {
 	ExpiresAt  time.Time // when it must be vouched for anew: the JWT's exp, or the end of the answer
 }
 
-// A decided is what was found out about one request.
+// A decided is what was decided about one request.
 type decided struct {
-	auth       *Authenticator
 	credential Credential
 	entry      *entry // shared with other requests, never changed; nil if err is not
-	by         Decider
-	err        error
+	cached     bool   // a cache had the entry
+	err        error  // why the request is not one of somebody signed in
 }
 
-// A found is a decision in the context of its request: all, beside the request's
-// copy, that a request which passes needs of the heap, and no more of a decided than
-// is asked for later. The copy is not in it, or whoever keeps a context would keep
-// the request's body.
-type found struct {
-	auth  *Authenticator // nil if NewContext made it: no guard trusts that
-	entry *entry         // nil if err is not
-	err   error          // why nobody is signed in behind Optional
+func (d *decided) result() (*Identity, error) {
+	if d.err != nil {
+		return nil, own(d.err)
+	}
+	return d.entry.identity(d.cached), nil
+}
 
-	sent   string // the token or JWT to ask Stytch about the session with; empty if nobody can say which
-	along  bool   // sent is a token that came along with a JWT
-	cached bool   // a cache had the entry
+// A carried is a decision in the context of its request, in one object of the heap:
+// what guards and FromContext ask for later, and no more. It does not hold the
+// request's copy, or whoever keeps a context would keep the request's body.
+type carried struct {
+	auth   *Authenticator // nil if NewContext made it: no guard trusts that
+	entry  *entry         // shared with other requests, never changed; nil if err is not
+	cached bool           // a cache had the entry
+	err    error          // why nobody is signed in behind Optional
+
+	sent  string // the token or JWT to ask Stytch about the session with: see toAskWith
+	along bool   // it is a token that came along with a JWT
 
 	own    atomic.Pointer[Identity] // the request's own copy, made when first asked for
 	ctx    requestContext           // carries the decision
 	fields [2]string                // of the answer: see markPrivate
 }
 
-// newFound makes a context that carries a decision.
-func newFound(ctx context.Context, d *decided) *found {
-	f := &found{auth: d.auth, entry: d.entry, err: d.err, cached: d.by == Cache}
-	f.sent, f.along = d.credential.toAskWith()
-	f.ctx = requestContext{ctx, f}
-	return f
+// carry makes what carries a decision in a context made of ctx.
+func (a *Authenticator) carry(ctx context.Context, d *decided) *carried {
+	c := &carried{auth: a, entry: d.entry, cached: d.cached, err: d.err}
+	c.sent, c.along = d.credential.toAskWith()
+	c.within(ctx)
+	return c
 }
 
-// vouchedFor makes a context in which Stytch has just vouched for the same session.
-func (f *found) vouchedFor(ctx context.Context, e *entry) *requestContext {
-	live := &found{auth: f.auth, entry: e, sent: f.sent, along: f.along}
-	live.ctx = requestContext{ctx, live}
-	return &live.ctx
+// within makes a context of ctx that carries c.
+func (c *carried) within(ctx context.Context) context.Context {
+	c.ctx = requestContext{ctx, c}
+	return &c.ctx
 }
 
-// passes reports whether a Require further in lets the request through too, or an
-// Optional, behind which nobody is but who may be anonymous.
-func (f *found) passes(optional bool) bool { return f.err == nil || optional }
-
-func (f *found) by() Decider {
-	switch {
-	case f.cached:
-		return Cache
-	case f.entry.token != nil:
-		return Local
+func (c *carried) identity() *Identity {
+	if c.own.Load() == nil {
+		c.own.CompareAndSwap(nil, c.entry.identity(c.cached))
 	}
-	return Stytch
-}
-
-func (f *found) identity() *Identity {
-	if f.own.Load() == nil {
-		f.own.CompareAndSwap(nil, f.entry.identity(f.by()))
-	}
-	return f.own.Load()
+	return c.own.Load()
 }
 
 // A contextKey is a type of its own, so that no other package's key is ours.
@@ -93,32 +83,20 @@ type contextKey struct{}
 // it follows no second pointer.
 type requestContext struct {
 	context.Context
-	found *found
+	carried *carried
 }
 
 // Value gives the decision for our key.
 func (c *requestContext) Value(key any) any {
 	if _, ours := key.(contextKey); ours {
-		return c.found
+		return c.carried
 	}
 	return c.Context.Value(key)
 }
 
-func fromContext(ctx context.Context) *found {
-	f, _ := ctx.Value(contextKey{}).(*found)
-	return f
-}
-
-// identity copies all that a caller could change.
-func (e *entry) identity(by Decider) *Identity {
-	return &Identity{
-		Session:    e.session.Clone(),
-		User:       e.user.Clone(),
-		Refreshed:  Credential{JWT: e.refreshed},
-		DecidedBy:  by,
-		VerifiedAt: e.vouchedAt,
-		ExpiresAt:  e.expiresAt,
-	}
+func fromContext(ctx context.Context) *carried {
+	c, _ := ctx.Value(contextKey{}).(*carried)
+	return c
 }
 
 // NewContext returns a context that carries id, for tests of handlers. It opens
@@ -129,19 +107,19 @@ func NewContext(ctx context.Context, id *Identity) context.Context {
 	}
 	own := *id
 	own.Session, own.User = id.Session.Clone(), id.User.Clone()
-	f := newFound(ctx, &decided{})
-	f.own.Store(&own)
-	return &f.ctx
+	c := &carried{}
+	c.own.Store(&own)
+	return c.within(ctx)
 }
 
 // FromContext returns the identity that Require or Optional found. Within one
 // request it is always the same copy.
 func FromContext(ctx context.Context) (*Identity, bool) {
-	f := fromContext(ctx)
-	if f == nil || f.err != nil {
+	c := fromContext(ctx)
+	if c == nil || c.err != nil {
 		return nil, false
 	}
-	return f.identity(), true
+	return c.identity(), true
 }
 
 // SessionFromContext returns the session that Require or Optional found.

@@ -98,7 +98,8 @@ type Event struct {
 	PendingRevocations int
 }
 
-func (a *Authenticator) startClock() time.Time {
+// arrival is when a request came, where somebody wants to know.
+func (a *Authenticator) arrival() time.Time {
 	if a.config.Observe == nil {
 		return time.Time{}
 	}
@@ -119,12 +120,15 @@ func deciderOf(err error) Decider {
 	return Local
 }
 
-func (a *Authenticator) observe(ctx context.Context, d *decided, began time.Time, anonymous bool) {
+func (a *Authenticator) observe(ctx context.Context, d *decided, arrived time.Time, anonymous bool) {
 	if a.config.Observe == nil {
 		return
 	}
-	e := a.event(CheckedSession, d.by)
-	e.Latency = time.Since(began)
+	e := a.event(CheckedSession, "")
+	e.Latency = time.Since(arrived)
+	if d.err == nil {
+		e.Decider = d.entry.by(d.cached)
+	}
 	var ours *Error
 	if errors.As(d.err, &ours) && ours.Reason == ReasonPermission {
 		e.Check, e.PolicyAge = CheckedPermission, ours.policyAge

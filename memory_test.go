@@ -104,7 +104,7 @@ func heapDump(t *testing.T) []byte {
 }
 
 // A background job may keep the context of the request that began it; it must not
-// keep the request's body and fields with it.
+// keep the request's body with it.
 func TestAKeptContextKeepsNoRequest(t *testing.T) {
 	s := newStage(t)
 	freed := make(chan struct{})

@@ -55,9 +55,9 @@ type Authenticator struct {
 	policies *kept.Value[*stytch.Policy]
 	revoked  *revokedList
 	origins  *http.CrossOriginProtection
-	cookies  Extractor // FromCookies, where Config.Extractor is nil
+	cookies  Extractor // FromCookies, used where Config.Extractor is nil
 
-	clock     deadline.Clock // the time for what every request does
+	clock     deadline.Clock // for the look into a cache; a call to Stytch is worth a time.Now
 	lastRetry atomic.Int64   // of unconfirmed revocations, Unix nanoseconds
 
 	projectMu      sync.Mutex
@@ -140,9 +140,9 @@ func (a *Authenticator) handler(next http.Handler, optional bool) http.Handler {
 		panic("sessionauth: the next handler is nil")
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if f := a.decidedBefore(r.Context()); f != nil {
-			if !f.passes(optional) {
-				a.config.ErrorHandler(w, r, own(f.err))
+		if c := a.decidedBefore(r.Context()); c != nil {
+			if c.err != nil && !optional { // an Optional let it in as anonymous
+				a.config.ErrorHandler(w, r, own(c.err))
 				return
 			}
 			next.ServeHTTP(w, r)
@@ -155,20 +155,20 @@ func (a *Authenticator) handler(next http.Handler, optional bool) http.Handler {
 			a.config.ErrorHandler(w, r, own(d.err))
 			return
 		}
-		f := newFound(r.Context(), &d)
-		markPrivate(w.Header(), &f.fields)
+		c := a.carry(r.Context(), &d)
+		markPrivate(w.Header(), &c.fields)
 		if d.err == nil {
 			a.writeBack(w, &d)
 		}
-		next.ServeHTTP(w, r.WithContext(&f.ctx))
+		next.ServeHTTP(w, r.WithContext(&c.ctx))
 	})
 }
 
 // decidedBefore gives what this Authenticator decided about the request further out:
 // nobody else's word counts.
-func (a *Authenticator) decidedBefore(ctx context.Context) *found {
-	if f := fromContext(ctx); f != nil && f.auth == a {
-		return f
+func (a *Authenticator) decidedBefore(ctx context.Context) *carried {
+	if c := fromContext(ctx); c != nil && c.auth == a {
+		return c
 	}
 	return nil
 }
@@ -206,27 +206,28 @@ func markPrivate(h http.Header, fields *[2]string) {
 // copies it.
 func only(values []string, i int) []string { return values[i : i+1 : i+1] }
 
-// decideRequest decides about a request and tells Observe. It writes into d, as a
-// decided is large: each copy costs a request some nanoseconds.
+// decideRequest decides about a request, into d, and tells Observe.
 func (a *Authenticator) decideRequest(d *decided, r *http.Request, optional bool) {
-	began := a.startClock()
+	arrived := a.arrival()
 	a.settle(d, r)
-	a.observe(r.Context(), d, began, optional && d.isAnonymous())
+	a.observe(r.Context(), d, arrived, optional && d.isAnonymous())
 }
 
-// settle decides. It writes once: d stays empty if it panics.
+// settle works on locals and writes d once, at the end: through the pointer each
+// field would have a write barrier of its own while the collector runs. After a
+// panic d holds the error of rescue and nothing else.
 func (a *Authenticator) settle(d *decided, r *http.Request) {
 	defer a.rescue(d)
 	var e *entry
-	var by Decider
+	var cached bool
 	cred, err := a.find(r)
 	if err == nil {
-		e, by, err = a.decide(r.Context(), &cred)
+		e, cached, err = a.decide(r.Context(), &cred)
 	}
 	if isMalformed(err) && !cred.hasHeaderSyntax() {
 		err = errMalformed
 	}
-	*d = decided{a, cred, e, by, err}
+	*d = decided{credential: cred, entry: e, cached: cached, err: err}
 }
 
 // isMalformed is for the errors of decide, which wraps none.
@@ -240,7 +241,7 @@ func isMalformed(err error) bool {
 func (a *Authenticator) rescue(d *decided) {
 	if v := recover(); v != nil {
 		a.upstream.logPanic(v)
-		d.entry, d.err = nil, panicError{}
+		d.err = panicError{}
 	}
 }
 
@@ -249,11 +250,11 @@ func (a *Authenticator) rescue(d *decided) {
 // Require or Optional it gives what those decided. WriteError answers its
 // errors.
 func (a *Authenticator) Authenticate(r *http.Request) (*Identity, error) {
-	if f := a.decidedBefore(r.Context()); f != nil {
-		if f.err != nil {
-			return nil, own(f.err)
+	if c := a.decidedBefore(r.Context()); c != nil {
+		if c.err != nil {
+			return nil, own(c.err)
 		}
-		return f.identity(), nil
+		return c.identity(), nil
 	}
 	var d decided
 	a.decideRequest(&d, r, false)
@@ -264,21 +265,14 @@ func (a *Authenticator) Authenticate(r *http.Request) (*Identity, error) {
 // metadata. The cross-origin check is the caller's then, and what lacks the
 // syntax of a header is ErrInvalidSession like any other invention.
 func (a *Authenticator) Verify(ctx context.Context, cred Credential) (*Identity, error) {
-	d := decided{auth: a, credential: cred}
-	began := a.startClock()
+	var d decided
+	arrived := a.arrival()
 	func() {
 		defer a.rescue(&d)
-		d.entry, d.by, d.err = a.decide(ctx, &cred)
+		d.entry, d.cached, d.err = a.decide(ctx, &cred)
 	}()
-	a.observe(ctx, &d, began, false)
+	a.observe(ctx, &d, arrived, false)
 	return d.result()
-}
-
-func (d *decided) result() (*Identity, error) {
-	if d.err != nil {
-		return nil, own(d.err)
-	}
-	return d.entry.identity(d.by), nil
 }
 
 // Forget drops what is cached about these sessions or users, by their ids. The

@@ -37,7 +37,7 @@ func (a *Authenticator) policy(ctx context.Context) (*kept.Snapshot[*stytch.Poli
 // policy is held. The error is ErrNoCredential where this Authenticator let
 // nobody in, or ErrUnavailable where no policy can be had; it is never a yes.
 func (a *Authenticator) Allowed(ctx context.Context, resource, action string) (bool, error) {
-	f, err := a.decision(ctx)
+	c, err := a.decision(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -45,13 +45,13 @@ func (a *Authenticator) Allowed(ctx context.Context, resource, action string) (b
 	if err != nil {
 		return false, err
 	}
-	return p.Value.Allows(f.entry.session.Roles, resource, action), nil
+	return p.Value.Allows(c.entry.session.Roles, resource, action), nil
 }
 
 // Permissions lists all that the signed-in user may do, sorted by resource. The
 // action "*" stands for every action. The errors are those of Allowed.
 func (a *Authenticator) Permissions(ctx context.Context) ([]stytch.Permission, error) {
-	f, err := a.decision(ctx)
+	c, err := a.decision(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func (a *Authenticator) Permissions(ctx context.Context) ([]stytch.Permission, e
 	}
 	actions := map[string][]string{}
 	for _, role := range p.Value.Roles {
-		if !slices.Contains(f.entry.session.Roles, role.ID) {
+		if !slices.Contains(c.entry.session.Roles, role.ID) {
 			continue
 		}
 		for _, granted := range role.Permissions {
@@ -77,12 +77,11 @@ func (a *Authenticator) Permissions(ctx context.Context) ([]stytch.Permission, e
 	return list, nil
 }
 
-// decision gives what this Authenticator found out about the request; nobody
-// else's word counts.
-func (a *Authenticator) decision(ctx context.Context) (*found, error) {
-	f, err := decision(ctx)
-	if err != nil || f.auth != a {
+// decision is for what only this Authenticator's own Require may have let in.
+func (a *Authenticator) decision(ctx context.Context) (*carried, error) {
+	c := a.decidedBefore(ctx)
+	if c == nil || c.err != nil {
 		return nil, ErrNoCredential
 	}
-	return f, nil
+	return c, nil
 }

@@ -111,7 +111,7 @@ func (a *Authenticator) Reject(w http.ResponseWriter, r *http.Request, err error
 // ObserveRefusal tells Observe of an error that is answered elsewhere, such as
 // by a page that shows the sign-in form again.
 func (a *Authenticator) ObserveRefusal(ctx context.Context, err error) {
-	a.observe(ctx, &decided{err: err}, a.startClock(), false)
+	a.observe(ctx, &decided{err: err}, a.arrival(), false)
 }
 
 // Reject answers a request with an error as the Require in front of it would.

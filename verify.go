@@ -21,8 +21,9 @@ var (
 	errRevokedListFull  = &Error{Kind: ErrUnavailable, Reason: ReasonRevocations}
 )
 
-// decide is the one way from a credential to an identity.
-func (a *Authenticator) decide(ctx context.Context, cred *Credential) (*entry, Decider, error) {
+// decide is the one way from a credential to an identity. It reports whether a cache
+// had it.
+func (a *Authenticator) decide(ctx context.Context, cred *Credential) (_ *entry, cached bool, _ error) {
 	if candidates := cred.candidates(); len(candidates) > 0 {
 		return a.decideAmong(ctx, candidates)
 	}
@@ -31,10 +32,10 @@ func (a *Authenticator) decide(ctx context.Context, cred *Credential) (*entry, D
 
 // decideOne decides about a token, a JWT, or both. The JWT decides while it can;
 // a token that came along decides where the JWT cannot be trusted at all.
-func (a *Authenticator) decideOne(ctx context.Context, token, jwt string) (*entry, Decider, error) {
+func (a *Authenticator) decideOne(ctx context.Context, token, jwt string) (_ *entry, cached bool, _ error) {
 	if jwt == "" {
 		if token == "" {
-			return nil, "", ErrNoCredential
+			return nil, false, ErrNoCredential
 		}
 		return a.decideToken(ctx, token)
 	}
@@ -45,7 +46,7 @@ func (a *Authenticator) decideOne(ctx context.Context, token, jwt string) (*entr
 	key, now := digestOf(parts.Signature), a.clock.Now()
 	known, ok := a.caches.jwt(key, parts, now)
 	if ok && a.holds(known, now) && !a.revoked.hasCredential(jwt, now) {
-		return known, Cache, nil
+		return known, true, nil
 	}
 	t, err := a.verifyJWT(ctx, known, jwt)
 	if err == nil && a.revoked.hasCredential(jwt, time.Now()) { // it may have waited for the key set
@@ -64,11 +65,11 @@ func (a *Authenticator) decideOne(ctx context.Context, token, jwt string) (*entr
 }
 
 // otherwise lets a token that came along decide where the JWT did not.
-func (a *Authenticator) otherwise(ctx context.Context, token string, err error) (*entry, Decider, error) {
+func (a *Authenticator) otherwise(ctx context.Context, token string, err error) (_ *entry, cached bool, _ error) {
 	if isSessionToken(token) {
 		return a.decideToken(ctx, token)
 	}
-	return nil, "", err
+	return nil, false, err
 }
 
 // holds reports whether what a cache gave may still be used: a hit is checked
@@ -153,7 +154,7 @@ func (a *Authenticator) sessionEnd(s *stytch.Session, end deadline.Deadline, now
 }
 
 // admit accepts a JWT that speaks for itself, and remembers it.
-func (a *Authenticator) admit(ctx context.Context, key digest, t *sessionjwt.Token) (*entry, Decider, error) {
+func (a *Authenticator) admit(ctx context.Context, key digest, t *sessionjwt.Token) (_ *entry, cached bool, _ error) {
 	e := &entry{session: t.Session, token: t, vouchedAt: t.IssuedAt, expiresAt: t.ExpiresAt}
 	generation := a.caches.generation()
 	now := time.Now()
@@ -161,32 +162,32 @@ func (a *Authenticator) admit(ctx context.Context, key digest, t *sessionjwt.Tok
 	if !a.config.SessionOnly {
 		u, err := a.user(ctx, t.Session.UserID)
 		if err != nil {
-			return nil, "", err
+			return nil, false, err
 		}
 		e.user, e.end = u.user, e.end.Earlier(u.end)
 		// Loading took its time: the session may have been revoked meanwhile.
 		if err := a.checkAnswer(e); err != nil {
-			return nil, "", err
+			return nil, false, err
 		}
 	}
 	a.caches.keep(generation, func() { a.caches.addJWT(key, e, now) })
-	return e, Local, nil
+	return e, false, nil
 }
 
 // refresh asks Stytch about a JWT that has a good signature but cannot speak for
 // itself any more. With a token along that is what Stytch is asked about.
-func (a *Authenticator) refresh(ctx context.Context, t *sessionjwt.Token, token, jwt string) (*entry, Decider, error) {
+func (a *Authenticator) refresh(ctx context.Context, t *sessionjwt.Token, token, jwt string) (_ *entry, cached bool, _ error) {
 	plain := a.byJWT(jwt)
 	byJWT := plain.replacing(t, plain.key)
 	if e, ok := a.recall(byJWT); ok {
-		return e, Cache, nil
+		return e, true, nil
 	}
 	q := byJWT
 	if token != "" {
 		q = a.byToken(token).replacing(t, plain.key)
 		now := time.Now()
 		if e, ok := a.caches.tokens.get(q.key, now); ok && a.holds(e, now) && !isSameSession(e, t) {
-			return nil, "", errOtherSession // as Stytch said a moment ago
+			return nil, false, errOtherSession // as Stytch said a moment ago
 		}
 	}
 	e, err := a.ask(ctx, q)
@@ -198,7 +199,7 @@ func (a *Authenticator) refresh(ctx context.Context, t *sessionjwt.Token, token,
 	}
 	if err != nil && q.token != "" {
 		if kept, staleErr := a.stale(q.key, err); staleErr == nil && isSameSession(kept, t) {
-			return kept, Cache, nil
+			return kept, true, nil
 		}
 	}
 	if err != nil {
@@ -207,12 +208,12 @@ func (a *Authenticator) refresh(ctx context.Context, t *sessionjwt.Token, token,
 			// other JWT of it needs to be asked about.
 			a.revoked.confirm(t.Session.ID, time.Now())
 		}
-		return nil, "", err
+		return nil, false, err
 	}
 	if !isSameSession(e, t) {
-		return nil, "", a.otherSession(q)
+		return nil, false, a.otherSession(q)
 	}
-	return e, Stytch, nil
+	return e, false, nil
 }
 
 func isSameSession(e *entry, t *sessionjwt.Token) bool {
@@ -231,57 +232,56 @@ func (a *Authenticator) otherSession(q question) error {
 }
 
 // decideToken decides about an opaque token: cache, then Stytch.
-func (a *Authenticator) decideToken(ctx context.Context, token string) (*entry, Decider, error) {
+func (a *Authenticator) decideToken(ctx context.Context, token string) (_ *entry, cached bool, _ error) {
 	if len(token) > maxToken {
-		return nil, "", errMalformedSession
+		return nil, false, errMalformedSession
 	}
 	key, now := digestOf(token), a.clock.Now()
 	e, ok := a.caches.tokens.get(key, now)
 	if ok && a.holds(e, now) && !a.revoked.hasDigest(key, now) {
-		return e, Cache, nil
+		return e, true, nil
 	}
 	if ok && a.revoked.has(e.session.ID, now) { // a token is of one session for ever
 		a.retryRevocations() // this may be all the traffic there is
-		return nil, "", errRevoked
+		return nil, false, errRevoked
 	}
 	if !isSessionToken(token) { // nothing else is in the cache
-		return nil, "", errMalformedSession
+		return nil, false, errMalformedSession
 	}
 	e, err := a.ask(ctx, a.byToken(token))
 	if err == nil {
-		return e, Stytch, nil
+		return e, false, nil
 	}
 	if e, err = a.stale(key, err); err != nil {
-		return nil, "", err
+		return nil, false, err
 	}
-	return e, Cache, nil
+	return e, true, nil
 }
 
 // decideAmong decides where a cookie was repeated with other values. One live
 // session wins; of two of one user the one started last. A cookie planted by
 // another site must not win because the user's own could not be checked.
-func (a *Authenticator) decideAmong(ctx context.Context, candidates []Credential) (*entry, Decider, error) {
+func (a *Authenticator) decideAmong(ctx context.Context, candidates []Credential) (_ *entry, cached bool, _ error) {
 	var best *entry
-	var by Decider
 	var undecided, refused error
 	for _, c := range candidates {
-		e, decider, err := a.decideOne(ctx, c.Token, c.JWT)
+		e, hit, err := a.decideOne(ctx, c.Token, c.JWT)
 		switch {
 		case errors.Is(err, ErrInvalidSession):
 			refused = err
 		case err != nil:
 			undecided = err
 		case best != nil && best.session.UserID != e.session.UserID:
-			return nil, "", errTwoUsers
+			return nil, false, errTwoUsers
 		case best == nil || e.session.StartedAt.After(best.session.StartedAt):
-			best, by = e, decider
+			best, cached = e, hit
 		}
 	}
 	if undecided != nil {
-		return nil, "", undecided
+		return nil, false, undecided
 	}
 	if best == nil {
-		return nil, "", refused
+		return nil, false, refused
 	}
-	return best, by, nil
+	return best, cached, nil
 }

@@ -87,6 +87,49 @@ func TestLiveRefusesASessionRevokedElsewhere(t *testing.T) {
 	})
 }
 
+// Stytch's no to a JWT of another kind, such as a Connected App's, says nothing of the
+// session: whose it is must not be signed out by that.
+func TestLiveOfAJWTOfAnotherKind(t *testing.T) {
+	eachLive(t, func(s *stage, live middleware) {
+		claims := s.Claims(s.session.ID)
+		claims["client_id"] = "connected-app-test-1"
+		payload, err := json.Marshal(claims)
+		if err != nil {
+			t.Fatal(err)
+		}
+		header, err := json.Marshal(s.Header())
+		if err != nil {
+			t.Fatal(err)
+		}
+		foreign := s.Sign(header, payload)
+		s.want(get(s.behind(), s.jwtOnly()), 200)
+		storm := func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				s.SetWeather(pathAuthenticate, stytchtest.Weather{Status: 404, ErrorType: "session_not_found"})
+				next.ServeHTTP(w, r)
+			})
+		}
+		for _, row := range []struct {
+			name, fields string
+			pause        time.Duration
+		}{
+			{"a token came along", "Cookie: stytch_session=" + s.session.Token + "; stytch_session_jwt=" + foreign, 0},
+			{"alone, known from the answer about the token", bearer(foreign), 0},
+			{"alone", bearer(foreign), 31 * time.Second},
+		} {
+			time.Sleep(row.pause)
+			s.want(get(s.behind(live, live), row.fields), 200)
+			for _, guards := range [][]middleware{{storm, live}, {live, storm, live}} {
+				s.want(get(s.behind(guards...), row.fields), 401, invalidToken)
+				s.SetWeather(pathAuthenticate, stytchtest.Weather{})
+			}
+			if resp := get(s.behind(), s.jwtOnly()); resp.StatusCode != 200 {
+				t.Errorf("%s: got %d for the session's own JWT, want 200", row.name, resp.StatusCode)
+			}
+		}
+	})
+}
+
 // A revocation here is known before Stytch's answer is in.
 func TestLiveOfASessionRevokedMeanwhile(t *testing.T) {
 	eachLive(t, func(s *stage, live middleware) {
