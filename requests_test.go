@@ -245,10 +245,21 @@ func TestCredentialOfARequest(t *testing.T) {
 		{"56 an empty header, and a good cookie", "Authorization: \nCookie: stytch_session_jwt={ada.jwt}", passAs("ada"), 0},
 		{"57 the token is Bob's, the JWT Ada's and fresh", "Cookie: stytch_session={bob.token}; stytch_session_jwt={ada.jwt}", passAs("ada"), 0},
 	} {
-		t.Run(row.name, func(t *testing.T) {
-			s := newScene(t)
-			s.wantRuling(s.do(s.request("GET", "/", "", row.fields)), row.want, row.calls)
-		})
+		// The default extractor stands apart from FirstOf, for its speed.
+		for _, way := range []struct {
+			name   string
+			change func(*sessionauth.Config)
+		}{
+			{"", func(*sessionauth.Config) {}},
+			{", by FirstOf", func(c *sessionauth.Config) {
+				c.Extractor = sessionauth.FirstOf(sessionauth.FromBearer, sessionauth.FromCookies("stytch_session", "stytch_session_jwt"))
+			}},
+		} {
+			t.Run(row.name+way.name, func(t *testing.T) {
+				s := newScene(t, way.change)
+				s.wantRuling(s.do(s.request("GET", "/", "", row.fields)), row.want, row.calls)
+			})
+		}
 	}
 }
 
