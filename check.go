@@ -164,10 +164,12 @@ func (a *Authenticator) recheck(ctx context.Context, c *carried) (*entry, error)
 // nobody can say which is meant. Along says that it is a token that came along with a
 // JWT, which decided.
 func (c *Credential) toAskWith() (sent string, along bool) {
-	if c.JWT == "" {
-		return c.Token, false
-	}
-	if isSessionToken(c.Token) {
+	switch {
+	case len(c.candidates()) > 0:
+		return "", false
+	case c.JWT == "":
+		return c.Token, false // which decided, so that it has the form of one
+	case isSessionToken(c.Token):
 		return c.Token, true
 	}
 	return c.JWT, false

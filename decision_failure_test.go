@@ -368,6 +368,22 @@ func TestAPanicInTheTransportKillsNobody(t *testing.T) {
 	}
 }
 
+// With GODEBUG=panicnil=1 nobody who recovers sees a panic(nil).
+func TestAPanicThatNobodySeesLetsNobodyIn(t *testing.T) {
+	t.Setenv("GODEBUG", "panicnil=1")
+	s := newStage(t, func(c *sessionauth.Config) {
+		c.Extractor = func(*http.Request) (sessionauth.Credential, error) { panic(nil) }
+	})
+	for _, wrap := range []func(http.Handler) http.Handler{s.auth.Require, s.auth.Optional} {
+		s.handler = wrap(s.next())
+		s.want(s.get(bearer(s.session.JWT)), 500)
+	}
+	if id, err := s.auth.Authenticate(newRequest("GET", "")); id != nil || err == nil {
+		t.Errorf("got %v, %v, want an error", id, err)
+	}
+	s.wantThrough(0, "")
+}
+
 func TestAPanicInTheExtractorLetsNobodyIn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log logbook

@@ -214,10 +214,11 @@ func (a *Authenticator) decideRequest(d *decided, r *http.Request, optional bool
 }
 
 // settle works on locals and writes d once, at the end: through the pointer each
-// field would have a write barrier of its own while the collector runs. After a
-// panic d holds the error of rescue and nothing else.
+// field would have a write barrier of its own while the collector runs. Until then,
+// and so after a panic, d is a failure.
 func (a *Authenticator) settle(d *decided, r *http.Request) {
-	defer a.rescue(d)
+	d.err = panicError{}
+	defer a.rescue()
 	var e *entry
 	var cached bool
 	cred, err := a.find(r)
@@ -238,10 +239,9 @@ func isMalformed(err error) bool {
 
 // rescue is deferred. A panic is a failure of ours: the stack is logged, and the
 // request ends with 500.
-func (a *Authenticator) rescue(d *decided) {
+func (a *Authenticator) rescue() {
 	if v := recover(); v != nil {
 		a.upstream.logPanic(v)
-		d.err = panicError{}
 	}
 }
 
@@ -265,10 +265,10 @@ func (a *Authenticator) Authenticate(r *http.Request) (*Identity, error) {
 // metadata. The cross-origin check is the caller's then, and what lacks the
 // syntax of a header is ErrInvalidSession like any other invention.
 func (a *Authenticator) Verify(ctx context.Context, cred Credential) (*Identity, error) {
-	var d decided
+	d := decided{err: panicError{}} // until it is overwritten
 	arrived := a.arrival()
 	func() {
-		defer a.rescue(&d)
+		defer a.rescue()
 		d.entry, d.cached, d.err = a.decide(ctx, &cred)
 	}()
 	a.observe(ctx, &d, arrived, false)

@@ -45,12 +45,14 @@ func (a *Authenticator) decideOne(ctx context.Context, token, jwt string) (_ *en
 	parts, _ := sessionjwt.Split(jwt) // what lacks a dot is not known, and refused below
 	key, now := digestOf(parts.Signature), a.clock.Now()
 	known, ok := a.caches.jwt(key, parts, now)
-	if ok && a.holds(known, now) && !a.revoked.hasCredential(jwt, now) {
+	// The mark of a credential before its session's, here and below: a sign-out that
+	// Stytch confirms late sets the second before it takes the first away.
+	if ok && !a.revoked.hasCredential(jwt, now) && a.holds(known, now) {
 		return known, true, nil
 	}
 	t, err := a.verifyJWT(ctx, known, jwt)
-	if err == nil && a.revoked.hasCredential(jwt, time.Now()) { // it may have waited for the key set
-		err = errRevoked
+	if now := time.Now(); err == nil && (a.revoked.hasCredential(jwt, now) || a.revoked.has(t.Session.ID, now)) {
+		err = errRevoked // while it waited for the key set
 	}
 	if err != nil {
 		return a.otherwise(ctx, token, err)
@@ -238,7 +240,7 @@ func (a *Authenticator) decideToken(ctx context.Context, token string) (_ *entry
 	}
 	key, now := digestOf(token), a.clock.Now()
 	e, ok := a.caches.tokens.get(key, now)
-	if ok && a.holds(e, now) && !a.revoked.hasDigest(key, now) {
+	if ok && !a.revoked.hasDigest(key, now) && a.holds(e, now) {
 		return e, true, nil
 	}
 	if ok && a.revoked.has(e.session.ID, now) { // a token is of one session for ever

@@ -87,6 +87,17 @@ func TestLiveRefusesASessionRevokedElsewhere(t *testing.T) {
 	})
 }
 
+// A token that came alone is the session's: when it is gone, so are its JWTs.
+func TestLiveOfATokenAlone(t *testing.T) {
+	eachLive(t, func(s *stage, live middleware) {
+		s.want(get(s.behind(), s.jwtOnly()), 200)
+		s.want(get(s.behind(), s.tokenOnly()), 200)
+		s.RevokeSession(s.session.ID)
+		s.want(get(s.behind(live), s.tokenOnly()), 401, invalidToken)
+		s.want(get(s.behind(), s.jwtOnly()), 401, invalidToken)
+	})
+}
+
 // Stytch's no to a JWT of another kind, such as a Connected App's, says nothing of the
 // session: whose it is must not be signed out by that.
 func TestLiveOfAJWTOfAnotherKind(t *testing.T) {
@@ -292,6 +303,28 @@ func TestLiveOfRepeatedCookies(t *testing.T) {
 			s.wantCalls(pathAuthenticate, calls)
 		}
 		s.wantReached(2)
+	})
+}
+
+// Nobody can say which of them is meant, whatever an Extractor adds.
+func TestLiveOfRepeatedCookiesAndWhatAnExtractorAdds(t *testing.T) {
+	eachLive(t, func(s *stage, live middleware) {
+		gone := s.StartSession(s.user.ID, stytchtest.SessionOptions{})
+		s.RevokeSession(gone.ID)
+		repeated := "Cookie: stytch_session=" + s.session.Token + "; stytch_session=abcdefghijklmnopqrstuvwxyz"
+		for _, extra := range []string{gone.JWT, gone.Token, "x"} {
+			s.want(get(s.behind(live), repeated, "X-Extra: "+extra), 400, `Bearer realm="api", error="invalid_request"`)
+			s.want(get(s.behind(), "Cookie: stytch_session="+s.session.Token), 200)
+		}
+	}, func(c *sessionauth.Config) {
+		cookies := sessionauth.FromCookies("stytch_session", "stytch_session_jwt")
+		c.Extractor = func(r *http.Request) (sessionauth.Credential, error) {
+			cred, err := cookies(r)
+			if err == nil && cred.Token == "" {
+				cred.Token = r.Header.Get("X-Extra")
+			}
+			return cred, err
+		}
 	})
 }
 
