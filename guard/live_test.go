@@ -77,25 +77,18 @@ func TestLiveRefusesASessionRevokedElsewhere(t *testing.T) {
 			})
 		})
 	}
-	t.Run("and so does everything else from then on", func(t *testing.T) {
-		eachLive(t, func(s *stage, live middleware) {
-			s.want(get(s.behind(), s.jwtOnly()), 200)
-			s.RevokeSession(s.session.ID)
-			s.want(get(s.behind(live), s.jwtOnly()), 401, invalidToken)
-			s.want(get(s.behind(), s.jwtOnly()), 401, invalidToken)
+	// What was asked about is the session's own, so that its JWT is refused too.
+	for name, fields := range map[string]func(*stage) string{"JWT": (*stage).jwtOnly, "token": (*stage).tokenOnly} {
+		t.Run(name+", and everything else from then on", func(t *testing.T) {
+			eachLive(t, func(s *stage, live middleware) {
+				s.want(get(s.behind(), s.jwtOnly()), 200)
+				s.want(get(s.behind(), fields(s)), 200)
+				s.RevokeSession(s.session.ID)
+				s.want(get(s.behind(live), fields(s)), 401, invalidToken)
+				s.want(get(s.behind(), s.jwtOnly()), 401, invalidToken)
+			})
 		})
-	})
-}
-
-// A token that came alone is the session's: when it is gone, so are its JWTs.
-func TestLiveOfATokenAlone(t *testing.T) {
-	eachLive(t, func(s *stage, live middleware) {
-		s.want(get(s.behind(), s.jwtOnly()), 200)
-		s.want(get(s.behind(), s.tokenOnly()), 200)
-		s.RevokeSession(s.session.ID)
-		s.want(get(s.behind(live), s.tokenOnly()), 401, invalidToken)
-		s.want(get(s.behind(), s.jwtOnly()), 401, invalidToken)
-	})
+	}
 }
 
 // Stytch's no to a JWT of another kind, such as a Connected App's, says nothing of the
