@@ -65,7 +65,7 @@ func TestAJWTIsVerifiedOnce(t *testing.T) {
 		h := s.auth.Require(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 		s.want(s.get(bearer(s.session.JWT)), 200)
 		time.Sleep(2 * time.Second)
-		s.SetWeather("", stytchtest.Weather{Status: 500})
+		s.SetFault("", stytchtest.Fault{Status: 500})
 		r, w := newRequest(http.MethodGet, bearer(s.session.JWT)), quiet{http.Header{}}
 		got := testing.AllocsPerRun(200, func() { // the first ones open the breaker
 			clear(w.header)

@@ -316,7 +316,7 @@ func neverSwapped(t *testing.T) {
 			t.Errorf("got user %s and %s, want %s", id.Session.UserID, id.User.ID, want)
 		}
 	}))
-	s.SetWeather("", stytchtest.Weather{Delay: 100 * time.Millisecond})
+	s.SetFault("", stytchtest.Fault{Delay: 100 * time.Millisecond})
 	var wg sync.WaitGroup
 	for i := range users {
 		own := s.signIn(stytchtest.SessionOptions{})

@@ -155,13 +155,13 @@ func TestAllowedWithoutAPolicy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newOffice(t)
 		ctx := s.inside(s.auth.Require, bearer(s.session.JWT))
-		s.SetWeather(pathPolicy, stytchtest.Weather{Status: 500})
+		s.SetFault(pathPolicy, stytchtest.Fault{Status: 500})
 		for _, name := range []string{"Allowed", "Permissions", "CheckPermission"} {
 			if err := checks(s.auth)[name](ctx); !errors.Is(err, sessionauth.ErrUnavailable) {
 				t.Errorf("%s: got %v, want %v", name, err, sessionauth.ErrUnavailable)
 			}
 		}
-		s.SetWeather(pathPolicy, stytchtest.Weather{})
+		s.SetFault(pathPolicy, stytchtest.Fault{})
 		time.Sleep(time.Second)
 		if ok, err := s.auth.Allowed(ctx, "documents", "write"); !ok || err != nil {
 			t.Errorf("got %t, %v, want a yes", ok, err)

@@ -23,7 +23,7 @@ func TestAThousandRequestsWithOneNewCredentialMakeOneCall(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := newStage(t)
 					ask.prepare(s)
-					s.SetWeather(ask.path, stytchtest.Weather{Delay: 100 * time.Millisecond})
+					s.SetFault(ask.path, stytchtest.Fault{Delay: 100 * time.Millisecond})
 					for _, resp := range s.together(1000, by.carry(ask.field(s))) {
 						s.want(resp, 200)
 					}
@@ -85,14 +85,14 @@ func TestAFailedCallFailsAllWhoWaitForItAndIsNotKept(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := newStage(t)
 					ask.prepare(s)
-					s.SetWeather(ask.path, stytchtest.Weather{Delay: 100 * time.Millisecond, Status: 500})
+					s.SetFault(ask.path, stytchtest.Fault{Delay: 100 * time.Millisecond, Status: 500})
 					field := by.carry(ask.field(s))
 					for _, resp := range s.together(1000, field) {
 						s.wantVerdict(resp, want503r)
 					}
 					s.wantCalls(ask.path, 1)
 					s.wantThrough(0, "")
-					s.SetWeather(ask.path, stytchtest.Weather{})
+					s.SetFault(ask.path, stytchtest.Fault{})
 					s.want(s.get(field), 200)
 					s.wantCalls(ask.path, 2)
 				})
@@ -120,7 +120,7 @@ func TestTheFirstCallerGoingAwayFailsNoneOfTheOthers(t *testing.T) {
 							t.Fatal(err)
 						}
 					}
-					s.SetWeather(ask.path, stytchtest.Weather{Delay: 100 * time.Millisecond})
+					s.SetFault(ask.path, stytchtest.Fault{Delay: 100 * time.Millisecond})
 					s.firstGoesAway(by.carry(ask.field(s)))
 					s.wantCalls(ask.path, 1)
 				})
@@ -208,7 +208,7 @@ func TestFiftyRequestsWithAnExpiredJWTGetTheSameNewOne(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newStage(t, writeBack)
 			s.expire()
-			s.SetWeather(pathAuthenticate, stytchtest.Weather{Delay: 100 * time.Millisecond})
+			s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: 100 * time.Millisecond})
 			answers := s.together(49, field(s))
 			time.Sleep(20 * time.Second)
 			answers = append(answers, s.get(field(s))) // one is late

@@ -140,7 +140,7 @@ func TestWriteBackGoesOnlyToTheCookieTheJWTCameFrom(t *testing.T) {
 }
 
 func TestWriteBackIsNeverEmpty(t *testing.T) {
-	for name, jwt := range map[string]any{"empty": "", "null": nil, "no JWT": "x", "too long": strings.Repeat("x", 9000) + "..", "absent": stytchtest.Weather{}} {
+	for name, jwt := range map[string]any{"empty": "", "null": nil, "no JWT": "x", "too long": strings.Repeat("x", 9000) + "..", "absent": stytchtest.Fault{}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(t, writeBack)
@@ -166,8 +166,8 @@ func TestARefusalTouchesNoCookie(t *testing.T) {
 		other := s.signIn(stytchtest.SessionOptions{})
 		for _, wrap := range []func(http.Handler) http.Handler{s.auth.Require, s.auth.Optional} {
 			s.handler = wrap(s.next())
-			for _, weather := range []stytchtest.Weather{{}, {Status: 500}, {Status: 429}, {Status: 401}} {
-				s.SetWeather(pathAuthenticate, weather)
+			for _, fault := range []stytchtest.Fault{{}, {Status: 500}, {Status: 429}, {Status: 401}} {
+				s.SetFault(pathAuthenticate, fault)
 				for _, field := range []string{
 					bothCookies(other.Token, s.session.JWT), tokenCookie(inventedToken), jwtCookie("a.b.c"),
 				} {
@@ -325,7 +325,7 @@ func TestAPlantedCookieDoesNotWinWhileTheOtherCannotBeChecked(t *testing.T) {
 		s := newStage(t)
 		planted := s.signIn(stytchtest.SessionOptions{})
 		s.want(s.get(tokenCookie(planted.Token)), 200) // cached
-		s.SetWeather(pathAuthenticate, stytchtest.Weather{Status: 503})
+		s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 503})
 		cookies := []string{"stytch_session=" + planted.Token, "stytch_session=" + s.session.Token, "stytch_session=" + inventedToken}
 		for _, order := range [][]int{{0, 1}, {1, 0}, {0, 1, 2}, {2, 1, 0}} {
 			header := []string{}

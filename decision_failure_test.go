@@ -42,9 +42,9 @@ func TestStytchsNoIsRememberedForTenSeconds(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						s := newStage(t)
 						ask.prepare(s)
-						s.SetWeather(ask.path, stytchtest.Weather{Status: status, ErrorType: kind})
+						s.SetFault(ask.path, stytchtest.Fault{Status: status, ErrorType: kind})
 						s.want(s.get(ask.field(s)), 401)
-						s.SetWeather(ask.path, stytchtest.Weather{})
+						s.SetFault(ask.path, stytchtest.Fault{})
 						time.Sleep(10*time.Second - time.Millisecond)
 						s.want(s.get(ask.field(s)), 401)
 						s.wantCalls(ask.path, 1)
@@ -78,11 +78,11 @@ func TestANoThatIsNotAboutWhatWasAskedDecidesNothing(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						s := newStage(t)
 						ask.prepare(s)
-						s.SetWeather(ask.path, stytchtest.Weather{Status: status, ErrorType: row.kind})
+						s.SetFault(ask.path, stytchtest.Fault{Status: status, ErrorType: row.kind})
 						s.wantVerdict(s.get(by.carry(ask.field(s))), want503r)
 						s.wantCalls(ask.path, 1)
 						s.wantThrough(0, "")
-						s.SetWeather(ask.path, stytchtest.Weather{})
+						s.SetFault(ask.path, stytchtest.Fault{})
 						s.want(s.get(by.carry(ask.field(s))), 200)
 					})
 				})
@@ -110,7 +110,7 @@ func TestOurOwnConfigurationIsWrong(t *testing.T) {
 func alarmsOnceAMinute(t *testing.T, kind string, carry func(string) string) {
 	var log logbook
 	s := newStage(t, log.logTo)
-	s.SetWeather(pathAuthenticate, stytchtest.Weather{Status: 401, ErrorType: kind})
+	s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 401, ErrorType: kind})
 	token := carry(bearer(s.session.Token))
 	for range 30 {
 		s.wantVerdict(s.get(token), want503r)
@@ -125,7 +125,7 @@ func alarmsOnceAMinute(t *testing.T, kind string, carry func(string) string) {
 	s.wantVerdict(s.get(token), want503r)
 	log.wantErrors(t, 2)
 	s.wantThrough(0, "")
-	s.SetWeather(pathAuthenticate, stytchtest.Weather{})
+	s.SetFault(pathAuthenticate, stytchtest.Fault{})
 	s.want(s.get(token), 200)
 }
 
@@ -160,12 +160,12 @@ func TestRetryAfterIsClampedToAMinute(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := newStage(t)
 					token := by.carry(bearer(s.session.Token))
-					s.SetWeather(pathAuthenticate, stytchtest.Weather{Status: 429, Header: http.Header{"Retry-After": {row.header}}})
+					s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 429, Header: http.Header{"Retry-After": {row.header}}})
 					resp := s.get(token)
 					s.wantVerdict(resp, want503r)
 					s.wantRetry(resp, row.want)
 					s.wantCalls(pathAuthenticate, 1)
-					s.SetWeather(pathAuthenticate, stytchtest.Weather{})
+					s.SetFault(pathAuthenticate, stytchtest.Fault{})
 					time.Sleep(time.Minute)
 					s.want(s.get(token), 200)
 				})
@@ -319,13 +319,13 @@ func TestAHangingStytchIs503AtTheTimeout(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(t, func(c *sessionauth.Config) { c.Timeout = 2 * time.Second })
 				ask.prepare(s)
-				s.SetWeather(ask.path, stytchtest.Weather{Delay: time.Hour})
+				s.SetFault(ask.path, stytchtest.Fault{Delay: time.Hour})
 				began := time.Now()
 				s.want(s.get(ask.field(s)), 503)
 				if took := time.Since(began); took != 2*time.Second {
 					t.Errorf("got an answer after %v, want 2s", took)
 				}
-				s.SetWeather(ask.path, stytchtest.Weather{})
+				s.SetFault(ask.path, stytchtest.Fault{})
 				s.want(s.get(ask.field(s)), 200)
 			})
 		})

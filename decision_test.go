@@ -286,7 +286,7 @@ func TestAJWTOfAnUnknownKey(t *testing.T) {
 func TestNoKeySetToBeHad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
-		s.SetWeather(pathKeySet, stytchtest.Weather{Status: 500})
+		s.SetFault(pathKeySet, stytchtest.Fault{Status: 500})
 		s.want(s.get(bearer(s.session.JWT)), 503)
 		s.wantRetry(s.get(jwtCookie(s.session.JWT)), "1")
 		s.expire()
@@ -304,7 +304,7 @@ func TestAKeySetServesForADayWhileItCannotBeRefreshed(t *testing.T) {
 		s := newStage(t, sessionOnly)
 		long := s.signIn(stytchtest.SessionOptions{Duration: 48 * time.Hour})
 		s.want(s.get(bearer(long.JWT)), 200)
-		s.SetWeather(pathKeySet, stytchtest.Weather{Status: 503})
+		s.SetFault(pathKeySet, stytchtest.Fault{Status: 503})
 		for range 24*60 - 1 {
 			time.Sleep(time.Minute)
 			s.want(s.get(bearer(s.JWT(long.ID))), 200)
@@ -312,7 +312,7 @@ func TestAKeySetServesForADayWhileItCannotBeRefreshed(t *testing.T) {
 		time.Sleep(time.Minute)
 		s.want(s.get(bearer(s.JWT(long.ID))), 503)
 		s.wantCalls(pathAuthenticate, 0)
-		s.SetWeather(pathKeySet, stytchtest.Weather{})
+		s.SetFault(pathKeySet, stytchtest.Fault{})
 		time.Sleep(time.Second)
 		s.want(s.get(bearer(s.JWT(long.ID))), 200)
 	})

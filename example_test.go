@@ -175,7 +175,7 @@ func ExampleConfig_errorHandler() {
 
 	show(page, "", "")
 	show(page, "Authorization", "Bearer "+session.JWT)
-	srv.SetWeather("/v1/sessions/authenticate", stytchtest.Weather{Status: 500})
+	srv.SetFault("/v1/sessions/authenticate", stytchtest.Fault{Status: 500})
 	show(page, "Authorization", "Bearer "+session.Token)
 	// Output:
 	// 303 <a href="/sign-in">See Other</a>.

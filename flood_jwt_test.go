@@ -80,7 +80,7 @@ func floodOfForgedJWTs(t *testing.T, size, users int, full bool) {
 	for i := range f.users {
 		v.send(alternating(f.users, i))
 	}
-	f.SetWeather("", stytchtest.Weather{Delay: 50 * time.Millisecond})
+	f.SetFault("", stytchtest.Fault{Delay: 50 * time.Millisecond})
 	authenticated, loaded := f.Calls(pathAuthenticate), f.Calls(pathUser)
 
 	f.memory.begin()

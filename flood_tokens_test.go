@@ -79,7 +79,7 @@ func (f *tokenFlood) prepare(users int) {
 		v.send(alternating(f.working, i))
 	}
 	f.checks, f.loaded = tally{}, f.Calls(pathUser)
-	f.SetWeather(pathAuthenticate, stytchtest.Weather{Delay: floodDelay})
+	f.SetFault(pathAuthenticate, stytchtest.Fault{Delay: floodDelay})
 	f.tap(pathAuthenticate, f.watch)
 	f.wait(0, 1, 0)
 }

@@ -54,7 +54,7 @@ func unsigned(header, claims map[string]any) string {
 func TestAThousandInventedKeysCostOneFetchInThirtySeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
-		s.SetWeather(pathKeySet, stytchtest.Weather{Delay: 50 * time.Millisecond})
+		s.SetFault(pathKeySet, stytchtest.Fault{Delay: 50 * time.Millisecond})
 		began := time.Now()
 		fetches := []time.Duration{}
 		s.tap("/v1/sessions/jwks/", func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
@@ -121,7 +121,7 @@ func TestAServiceStartsWhileStytchIsDown(t *testing.T) {
 func TestAKeySetThatWasAskedForInVainIsAskedForAgainWithinASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, sessionOnly)
-		s.SetWeather(pathKeySet, stytchtest.Weather{Status: 500})
+		s.SetFault(pathKeySet, stytchtest.Fault{Status: 500})
 		for range 600 {
 			s.want(s.get(bearer(s.JWT(s.session.ID))), 503)
 			time.Sleep(100 * time.Millisecond)
@@ -129,7 +129,7 @@ func TestAKeySetThatWasAskedForInVainIsAskedForAgainWithinASecond(t *testing.T) 
 		if got := s.Calls(pathKeySet); got < 50 || got > 70 {
 			t.Errorf("got %d fetches in a minute of trying, want about 60", got)
 		}
-		s.SetWeather(pathKeySet, stytchtest.Weather{})
+		s.SetFault(pathKeySet, stytchtest.Fault{})
 		time.Sleep(time.Second)
 		s.want(s.get(bearer(s.JWT(s.session.ID))), 200)
 	})

@@ -208,17 +208,17 @@ func TestAPanicInTheLoggerDecidesNothing(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(t, func(c *sessionauth.Config) { c.Logger = slog.New(panickyHandler{slog.DiscardHandler}) })
 				token := by.carry(bearer(s.session.Token))
-				s.SetWeather(pathAuthenticate, refusedAs(401, stytch.TypeUnauthorizedCredentials)) // which is logged
+				s.SetFault(pathAuthenticate, refusedAs(401, stytch.TypeUnauthorizedCredentials)) // which is logged
 				s.wantVerdict(s.get(token), want503r)
 				s.tap(pathAuthenticate, func(*http.Request, http.RoundTripper) (*http.Response, error) { panic("transport") })
 				s.wantVerdict(s.get(token), ruling{status: 500})
 				s.tap("", nil)
-				s.SetWeather(pathAuthenticate, status(500))
+				s.SetFault(pathAuthenticate, status(500))
 				for range 10 { // the breaker opens, which is logged too
 					s.wantVerdict(s.get(token), want503r)
 				}
 				s.wantThrough(0, "")
-				s.SetWeather(pathAuthenticate, stytchtest.Weather{})
+				s.SetFault(pathAuthenticate, stytchtest.Fault{})
 				time.Sleep(time.Minute)
 				s.want(s.get(token), 200)
 				if n := strings.Count(s.lookout.Said(), "level="); n < 3 {
@@ -336,7 +336,7 @@ func TestACancelledRequestReturnsAtOnce(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := newStage(t)
 					ask.prepare(s)
-					s.SetWeather(ask.path, stytchtest.Weather{Delay: time.Hour})
+					s.SetFault(ask.path, stytchtest.Fault{Delay: time.Hour})
 					ctx, cancel := context.WithCancel(t.Context())
 					time.AfterFunc(time.Second, cancel)
 					began := time.Now()

@@ -38,7 +38,7 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth/internal/deadline"
-	"github.com/sessionauth/sessionauth/internal/kept"
+	"github.com/sessionauth/sessionauth/internal/remote"
 	"github.com/sessionauth/sessionauth/internal/sessionjwt"
 	"github.com/sessionauth/sessionauth/stytch"
 )
@@ -52,7 +52,7 @@ type Authenticator struct {
 	verifier *sessionjwt.Verifier
 	upstream *upstream
 	caches   *caches
-	policies *kept.Value[*stytch.Policy]
+	policies *remote.Value[*stytch.Policy]
 	revoked  *revokedList
 	origins  *http.CrossOriginProtection
 	cookies  Extractor // FromCookies, used where Config.Extractor is nil

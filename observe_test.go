@@ -34,7 +34,7 @@ func TestObserveGetsOneEventForEachDecision(t *testing.T) {
 	signed := func(bend func(h, c map[string]any)) fields {
 		return func(s *stage) []string { return []string{bearer(s.sign(bend))} }
 	}
-	weather := func(w stytchtest.Weather) func(*stage) { return func(s *stage) { s.SetWeather("", w) } }
+	fault := func(w stytchtest.Fault) func(*stage) { return func(s *stage) { s.SetFault("", w) } }
 	wire := func(f tap) func(*stage) { return func(s *stage) { s.tap("", f) } }
 	rows := []struct {
 		name    string
@@ -78,13 +78,13 @@ func TestObserveGetsOneEventForEachDecision(t *testing.T) {
 			return []string{"Cookie: stytch_session_jwt=" + s.signIn(stytchtest.SessionOptions{}).JWT + "; stytch_session_jwt=" + s.session.JWT}
 		}, sessionauth.Event{Outcome: refused, Reason: sessionauth.ReasonAmbiguous}},
 
-		{"no key set", weather(stytchtest.Weather{Status: 500}), jwt, sessionauth.Event{Outcome: unavailable, Reason: sessionauth.ReasonNoKeySet}},
+		{"no key set", fault(stytchtest.Fault{Status: 500}), jwt, sessionauth.Event{Outcome: unavailable, Reason: sessionauth.ReasonNoKeySet}},
 		{"no connection", wire(func(*http.Request, http.RoundTripper) (*http.Response, error) { return nil, errors.New("refused") }), token, sessionauth.Event{Outcome: unavailable, Reason: sessionauth.ReasonUnreachable}},
-		{"no answer in time", weather(stytchtest.Weather{Delay: time.Hour}), token, sessionauth.Event{Outcome: unavailable, Reason: sessionauth.ReasonUnreachable}},
-		{"500", weather(stytchtest.Weather{Status: 500}), token, sessionauth.Event{Outcome: unavailable, Reason: sessionauth.ReasonStytchFailing}},
+		{"no answer in time", fault(stytchtest.Fault{Delay: time.Hour}), token, sessionauth.Event{Outcome: unavailable, Reason: sessionauth.ReasonUnreachable}},
+		{"500", fault(stytchtest.Fault{Status: 500}), token, sessionauth.Event{Outcome: unavailable, Reason: sessionauth.ReasonStytchFailing}},
 		{"nonsense", wire(func(*http.Request, http.RoundTripper) (*http.Response, error) { return reply(200, "{}"), nil }), token, sessionauth.Event{Outcome: unavailable, Reason: sessionauth.ReasonStytchFailing}},
-		{"429", weather(stytchtest.Weather{Status: 429}), token, sessionauth.Event{Outcome: unavailable, Reason: sessionauth.ReasonRateLimited}},
-		{"a wrong secret", weather(stytchtest.Weather{Status: 401}), token, sessionauth.Event{Outcome: unavailable, Reason: sessionauth.ReasonMisconfigured}},
+		{"429", fault(stytchtest.Fault{Status: 429}), token, sessionauth.Event{Outcome: unavailable, Reason: sessionauth.ReasonRateLimited}},
+		{"a wrong secret", fault(stytchtest.Fault{Status: 401}), token, sessionauth.Event{Outcome: unavailable, Reason: sessionauth.ReasonMisconfigured}},
 		{"a panic", wire(func(*http.Request, http.RoundTripper) (*http.Response, error) { panic("x") }), token, sessionauth.Event{Outcome: failed, Reason: sessionauth.ReasonInternal}},
 	}
 	for _, row := range rows {
@@ -155,7 +155,7 @@ func TestARequestThatGoesAwayIsCanceled(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var events []sessionauth.Event
 				s := newStage(t, watch(&events))
-				s.SetWeather(pathAuthenticate, stytchtest.Weather{Delay: time.Hour})
+				s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: time.Hour})
 				ctx, cancel := end(t.Context())
 				defer cancel()
 				s.want(s.do(newRequest("GET", bearer(s.session.Token)).WithContext(ctx)), 503)

@@ -58,7 +58,7 @@ func TestOptionalAnswersWhatCannotBeDecidedWith503(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
 		s.handler = s.auth.Optional(s.next())
-		s.SetWeather("", stytchtest.Weather{Status: 500})
+		s.SetFault("", stytchtest.Fault{Status: 500})
 		for _, field := range []string{
 			bearer(s.session.Token), tokenCookie(s.session.Token), bearer(s.session.JWT), jwtCookie(s.session.JWT),
 			bothCookies(s.session.Token, s.session.JWT), bothCookies(s.session.Token, "a.b.c"),

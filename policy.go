@@ -6,17 +6,17 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sessionauth/sessionauth/internal/kept"
+	"github.com/sessionauth/sessionauth/internal/remote"
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
 // newPolicies keeps the project's RBAC policy: refreshed in passing every 5
 // minutes, as Stytch's SDKs do, and used for PolicyMaxAge when that fails.
-func newPolicies(a *Authenticator) *kept.Value[*stytch.Policy] {
-	return &kept.Value[*stytch.Policy]{
+func newPolicies(a *Authenticator) *remote.Value[*stytch.Policy] {
+	return &remote.Value[*stytch.Policy]{
 		RefreshAfter: min(5*time.Minute, a.config.PolicyMaxAge),
 		MaxAge:       a.config.PolicyMaxAge,
-		Fetch: func(ctx context.Context, _ *kept.Snapshot[*stytch.Policy]) (*stytch.Policy, error) {
+		Fetch: func(ctx context.Context, _ *remote.Snapshot[*stytch.Policy]) (*stytch.Policy, error) {
 			return run(ctx, a.upstream, loadPolicy, a.client.Policy)
 		},
 	}
@@ -24,7 +24,7 @@ func newPolicies(a *Authenticator) *kept.Value[*stytch.Policy] {
 
 // policy gives the policy that decides now. Without one nothing is allowed and
 // nothing forbidden: the error is ErrUnavailable.
-func (a *Authenticator) policy(ctx context.Context) (*kept.Snapshot[*stytch.Policy], error) {
+func (a *Authenticator) policy(ctx context.Context) (*remote.Snapshot[*stytch.Policy], error) {
 	p, err := a.policies.Get(ctx)
 	if err == nil {
 		return p, nil

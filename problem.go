@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sessionauth/sessionauth/internal/kept"
+	"github.com/sessionauth/sessionauth/internal/remote"
 )
 
 // The decisions a caller can make. Every error of this package is one of these,
@@ -84,7 +84,7 @@ func own(err error) error {
 // missing says that the key set or the policy cannot be had, and why. It raises
 // the alarm where only an operator can help.
 func (a *Authenticator) missing(reason Reason, retryAfter time.Duration, cause error) error {
-	if cause != nil && !errors.Is(cause, kept.ErrTooSoon) {
+	if cause != nil && !errors.Is(cause, remote.ErrTooSoon) {
 		if cause == context.Canceled || cause == context.DeadlineExceeded {
 			return canceled(cause) // the request's own end, while it waited
 		}

@@ -172,8 +172,8 @@ func TestAnswersReflectNothing(t *testing.T) {
 
 func TestErrorsCarryTheirCause(t *testing.T) {
 	broken := errors.New("broken pipe")
-	weather := func(w stytchtest.Weather) func(*stage) {
-		return func(s *stage) { s.SetWeather(pathAuthenticate, w) }
+	fault := func(w stytchtest.Fault) func(*stage) {
+		return func(s *stage) { s.SetFault(pathAuthenticate, w) }
 	}
 	cut := func(s *stage) {
 		s.tap(pathAuthenticate, func(*http.Request, http.RoundTripper) (*http.Response, error) { return nil, broken })
@@ -185,8 +185,8 @@ func TestErrorsCarryTheirCause(t *testing.T) {
 		reason sessionauth.Reason
 		cause  func(error) bool
 	}{
-		{"Stytch fails", weather(stytchtest.Weather{Status: 500}), sessionauth.ErrUnavailable, sessionauth.ReasonStytchFailing, isStytchError(500, "internal_server_error")},
-		{"Stytch refuses the project", weather(stytchtest.Weather{Status: 401, ErrorType: stytch.TypeUnauthorizedCredentials}), sessionauth.ErrUnavailable, sessionauth.ReasonMisconfigured, isStytchError(401, stytch.TypeUnauthorizedCredentials)},
+		{"Stytch fails", fault(stytchtest.Fault{Status: 500}), sessionauth.ErrUnavailable, sessionauth.ReasonStytchFailing, isStytchError(500, "internal_server_error")},
+		{"Stytch refuses the project", fault(stytchtest.Fault{Status: 401, ErrorType: stytch.TypeUnauthorizedCredentials}), sessionauth.ErrUnavailable, sessionauth.ReasonMisconfigured, isStytchError(401, stytch.TypeUnauthorizedCredentials)},
 		{"the connection breaks", cut, sessionauth.ErrUnavailable, sessionauth.ReasonUnreachable, func(err error) bool { return errors.Is(err, broken) }},
 		{"Stytch says no", func(s *stage) { s.RevokeSession(s.session.ID) }, sessionauth.ErrInvalidSession, sessionauth.ReasonRejected, isStytchError(404, stytch.TypeSessionNotFound)},
 	} {

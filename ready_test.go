@@ -42,29 +42,29 @@ func TestReadyNamesWhatIsDegraded(t *testing.T) {
 		{"nothing", func(*stage) {}, sessionauth.Readiness{}},
 		{"a key set of some age", func(*stage) { time.Sleep(10 * time.Minute) }, sessionauth.Readiness{KeySetAge: 10 * time.Minute}},
 		{"a key set that cannot be refreshed", func(s *stage) {
-			s.SetWeather(pathKeySet, status(500))
+			s.SetFault(pathKeySet, status(500))
 			time.Sleep(16 * time.Minute)
 			s.want(s.get(bearer(s.JWT(s.session.ID))), 200)
 			synctest.Wait()
 		}, sessionauth.Readiness{KeySetAge: 16 * time.Minute, Degraded: []string{"key_set"}}},
 		{"a key set that is refreshed again", func(s *stage) {
-			s.SetWeather(pathKeySet, status(500))
+			s.SetFault(pathKeySet, status(500))
 			time.Sleep(16 * time.Minute)
 			s.want(s.get(bearer(s.JWT(s.session.ID))), 200)
 			synctest.Wait()
-			s.SetWeather(pathKeySet, stytchtest.Weather{})
+			s.SetFault(pathKeySet, stytchtest.Fault{})
 			time.Sleep(30 * time.Second)
 			s.want(s.get(bearer(s.JWT(s.session.ID))), 200)
 			synctest.Wait()
 		}, sessionauth.Readiness{}},
 		{"a breaker of strangers", func(s *stage) {
-			s.SetWeather(pathAuthenticate, status(500))
+			s.SetFault(pathAuthenticate, status(500))
 			for _, token := range s.freshTokens()[:10] {
 				s.want(s.get(bearer(token)), 503)
 			}
 		}, sessionauth.Readiness{OpenBreakers: []string{"sessions of strangers"}, Degraded: []string{"breaker: sessions of strangers"}}},
 		{"a breaker that is half open", func(s *stage) {
-			s.SetWeather(pathAuthenticate, status(500))
+			s.SetFault(pathAuthenticate, status(500))
 			for _, token := range s.freshTokens()[:10] {
 				s.want(s.get(bearer(token)), 503)
 			}
@@ -72,16 +72,16 @@ func TestReadyNamesWhatIsDegraded(t *testing.T) {
 			s.want(s.get(bearer(s.freshTokens()[11])), 503)
 		}, sessionauth.Readiness{KeySetAge: 5*time.Second + 1, OpenBreakers: []string{"sessions of strangers"}, Degraded: []string{"breaker: sessions of strangers"}}},
 		{"a breaker that is closed again", func(s *stage) {
-			s.SetWeather(pathAuthenticate, status(500))
+			s.SetFault(pathAuthenticate, status(500))
 			for _, token := range s.freshTokens()[:10] {
 				s.want(s.get(bearer(token)), 503)
 			}
-			s.SetWeather(pathAuthenticate, stytchtest.Weather{})
+			s.SetFault(pathAuthenticate, stytchtest.Fault{})
 			time.Sleep(5*time.Second + 1)
 			s.want(s.get(bearer(s.freshTokens()[11])), 200)
 		}, sessionauth.Readiness{KeySetAge: 5*time.Second + 1}},
 		{"revocations to be confirmed", func(s *stage) {
-			s.SetWeather(pathRevoke, status(500))
+			s.SetFault(pathRevoke, status(500))
 			for _, session := range s.sessions()[:3] {
 				if err := s.auth.Revoke(s.t.Context(), session.ID); !errors.Is(err, sessionauth.ErrUnavailable) {
 					s.t.Errorf("got %v, want ErrUnavailable", err)
@@ -89,9 +89,9 @@ func TestReadyNamesWhatIsDegraded(t *testing.T) {
 			}
 		}, sessionauth.Readiness{PendingRevocations: 3, Degraded: []string{"revocations"}}},
 		{"revocations confirmed in passing", func(s *stage) {
-			s.SetWeather(pathRevoke, status(500))
+			s.SetFault(pathRevoke, status(500))
 			_ = s.auth.Revoke(s.t.Context(), s.session.ID)
-			s.SetWeather(pathRevoke, stytchtest.Weather{})
+			s.SetFault(pathRevoke, stytchtest.Fault{})
 			s.want(s.get(bearer(s.freshTokens()[0])), 200)
 			synctest.Wait()
 		}, sessionauth.Readiness{}},
@@ -100,13 +100,13 @@ func TestReadyNamesWhatIsDegraded(t *testing.T) {
 			time.Sleep(time.Minute)
 		}, sessionauth.Readiness{KeySetAge: time.Minute, PolicyAge: time.Minute}},
 		{"a policy that cannot be had", func(s *stage) {
-			s.SetWeather(pathPolicy, status(500))
+			s.SetFault(pathPolicy, status(500))
 			s.checkPermission(sessionauth.ErrUnavailable)
 		}, sessionauth.Readiness{Degraded: []string{"policy"}}},
 		{"all at once", func(s *stage) {
 			s.checkPermission(nil)
 			time.Sleep(16 * time.Minute)
-			s.SetWeather("", status(500))
+			s.SetFault("", status(500))
 			s.checkPermission(nil) // refreshes in passing
 			_ = s.auth.Revoke(s.t.Context(), s.session.ID)
 			for _, token := range s.freshTokens()[:10] {
@@ -152,27 +152,27 @@ func TestReadyFailsOnlyWhereNothingCanBeDecided(t *testing.T) {
 		do      func(s *stage)
 		healthy bool
 	}{
-		{"a cold start while Stytch is down", func(s *stage) { s.SetWeather("", status(500)) }, false},
+		{"a cold start while Stytch is down", func(s *stage) { s.SetFault("", status(500)) }, false},
 		{"a cold start while it is up", func(*stage) {}, true},
 		{"no key set, but tokens are answered", func(s *stage) {
-			s.SetWeather(pathKeySet, status(500))
+			s.SetFault(pathKeySet, status(500))
 			s.want(s.get(tokenOf(s)), 200)
 			time.Sleep(time.Minute - time.Millisecond)
 		}, true},
 		{"no key set, and no answer for a minute", func(s *stage) {
-			s.SetWeather(pathKeySet, status(500))
+			s.SetFault(pathKeySet, status(500))
 			s.want(s.get(tokenOf(s)), 200)
-			s.SetWeather("", status(500))
+			s.SetFault("", status(500))
 			time.Sleep(time.Minute)
 		}, false},
 		{"Stytch is down, and the key set known", func(s *stage) {
 			s.want(s.get(bearer(s.session.JWT)), 200)
-			s.SetWeather("", stytchtest.Refuse())
+			s.SetFault("", stytchtest.Refuse())
 			time.Sleep(6 * time.Hour)
 		}, true},
 		{"the key set is a day old", func(s *stage) {
 			s.want(s.get(bearer(s.session.JWT)), 200)
-			s.SetWeather("", stytchtest.Refuse())
+			s.SetFault("", stytchtest.Refuse())
 			time.Sleep(24 * time.Hour)
 		}, false},
 		{"the key set is a day old, because nobody came", func(s *stage) {
@@ -181,7 +181,7 @@ func TestReadyFailsOnlyWhereNothingCanBeDecided(t *testing.T) {
 		}, true},
 		{"our own credentials are refused", func(s *stage) {
 			s.want(s.get(bearer(s.session.JWT)), 200)
-			s.SetWeather("", refusedAs(401, "unauthorized_credentials"))
+			s.SetFault("", refusedAs(401, "unauthorized_credentials"))
 			s.want(s.get(tokenOf(s)), 503)
 		}, true},
 	}
@@ -197,8 +197,8 @@ func TestReadyFailsOnlyWhereNothingCanBeDecided(t *testing.T) {
 				if !row.healthy && !slices.Contains(r.Degraded, "key_set") {
 					t.Errorf("got %+v, want key_set among what is degraded", r)
 				}
-				s.SetWeather("", stytchtest.Weather{})
-				s.SetWeather(pathKeySet, stytchtest.Weather{})
+				s.SetFault("", stytchtest.Fault{})
+				s.SetFault(pathKeySet, stytchtest.Fault{})
 				time.Sleep(time.Second)
 				if r, err := s.auth.Ready(t.Context()); err != nil {
 					t.Errorf("got %v with %+v a second after the end, want it to be ready", err, r)
@@ -212,7 +212,7 @@ func TestReadyFailsOnlyWhereNothingCanBeDecided(t *testing.T) {
 func TestReadyWaitsNoLongerThanItsCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
-		s.SetWeather("", stytchtest.Hang())
+		s.SetFault("", stytchtest.Hang())
 		began := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()

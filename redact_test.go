@@ -323,7 +323,7 @@ func TestLogHoldsNoCredential(t *testing.T) {
 	})
 	s.want(s.get(bearer(s.session.Token)), 500)
 	s.tap("/v1/", nil)
-	s.SetWeather(pathAuthenticate, stytchtest.Weather{Status: 401, ErrorType: stytch.TypeUnauthorizedCredentials})
+	s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 401, ErrorType: stytch.TypeUnauthorizedCredentials})
 	s.want(s.get(bearer(s.session.Token)), 503)
 	s.want(s.get("Authorization: Bearer "+withOtherSignature(s.session.JWT)), 401)
 	book.wantErrors(t, 2)

@@ -386,7 +386,7 @@ func TestPlantedCookieInAnOutage(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := newScene(t)
-			s.SetWeather(pathAuthenticate, stytchtest.Weather{Status: 400})
+			s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 400})
 			s.wantRuling(s.do(s.request("GET", "/", "", row.fields)), want503r, 1)
 		})
 	}

@@ -22,7 +22,7 @@ func TestARevokedSessionStaysRefusedWhileItIsRevokedAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s.SetWeather("", stytchtest.Weather{Status: 500})
+	s.SetFault("", stytchtest.Fault{Status: 500})
 	if err := s.auth.Revoke(t.Context(), s.session.ID); !errors.Is(err, sessionauth.ErrUnavailable) {
 		t.Fatalf("got %v, want ErrUnavailable", err)
 	}
@@ -55,7 +55,7 @@ func TestASignOutHoldsForARequestUnderWay(t *testing.T) {
 	for range 500 { // which of the two wakes first is chance
 		synctest.Test(t, func(t *testing.T) {
 			s := newStage(t, func(c *sessionauth.Config) { c.SessionOnly = true })
-			s.SetWeather(pathKeySet, stytchtest.Weather{Delay: 2 * time.Second})
+			s.SetFault(pathKeySet, stytchtest.Fault{Delay: 2 * time.Second})
 			cred := sessionauth.Credential{JWT: s.session.JWT}
 			waiting := make(chan error)
 			go func() {

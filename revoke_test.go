@@ -152,7 +152,7 @@ func TestRevokeWhileStytchIsDown(t *testing.T) {
 		other := s.signIn(stytchtest.SessionOptions{Duration: 48 * time.Hour})
 		s.want(s.get(bearer(s.session.JWT)), 200)
 		s.want(s.get(bearer(s.session.Token)), 200)
-		s.SetWeather(pathRevoke, stytchtest.Weather{Status: 503})
+		s.SetFault(pathRevoke, stytchtest.Fault{Status: 503})
 		err := s.auth.Revoke(t.Context(), s.session.ID)
 		if !errors.Is(err, sessionauth.ErrUnavailable) {
 			t.Errorf("got %v, want ErrUnavailable", err)
@@ -171,7 +171,7 @@ func TestRevokeWhileStytchIsDown(t *testing.T) {
 		}
 		s.wantCalls(pathRevoke, before+1)
 
-		s.SetWeather(pathRevoke, stytchtest.Weather{})
+		s.SetFault(pathRevoke, stytchtest.Fault{})
 		time.Sleep(time.Minute)
 		s.want(s.get(bearer(other.Token)), 200)
 		synctest.Wait()
@@ -191,7 +191,7 @@ func TestAnUnconfirmedRevocationHoldsUntilItIsConfirmed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
 		long := s.signIn(stytchtest.SessionOptions{Duration: 300 * 24 * time.Hour})
-		s.SetWeather(pathRevoke, stytchtest.Weather{Status: 503})
+		s.SetFault(pathRevoke, stytchtest.Fault{Status: 503})
 		if err := s.auth.Revoke(t.Context(), long.ID); !errors.Is(err, sessionauth.ErrUnavailable) {
 			t.Errorf("got %v, want ErrUnavailable", err)
 		}
@@ -243,7 +243,7 @@ func TestRevokeOfWhatIsNoSession(t *testing.T) {
 func TestASessionIDFromAnUnverifiedJWTIsNeverDenied(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
-		s.SetWeather(pathAuthenticate, stytchtest.Weather{Status: 404, ErrorType: stytch.TypeSessionNotFound})
+		s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 404, ErrorType: stytch.TypeSessionNotFound})
 		forged := s.session.JWT[:len(s.session.JWT)-8] + "AAAAAAAA"
 		s.want(s.get(jwtCookie(forged)), 401)
 		s.want(s.get(bothCookies(inventedToken, forged)), 401)

@@ -21,11 +21,11 @@ func TestASignOutReachesStytchWithoutOtherTraffic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
 		s.want(s.get(bearer(s.session.Token)), 200)
-		s.SetWeather(pathRevoke, status(503))
+		s.SetFault(pathRevoke, status(503))
 		if err := s.auth.SignOut(t.Context(), sessionauth.Credential{Token: s.session.Token}); !errors.Is(err, sessionauth.ErrUnavailable) {
 			t.Errorf("got %v, want %v", err, sessionauth.ErrUnavailable)
 		}
-		s.SetWeather(pathRevoke, stytchtest.Weather{})
+		s.SetFault(pathRevoke, stytchtest.Fault{})
 		for range 3 {
 			time.Sleep(10 * time.Second)
 			s.want(s.get(bearer(s.session.Token)), 401)
@@ -68,11 +68,11 @@ func TestARevocationThatIsNeverConfirmedStopsNoOther(t *testing.T) {
 		if err := s.auth.Revoke(t.Context(), "session-poison"); err == nil {
 			t.Error("got no error, want one")
 		}
-		s.SetWeather(pathAuthenticate, status(503))
+		s.SetFault(pathAuthenticate, status(503))
 		if err := s.auth.SignOut(t.Context(), sessionauth.Credential{Token: s.session.Token}); !errors.Is(err, sessionauth.ErrUnavailable) {
 			t.Errorf("got %v, want %v", err, sessionauth.ErrUnavailable)
 		}
-		s.SetWeather(pathAuthenticate, stytchtest.Weather{})
+		s.SetFault(pathAuthenticate, stytchtest.Fault{})
 		time.Sleep(time.Minute)
 		s.want(s.get(bearer(busy.Token)), 200)
 		synctest.Wait()
@@ -88,7 +88,7 @@ func TestSignOutSaysWhatIsNotKept(t *testing.T) {
 			t.Fatal(err)
 		}
 		other := s.signIn(stytchtest.SessionOptions{}).JWT
-		s.SetWeather("", status(503))
+		s.SetFault("", status(503))
 		for i := range 1024 { // a stranger fills what there is room for
 			_ = s.auth.SignOut(t.Context(), sessionauth.Credential{Token: fmt.Sprintf("%s%06d", inventedToken, i)})
 		}

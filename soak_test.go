@@ -22,7 +22,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// Mixed traffic in weather that changes every second, and an oracle that knows
+// Mixed traffic in fault that changes every second, and an oracle that knows
 // what each credential may get. SOAK is its length in simulated time ("10m"; a
 // minute without), SOAK_SEED repeats one that was printed.
 
@@ -66,7 +66,7 @@ type soak struct {
 	chance   *rand.Rand
 	people   []*person
 	rotated  map[string]time.Time // by key id
-	fault    string               // empty in fair weather
+	fault    string               // empty in fair fault
 	faultEnd time.Time
 	refused  map[[sha256.Size]byte]time.Time // credentials that got a 401
 	counts   map[string]int
@@ -129,7 +129,7 @@ func (s *soak) arrive() *person {
 	return p
 }
 
-// run is the test: half a minute of weather, half a minute without, and so on.
+// run is the test: half a minute of fault, half a minute without, and so on.
 func (s *soak) run(length time.Duration) {
 	if err := s.auth.Warm(s.t.Context()); err != nil {
 		s.t.Fatal(err)
@@ -198,19 +198,19 @@ func (s *soak) report(half, end uint64) {
 // soakFaults are those that must not become a no. What is left out is Stytch's
 // own word: session_not_found, and a key set without a key.
 var soakFaults = append(slices.DeleteFunc(slices.Clone(faults), func(f fault) bool { return f.status == 401 || f.retry == "60" || f.retry == "7" }),
-	fault{name: "429 for two seconds", weather: tooMany("2")},
-	fault{name: "a second late", weather: stytchtest.Weather{Delay: time.Second}},
-	fault{name: "one in three", weather: status(500).For(1)},
-	fault{name: "another user", weather: stytchtest.OtherUser(), at: pathAuthenticate},
-	fault{name: "another user", weather: stytchtest.OtherUser(), at: pathUser},
-	fault{name: "an empty key set", weather: stytchtest.KeySet(stytchtest.NoKeys), at: pathKeySet},
-	fault{name: "a key set that anybody can sign for", weather: stytchtest.KeySet(stytchtest.ExponentOne), at: pathKeySet},
+	fault{name: "429 for two seconds", fault: tooMany("2")},
+	fault{name: "a second late", fault: stytchtest.Fault{Delay: time.Second}},
+	fault{name: "one in three", fault: status(500).For(1)},
+	fault{name: "another user", fault: stytchtest.OtherUser(), at: pathAuthenticate},
+	fault{name: "another user", fault: stytchtest.OtherUser(), at: pathUser},
+	fault{name: "an empty key set", fault: stytchtest.KeySet(stytchtest.NoKeys), at: pathKeySet},
+	fault{name: "a key set that anybody can sign for", fault: stytchtest.KeySet(stytchtest.ExponentOne), at: pathKeySet},
 )
 
-// turn changes the weather, and what else happens in a second.
+// turn changes the fault, and what else happens in a second.
 func (s *soak) turn(bad bool) {
 	for _, path := range []string{"", pathAuthenticate, pathUser, pathKeySet} {
-		s.SetWeather(path, stytchtest.Weather{})
+		s.SetFault(path, stytchtest.Fault{})
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -223,7 +223,7 @@ func (s *soak) turn(bad bool) {
 			f.at = []string{"", pathAuthenticate, pathUser, pathKeySet}[s.chance.IntN(4)]
 		}
 		s.fault = f.name + " of " + f.at
-		s.SetWeather(f.at, f.weather)
+		s.SetFault(f.at, f.fault)
 	}
 	if s.chance.IntN(60) == 0 && len(s.rotated) < 4 {
 		s.rotated[s.RotateKeys()] = time.Now()
@@ -349,7 +349,7 @@ func (s *soak) judge(v verdict) {
 	}
 	s.wrong++
 	if s.wrong <= 20 {
-		s.t.Errorf("got %d for a %s in the weather %q: %s", v.status, v.kind, s.fault, problem)
+		s.t.Errorf("got %d for a %s in the fault %q: %s", v.status, v.kind, s.fault, problem)
 	}
 }
 

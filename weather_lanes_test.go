@@ -41,7 +41,7 @@ func TestStrangersHaveALaneOfTheirOwn(t *testing.T) {
 		s.want(s.get(bearer(s.session.JWT)), 200)
 		jwts := s.oldJWTs()
 		s.expire()
-		s.SetWeather(pathAuthenticate, stytchtest.Weather{Delay: time.Second})
+		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: time.Second})
 
 		// crowd sends strangers, and then signed-in users, who find room.
 		crowd := func(from, room int, jwts []string) {
@@ -62,11 +62,11 @@ func TestStrangersHaveALaneOfTheirOwn(t *testing.T) {
 		crowd(0, 8, jwts[:8]) // half of 16
 		time.Sleep(2 * time.Second)
 
-		s.SetWeather(pathAuthenticate, stytchtest.Weather{})
+		s.SetFault(pathAuthenticate, stytchtest.Fault{})
 		for i := range 101 {
 			s.want(s.get(bearer(inventedToken+strconv.Itoa(1000+i))), 401)
 		}
-		s.SetWeather(pathAuthenticate, stytchtest.Weather{Delay: time.Second})
+		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: time.Second})
 		crowd(2000, 2, jwts[8:22]) // an eighth
 		time.Sleep(2 * time.Second)
 		crowd(3000, 8, jwts[22:30])
@@ -99,12 +99,12 @@ func quietsItsLane(t *testing.T, shut, others func(*stage, int) string) {
 	s.sessions()
 	s.want(s.get(bearer(s.session.JWT)), 200)
 	s.expire()
-	s.SetWeather(pathAuthenticate, tooMany("7"))
+	s.SetFault(pathAuthenticate, tooMany("7"))
 	resp := s.get(shut(s, 0))
 	s.wantVerdict(resp, want503r)
 	s.wantRetry(resp, "7")
 	s.wantCalls(pathAuthenticate, 1)
-	s.SetWeather(pathAuthenticate, stytchtest.Weather{})
+	s.SetFault(pathAuthenticate, stytchtest.Fault{})
 	time.Sleep(2500 * time.Millisecond)
 	s.wantRetry(s.get(shut(s, 1)), "5")
 	s.want(s.get(bearer(s.JWT(s.session.ID))), 200) // a JWT that is fresh asks nobody
@@ -122,7 +122,7 @@ func TestWhatIsSafeIsAskedTwice(t *testing.T) {
 	extends := func(c *sessionauth.Config) { c.SessionDuration = time.Hour }
 	rows := []struct {
 		name   string
-		w      stytchtest.Weather
+		w      stytchtest.Fault
 		change func(*sessionauth.Config)
 		calls  int
 	}{
@@ -143,7 +143,7 @@ func TestWhatIsSafeIsAskedTwice(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(t, row.change)
-				s.SetWeather(pathAuthenticate, row.w)
+				s.SetFault(pathAuthenticate, row.w)
 				s.want(s.get(bearer(s.session.Token)), 503)
 				s.wantCalls(pathAuthenticate, row.calls)
 			})
@@ -154,7 +154,7 @@ func TestWhatIsSafeIsAskedTwice(t *testing.T) {
 			s := newStage(t)
 			for _, ask := range asking {
 				ask.prepare(s)
-				s.SetWeather(ask.path, status(503).For(1))
+				s.SetFault(ask.path, status(503).For(1))
 				before := s.Calls(ask.path)
 				s.want(s.get(ask.field(s)), 200)
 				s.wantCalls(ask.path, before+2)
@@ -166,7 +166,7 @@ func TestWhatIsSafeIsAskedTwice(t *testing.T) {
 	t.Run("never a sign-in, never a revocation", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newStage(t)
-			s.SetWeather("", status(503))
+			s.SetFault("", status(503))
 			if _, err := s.auth.SignIn(t.Context(), adasSignIn(adasPassword)); err == nil {
 				t.Error("got a sign-in, want ErrUnavailable")
 			}
@@ -181,8 +181,8 @@ func TestWhatIsSafeIsAskedTwice(t *testing.T) {
 
 func TestStaleIfErrorHasItsEnd(t *testing.T) {
 	const ttl, stale = time.Minute, 10 * time.Minute
-	down := func(s *stage) { s.SetWeather("", status(500)) }
-	up := func(s *stage) { s.SetWeather("", stytchtest.Weather{}) }
+	down := func(s *stage) { s.SetFault("", status(500)) }
+	up := func(s *stage) { s.SetFault("", stytchtest.Fault{}) }
 	rows := []struct {
 		name   string
 		length time.Duration // of the session
@@ -260,10 +260,10 @@ func TestStaleIfErrorHasItsEnd(t *testing.T) {
 		}},
 		{"a no that is none of Stytch's ends nothing", time.Hour, func(s *stage) {
 			time.Sleep(ttl)
-			for _, w := range []stytchtest.Weather{status(404), stytchtest.HTML(404), tooMany("1"), stytchtest.OtherUser(), refusedAs(401, "unauthorized_credentials")} {
-				s.SetWeather(pathAuthenticate, w)
+			for _, w := range []stytchtest.Fault{status(404), stytchtest.HTML(404), tooMany("1"), stytchtest.OtherUser(), refusedAs(401, "unauthorized_credentials")} {
+				s.SetFault(pathAuthenticate, w)
 				s.want(s.get(tokenOf(s)), 200)
-				s.SetWeather(pathAuthenticate, stytchtest.Weather{})
+				s.SetFault(pathAuthenticate, stytchtest.Fault{})
 				time.Sleep(time.Second)
 			}
 			up(s)
@@ -289,9 +289,9 @@ func TestStaleIfErrorBringsNoDeletedUserBack(t *testing.T) {
 		s := newStage(t, staleFor(time.Hour))
 		s.want(s.get(bearer(s.session.JWT)), 200)
 		time.Sleep(time.Minute)
-		s.SetWeather(pathUser, refusedAs(404, "user_not_found"))
+		s.SetFault(pathUser, refusedAs(404, "user_not_found"))
 		s.want(s.get(bearer(s.session.JWT)), 401)
-		s.SetWeather(pathUser, status(500))
+		s.SetFault(pathUser, status(500))
 		time.Sleep(10 * time.Second)
 		if resp := s.get(bearer(s.session.JWT)); resp.StatusCode == http.StatusOK {
 			t.Error("got a user through whom Stytch has said is gone")

@@ -12,20 +12,20 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// A fault is one row of the fault matrix: the weather of all of Stytch, and what
+// A fault is one row of the fault matrix: the fault of all of Stytch, and what
 // becomes of a request that needs an answer of Stytch's. The zero value of the
 // other fields is the usual: one call, then 503 at once with a Retry-After of a
 // second.
 type fault struct {
-	name    string
-	weather stytchtest.Weather
-	status  int           // if zero, 503
-	calls   int           // if zero, 1; 2 where it is safe to ask again
-	retry   string        // if empty, "1"
-	takes   time.Duration // if zero, less than half a second
-	quiet   bool          // the lane is closed afterwards: the next request costs no call
-	alarms  int           // errors in the log
-	at      string        // the endpoint that has the weather; if empty, all
+	name   string
+	fault  stytchtest.Fault
+	status int           // if zero, 503
+	calls  int           // if zero, 1; 2 where it is safe to ask again
+	retry  string        // if empty, "1"
+	takes  time.Duration // if zero, less than half a second
+	quiet  bool          // the lane is closed afterwards: the next request costs no call
+	alarms int           // errors in the log
+	at     string        // the endpoint that has the fault; if empty, all
 }
 
 func (f fault) complete() fault {
@@ -41,55 +41,55 @@ func (f fault) complete() fault {
 	return f
 }
 
-func status(code int) stytchtest.Weather { return stytchtest.Weather{Status: code} }
+func status(code int) stytchtest.Fault { return stytchtest.Fault{Status: code} }
 
-func tooMany(retryAfter string) stytchtest.Weather {
-	return stytchtest.Weather{Status: 429, Header: http.Header{"Retry-After": {retryAfter}}}
+func tooMany(retryAfter string) stytchtest.Fault {
+	return stytchtest.Fault{Status: 429, Header: http.Header{"Retry-After": {retryAfter}}}
 }
 
-func refusedAs(code int, kind string) stytchtest.Weather {
-	return stytchtest.Weather{Status: code, ErrorType: kind}
+func refusedAs(code int, kind string) stytchtest.Fault {
+	return stytchtest.Fault{Status: code, ErrorType: kind}
 }
 
 var noSuchHost = &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "stytch.invalid", IsNotFound: true}}
 
 var faults = []fault{
-	{name: "500", weather: status(500)},
-	{name: "502", weather: status(502), calls: 2},
-	{name: "503", weather: status(503), calls: 2},
-	{name: "504", weather: status(504), calls: 2},
-	{name: "502 and HTML", weather: stytchtest.HTML(502), calls: 2},
-	{name: "429 with seconds", weather: tooMany("7"), retry: "7", quiet: true},
-	{name: "429 with a date next year", weather: tooMany("Mon, 01 Jan 2001 00:00:00 GMT"), retry: "60", quiet: true},
-	{name: "429 without Retry-After", weather: status(429), quiet: true},
-	{name: "429 with an absurd Retry-After", weather: tooMany("1000000000"), retry: "60", quiet: true},
-	{name: "401 unauthorized_credentials", weather: refusedAs(401, "unauthorized_credentials"), alarms: 1},
-	{name: "404 session_not_found", weather: refusedAs(404, "session_not_found"), status: 401},
-	{name: "404 route_not_found", weather: refusedAs(404, "route_not_found")},
-	{name: "404 and HTML", weather: stytchtest.HTML(404)},
-	{name: "connection refused", weather: stytchtest.Refuse(), calls: 2},
-	{name: "no such host", weather: stytchtest.Fail(noSuchHost), calls: 2},
-	{name: "a certificate of nobody's", weather: stytchtest.Fail(x509.UnknownAuthorityError{}), calls: 2},
-	{name: "taken, then silence", weather: stytchtest.Hang(), takes: 3 * time.Second},
-	{name: "a good answer after 30 seconds", weather: stytchtest.Weather{Delay: 30 * time.Second}, takes: 3 * time.Second},
-	{name: "a byte a second", weather: stytchtest.Trickle(time.Second), takes: 3 * time.Second},
-	{name: "reset half-way", weather: stytchtest.Reset()},
-	{name: "closed half-way", weather: stytchtest.BrokenOff()},
-	{name: "truncated", weather: stytchtest.Truncated()},
-	{name: "without end", weather: stytchtest.Endless()},
-	{name: "a gzip bomb", weather: stytchtest.GzipBomb()},
-	{name: "JSON 100,000 deep", weather: stytchtest.Raw(200, strings.Repeat(`{"a":`, 100_000))},
-	{name: "200 and HTML", weather: stytchtest.HTML(200)},
-	{name: "200 and nothing", weather: stytchtest.Raw(200, "")},
-	{name: "200 and null", weather: stytchtest.Raw(200, "null")},
-	{name: "200 and a list", weather: stytchtest.Raw(200, "[]")},
-	{name: "200 and an empty object", weather: stytchtest.Raw(200, "{}")},
-	{name: "200 without ids", weather: stytchtest.WithoutIDs()},
-	{name: "200 with every name twice", weather: stytchtest.RepeatedNames()},
-	{name: "204", weather: stytchtest.Raw(204, "")},
-	{name: "302 to another host", weather: stytchtest.Redirect(302, "https://bait.example/")},
-	{name: "307 to another port", weather: stytchtest.Redirect(307, "https://stytch.invalid:8443/")},
-	{name: "308 to http", weather: stytchtest.Redirect(308, "http://stytch.invalid/")},
+	{name: "500", fault: status(500)},
+	{name: "502", fault: status(502), calls: 2},
+	{name: "503", fault: status(503), calls: 2},
+	{name: "504", fault: status(504), calls: 2},
+	{name: "502 and HTML", fault: stytchtest.HTML(502), calls: 2},
+	{name: "429 with seconds", fault: tooMany("7"), retry: "7", quiet: true},
+	{name: "429 with a date next year", fault: tooMany("Mon, 01 Jan 2001 00:00:00 GMT"), retry: "60", quiet: true},
+	{name: "429 without Retry-After", fault: status(429), quiet: true},
+	{name: "429 with an absurd Retry-After", fault: tooMany("1000000000"), retry: "60", quiet: true},
+	{name: "401 unauthorized_credentials", fault: refusedAs(401, "unauthorized_credentials"), alarms: 1},
+	{name: "404 session_not_found", fault: refusedAs(404, "session_not_found"), status: 401},
+	{name: "404 route_not_found", fault: refusedAs(404, "route_not_found")},
+	{name: "404 and HTML", fault: stytchtest.HTML(404)},
+	{name: "connection refused", fault: stytchtest.Refuse(), calls: 2},
+	{name: "no such host", fault: stytchtest.Fail(noSuchHost), calls: 2},
+	{name: "a certificate of nobody's", fault: stytchtest.Fail(x509.UnknownAuthorityError{}), calls: 2},
+	{name: "taken, then silence", fault: stytchtest.Hang(), takes: 3 * time.Second},
+	{name: "a good answer after 30 seconds", fault: stytchtest.Fault{Delay: 30 * time.Second}, takes: 3 * time.Second},
+	{name: "a byte a second", fault: stytchtest.Trickle(time.Second), takes: 3 * time.Second},
+	{name: "reset half-way", fault: stytchtest.Reset()},
+	{name: "closed half-way", fault: stytchtest.BrokenOff()},
+	{name: "truncated", fault: stytchtest.Truncated()},
+	{name: "without end", fault: stytchtest.Endless()},
+	{name: "a gzip bomb", fault: stytchtest.GzipBomb()},
+	{name: "JSON 100,000 deep", fault: stytchtest.Raw(200, strings.Repeat(`{"a":`, 100_000))},
+	{name: "200 and HTML", fault: stytchtest.HTML(200)},
+	{name: "200 and nothing", fault: stytchtest.Raw(200, "")},
+	{name: "200 and null", fault: stytchtest.Raw(200, "null")},
+	{name: "200 and a list", fault: stytchtest.Raw(200, "[]")},
+	{name: "200 and an empty object", fault: stytchtest.Raw(200, "{}")},
+	{name: "200 without ids", fault: stytchtest.WithoutIDs()},
+	{name: "200 with every name twice", fault: stytchtest.RepeatedNames()},
+	{name: "204", fault: stytchtest.Raw(204, "")},
+	{name: "302 to another host", fault: stytchtest.Redirect(302, "https://bait.example/")},
+	{name: "307 to another port", fault: stytchtest.Redirect(307, "https://stytch.invalid:8443/")},
+	{name: "308 to http", fault: stytchtest.Redirect(308, "http://stytch.invalid/")},
 }
 
 // A kind is a column of the fault matrix: how a request stands to the caches.
@@ -127,8 +127,8 @@ func tokenOf(s *stage) string { return bearer(s.session.Token) }
 func TestFaultMatrix(t *testing.T) {
 	rows := append(faults[:len(faults):len(faults)],
 		// One more for who asks by token: the answer says which token it is of.
-		fault{name: "200 with another user", weather: stytchtest.OtherUser(), at: pathAuthenticate},
-		fault{name: "200 with another session", weather: stytchtest.OtherSession(), at: pathAuthenticate})
+		fault{name: "200 with another user", fault: stytchtest.OtherUser(), at: pathAuthenticate},
+		fault{name: "200 with another session", fault: stytchtest.OtherSession(), at: pathAuthenticate})
 	for _, f := range rows {
 		for _, k := range kinds {
 			t.Run(f.name+": "+k.name, func(t *testing.T) {
@@ -143,7 +143,7 @@ func (f fault) befall(t *testing.T, k kind) {
 	var log logbook
 	s := newStage(t, log.logTo)
 	k.prepare(s)
-	s.SetWeather(f.at, f.weather)
+	s.SetFault(f.at, f.fault)
 	before, began := s.Calls(""), time.Now()
 	resp := s.get(k.field(s))
 	took, calls := time.Since(began), s.Calls("")-before
@@ -171,10 +171,10 @@ func (f fault) befall(t *testing.T, k kind) {
 		f.alarms = 1 // a JWT that we verified, and another session's answer: somebody should look
 	}
 	log.wantErrors(t, f.alarms)
-	if strays := s.Strays(); strays != nil {
-		t.Errorf("got calls of %v, want none", strays)
+	if unexpected := s.UnexpectedCalls(); unexpected != nil {
+		t.Errorf("got calls of %v, want none", unexpected)
 	}
-	s.SetWeather(f.at, stytchtest.Weather{})
+	s.SetFault(f.at, stytchtest.Fault{})
 	time.Sleep(f.wait())
 	want := 200
 	if f.status == 401 && k.name == "an expired JWT" {
@@ -200,42 +200,42 @@ func (f fault) wait() time.Duration {
 // nothing, and a token is not affected.
 func TestFaultMatrixOfTheKeySet(t *testing.T) {
 	rows := append(faults[:len(faults):len(faults)],
-		fault{name: "an empty set", weather: stytchtest.KeySet(stytchtest.NoKeys)},
-		fault{name: "no usable key", weather: stytchtest.KeySet(stytchtest.OnlyBadKeys)},
-		fault{name: "10,000 keys", weather: stytchtest.KeySet(stytchtest.ManyKeys)},
-		fault{name: "10 MiB", weather: stytchtest.KeySet(stytchtest.HugeKeys)},
-		fault{name: "every key id twice", weather: stytchtest.KeySet(stytchtest.DuplicateKeyIDs)},
-		fault{name: "keys with the exponent 1", weather: stytchtest.KeySet(stytchtest.ExponentOne)})
+		fault{name: "an empty set", fault: stytchtest.KeySet(stytchtest.NoKeys)},
+		fault{name: "no usable key", fault: stytchtest.KeySet(stytchtest.OnlyBadKeys)},
+		fault{name: "10,000 keys", fault: stytchtest.KeySet(stytchtest.ManyKeys)},
+		fault{name: "10 MiB", fault: stytchtest.KeySet(stytchtest.HugeKeys)},
+		fault{name: "every key id twice", fault: stytchtest.KeySet(stytchtest.DuplicateKeyIDs)},
+		fault{name: "keys with the exponent 1", fault: stytchtest.KeySet(stytchtest.ExponentOne)})
 	for _, f := range rows {
-		if f.weather.Delay > 0 || f.name == "200 with every name twice" {
+		if f.fault.Delay > 0 || f.name == "200 with every name twice" {
 			continue // a slow set is TestASlowKeySetHoldsNobodyUp's
 		}
 		t.Run(f.name+": at the start", func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(t, sessionOnly)
-				s.SetWeather(pathKeySet, f.weather)
+				s.SetFault(pathKeySet, f.fault)
 				resp := s.get(bearer(s.session.JWT))
 				s.want(resp, 503)
 				s.want(s.get(bearer(s.session.Token)), 200)
 				s.want(s.get(bothCookies(s.session.Token, s.session.JWT)), 200)
-				s.SetWeather(pathKeySet, stytchtest.Weather{})
+				s.SetFault(pathKeySet, stytchtest.Fault{})
 				time.Sleep(max(time.Second, retryAfterOf(t, resp)))
 				s.want(s.get(bearer(s.session.JWT)), 200)
 				s.wantIdle()
 			})
 		})
 		t.Run(f.name+": later", func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { keepsItsKeys(t, f.weather) })
+			synctest.Test(t, func(t *testing.T) { keepsItsKeys(t, f.fault) })
 		})
 	}
 }
 
 // keepsItsKeys sends JWTs for an hour while the key set cannot be refreshed.
-func keepsItsKeys(t *testing.T, w stytchtest.Weather) {
+func keepsItsKeys(t *testing.T, w stytchtest.Fault) {
 	s := newStage(t, sessionOnly)
 	s.session = s.signIn(stytchtest.SessionOptions{Duration: 24 * time.Hour})
 	s.want(s.get(bearer(s.session.JWT)), 200)
-	s.SetWeather(pathKeySet, w)
+	s.SetFault(pathKeySet, w)
 	for range 12 {
 		time.Sleep(5 * time.Minute)
 		began := time.Now()
@@ -244,7 +244,7 @@ func keepsItsKeys(t *testing.T, w stytchtest.Weather) {
 			t.Errorf("got an answer after %v, want it at once", took)
 		}
 	}
-	s.SetWeather(pathKeySet, stytchtest.Weather{})
+	s.SetFault(pathKeySet, stytchtest.Fault{})
 	time.Sleep(time.Minute) // the longest quiet period
 	s.RotateKeys()
 	s.want(s.get(bearer(s.JWT(s.session.ID))), 200)
@@ -263,7 +263,7 @@ func retryAfterOf(t *testing.T, resp *http.Response) time.Duration {
 func TestBadKeysAmongGoodOnesDoNoHarm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, sessionOnly)
-		s.SetWeather(pathKeySet, stytchtest.KeySet(stytchtest.BadKeys))
+		s.SetFault(pathKeySet, stytchtest.KeySet(stytchtest.BadKeys))
 		s.want(s.get(bearer(s.session.JWT)), 200)
 	})
 }
@@ -273,13 +273,13 @@ func TestARolledBackKeySetRefusesTheNewKeyUntilItReturns(t *testing.T) {
 		s := newStage(t, sessionOnly)
 		old := s.session.JWT
 		s.RotateKeys()
-		s.SetWeather(pathKeySet, stytchtest.KeySet(stytchtest.RolledBack))
+		s.SetFault(pathKeySet, stytchtest.KeySet(stytchtest.RolledBack))
 		s.want(s.get(bearer(old)), 200)
 		time.Sleep(30 * time.Second)
 		renewed := s.JWT(s.session.ID)
 		s.want(s.get(bearer(renewed)), 401)
 		s.wantCalls(pathKeySet, 2)
-		s.SetWeather(pathKeySet, stytchtest.Weather{})
+		s.SetFault(pathKeySet, stytchtest.Fault{})
 		time.Sleep(30 * time.Second)
 		s.want(s.get(bearer(s.JWT(s.session.ID))), 200)
 		s.want(s.get(bearer(old)), 200)
@@ -291,7 +291,7 @@ func TestASlowKeySetHoldsNobodyUp(t *testing.T) {
 		s := newStage(t, sessionOnly)
 		s.want(s.get(bearer(s.session.JWT)), 200)
 		time.Sleep(16 * time.Minute)
-		s.SetWeather(pathKeySet, stytchtest.Weather{Delay: 2 * time.Second})
+		s.SetFault(pathKeySet, stytchtest.Fault{Delay: 2 * time.Second})
 		for range 10 {
 			began := time.Now()
 			s.want(s.get(bearer(s.JWT(s.session.ID))), 200)

@@ -28,28 +28,28 @@ func (s *stage) keepSignedIn() {
 
 func TestStytchIsDownForSixHours(t *testing.T) {
 	outages := []fault{
-		{name: "500", weather: status(500)},
-		{name: "connection refused", weather: stytchtest.Refuse()},
-		{name: "silence", weather: stytchtest.Hang()},
-		{name: "HTML", weather: stytchtest.HTML(200)},
-		{name: "our own credentials refused", weather: refusedAs(401, "unauthorized_credentials")},
+		{name: "500", fault: status(500)},
+		{name: "connection refused", fault: stytchtest.Refuse()},
+		{name: "silence", fault: stytchtest.Hang()},
+		{name: "HTML", fault: stytchtest.HTML(200)},
+		{name: "our own credentials refused", fault: refusedAs(401, "unauthorized_credentials")},
 	}
 	for _, f := range outages {
 		for _, stale := range []time.Duration{0, time.Hour, 6 * time.Hour} {
 			t.Run(f.name+", StaleIfError "+stale.String(), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) { standsAnOutage(t, f.weather, stale) })
+				synctest.Test(t, func(t *testing.T) { standsAnOutage(t, f.fault, stale) })
 			})
 		}
 	}
 }
 
-func standsAnOutage(t *testing.T, w stytchtest.Weather, stale time.Duration) {
+func standsAnOutage(t *testing.T, w stytchtest.Fault, stale time.Duration) {
 	s := newStage(t, sessionOnly, staleFor(stale))
 	s.keepSignedIn()
 	s.want(s.get(bearer(s.session.JWT)), 200)
 	s.want(s.get(bearer(s.session.Token)), 200)
 	asked := time.Now()
-	s.SetWeather("", w)
+	s.SetFault("", w)
 	jwt, passed, kept := "", 0, 0
 	for minute := range 6 * 60 {
 		if minute%5 == 0 {
@@ -73,7 +73,7 @@ func standsAnOutage(t *testing.T, w stytchtest.Weather, stale time.Duration) {
 	if passed != 360 {
 		t.Errorf("got %d of 360 JWTs through, want all", passed)
 	}
-	s.SetWeather("", stytchtest.Weather{})
+	s.SetFault("", stytchtest.Fault{})
 	time.Sleep(5*time.Second + time.Millisecond) // the breaker's
 	s.want(s.get(bearer(s.session.Token)), 200)
 	s.want(s.get(bearer(s.JWT(s.session.ID))), 200)
@@ -86,7 +86,7 @@ func TestTheKeySetIsAwayForADay(t *testing.T) {
 		s := newStage(t, sessionOnly)
 		s.keepSignedIn()
 		s.want(s.get(bearer(s.session.JWT)), 200)
-		s.SetWeather(pathKeySet, stytchtest.Refuse())
+		s.SetFault(pathKeySet, stytchtest.Refuse())
 		for range 24*60 - 1 {
 			time.Sleep(time.Minute)
 			s.want(s.get(bearer(s.JWT(s.session.ID))), 200)
@@ -95,7 +95,7 @@ func TestTheKeySetIsAwayForADay(t *testing.T) {
 		time.Sleep(time.Minute)
 		s.want(s.get(bearer(s.JWT(s.session.ID))), 503)
 		s.want(s.get(bearer(s.session.Token)), 200)
-		s.SetWeather(pathKeySet, stytchtest.Weather{})
+		s.SetFault(pathKeySet, stytchtest.Fault{})
 		time.Sleep(30 * time.Second)
 		s.want(s.get(bearer(s.JWT(s.session.ID))), 200)
 		s.wantIdle()
@@ -188,7 +188,7 @@ func TestStytchAnswersAfterThirtySeconds(t *testing.T) {
 			s.want(s.get(bearer(expired[i])), 200)
 		}
 		s.expire()
-		s.SetWeather("", stytchtest.Weather{Delay: 30 * time.Second})
+		s.SetFault("", stytchtest.Fault{Delay: 30 * time.Second})
 		most := s.underWay("")
 		var wg sync.WaitGroup
 		var slowest atomic.Int64
@@ -215,7 +215,7 @@ func TestStytchAnswersAfterThirtySeconds(t *testing.T) {
 			t.Errorf("got %d calls at one time, want at most 8", got)
 		}
 		s.tap("", nil)
-		s.SetWeather("", stytchtest.Weather{})
+		s.SetFault("", stytchtest.Fault{})
 		time.Sleep(5 * time.Second)
 		s.want(s.get(bearer(expired[0])), 200)
 		s.wantIdle()
@@ -329,13 +329,13 @@ func TestABreakerOpensAfterTenFaultsInARow(t *testing.T) {
 				s.want(s.get(bearer(s.session.JWT)), 200) // the key set
 				s.expire()
 				fail := func(n, from int) {
-					s.SetWeather(kind.path, status(500))
+					s.SetFault(kind.path, status(500))
 					for i := range n {
 						s.want(s.get(kind.field(s, from+i)), 503)
 					}
 				}
 				fail(9, 0)
-				s.SetWeather(kind.path, stytchtest.Weather{})
+				s.SetFault(kind.path, stytchtest.Fault{})
 				s.want(s.get(kind.field(s, 0)), 200) // not in a row
 				fail(9, 1)
 				calls := s.Calls(kind.path)
@@ -351,7 +351,7 @@ func TestABreakerOpensAfterTenFaultsInARow(t *testing.T) {
 				s.wantRetry(s.get(kind.field(s, 11)), "1") // one call finds out
 				s.wantRetry(s.get(kind.field(s, 12)), "5")
 				s.wantCalls(kind.path, calls+2)
-				s.SetWeather(kind.path, stytchtest.Weather{})
+				s.SetFault(kind.path, stytchtest.Fault{})
 				for other, k := range breakerKinds { // the others never were
 					if other != b {
 						s.want(s.get(k.field(s, 20+other)), 200)
@@ -370,8 +370,8 @@ func TestABreakerOpensAfterTenFaultsInARow(t *testing.T) {
 // What a stranger can do must shut nobody out who is signed in.
 func TestNothingAStrangerDoesShutsOutTheSignedIn(t *testing.T) {
 	const many = 40
-	stranger := func(s *stage, w stytchtest.Weather) {
-		s.SetWeather(pathAuthenticate, w)
+	stranger := func(s *stage, w stytchtest.Fault) {
+		s.SetFault(pathAuthenticate, w)
 		for i := range many {
 			s.get(bearer(inventedToken + strconv.Itoa(i)))
 		}
@@ -380,7 +380,7 @@ func TestNothingAStrangerDoesShutsOutTheSignedIn(t *testing.T) {
 		name string
 		do   func(s *stage)
 	}{
-		{"invented tokens", func(s *stage) { stranger(s, stytchtest.Weather{}) }},
+		{"invented tokens", func(s *stage) { stranger(s, stytchtest.Fault{}) }},
 		{"400s", func(s *stage) { stranger(s, refusedAs(400, "bad_request")) }},
 		{"a 429 in their lane", func(s *stage) { stranger(s, tooMany("60")) }},
 		{"odd answers", func(s *stage) { stranger(s, stytchtest.WithoutIDs()) }},
@@ -388,14 +388,14 @@ func TestNothingAStrangerDoesShutsOutTheSignedIn(t *testing.T) {
 		{"repeated names", func(s *stage) { stranger(s, stytchtest.RepeatedNames()) }},
 		{"faults of their own endpoint", func(s *stage) { stranger(s, status(500)) }},
 		{"a user whose data make no sense", func(s *stage) {
-			s.SetWeather(pathUser, stytchtest.WithoutIDs())
+			s.SetFault(pathUser, stytchtest.WithoutIDs())
 			own := s.signIn(stytchtest.SessionOptions{})
 			for range many {
 				s.want(s.get(bearer(own.JWT)), 503)
 			}
 		}},
 		{"requests that go away", func(s *stage) {
-			s.SetWeather("", stytchtest.Weather{Delay: time.Second})
+			s.SetFault("", stytchtest.Fault{Delay: time.Second})
 			for i := range many {
 				r := newRequest(http.MethodGet, bearer(inventedToken+strconv.Itoa(i)))
 				ctx, cancel := context.WithTimeout(r.Context(), time.Millisecond)
@@ -405,7 +405,7 @@ func TestNothingAStrangerDoesShutsOutTheSignedIn(t *testing.T) {
 			time.Sleep(2 * time.Second)
 		}},
 		{"sign-ins that go away", func(s *stage) {
-			s.SetWeather("", stytchtest.Weather{Delay: time.Second})
+			s.SetFault("", stytchtest.Fault{Delay: time.Second})
 			for range many {
 				ctx, cancel := context.WithTimeout(s.t.Context(), time.Millisecond)
 				if _, err := s.auth.SignIn(ctx, adasSignIn("wrong")); err == nil {
@@ -432,7 +432,7 @@ func TestNothingAStrangerDoesShutsOutTheSignedIn(t *testing.T) {
 				s.expire()
 				row.do(s)
 				for _, path := range []string{"", pathAuthenticate, pathUser} {
-					s.SetWeather(path, stytchtest.Weather{})
+					s.SetFault(path, stytchtest.Fault{})
 				}
 				for i, jwt := range s.oldJWTs()[:10] {
 					s.want(s.get(bearer(jwt)), 200)

@@ -92,7 +92,7 @@ func TestAnAdminDeletesAnybodysNote(t *testing.T) {
 // Without a policy nobody is an admin, and nobody loses what is their own.
 func TestNotesWithoutAPolicy(t *testing.T) {
 	s := newStage(t)
-	s.stytch.SetWeather("/v1/rbac/policy", stytchtest.Weather{Status: 500})
+	s.stytch.SetFault("/v1/rbac/policy", stytchtest.Fault{Status: 500})
 	a, g := s.person(ada), s.person(grace, "admin")
 	a.redirected(a.post("/app/notes", "text", "of ada"), "/app/notes")
 	w := g.get("/app/notes")

@@ -55,18 +55,18 @@ func TestSignInAndOut(t *testing.T) {
 }
 
 func TestSignInFailures(t *testing.T) {
-	down := stytchtest.Weather{Status: 503}
-	locked := stytchtest.Weather{Status: 429}
-	reset := stytchtest.Weather{Status: 400, ErrorType: "reset_password"}
+	down := stytchtest.Fault{Status: 503}
+	locked := stytchtest.Fault{Status: 429}
+	reset := stytchtest.Fault{Status: 400, ErrorType: "reset_password"}
 	for _, tt := range []struct {
 		name, email, password string
-		weather               stytchtest.Weather
+		fault                 stytchtest.Fault
 		status                int
 		says                  string
 	}{
-		{"a wrong password", ada.Email, "wrong-horse", stytchtest.Weather{}, 401, "Wrong e-mail address or password."},
-		{"an unknown address", "eve@example.com", "wrong-horse", stytchtest.Weather{}, 401, "Wrong e-mail address or password."},
-		{"no address at all", `"><b>x`, "wrong-horse", stytchtest.Weather{}, 401, "Wrong e-mail address or password."},
+		{"a wrong password", ada.Email, "wrong-horse", stytchtest.Fault{}, 401, "Wrong e-mail address or password."},
+		{"an unknown address", "eve@example.com", "wrong-horse", stytchtest.Fault{}, 401, "Wrong e-mail address or password."},
+		{"no address at all", `"><b>x`, "wrong-horse", stytchtest.Fault{}, 401, "Wrong e-mail address or password."},
 		{"a password to reset", ada.Email, "wrong-horse", reset, 403, "must be reset"},
 		{"a locked user", ada.Email, "wrong-horse", locked, 429, "Too many attempts."},
 		{"an outage", ada.Email, "wrong-horse", down, 503, "Try again in a few seconds."},
@@ -75,7 +75,7 @@ func TestSignInFailures(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(t)
 				s.stytch.AddUser(stytchtest.User{Email: ada.Email, Password: ada.Password})
-				s.stytch.SetWeather("/v1/passwords/authenticate", tt.weather)
+				s.stytch.SetFault("/v1/passwords/authenticate", tt.fault)
 				b := s.browser()
 				w := b.post("/login", "email", tt.email, "password", tt.password, "return_to", "/app/notes")
 				b.shown(w, tt.status, `<p id="error" class="error" role="alert">`, tt.says, `name="return_to" value="/app/notes"`)

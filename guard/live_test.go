@@ -35,7 +35,7 @@ func TestLiveAsksForEachRequest(t *testing.T) {
 	eachLive(t, func(s *stage, live middleware) {
 		h := s.behind(live)
 		get(s.behind(), s.jwtOnly())
-		s.SetWeather(pathAuthenticate, stytchtest.Weather{Delay: 100 * time.Millisecond})
+		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: 100 * time.Millisecond})
 		for _, resp := range together(16, h, s.jwtOnly()) {
 			s.want(resp, 200)
 		}
@@ -109,7 +109,7 @@ func TestLiveOfAJWTOfAnotherKind(t *testing.T) {
 		s.want(get(s.behind(), s.jwtOnly()), 200)
 		storm := func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				s.SetWeather(pathAuthenticate, stytchtest.Weather{Status: 404, ErrorType: "session_not_found"})
+				s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 404, ErrorType: "session_not_found"})
 				next.ServeHTTP(w, r)
 			})
 		}
@@ -125,7 +125,7 @@ func TestLiveOfAJWTOfAnotherKind(t *testing.T) {
 			s.want(get(s.behind(live, live), row.fields), 200)
 			for _, guards := range [][]middleware{{storm, live}, {live, storm, live}} {
 				s.want(get(s.behind(guards...), row.fields), 401, invalidToken)
-				s.SetWeather(pathAuthenticate, stytchtest.Weather{})
+				s.SetFault(pathAuthenticate, stytchtest.Fault{})
 			}
 			if resp := get(s.behind(), s.jwtOnly()); resp.StatusCode != 200 {
 				t.Errorf("%s: got %d for the session's own JWT, want 200", row.name, resp.StatusCode)
@@ -156,29 +156,29 @@ func TestLiveOfASessionRevokedMeanwhile(t *testing.T) {
 
 func TestLiveWhileStytchCannotBeAsked(t *testing.T) {
 	rows := []struct {
-		name    string
-		weather stytchtest.Weather
-		reason  sessionauth.Reason
+		name   string
+		fault  stytchtest.Fault
+		reason sessionauth.Reason
 	}{
-		{"500", stytchtest.Weather{Status: 500}, sessionauth.ReasonStytchFailing},
-		{"503", stytchtest.Weather{Status: 503}, sessionauth.ReasonStytchFailing},
-		{"429", stytchtest.Weather{Status: 429}, sessionauth.ReasonRateLimited},
-		{"slow", stytchtest.Weather{Delay: time.Minute}, sessionauth.ReasonUnreachable},
-		{"404 of a proxy", stytchtest.Weather{Status: 404, ErrorType: "not_found"}, sessionauth.ReasonStytchFailing},
-		{"403 of a proxy", stytchtest.Weather{Status: 403, ErrorType: "forbidden"}, sessionauth.ReasonStytchFailing},
-		{"the project's credentials refused", stytchtest.Weather{Status: 401, ErrorType: "unauthorized_credentials"}, sessionauth.ReasonMisconfigured},
+		{"500", stytchtest.Fault{Status: 500}, sessionauth.ReasonStytchFailing},
+		{"503", stytchtest.Fault{Status: 503}, sessionauth.ReasonStytchFailing},
+		{"429", stytchtest.Fault{Status: 429}, sessionauth.ReasonRateLimited},
+		{"slow", stytchtest.Fault{Delay: time.Minute}, sessionauth.ReasonUnreachable},
+		{"404 of a proxy", stytchtest.Fault{Status: 404, ErrorType: "not_found"}, sessionauth.ReasonStytchFailing},
+		{"403 of a proxy", stytchtest.Fault{Status: 403, ErrorType: "forbidden"}, sessionauth.ReasonStytchFailing},
+		{"the project's credentials refused", stytchtest.Fault{Status: 401, ErrorType: "unauthorized_credentials"}, sessionauth.ReasonMisconfigured},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			eachLive(t, func(s *stage, live middleware) {
 				get(s.behind(), s.jwtOnly())
-				s.SetWeather(pathAuthenticate, row.weather)
+				s.SetFault(pathAuthenticate, row.fault)
 				s.want(get(s.behind(live), s.jwtOnly()), 503, "")
 				if e := s.events[len(s.events)-1]; e.Outcome != sessionauth.Unavailable || e.Reason != row.reason {
 					s.t.Errorf("got event %+v, want unavailable because of %s", e, row.reason)
 				}
 				s.wantReached(1)
-				s.SetWeather(pathAuthenticate, stytchtest.Weather{})
+				s.SetFault(pathAuthenticate, stytchtest.Fault{})
 				time.Sleep(time.Second) // a 429 closes the lane for as long
 				s.want(get(s.behind(live), s.jwtOnly()), 200)
 			})
@@ -191,7 +191,7 @@ func TestLiveToldOfAPermission(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
 		get(s.behind(), s.jwtOnly())
-		s.SetWeather(pathAuthenticate, stytchtest.Weather{Status: 403, ErrorType: stytch.TypeSessionAuthorization})
+		s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 403, ErrorType: stytch.TypeSessionAuthorization})
 		defer func() {
 			if v := recover(); v != nil {
 				t.Errorf("got panic %v, want 503", v)
@@ -204,7 +204,7 @@ func TestLiveToldOfAPermission(t *testing.T) {
 func TestLiveWithoutRoomForACall(t *testing.T) {
 	eachLive(t, func(s *stage, live middleware) {
 		get(s.behind(), s.jwtOnly())
-		s.SetWeather(pathAuthenticate, stytchtest.Weather{Delay: time.Second})
+		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: time.Second})
 		passed := 0
 		for _, resp := range together(8, s.behind(live), s.jwtOnly()) {
 			if resp.StatusCode == 200 {
@@ -224,7 +224,7 @@ func TestLiveLeavesRoomForTheSignedIn(t *testing.T) {
 	eachLive(t, func(s *stage, live middleware) {
 		get(s.behind(), s.jwtOnly())
 		bob := s.StartSession(s.AddUser(stytchtest.User{}).ID, stytchtest.SessionOptions{})
-		s.SetWeather(pathAuthenticate, stytchtest.Weather{Delay: time.Second})
+		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: time.Second})
 		var wg sync.WaitGroup
 		wg.Go(func() { together(100, s.behind(live), s.jwtOnly()) })
 		time.Sleep(time.Millisecond)

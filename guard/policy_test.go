@@ -42,7 +42,7 @@ func TestThePolicyIsFetchedOnce(t *testing.T) {
 		s := newStage(t)
 		h := s.behind(mayWrite)
 		s.wantCalls(pathPolicy, 0)
-		s.SetWeather(pathPolicy, stytchtest.Weather{Delay: time.Second})
+		s.SetFault(pathPolicy, stytchtest.Fault{Delay: time.Second})
 		for _, resp := range together(64, h, bearer(s.session.JWT)) {
 			s.want(resp, 200)
 		}
@@ -55,17 +55,17 @@ func TestThePolicyIsFetchedOnce(t *testing.T) {
 
 // 196: without a policy nothing is allowed and nothing forbidden.
 func TestThePolicyCannotBeHadAtTheStart(t *testing.T) {
-	weathers := map[string]stytchtest.Weather{
+	faults := map[string]stytchtest.Fault{
 		"500": {Status: 500}, "404": {Status: 404}, "slow": {Delay: time.Minute}, "429": {Status: 429},
 		"the project's credentials refused": {Status: 401, ErrorType: "unauthorized_credentials"},
 	}
-	for name, weather := range weathers {
+	for name, fault := range faults {
 		t.Run("196 "+name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(t, sessionOnly)
 				h := s.behind(mayWrite)
 				get(s.behind(), bearer(s.session.JWT)) // the key set is known
-				s.SetWeather(pathPolicy, weather)
+				s.SetFault(pathPolicy, fault)
 				for range 100 {
 					for _, by := range carriers {
 						s.want(get(h, by.jwt(s.session.JWT)), 503, "")
@@ -77,7 +77,7 @@ func TestThePolicyCannotBeHadAtTheStart(t *testing.T) {
 				if n := s.Calls(pathPolicy); n > 15 {
 					t.Errorf("got %d calls in 10 s and more, want about one a second", n)
 				}
-				s.SetWeather(pathPolicy, stytchtest.Weather{})
+				s.SetFault(pathPolicy, stytchtest.Fault{})
 				time.Sleep(time.Second)
 				s.want(get(h, bearer(s.JWT(s.session.ID))), 200)
 				s.want(get(s.behind(mayDelete), bearer(s.JWT(s.session.ID))), 403)
@@ -102,7 +102,7 @@ func TestThePolicyCannotBeRefreshed(t *testing.T) {
 					maxAge = time.Hour
 				}
 				fetched := time.Now()
-				s.SetWeather(pathPolicy, stytchtest.Weather{Status: 500})
+				s.SetFault(pathPolicy, stytchtest.Fault{Status: 500})
 				for time.Since(fetched) < maxAge-10*time.Second {
 					time.Sleep(10 * time.Second)
 					s.want(get(h, fresh()), 200)
@@ -122,7 +122,7 @@ func TestThePolicyCannotBeRefreshed(t *testing.T) {
 					time.Sleep(time.Second)
 					s.want(get(h, fresh()), 503)
 				}
-				s.SetWeather(pathPolicy, stytchtest.Weather{})
+				s.SetFault(pathPolicy, stytchtest.Fault{})
 				time.Sleep(time.Second)
 				s.want(get(h, fresh()), 200)
 			})
@@ -142,7 +142,7 @@ func TestThePolicyIsRefreshedInPassing(t *testing.T) {
 		s.wantCalls(pathPolicy, 1)
 
 		time.Sleep(time.Nanosecond)
-		s.SetWeather(pathPolicy, stytchtest.Weather{Delay: 2 * time.Second})
+		s.SetFault(pathPolicy, stytchtest.Fault{Delay: 2 * time.Second})
 		began := time.Now()
 		for _, resp := range together(64, write, bearer(s.JWT(s.session.ID))) {
 			s.want(resp, 200)
@@ -224,7 +224,7 @@ func TestAClientThatGoesAwayDoesNotEndTheFetch(t *testing.T) {
 		s := newStage(t)
 		h := s.behind(mayWrite)
 		get(s.behind(), bearer(s.session.JWT))
-		s.SetWeather(pathPolicy, stytchtest.Weather{Delay: 2 * time.Second})
+		s.SetFault(pathPolicy, stytchtest.Fault{Delay: 2 * time.Second})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		var wg sync.WaitGroup

@@ -64,7 +64,7 @@ func (s *stage) stepUp() {
 func TestStytchIsAskedOnceBeforeAStepUp(t *testing.T) {
 	eachStepUp(t, func(s *stage, row stepUpRow) {
 		h := s.behind(row.guard)
-		s.SetWeather(pathAuthenticate, stytchtest.Weather{Delay: 100 * time.Millisecond})
+		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: 100 * time.Millisecond})
 		for _, resp := range together(64, h, bearer(s.session.JWT)) {
 			s.want(resp, 401, row.challenge)
 		}
@@ -177,27 +177,27 @@ func TestStepUpIsNotAskedAboutTwice(t *testing.T) {
 
 func TestStepUpWhileStytchCannotBeAsked(t *testing.T) {
 	rows := []struct {
-		name    string
-		weather stytchtest.Weather
+		name  string
+		fault stytchtest.Fault
 	}{
-		{"500", stytchtest.Weather{Status: 500}},
-		{"503", stytchtest.Weather{Status: 503}},
-		{"429", stytchtest.Weather{Status: 429}},
-		{"slow", stytchtest.Weather{Delay: time.Minute}},
-		{"403 of a proxy", stytchtest.Weather{Status: 403, ErrorType: "forbidden"}},
-		{"the project's credentials refused", stytchtest.Weather{Status: 401, ErrorType: "unauthorized_credentials"}},
-		{"a permission refused that nobody asked for", stytchtest.Weather{Status: 403, ErrorType: "consumer_session_authorization_error"}},
+		{"500", stytchtest.Fault{Status: 500}},
+		{"503", stytchtest.Fault{Status: 503}},
+		{"429", stytchtest.Fault{Status: 429}},
+		{"slow", stytchtest.Fault{Delay: time.Minute}},
+		{"403 of a proxy", stytchtest.Fault{Status: 403, ErrorType: "forbidden"}},
+		{"the project's credentials refused", stytchtest.Fault{Status: 401, ErrorType: "unauthorized_credentials"}},
+		{"a permission refused that nobody asked for", stytchtest.Fault{Status: 403, ErrorType: "consumer_session_authorization_error"}},
 	}
-	for _, weather := range rows {
-		t.Run(weather.name, func(t *testing.T) {
+	for _, fault := range rows {
+		t.Run(fault.name, func(t *testing.T) {
 			eachStepUp(t, func(s *stage, row stepUpRow) {
 				h := s.behind(row.guard)
 				get(s.behind(), bearer(s.session.JWT)) // the key set is known
 				s.stepUp()
-				s.SetWeather(pathAuthenticate, weather.weather)
+				s.SetFault(pathAuthenticate, fault.fault)
 				s.want(get(h, bearer(s.session.JWT)), 503, "")
 				s.wantReached(1)
-				s.SetWeather(pathAuthenticate, stytchtest.Weather{})
+				s.SetFault(pathAuthenticate, stytchtest.Fault{})
 				time.Sleep(time.Second) // a 429 closes the lane for as long
 				s.want(get(h, bearer(s.session.JWT)), 200)
 			})
@@ -290,7 +290,7 @@ func TestStepUpOfAClientThatGoesAway(t *testing.T) {
 		h := s.behind(row.guard)
 		get(s.behind(), bearer(s.session.JWT))
 		s.stepUp()
-		s.SetWeather(pathAuthenticate, stytchtest.Weather{Delay: 2 * time.Second})
+		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: 2 * time.Second})
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			r := newRequest(bearer(s.session.JWT))
@@ -332,7 +332,7 @@ func TestStepUpQuestionsByTwoCredentials(t *testing.T) {
 		h := s.behind(row.guard)
 		get(s.behind(), bearer(s.session.JWT))
 		s.stepUp()
-		s.SetWeather(pathAuthenticate, stytchtest.Weather{Delay: time.Second})
+		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: time.Second})
 		var wg sync.WaitGroup
 		wg.Go(func() { // the token beside the JWT is nobody's
 			s.want(get(h, "Cookie: stytch_session_jwt="+s.session.JWT+"; stytch_session=abcdefghijklmnopqrstuvwxyz"), 401, invalidToken)

@@ -144,8 +144,8 @@ func TestErrorHandlerAndObserveOfAGuard(t *testing.T) {
 		{"a factor is missing", guard.Factor("totp"), nil, sessionauth.Error{Kind: sessionauth.ErrStepUp, Reason: sessionauth.ReasonFactor, ACRValues: []string{"totp"}}, sessionauth.Refused},
 		{"a factor is too old", guard.Fresh(time.Second), nil, sessionauth.Error{Kind: sessionauth.ErrStepUp, Reason: sessionauth.ReasonRecency, MaxAge: time.Second}, sessionauth.Refused},
 		{"a session is gone", guard.Live(), func(s *stage) { s.RevokeSession(s.session.ID) }, sessionauth.Error{Kind: sessionauth.ErrInvalidSession, Reason: sessionauth.ReasonRejected}, sessionauth.Refused},
-		{"no policy", guard.Permission("a", "b"), func(s *stage) { s.SetWeather("", stytchtest.Weather{Status: 500}) }, sessionauth.Error{Kind: sessionauth.ErrUnavailable, Reason: sessionauth.ReasonNoPolicy, RetryAfter: time.Second}, sessionauth.Unavailable},
-		{"Stytch is down", guard.Live(), func(s *stage) { s.SetWeather("", stytchtest.Weather{Status: 500}) }, sessionauth.Error{Kind: sessionauth.ErrUnavailable, Reason: sessionauth.ReasonStytchFailing}, sessionauth.Unavailable},
+		{"no policy", guard.Permission("a", "b"), func(s *stage) { s.SetFault("", stytchtest.Fault{Status: 500}) }, sessionauth.Error{Kind: sessionauth.ErrUnavailable, Reason: sessionauth.ReasonNoPolicy, RetryAfter: time.Second}, sessionauth.Unavailable},
+		{"Stytch is down", guard.Live(), func(s *stage) { s.SetFault("", stytchtest.Fault{Status: 500}) }, sessionauth.Error{Kind: sessionauth.ErrUnavailable, Reason: sessionauth.ReasonStytchFailing}, sessionauth.Unavailable},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {

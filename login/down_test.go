@@ -12,13 +12,13 @@ import (
 // down is what can go wrong with a call of the passwords endpoint, and how long
 // we may take to say so.
 var down = []struct {
-	name    string
-	weather stytchtest.Weather
-	want    time.Duration
+	name  string
+	fault stytchtest.Fault
+	want  time.Duration
 }{
-	{"187 500", stytchtest.Weather{Status: 500}, 0},
+	{"187 500", stytchtest.Fault{Status: 500}, 0},
 	{"187 502 and HTML", stytchtest.HTML(502), 0},
-	{"187 503", stytchtest.Weather{Status: 503}, 0},
+	{"187 503", stytchtest.Fault{Status: 503}, 0},
 	{"187 504 and HTML", stytchtest.HTML(504), 0},
 	{"187 404 and HTML", stytchtest.HTML(404), 0},
 	{"187 401 and HTML", stytchtest.HTML(401), 0},
@@ -45,7 +45,7 @@ var down = []struct {
 	{"187 a redirect to http", stytchtest.Redirect(302, "http://stytch.invalid/"), 0},
 	{"187 silence", stytchtest.Hang(), 3 * time.Second},
 	{"187 a byte a second", stytchtest.Trickle(time.Second), 3 * time.Second},
-	{"187 an answer after a minute", stytchtest.Weather{Delay: time.Minute}, 3 * time.Second},
+	{"187 an answer after a minute", stytchtest.Fault{Delay: time.Minute}, 3 * time.Second},
 }
 
 func TestStytchIsDownAtSignIn(t *testing.T) { testDown(t, "/login") }
@@ -58,7 +58,7 @@ func testDown(t *testing.T, path string) {
 				s := newStage(t)
 				session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 				s.hold(session.Token, session.JWT)
-				s.SetWeather(pathPassword, row.weather)
+				s.SetFault(pathPassword, row.fault)
 				began := time.Now()
 				resp := s.postJSON(path, right)
 				s.wantProblem(resp, 503, "unavailable")
@@ -72,11 +72,11 @@ func testDown(t *testing.T, path string) {
 				s.want(s.postForm(path, rightForm), 503)
 				s.wantCalls(pathPassword, 2) // no password is sent twice
 				s.wantErrors(0)
-				if got := s.Strays(); len(got) != 0 {
+				if got := s.UnexpectedCalls(); len(got) != 0 {
 					t.Errorf("got calls of %v, want none", got)
 				}
 				s.want(s.get("/me"), 200)
-				s.SetWeather(pathPassword, stytchtest.Weather{})
+				s.SetFault(pathPassword, stytchtest.Fault{})
 				s.want(s.postJSON(path, right), 200)
 			})
 		})
@@ -84,14 +84,14 @@ func testDown(t *testing.T, path string) {
 }
 
 func TestAnAnswerAboutSomebodyElseIsNoStepUp(t *testing.T) {
-	for name, weather := range map[string]stytchtest.Weather{"another user": stytchtest.OtherUser(), "another session": stytchtest.OtherSession()} {
+	for name, fault := range map[string]stytchtest.Fault{"another user": stytchtest.OtherUser(), "another session": stytchtest.OtherSession()} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(t)
 				session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 				s.hold(session.Token, session.JWT)
 				token := s.takesToken()
-				s.SetWeather(pathPassword, weather)
+				s.SetFault(pathPassword, fault)
 				resp := s.postJSON("/step-up", right)
 				s.want(resp, 401)
 				s.wantUntouched(resp)

@@ -114,11 +114,11 @@ func testErrors(t *testing.T, path string, rows []errorRow) {
 				s := newStage(t)
 				session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 				s.hold(session.Token, session.JWT)
-				weather := stytchtest.Weather{Status: row.status, ErrorType: row.name, Header: http.Header{}}
+				fault := stytchtest.Fault{Status: row.status, ErrorType: row.name, Header: http.Header{}}
 				if row.retryAfter != "" {
-					weather.Header.Set("Retry-After", row.retryAfter)
+					fault.Header.Set("Retry-After", row.retryAfter)
 				}
-				s.SetWeather(pathPassword, weather)
+				s.SetFault(pathPassword, fault)
 				began := time.Now()
 				resp := s.postJSON(path, right)
 				s.wantProblem(resp, row.want, row.kind)
@@ -135,7 +135,7 @@ func testErrors(t *testing.T, path string, rows []errorRow) {
 					alarms = 1
 				}
 				s.wantErrors(alarms)
-				s.SetWeather(pathPassword, stytchtest.Weather{})
+				s.SetFault(pathPassword, stytchtest.Fault{})
 				s.want(s.get("/me"), 200)
 				s.want(s.postJSON(path, right), 200)
 			})
@@ -212,7 +212,7 @@ func TestAWrongPasswordClosesNoSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
 		session := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
-		s.SetWeather(pathPassword, stytchtest.Weather{Status: 429, Header: http.Header{"Retry-After": {"60"}}})
+		s.SetFault(pathPassword, stytchtest.Fault{Status: 429, Header: http.Header{"Retry-After": {"60"}}})
 		for range 20 {
 			s.wantProblem(s.postJSON("/login", right), 429, "too-many-attempts")
 		}
@@ -222,7 +222,7 @@ func TestAWrongPasswordClosesNoSession(t *testing.T) {
 		b.hold("", session.JWT)
 		time.Sleep(6 * time.Minute)
 		s.want(b.get("/me"), 200) // a refresh
-		s.SetWeather(pathPassword, stytchtest.Weather{})
+		s.SetFault(pathPassword, stytchtest.Fault{})
 		s.want(s.postJSON("/login", right), 200) // the 429 was about one user
 	})
 }
@@ -231,7 +231,7 @@ func TestTheBreakerOfSignInsLeavesSessionsAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
 		session := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
-		s.SetWeather(pathPassword, stytchtest.Weather{Status: 500})
+		s.SetFault(pathPassword, stytchtest.Fault{Status: 500})
 		for range 12 {
 			resp := s.postJSON("/login", right)
 			s.wantProblem(resp, 503, "unavailable")
@@ -241,7 +241,7 @@ func TestTheBreakerOfSignInsLeavesSessionsAlone(t *testing.T) {
 		b := s.other()
 		b.hold(session.Token, "")
 		s.want(b.get("/me"), 200)
-		s.SetWeather(pathPassword, stytchtest.Weather{})
+		s.SetFault(pathPassword, stytchtest.Fault{})
 		resp := s.postJSON("/login", right)
 		if s.want(resp, 503); resp.Header.Get("Retry-After") != "5" {
 			t.Errorf("got Retry-After %q, want 5", resp.Header.Get("Retry-After"))

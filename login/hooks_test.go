@@ -106,12 +106,12 @@ func TestStytchFailsWhileTheClaimsAreSet(t *testing.T) {
 				c.login.Claims = func(*http.Request, *stytch.User) map[string]any { return map[string]any{"tenant": "engines"} }
 			})
 			token := s.takesToken()
-			s.SetWeather(pathAuthenticate, stytchtest.Weather{Status: status})
+			s.SetFault(pathAuthenticate, stytchtest.Fault{Status: status})
 			resp := s.postJSON("/login", right)
 			s.wantProblem(resp, 503, "unavailable")
 			s.wantUntouched(resp)
 			refused := *token
-			s.SetWeather(pathAuthenticate, stytchtest.Weather{})
+			s.SetFault(pathAuthenticate, stytchtest.Fault{})
 			// A 429 is for all calls about known sessions: the revocation comes later.
 			time.Sleep(2 * time.Second)
 			s.want(s.postJSON("/login", right), 200)

@@ -206,10 +206,10 @@ func TestAnOldSessionThatCannotBeRevokedKeepsNobodyOut(t *testing.T) {
 		s := newStage(t)
 		old := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
 		s.hold(old.Token, old.JWT)
-		s.SetWeather(pathRevoke, stytchtest.Weather{Status: 503})
+		s.SetFault(pathRevoke, stytchtest.Fault{Status: 503})
 		s.want(s.postJSON("/login", right), 200)
 		s.want(s.other().get("/me", "Authorization: Bearer "+old.JWT), 401)
-		s.SetWeather(pathRevoke, stytchtest.Weather{})
+		s.SetFault(pathRevoke, stytchtest.Fault{})
 		time.Sleep(2 * time.Second)
 		s.want(s.other().get("/me", "Authorization: Bearer "+s.cookie(tokenName)), 200)
 		synctest.Wait()
@@ -222,12 +222,12 @@ func TestTheOldSessionOfABrowserThatLeaves(t *testing.T) {
 		s := newStage(t)
 		old := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
 		s.hold(old.Token, "")
-		s.SetWeather(pathAuthenticate, stytchtest.Weather{Delay: time.Second}) // it is asked whose the token is
+		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: time.Second}) // it is asked whose the token is
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		s.do(newRequest("POST", "/login", right, jsonType).WithContext(ctx))
 		synctest.Wait()
-		s.SetWeather(pathAuthenticate, stytchtest.Weather{})
+		s.SetFault(pathAuthenticate, stytchtest.Fault{})
 		s.wantAlive(old.Token, false)
 	})
 }

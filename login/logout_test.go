@@ -145,15 +145,15 @@ func TestLogoutOfAForgedJWT(t *testing.T) {
 
 func TestLogoutByAnAccessToken(t *testing.T) {
 	rows := []struct {
-		name    string
-		weather stytchtest.Weather
-		status  int
-		alive   bool
+		name   string
+		fault  stytchtest.Fault
+		status int
+		alive  bool
 	}{
-		{"that Stytch vouches for", stytchtest.Weather{}, 204, false},
-		{"that Stytch does not know", stytchtest.Weather{Status: 404, ErrorType: "session_not_found"}, 204, true},
-		{"that Stytch cannot read", stytchtest.Weather{Status: 400, ErrorType: "unable_to_parse_session_jwt"}, 204, true},
-		{"while Stytch cannot be asked", stytchtest.Weather{Status: 500}, 202, true},
+		{"that Stytch vouches for", stytchtest.Fault{}, 204, false},
+		{"that Stytch does not know", stytchtest.Fault{Status: 404, ErrorType: "session_not_found"}, 204, true},
+		{"that Stytch cannot read", stytchtest.Fault{Status: 400, ErrorType: "unable_to_parse_session_jwt"}, 204, true},
+		{"while Stytch cannot be asked", stytchtest.Fault{Status: 500}, 202, true},
 	}
 	for _, row := range rows {
 		for _, claim := range []string{"scope", "client_id"} {
@@ -164,7 +164,7 @@ func TestLogoutByAnAccessToken(t *testing.T) {
 					claims := s.Claims(session.ID)
 					claims[claim] = "openid"
 					accessToken := s.Sign(asJSON(s.Header()), asJSON(claims))
-					s.SetWeather(pathAuthenticate, row.weather)
+					s.SetFault(pathAuthenticate, row.fault)
 					b := s.other()
 					b.hold("", accessToken)
 					resp := b.postJSON("/logout", "")
@@ -176,7 +176,7 @@ func TestLogoutByAnAccessToken(t *testing.T) {
 					}
 					s.want(s.other().get("/me", bearer(session.JWT)), want)
 					synctest.Wait() // for what was tried again in passing
-					s.SetWeather(pathAuthenticate, stytchtest.Weather{})
+					s.SetFault(pathAuthenticate, stytchtest.Fault{})
 					s.wantAlive(session.Token, row.alive)
 				})
 			})
@@ -212,7 +212,7 @@ func TestLogoutByForm(t *testing.T) {
 				s := newStage(t, func(c *setup) { c.login.AfterLogout = after })
 				session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 				s.hold(session.Token, session.JWT)
-				s.SetWeather(pathRevoke, stytchtest.Weather{Status: status})
+				s.SetFault(pathRevoke, stytchtest.Fault{Status: status})
 				resp := s.postForm("/logout", "return_to=https://evil.example")
 				s.want(resp, 303)
 				s.wantCleared(s.browser, resp)
@@ -257,7 +257,7 @@ func TestLogoutOfABrowserThatLeaves(t *testing.T) {
 		s := newStage(t)
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		s.hold("", session.JWT)
-		s.SetWeather(pathRevoke, stytchtest.Weather{Delay: time.Second})
+		s.SetFault(pathRevoke, stytchtest.Fault{Delay: time.Second})
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		s.do(newRequest("POST", "/logout", "").WithContext(ctx))

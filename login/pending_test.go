@@ -21,13 +21,13 @@ func asJSON(v any) []byte {
 }
 
 func TestLogoutWhileStytchIsDown(t *testing.T) {
-	faults := map[string]stytchtest.Weather{
+	faults := map[string]stytchtest.Fault{
 		"500": {Status: 500}, "429": {Status: 429}, "refused": stytchtest.Refuse(), "silence": stytchtest.Hang(), "HTML": stytchtest.HTML(200),
 		"another's 404": stytchtest.HTML(404), "our secret": {Status: 401, ErrorType: "unauthorized_credentials"},
 	}
 	for name, hold := range held {
-		for fault, weather := range faults {
-			t.Run(name+" "+fault, func(t *testing.T) {
+		for faultName, fault := range faults {
+			t.Run(name+" "+faultName, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					var events []sessionauth.Event
 					s := newStage(t, observe(&events))
@@ -36,8 +36,8 @@ func TestLogoutWhileStytchIsDown(t *testing.T) {
 					s.want(s.other().get("/me", bearer(bob.JWT)), 200) // the key set is here, and Bob
 					hold(s, s.browser, session)
 					token, jwt := s.cookie(tokenName), s.cookie(jwtName)
-					s.SetWeather(pathAuthenticate, weather)
-					s.SetWeather(pathRevoke, weather)
+					s.SetFault(pathAuthenticate, fault)
+					s.SetFault(pathRevoke, fault)
 					resp := s.postJSON("/logout", "")
 					s.want(resp, 202)
 					s.wantCleared(s.browser, resp)
@@ -53,8 +53,8 @@ func TestLogoutWhileStytchIsDown(t *testing.T) {
 					}
 
 					// Stytch is back. Somebody else's call shows it.
-					s.SetWeather(pathAuthenticate, stytchtest.Weather{})
-					s.SetWeather(pathRevoke, stytchtest.Weather{})
+					s.SetFault(pathAuthenticate, stytchtest.Fault{})
+					s.SetFault(pathRevoke, stytchtest.Fault{})
 					s.wantAlive(session.Token, true)
 					s.want(b.get("/me"), 401)
 					s.passing(bob)
@@ -88,7 +88,7 @@ func TestRetriesGoOnUntilConfirmed(t *testing.T) {
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		bob := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
 		s.hold("", session.JWT)
-		s.SetWeather(pathRevoke, stytchtest.Weather{Status: 503}.For(3))
+		s.SetFault(pathRevoke, stytchtest.Fault{Status: 503}.For(3))
 		s.want(s.postJSON("/logout", ""), 202)
 		for range 4 {
 			s.want(s.postJSON("/logout", "", "Cookie: none=1"), 204) // nobody's
@@ -107,7 +107,7 @@ func TestALogoutOutlastsTheOutage(t *testing.T) {
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{Duration: 48 * time.Hour})
 		s.want(s.get("/me", bearer(session.JWT)), 200)
 		s.hold("", session.JWT)
-		s.SetWeather(pathRevoke, stytchtest.Weather{Status: 500})
+		s.SetFault(pathRevoke, stytchtest.Fault{Status: 500})
 		s.want(s.postJSON("/logout", ""), 202)
 		for range 24 {
 			time.Sleep(time.Hour)
@@ -124,7 +124,7 @@ func TestLogoutWhileStrangersFillTheLane(t *testing.T) {
 		s := newStage(t, func(c *setup) { c.auth.MaxInFlight = 2 }) // half of it is for strangers
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		s.hold(session.Token, "")
-		s.SetWeather(pathAuthenticate, stytchtest.Weather{Delay: 2 * time.Second})
+		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: 2 * time.Second})
 		go s.other().get("/me", bearer(inventedToken))
 		time.Sleep(time.Second)
 		resp := s.postJSON("/logout", "")
@@ -149,8 +149,8 @@ func TestLogoutOfATokenSeenBeforeTheOutage(t *testing.T) {
 				s.want(s.other().get("/me", bearer(s.JWT(session.ID))), 200)
 				time.Sleep(2 * time.Minute)
 				jwt := s.JWT(session.ID)
-				s.SetWeather(pathAuthenticate, stytchtest.Weather{Status: 503})
-				s.SetWeather(pathRevoke, stytchtest.Weather{Status: 503})
+				s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 503})
+				s.SetFault(pathRevoke, stytchtest.Fault{Status: 503})
 				for i := range flood {
 					want := 202
 					if i >= 1024 {
@@ -160,7 +160,7 @@ func TestLogoutOfATokenSeenBeforeTheOutage(t *testing.T) {
 				}
 				s.want(s.postJSON("/logout", ""), 202)
 				s.want(s.other().get("/me", bearer(jwt)), 401)
-				s.SetWeather(pathAuthenticate, stytchtest.Weather{})
+				s.SetFault(pathAuthenticate, stytchtest.Fault{})
 				time.Sleep(10 * time.Second) // the breaker closes
 				s.want(s.other().get("/me", bearer(session.Token)), 401)
 			})
@@ -176,7 +176,7 @@ func TestLogoutWithoutRoomForACall(t *testing.T) {
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		s.hold("", session.JWT)
 		s.want(s.get("/me"), 200)
-		s.SetWeather(pathAuthenticate, stytchtest.Weather{Delay: 2 * time.Second})
+		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: 2 * time.Second})
 		go s.other().get("/me", bearer(inventedToken)) // the one call there may be
 		time.Sleep(time.Second)
 		s.want(s.postJSON("/logout", ""), 202)

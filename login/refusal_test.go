@@ -39,7 +39,7 @@ func TestNobodyLearnsWhoHasAnAccount(t *testing.T) {
 						s := newStage(t)
 						old := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 						s.hold(old.Token, old.JWT)
-						s.SetWeather(pathPassword, stytchtest.Weather{Delay: row.delays[i]})
+						s.SetFault(pathPassword, stytchtest.Fault{Delay: row.delays[i]})
 						began := time.Now()
 						resp := s.postJSON("/login", body)
 						if form {
@@ -132,12 +132,12 @@ func TestTheSecretIsTrustedAfterOneGoodAnswer(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(t)
 				session := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
-				no := stytchtest.Weather{Status: 401, ErrorType: "unauthorized_credentials"}
-				s.SetWeather("", no)
+				no := stytchtest.Fault{Status: 401, ErrorType: "unauthorized_credentials"}
+				s.SetFault("", no)
 				s.want(s.postJSON("/login", wrong), 503)
-				s.SetWeather("", stytchtest.Weather{})
+				s.SetFault("", stytchtest.Fault{})
 				row.do(s, session)
-				s.SetWeather(pathPolicy, no)
+				s.SetFault(pathPolicy, no)
 				s.wantProblem(s.postJSON("/login", wrong), 401, "sign-in-refused")
 				s.wantCalls(pathPolicy, 1)
 			})
@@ -149,7 +149,7 @@ func TestThePolicyDecidesOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
 		s.LockThreshold = -1
-		s.SetWeather(pathPolicy, stytchtest.Weather{Delay: 200 * time.Millisecond})
+		s.SetFault(pathPolicy, stytchtest.Fault{Delay: 200 * time.Millisecond})
 		var wg sync.WaitGroup
 		for range 20 {
 			wg.Go(func() { s.wantProblem(s.other().postJSON("/login", wrong), 401, "sign-in-refused") })
@@ -164,9 +164,9 @@ func TestThePolicyDecidesOnce(t *testing.T) {
 func TestThePolicyCannotBeAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
-		s.SetWeather(pathPolicy, stytchtest.Weather{Status: 500})
+		s.SetFault(pathPolicy, stytchtest.Fault{Status: 500})
 		s.wantProblem(s.postJSON("/login", wrong), 503, "unavailable")
-		s.SetWeather(pathPolicy, stytchtest.Weather{})
+		s.SetFault(pathPolicy, stytchtest.Fault{})
 		s.want(s.postJSON("/login", wrong), 503) // not asked again yet
 		s.wantErrors(0)
 		time.Sleep(time.Minute)
@@ -178,7 +178,7 @@ func TestAClientThatLeavesDecidesNothingForOthers(t *testing.T) {
 	for _, later := range []time.Duration{100 * time.Millisecond, 5 * time.Second} { // the policy comes in between
 		synctest.Test(t, func(t *testing.T) {
 			s := newStage(t)
-			s.SetWeather(pathPolicy, stytchtest.Weather{Delay: time.Second})
+			s.SetFault(pathPolicy, stytchtest.Fault{Delay: time.Second})
 			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 			defer cancel()
 			s.want(s.do(newRequest("POST", "/login", wrong, jsonType).WithContext(ctx)), 503)

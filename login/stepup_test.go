@@ -139,7 +139,7 @@ func TestASessionStartedForAnotherIsRevoked(t *testing.T) {
 		foreign := s.signInAnswer()
 		bobs := strings.NewReplacer(s.ada.ID, s.bob.ID)
 		s.tap(pathPassword, nil)
-		s.SetWeather(pathPassword, stytchtest.Raw(200, bobs.Replace(foreign)))
+		s.SetFault(pathPassword, stytchtest.Raw(200, bobs.Replace(foreign)))
 		resp := s.postJSON("/step-up", right)
 		s.wantProblem(resp, 401, "sign-in-refused")
 		s.wantUntouched(resp)

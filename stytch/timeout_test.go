@@ -21,7 +21,7 @@ func slowWorld(t *testing.T, timeout, clientTimeout time.Duration) *stytch.Clien
 	srv := stytchtest.NewServer()
 	given := srv.Client()
 	given.Timeout = clientTimeout
-	srv.SetWeather("", stytchtest.Weather{Delay: time.Minute})
+	srv.SetFault("", stytchtest.Fault{Delay: time.Minute})
 	client, err := stytch.NewClient(stytch.Config{ProjectID: srv.ProjectID, Secret: srv.Secret, BaseURL: srv.URL, HTTPClient: given, Timeout: timeout})
 	if err != nil {
 		t.Fatal(err)

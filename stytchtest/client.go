@@ -17,19 +17,19 @@ import (
 // Client returns an HTTP client that reaches this server, under URL, and
 // nothing else: its transport calls ServeHTTP on the caller's goroutine and
 // hands over the answer. It opens no socket, so a call to any other scheme or
-// host fails as if the name did not exist; Strays lists those. A call whose
+// host fails as if the name did not exist; UnexpectedCalls lists those. A call whose
 // context ends first fails with the context's error.
 func (s *Server) Client() *http.Client {
 	return &http.Client{Transport: transport{s}}
 }
 
-// Strays returns the calls that Client was asked to send elsewhere, all of
+// UnexpectedCalls returns the calls that Client was asked to send elsewhere, all of
 // which failed, as "POST https://bait.example/": a redirect that was followed,
 // or a wrong base URL.
-func (s *Server) Strays() []string {
+func (s *Server) UnexpectedCalls() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.strays)
+	return slices.Clone(s.unexpected)
 }
 
 type transport struct{ server *Server }
@@ -42,7 +42,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := t.dial(r); err != nil {
 		return nil, err
 	}
-	// The weather of a body that takes its time ends when the body is closed.
+	// The fault of a body that takes its time ends when the body is closed.
 	ctx, cancel := context.WithCancel(r.Context())
 	if err := ctx.Err(); err != nil {
 		cancel()
@@ -72,7 +72,7 @@ func (t transport) dial(r *http.Request) error {
 	elsewhere := url.URL{Scheme: to.Scheme, Host: to.Host, Path: to.Path} // a query may hold a secret
 	t.server.mu.Lock()
 	defer t.server.mu.Unlock()
-	t.server.strays = append(t.server.strays, r.Method+" "+elsewhere.String())
+	t.server.unexpected = append(t.server.unexpected, r.Method+" "+elsewhere.String())
 	return &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{
 		Err: "no such host: this client reaches stytchtest only", Name: to.Hostname(), IsNotFound: true,
 	}}

@@ -22,11 +22,11 @@
 // the judge of, except the exported types in its own signatures. Where Stytch's
 // documentation is silent the comment at the code says "a guess".
 //
-// [Server.SetWeather] makes an endpoint slow or broken: see [Weather] for how,
+// [Server.SetFault] makes an endpoint slow or broken: see [Fault] for how,
 // from a 503 to a connection reset half-way. [Server.SetClock] puts the server's
 // clock wrong, [Server.RotateKeys] and [Server.WithdrawKey] move the key set,
 // [Server.SetRoles] and [Server.AddFactor] change what a live session may and
-// has proved, [Server.Calls] counts what arrived, [Server.Strays] lists what
+// has proved, [Server.Calls] counts what arrived, [Server.UnexpectedCalls] lists what
 // was sent elsewhere, and [Server.Sign] signs whatever a hostile test wants
 // signed.
 //

@@ -61,7 +61,7 @@ func Example() {
 }
 
 // An outage, and its end.
-func ExampleServer_SetWeather() {
+func ExampleServer_SetFault() {
 	srv := stytchtest.NewServer()
 	user := srv.AddUser(stytchtest.User{Email: "ada@example.com"})
 	client, err := stytch.NewClient(stytch.Config{
@@ -72,11 +72,11 @@ func ExampleServer_SetWeather() {
 		return
 	}
 
-	srv.SetWeather("/v1/users/{user_id}", stytchtest.Weather{Status: 503})
+	srv.SetFault("/v1/users/{user_id}", stytchtest.Fault{Status: 503})
 	_, err = client.User(context.Background(), user.ID)
 	fmt.Println("down:", err != nil)
 
-	srv.SetWeather("/v1/users/{user_id}", stytchtest.Weather{})
+	srv.SetFault("/v1/users/{user_id}", stytchtest.Fault{})
 	_, err = client.User(context.Background(), user.ID)
 	fmt.Println("up:", err == nil)
 	// Output:

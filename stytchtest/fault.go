@@ -16,23 +16,23 @@ import (
 // HTML is a page in the place of JSON, as proxies and load balancers send it:
 // with the status 502 or 504, or with 200. A status below 200 or above 599, or
 // one that has no body, panics.
-func HTML(status int) Weather {
+func HTML(status int) Fault {
 	page := fmt.Sprintf("<!DOCTYPE html>\n<html><head><title>%[1]d %[2]s</title></head>\n<body><h1>%[1]d %[2]s</h1></body></html>\n",
 		status, html.EscapeString(http.StatusText(status)))
 	return answers("HTML", status, "text/html; charset=utf-8", page)
 }
 
-// Raw is an answer of any bytes, said to be JSON unless Weather.Header says
+// Raw is an answer of any bytes, said to be JSON unless Fault.Header says
 // otherwise: Raw(200, ""), Raw(200, "null"), Raw(404, `[{"error_type":…}]`).
 // A status below 200 or above 599, or a body where the status has none, panics.
-func Raw(status int, body string) Weather {
+func Raw(status int, body string) Fault {
 	return answers("Raw", status, "application/json", body)
 }
 
-// Redirect sends the caller elsewhere, to a bait: Server.Strays tells whether
+// Redirect sends the caller elsewhere, to a bait: Server.UnexpectedCalls tells whether
 // Server.Client was asked to go there. The status is 301, 302, 303, 307 or 308,
 // and the URL is absolute or it panics.
-func Redirect(status int, to string) Weather {
+func Redirect(status int, to string) Fault {
 	switch status {
 	case 301, 302, 303, 307, 308:
 	default:
@@ -41,14 +41,14 @@ func Redirect(status int, to string) Weather {
 	if u, err := url.Parse(to); err != nil || u.Host == "" {
 		panic("stytchtest: Redirect: not an absolute URL: " + strconv.Quote(to))
 	}
-	return Weather{fault: &fault{name: "Redirect", reply: func(*Server, *call, endpoint) reply {
+	return Fault{effect: &effect{name: "Redirect", reply: func(*Server, *call, endpoint) reply {
 		return reply{status: status, header: http.Header{"Location": {to}}}
 	}}}
 }
 
 // Endless is an answer with status 200 that is JSON so far, and never ends.
-func Endless() Weather {
-	return Weather{fault: &fault{name: "Endless", reply: func(*Server, *call, endpoint) reply {
+func Endless() Fault {
+	return Fault{effect: &effect{name: "Endless", reply: func(*Server, *call, endpoint) reply {
 		return reply{
 			status: http.StatusOK, header: http.Header{"Content-Type": {"application/json"}}, length: -1,
 			stream: io.MultiReader(strings.NewReader(`{"padding":"`), &repeated{text: bytes.Repeat([]byte("x"), 32<<10), times: -1}),
@@ -59,8 +59,8 @@ func Endless() Weather {
 // GzipBomb is a JSON object of 1 GiB with status 200, compressed to 1 MiB. As
 // with net/http's own transport, a caller of Server.Client who asks for no
 // encoding sees the gigabyte.
-func GzipBomb() Weather {
-	return Weather{fault: &fault{name: "GzipBomb", reply: func(*Server, *call, endpoint) reply {
+func GzipBomb() Fault {
+	return Fault{effect: &effect{name: "GzipBomb", reply: func(*Server, *call, endpoint) reply {
 		// A gzip file may be several, one after the other (RFC 1952, section 2.2).
 		members := bomb()
 		return reply{
@@ -106,15 +106,15 @@ func (r *repeated) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// answers makes Weather in which every call has the same answer.
-func answers(name string, status int, contentType, body string) Weather {
+// answers makes Fault in which every call has the same answer.
+func answers(name string, status int, contentType, body string) Fault {
 	switch {
 	case status < 200 || status > 599:
 		panic("stytchtest: " + name + ": the status is not between 200 and 599: " + strconv.Itoa(status))
 	case (status == http.StatusNoContent || status == http.StatusNotModified) && body != "":
 		panic("stytchtest: " + name + ": an answer with this status has no body: " + strconv.Itoa(status))
 	}
-	return Weather{fault: &fault{name: name, reply: func(*Server, *call, endpoint) reply {
+	return Fault{effect: &effect{name: name, reply: func(*Server, *call, endpoint) reply {
 		return reply{status: status, header: http.Header{"Content-Type": {contentType}}, text: []byte(body)}
 	}}}
 }

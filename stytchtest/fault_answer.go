@@ -10,7 +10,7 @@ import (
 // and a live session of that user's, from the ids to the signed JWT. It is for
 // the endpoints that answer with a user. That other user is one that this
 // server adds for the purpose.
-func OtherUser() Weather {
+func OtherUser() Fault {
 	return mixedUp("OtherUser", []string{pathAuthenticate, pathCreate, pathSignIn, pathUser}, func(s *Server, a object) object {
 		return s.aboutUser(a, s.someoneElse())
 	})
@@ -19,7 +19,7 @@ func OtherUser() Weather {
 // OtherSession is the answer as it should be, but with another live session of
 // the same user's, which is started if there is none. It is for the endpoints
 // that answer with a session.
-func OtherSession() Weather {
+func OtherSession() Fault {
 	return mixedUp("OtherSession", []string{pathAuthenticate, pathCreate, pathSignIn}, func(s *Server, a object) object {
 		shown, _ := a["session"].(object)
 		if shown == nil {
@@ -36,7 +36,7 @@ func OtherSession() Weather {
 
 // WithoutIDs is the answer as it should be, but without any id in it: of
 // sessions, users, keys, roles, at any depth. The session JWT keeps its own.
-func WithoutIDs() Weather {
+func WithoutIDs() Fault {
 	return mixedUp("WithoutIDs", nil, func(_ *Server, a object) object {
 		dropIDs(a)
 		return a
@@ -46,7 +46,7 @@ func WithoutIDs() Weather {
 // RepeatedNames is the answer as it should be, but with every member of the
 // object twice. Readers of such JSON differ in which one they take (RFC 8259,
 // section 4).
-func RepeatedNames() Weather {
+func RepeatedNames() Fault {
 	return spoiled("RepeatedNames", func(_ *call, p reply) reply {
 		members := p.text[1 : len(p.text)-1]
 		p.text = []byte("{" + string(members) + "," + string(members) + "}")
@@ -54,10 +54,10 @@ func RepeatedNames() Weather {
 	})
 }
 
-// mixedUp makes Weather in which a good answer is replaced by another one. bend
+// mixedUp makes Fault in which a good answer is replaced by another one. bend
 // may keep the object; s.mu is held.
-func mixedUp(name string, paths []string, bend func(*Server, object) object) Weather {
-	return Weather{fault: &fault{name: name, paths: paths, reply: func(s *Server, c *call, e endpoint) reply {
+func mixedUp(name string, paths []string, bend func(*Server, object) object) Fault {
+	return Fault{effect: &effect{name: name, paths: paths, reply: func(s *Server, c *call, e endpoint) reply {
 		p := s.answer(c, e)
 		if p.status != http.StatusOK {
 			return p

@@ -14,29 +14,29 @@ import (
 // connection was refused. A socket that is served has been connected to
 // already; there, the connection is closed without a byte. Server.Calls counts
 // the calls even so.
-func Refuse() Weather {
+func Refuse() Fault {
 	return unreachable("Refuse", &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)})
 }
 
 // Fail lets calls of Server.Client fail with an error of the test's choice: of
 // DNS, of TLS, or any other that a transport may return. On a socket it is the
 // same as Refuse. A nil error panics.
-func Fail(err error) Weather {
+func Fail(err error) Fault {
 	if err == nil {
 		panic("stytchtest: Fail: the error is nil")
 	}
 	return unreachable("Fail", err)
 }
 
-func unreachable(name string, err error) Weather {
-	return Weather{fault: &fault{name: name, silent: true, reply: func(*Server, *call, endpoint) reply {
+func unreachable(name string, err error) Fault {
+	return Fault{effect: &effect{name: name, silent: true, reply: func(*Server, *call, endpoint) reply {
 		return reply{err: err}
 	}}}
 }
 
 // Hang takes the call and says nothing, until the caller gives up.
-func Hang() Weather {
-	return Weather{fault: &fault{name: "Hang", silent: true, reply: func(_ *Server, c *call, _ endpoint) reply {
+func Hang() Fault {
+	return Fault{effect: &effect{name: "Hang", silent: true, reply: func(_ *Server, c *call, _ endpoint) reply {
 		<-c.Context().Done()
 		return reply{err: c.Context().Err()}
 	}}}
@@ -45,7 +45,7 @@ func Hang() Weather {
 // Trickle sends the header of the answer as it should be at once, and then its
 // body byte by byte, each a while after the one before. A while that is not
 // positive panics.
-func Trickle(every time.Duration) Weather {
+func Trickle(every time.Duration) Fault {
 	if every <= 0 {
 		panic("stytchtest: Trickle: the time between two bytes is not positive")
 	}
@@ -57,7 +57,7 @@ func Trickle(every time.Duration) Weather {
 
 // Truncated is the first half of the answer as it should be, sent as if it was
 // all: HTTP sees nothing wrong. The call has had its effect.
-func Truncated() Weather {
+func Truncated() Fault {
 	return spoiled("Truncated", func(_ *call, p reply) reply {
 		p.text = p.text[:len(p.text)/2]
 		return p
@@ -67,7 +67,7 @@ func Truncated() Weather {
 // BrokenOff is the first half of the answer as it should be, announced as the
 // whole, before the connection is closed: reading ends with
 // io.ErrUnexpectedEOF. The call has had its effect.
-func BrokenOff() Weather {
+func BrokenOff() Fault {
 	return spoiled("BrokenOff", func(_ *call, p reply) reply {
 		p.stream = brokenOff(p.text, io.ErrUnexpectedEOF)
 		return p
@@ -78,17 +78,17 @@ func BrokenOff() Weather {
 // whole, before the connection is reset: reading ends with syscall.ECONNRESET.
 // On a socket the reset may overtake what was sent before. The call has had its
 // effect.
-func Reset() Weather {
+func Reset() Fault {
 	return spoiled("Reset", func(_ *call, p reply) reply {
 		p.stream = brokenOff(p.text, &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)})
 		return p
 	})
 }
 
-// spoiled makes Weather in which the reply as it should be is changed on its
+// spoiled makes Fault in which the reply as it should be is changed on its
 // way. A stream that spoil sets is announced with the length of the text.
-func spoiled(name string, spoil func(*call, reply) reply) Weather {
-	return Weather{fault: &fault{name: name, reply: func(s *Server, c *call, e endpoint) reply {
+func spoiled(name string, spoil func(*call, reply) reply) Fault {
+	return Fault{effect: &effect{name: name, reply: func(s *Server, c *call, e endpoint) reply {
 		p := s.answer(c, e)
 		p.length = int64(len(p.text))
 		return spoil(c, p)

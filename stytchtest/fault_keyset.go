@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// A KeySetFault is what is wrong with the key set in the Weather of KeySet.
+// A KeySetFault is what is wrong with the key set in the Fault of KeySet.
 type KeySetFault int
 
 const (
@@ -47,7 +47,7 @@ const manyKeys = 10_000
 
 // KeySet is a key set that is well-formed JSON, but wrong. It is for the paths
 // of the key set. An unknown fault panics.
-func KeySet(f KeySetFault) Weather {
+func KeySet(f KeySetFault) Fault {
 	bend, ok := map[KeySetFault]func(*Server, []object) []object{
 		NoKeys:          func(*Server, []object) []object { return []object{} },
 		RolledBack:      (*Server).withoutCurrent,

@@ -7,10 +7,10 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// served fetches the key set in the weather of a fault.
+// served fetches the key set in the fault of a fault.
 func served(t *testing.T, srv *stytchtest.Server, fault stytchtest.KeySetFault) (keys []map[string]any, size int) {
 	t.Helper()
-	srv.SetWeather(keySetPath, stytchtest.KeySet(fault))
+	srv.SetFault(keySetPath, stytchtest.KeySet(fault))
 	a := get(t, srv, "/v1/sessions/jwks/"+srv.ProjectID)
 	a.want(t, 200, "")
 	for _, k := range a.body["keys"].([]any) {
@@ -30,7 +30,7 @@ func TestAKeySetThatIsWrong(t *testing.T) {
 	srv := stytchtest.NewServer()
 	old := srv.KeyID()
 	current := srv.RotateKeys()
-	srv.SetWeather(keySetPath, stytchtest.Weather{})
+	srv.SetFault(keySetPath, stytchtest.Fault{})
 	good := get(t, srv, "/v1/sessions/jwks/"+srv.ProjectID).body["keys"].([]any)
 
 	keys, _ := served(t, srv, stytchtest.NoKeys)
@@ -80,7 +80,7 @@ func TestAKeySetThatIsWrong(t *testing.T) {
 	equal(t, "exponents", []any{keys[0]["e"], keys[1]["e"]}, `["AQ","AQ"]`)
 	equal(t, "of the good keys", []any{keys[0]["n"], kids(keys)}, string(asJSON(t, []any{good[0].(map[string]any)["n"], []string{old, current}})))
 
-	srv.SetWeather(keySetPath, stytchtest.Weather{})
+	srv.SetFault(keySetPath, stytchtest.Fault{})
 	equal(t, "fair again", get(t, srv, "/v1/sessions/jwks/"+srv.ProjectID).body["keys"], string(asJSON(t, good)))
 }
 
@@ -112,12 +112,12 @@ func TestEveryPathOfTheKeySetCanBeWrong(t *testing.T) {
 		"/v1/public/{project_id}/.well-known/jwks.json": "/v1/public/" + srv.ProjectID + "/.well-known/jwks.json",
 		keySetPath: "/v1/sessions/jwks/" + srv.ProjectID,
 	} {
-		srv.SetWeather(pattern, stytchtest.KeySet(stytchtest.NoKeys).For(1))
+		srv.SetFault(pattern, stytchtest.KeySet(stytchtest.NoKeys).For(1))
 		equal(t, path, get(t, srv, path).body["keys"], `[]`)
 		if keys := get(t, srv, path).body["keys"].([]any); len(keys) != 1 {
-			t.Errorf("%s: got %d keys, want 1 in fair weather", path, len(keys))
+			t.Errorf("%s: got %d keys, want 1 in fair fault", path, len(keys))
 		}
 	}
-	srv.SetWeather(keySetPath, stytchtest.KeySet(stytchtest.NoKeys))
+	srv.SetFault(keySetPath, stytchtest.KeySet(stytchtest.NoKeys))
 	get(t, srv, "/v1/sessions/jwks/project-test-other").want(t, 400, "invalid_project_id_authentication")
 }

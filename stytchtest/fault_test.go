@@ -61,10 +61,10 @@ func everyWay(t *testing.T, f func(*testing.T, *stytchtest.Server, *http.Client,
 
 // A faultRow is what a caller of sessions/authenticate sees of a fault.
 type faultRow struct {
-	name    string
-	weather stytchtest.Weather
-	status  int // anyStatus if there may be none
-	want    func(result) bool
+	name   string
+	fault  stytchtest.Fault
+	status int // anyStatus if there may be none
+	want   func(result) bool
 }
 
 const anyStatus = 0
@@ -128,7 +128,7 @@ func TestEveryFaultLooksTheSameEveryWay(t *testing.T) {
 				call := func() result {
 					return try(c, newRequest(t, srv, "POST", authenticatePath, `{"session_token":"`+session.Token+`"}`), 4<<20)
 				}
-				srv.SetWeather(authenticatePath, tt.weather.For(1))
+				srv.SetFault(authenticatePath, tt.fault.For(1))
 				got := call()
 				if tt.status != anyStatus && (got.Response == nil || got.StatusCode != tt.status) {
 					t.Fatalf("got %+v, want status %d", got, tt.status)
@@ -137,7 +137,7 @@ func TestEveryFaultLooksTheSameEveryWay(t *testing.T) {
 					t.Errorf("got %d bytes, %.200q, error %v", len(got.body), got.body, got.err)
 				}
 				if after := call(); after.err != nil || after.StatusCode != 200 || !json.Valid([]byte(after.body)) {
-					t.Errorf("got %+v once the weather was fair again, want 200", after)
+					t.Errorf("got %+v once the fault was fair again, want 200", after)
 				}
 				if got := srv.Calls(authenticatePath); got != 2 {
 					t.Errorf("got %d calls, want 2", got)
@@ -148,9 +148,9 @@ func TestEveryFaultLooksTheSameEveryWay(t *testing.T) {
 }
 
 func TestASpoiledAnswerHasHadItsEffect(t *testing.T) {
-	for _, weather := range []stytchtest.Weather{stytchtest.Truncated(), stytchtest.BrokenOff(), stytchtest.Reset()} {
+	for _, fault := range []stytchtest.Fault{stytchtest.Truncated(), stytchtest.BrokenOff(), stytchtest.Reset()} {
 		srv, _, session := world(t)
-		srv.SetWeather("/v1/sessions/revoke", weather)
+		srv.SetFault("/v1/sessions/revoke", fault)
 		try(srv.Client(), newRequest(t, srv, "POST", "/v1/sessions/revoke", `{"session_token":"`+session.Token+`"}`), 1<<20)
 		post(t, srv, authenticatePath, `{"session_token":"`+session.Token+`"}`).want(t, 404, "session_not_found")
 	}
@@ -158,10 +158,10 @@ func TestASpoiledAnswerHasHadItsEffect(t *testing.T) {
 
 func TestASpoiledRefusalIsARefusalStill(t *testing.T) {
 	srv, _, _ := world(t)
-	for _, weather := range []stytchtest.Weather{
+	for _, fault := range []stytchtest.Fault{
 		stytchtest.OtherUser(), stytchtest.OtherSession(), stytchtest.WithoutIDs(), stytchtest.RepeatedNames(), stytchtest.Trickle(1),
 	} {
-		srv.SetWeather(authenticatePath, weather)
+		srv.SetFault(authenticatePath, fault)
 		got := try(srv.Client(), newRequest(t, srv, "POST", authenticatePath, `{}`), 1<<20)
 		if got.err != nil || got.StatusCode != 400 || !strings.Contains(got.body, `"no_session_arguments"`) {
 			t.Errorf("got %+v, want a 400", got)
@@ -171,9 +171,9 @@ func TestASpoiledRefusalIsARefusalStill(t *testing.T) {
 
 func TestAnotherUsersAnswerIsGoodInItself(t *testing.T) {
 	srv, user, session := world(t)
-	srv.SetWeather(authenticatePath, stytchtest.OtherUser())
-	srv.SetWeather(signInPath, stytchtest.OtherUser())
-	srv.SetWeather(userPath, stytchtest.OtherUser())
+	srv.SetFault(authenticatePath, stytchtest.OtherUser())
+	srv.SetFault(signInPath, stytchtest.OtherUser())
+	srv.SetFault(userPath, stytchtest.OtherUser())
 	a := post(t, srv, authenticatePath, `{"session_token":"`+session.Token+`"}`)
 	a.want(t, 200, "")
 	other, _ := a.at("user", "user_id").(string)
@@ -196,7 +196,7 @@ func TestAnotherUsersAnswerIsGoodInItself(t *testing.T) {
 	equal(t, "no session", in.body["session"], `null`)
 	equal(t, "user", get(t, srv, "/v1/users/"+user.ID).body["user_id"], `"`+other+`"`)
 
-	srv.SetWeather(authenticatePath, stytchtest.Weather{})
+	srv.SetFault(authenticatePath, stytchtest.Fault{})
 	b := post(t, srv, authenticatePath, `{"session_token":"`+a.body["session_token"].(string)+`"}`)
 	b.want(t, 200, "")
 	equal(t, "the session is alive", b.at("user", "user_id"), `"`+other+`"`)
@@ -204,7 +204,7 @@ func TestAnotherUsersAnswerIsGoodInItself(t *testing.T) {
 
 func TestAnotherSessionIsTheSameUsers(t *testing.T) {
 	srv, user, session := world(t)
-	srv.SetWeather(authenticatePath, stytchtest.OtherSession())
+	srv.SetFault(authenticatePath, stytchtest.OtherSession())
 	body := `{"session_token":"` + session.Token + `"}`
 	a := post(t, srv, authenticatePath, body)
 	other := a.at("session", "session_id")
@@ -216,14 +216,14 @@ func TestAnotherSessionIsTheSameUsers(t *testing.T) {
 	if third := post(t, srv, authenticatePath, body).at("session", "session_id"); third == nil || third == other || third == session.ID {
 		t.Errorf("got session %v, want a live one", third)
 	}
-	srv.SetWeather(signInPath, stytchtest.OtherSession())
+	srv.SetFault(signInPath, stytchtest.OtherSession())
 	equal(t, "no session", post(t, srv, signInPath, `{`+credentials+`}`).body["session"], `null`)
 }
 
 func TestNoIDIsLeftOfAnyAnswer(t *testing.T) {
 	srv, user, session := world(t)
 	srv.SetPolicy(samplePolicy())
-	srv.SetWeather("", stytchtest.WithoutIDs())
+	srv.SetFault("", stytchtest.WithoutIDs())
 	for _, raw := range []string{
 		get(t, srv, "/v1/users/"+user.ID).raw,
 		get(t, srv, "/v1/sessions?user_id="+user.ID).raw,
@@ -239,7 +239,7 @@ func TestNoIDIsLeftOfAnyAnswer(t *testing.T) {
 
 func TestTheBombWeighsAGigabyte(t *testing.T) {
 	srv := stytchtest.NewServer()
-	srv.SetWeather(policyPath, stytchtest.GzipBomb())
+	srv.SetFault(policyPath, stytchtest.GzipBomb())
 	r := newRequest(t, srv, "GET", policyPath, "")
 	r.Header.Set("Accept-Encoding", "gzip")
 	got := try(srv.Client(), r, 1<<30)
@@ -269,9 +269,9 @@ func TestTheBombWeighsAGigabyte(t *testing.T) {
 
 func TestWhatIsCompressedBadlyIsAnErrorOfTheBody(t *testing.T) {
 	srv := stytchtest.NewServer()
-	weather := stytchtest.Raw(200, `{"not":"gzip"}`)
-	weather.Header = http.Header{"Content-Encoding": {"gzip"}}
-	srv.SetWeather(policyPath, weather)
+	fault := stytchtest.Raw(200, `{"not":"gzip"}`)
+	fault.Header = http.Header{"Content-Encoding": {"gzip"}}
+	srv.SetFault(policyPath, fault)
 	if got := try(srv.Client(), newRequest(t, srv, "GET", policyPath, ""), 1<<20); got.Response == nil || got.err == nil {
 		t.Errorf("got %+v, want an answer whose body cannot be read", got)
 	}
@@ -279,13 +279,13 @@ func TestWhatIsCompressedBadlyIsAnErrorOfTheBody(t *testing.T) {
 
 func TestARefusedConnectionIsToldFromOthers(t *testing.T) {
 	srv := stytchtest.NewServer()
-	srv.SetWeather("", stytchtest.Refuse())
+	srv.SetFault("", stytchtest.Refuse())
 	_, err := srv.Client().Do(newRequest(t, srv, "GET", policyPath, ""))
 	if !errors.Is(err, syscall.ECONNREFUSED) || !strings.HasSuffix(err.Error(), "connect: connection refused") {
 		t.Errorf("got %v, want a refused connection", err)
 	}
 	mine := errors.New("mine")
-	srv.SetWeather("", stytchtest.Fail(mine))
+	srv.SetFault("", stytchtest.Fail(mine))
 	var wrapped *url.Error
 	_, err = srv.Client().Do(newRequest(t, srv, "GET", policyPath, ""))
 	if !errors.Is(err, mine) || !errors.As(err, &wrapped) || wrapped.Timeout() {
@@ -301,40 +301,40 @@ func TestABaitSeesWhetherItIsTaken(t *testing.T) {
 	srv := stytchtest.NewServer()
 	client := typed(t, srv)
 	for _, status := range []int{301, 302, 303, 307, 308} {
-		srv.SetWeather("", stytchtest.Redirect(status, "http://bait.example/steal?secret=1"))
+		srv.SetFault("", stytchtest.Redirect(status, "http://bait.example/steal?secret=1"))
 		_, err := client.AuthenticatePassword(t.Context(), stytch.AuthenticatePasswordParams{Email: email, Password: password})
 		var e *stytch.Error
 		if !errors.As(err, &e) || e.StatusCode != status {
 			t.Errorf("got %v, want a %d", err, status)
 		}
 	}
-	if got := srv.Strays(); len(got) != 0 {
+	if got := srv.UnexpectedCalls(); len(got) != 0 {
 		t.Errorf("got %q from a client that follows no redirects, want none", got)
 	}
 	if _, err := srv.Client().Do(newRequest(t, srv, "POST", signInPath, `{}`)); err == nil {
 		t.Error("got an answer, want an error: the client must not leave the server")
 	}
-	equal(t, "strays", srv.Strays(), `["POST http://bait.example/steal"]`)
+	equal(t, "unexpected", srv.UnexpectedCalls(), `["POST http://bait.example/steal"]`)
 }
 
 func TestWhatContradictsItselfPanics(t *testing.T) {
 	hang, page := stytchtest.Hang(), stytchtest.HTML(200)
 	hang.Header, page.Status = http.Header{"Retry-After": {"7"}}, 500
 	srv := stytchtest.NewServer()
-	for name, weather := range map[string]stytchtest.Weather{
+	for name, fault := range map[string]stytchtest.Fault{
 		"a header of no answer":        hang,
 		"two answers":                  page,
 		"a type without its status":    {ErrorType: "session_not_found"},
 		"a delay into the past":        {Status: 500, Delay: -1},
 		"less than no call":            {Status: 500, Calls: -1},
-		"some calls in fair weather":   {Calls: 1},
+		"some calls in fair fault":     {Calls: 1},
 		"a key set instead of users":   stytchtest.KeySet(stytchtest.NoKeys),
 		"another session for a policy": stytchtest.OtherSession(),
 		"another user for a policy":    stytchtest.OtherUser(),
 	} {
-		panics(t, name, func() { srv.SetWeather(policyPath, weather) })
+		panics(t, name, func() { srv.SetFault(policyPath, fault) })
 	}
-	panics(t, "another user everywhere", func() { srv.SetWeather("", stytchtest.OtherUser()) })
+	panics(t, "another user everywhere", func() { srv.SetFault("", stytchtest.OtherUser()) })
 	for name, f := range map[string]func(){
 		"a page with no status":           func() { stytchtest.HTML(0) },
 		"a page with no content":          func() { stytchtest.HTML(204) },
@@ -356,12 +356,12 @@ func TestWhatContradictsItselfPanics(t *testing.T) {
 
 func TestARecorderIsNoConnection(t *testing.T) {
 	srv := stytchtest.NewServer()
-	for _, weather := range []stytchtest.Weather{stytchtest.Endless(), stytchtest.Refuse(), stytchtest.Reset()} {
-		srv.SetWeather(policyPath, weather)
+	for _, fault := range []stytchtest.Fault{stytchtest.Endless(), stytchtest.Refuse(), stytchtest.Reset()} {
+		srv.SetFault(policyPath, fault)
 		r := newRequest(t, srv, "GET", policyPath, "")
-		panics(t, fmt.Sprint(weather), func() { srv.ServeHTTP(httptest.NewRecorder(), r) })
+		panics(t, fmt.Sprint(fault), func() { srv.ServeHTTP(httptest.NewRecorder(), r) })
 	}
-	srv.SetWeather(policyPath, stytchtest.HTML(502))
+	srv.SetFault(policyPath, stytchtest.HTML(502))
 	rec := httptest.NewRecorder()
 	srv.ServeHTTP(rec, newRequest(t, srv, "GET", policyPath, ""))
 	if rec.Code != 502 {

@@ -15,20 +15,20 @@ import (
 
 func TestACallerWhoGivesUpIsFreeAtOnce(t *testing.T) {
 	for _, tt := range []struct {
-		name    string
-		weather stytchtest.Weather
+		name  string
+		fault stytchtest.Fault
 	}{
 		{"silence", stytchtest.Hang()},
 		{"silence after a while", stytchtest.Hang().After(time.Second)},
 		{"a refusal that takes long", stytchtest.Refuse().After(time.Hour)},
-		{"a delay", stytchtest.Weather{Delay: time.Hour}},
+		{"a delay", stytchtest.Fault{Delay: time.Hour}},
 		{"a trickle", stytchtest.Trickle(time.Second)},
 		{"a trickle slower than patience", stytchtest.Trickle(time.Hour)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { // which fails if a goroutine is left
 				srv, _, session := world(t)
-				srv.SetWeather(authenticatePath, tt.weather)
+				srv.SetFault(authenticatePath, tt.fault)
 				start := time.Now()
 				request := func() *http.Request {
 					return newRequest(t, srv, "POST", authenticatePath, `{"session_token":"`+session.Token+`"}`)
@@ -55,7 +55,7 @@ func TestACallerWhoGivesUpIsFreeAtOnce(t *testing.T) {
 func TestATrickleTakesItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := stytchtest.NewServer()
-		srv.SetWeather(policyPath, stytchtest.Trickle(time.Second).After(time.Minute))
+		srv.SetFault(policyPath, stytchtest.Trickle(time.Second).After(time.Minute))
 		start := time.Now()
 		resp, err := srv.Client().Do(newRequest(t, srv, "GET", policyPath, ""))
 		if err != nil {
@@ -75,8 +75,8 @@ func TestATrickleTakesItsTime(t *testing.T) {
 func TestClosingABodyEndsReadingIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := stytchtest.NewServer()
-		for _, weather := range []stytchtest.Weather{stytchtest.Trickle(time.Hour), stytchtest.Endless(), stytchtest.GzipBomb()} {
-			srv.SetWeather(policyPath, weather)
+		for _, fault := range []stytchtest.Fault{stytchtest.Trickle(time.Hour), stytchtest.Endless(), stytchtest.GzipBomb()} {
+			srv.SetFault(policyPath, fault)
 			resp, err := srv.Client().Do(newRequest(t, srv, "GET", policyPath, ""))
 			if err != nil {
 				t.Fatal(err)
@@ -100,7 +100,7 @@ func TestClosingABodyEndsReadingIt(t *testing.T) {
 
 func TestTheHeaderComesBeforeATrickle(t *testing.T) {
 	everyWay(t, func(t *testing.T, srv *stytchtest.Server, c *http.Client, _ stytchtest.Session) {
-		srv.SetWeather(policyPath, stytchtest.Trickle(time.Hour))
+		srv.SetFault(policyPath, stytchtest.Trickle(time.Hour))
 		resp, err := c.Do(newRequest(t, srv, "GET", policyPath, ""))
 		if err != nil {
 			t.Fatal(err)
@@ -133,10 +133,10 @@ func TestASocketsServerNoticesThatACallerHasGone(t *testing.T) {
 	ts := httptest.NewServer(srv)
 	defer ts.Close()
 	srv.URL = ts.URL
-	for _, weather := range []stytchtest.Weather{
+	for _, fault := range []stytchtest.Fault{
 		stytchtest.Hang(), stytchtest.Trickle(time.Hour), stytchtest.Endless(), {Delay: time.Hour}, {Delay: time.Hour, Status: 500},
 	} {
-		srv.SetWeather("", weather)
+		srv.SetFault("", fault)
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		got := try(ts.Client(), newRequest(t, srv, "POST", authenticatePath, `{"session_token":"`+session.Token+`"}`).WithContext(ctx), 1<<40)
 		cancel()
@@ -146,20 +146,20 @@ func TestASocketsServerNoticesThatACallerHasGone(t *testing.T) {
 	}
 }
 
-func TestHTTP2HasWeatherToo(t *testing.T) {
+func TestHTTP2HasFaultsToo(t *testing.T) {
 	srv, user, _ := world(t)
 	ts := httptest.NewUnstartedServer(srv)
 	ts.EnableHTTP2 = true
 	ts.StartTLS()
 	defer ts.Close()
 	srv.URL = ts.URL
-	for _, weather := range []stytchtest.Weather{stytchtest.Reset(), stytchtest.BrokenOff(), stytchtest.Refuse()} {
-		srv.SetWeather(userPath, weather)
+	for _, fault := range []stytchtest.Fault{stytchtest.Reset(), stytchtest.BrokenOff(), stytchtest.Refuse()} {
+		srv.SetFault(userPath, fault)
 		if got := try(ts.Client(), newRequest(t, srv, "GET", "/v1/users/"+user.ID, ""), 1<<20); got.err == nil {
 			t.Errorf("got %d, want an error", got.StatusCode)
 		}
 	}
-	srv.SetWeather(userPath, stytchtest.Weather{})
+	srv.SetFault(userPath, stytchtest.Fault{})
 	got := try(ts.Client(), newRequest(t, srv, "GET", "/v1/users/"+user.ID, ""), 1<<20)
 	if got.err != nil || got.StatusCode != 200 || got.ProtoMajor != 2 {
 		t.Errorf("got %+v, want 200 through HTTP/2", got)
@@ -171,7 +171,7 @@ func TestTLSHasResetsToo(t *testing.T) {
 	ts := httptest.NewTLSServer(srv)
 	defer ts.Close()
 	srv.URL = ts.URL
-	srv.SetWeather(policyPath, stytchtest.Reset())
+	srv.SetFault(policyPath, stytchtest.Reset())
 	if got := try(ts.Client(), newRequest(t, srv, "GET", policyPath, ""), 1<<20); got.err == nil {
 		t.Errorf("got %d, want an error", got.StatusCode)
 	}

@@ -54,11 +54,11 @@ func TestOnlyWrongPasswordsInARowCount(t *testing.T) {
 		post(t, srv, signInPath, wrong).want(t, 401, "unauthorized_credentials")
 		post(t, srv, signInPath, right).want(t, 200, "")
 	}
-	srv.SetWeather(signInPath, stytchtest.Weather{Status: 401})
+	srv.SetFault(signInPath, stytchtest.Fault{Status: 401})
 	for range 5 {
 		post(t, srv, signInPath, wrong).want(t, 401, "unauthorized_credentials")
 	}
-	srv.SetWeather(signInPath, stytchtest.Weather{})
+	srv.SetFault(signInPath, stytchtest.Fault{})
 	for range 5 {
 		post(t, srv, signInPath, `{`+credentials+`,"session_token":"x"}`).want(t, 400, "invalid_session_token")
 		post(t, srv, signInPath, wrong[:len(wrong)-1]+`,"session_duration_minutes":1}`).want(t, 400, "invalid_session_duration_minutes")
@@ -108,7 +108,7 @@ func TestAPasswordThatMustBeResetIsRefusedThoughRight(t *testing.T) {
 func TestEveryErrorOfASignInCanBeHad(t *testing.T) {
 	busy := func(kind string) func(*stytchtest.Server) {
 		return func(srv *stytchtest.Server) {
-			srv.SetWeather(signInPath, stytchtest.Weather{Status: 429, ErrorType: kind})
+			srv.SetFault(signInPath, stytchtest.Fault{Status: 429, ErrorType: kind})
 		}
 	}
 	for _, tt := range []struct {
@@ -125,7 +125,7 @@ func TestEveryErrorOfASignInCanBeHad(t *testing.T) {
 		{"a wrong password", nil, wrong, 401, stytch.TypeUnauthorizedCredentials},
 		{"a password from a breach", nil, `{"email":"breach@example.com","password":"` + password + `"}`, 400, stytch.TypeResetPassword},
 		{"a locked user", func(srv *stytchtest.Server) { srv.LockThreshold = 1; post(t, srv, signInPath, wrong) }, right, 429, stytch.TypeUserLockLimitReached},
-		{"a wrong secret", func(srv *stytchtest.Server) { srv.SetWeather(signInPath, stytchtest.Weather{Status: 401}) }, right, 401, stytch.TypeUnauthorizedCredentials},
+		{"a wrong secret", func(srv *stytchtest.Server) { srv.SetFault(signInPath, stytchtest.Fault{Status: 401}) }, right, 401, stytch.TypeUnauthorizedCredentials},
 		{"too many requests", busy(""), right, 429, "too_many_requests"},
 		{"a failed captcha", busy("captcha_failed"), right, 429, "captcha_failed"},
 		{"too short a session", nil, `{` + credentials + `,"session_duration_minutes":4}`, 400, "invalid_session_duration_minutes"},
@@ -133,7 +133,7 @@ func TestEveryErrorOfASignInCanBeHad(t *testing.T) {
 		{"a token that is none", nil, `{` + credentials + `,"session_token":"a"}`, 400, "invalid_session_token"},
 		{"a JWT that is none", nil, `{` + credentials + `,"session_jwt":"a"}`, 400, "unable_to_parse_session_jwt"},
 		{"a session that has ended", nil, `{` + credentials + `,"session_token":"` + strings.Repeat("a", 44) + `"}`, 404, stytch.TypeSessionNotFound},
-		{"an error of Stytch's", func(srv *stytchtest.Server) { srv.SetWeather("", stytchtest.Weather{Status: 500}) }, right, 500, "internal_server_error"},
+		{"an error of Stytch's", func(srv *stytchtest.Server) { srv.SetFault("", stytchtest.Fault{Status: 500}) }, right, 500, "internal_server_error"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			srv, _, _ := world(t)

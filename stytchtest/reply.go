@@ -79,7 +79,7 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, p reply) {
 // endless answer for ever.
 func needConnection(r *http.Request) {
 	if r.Context().Value(http.ServerContextKey) == nil {
-		panic("stytchtest: this weather needs Server.Client or a real connection, such as httptest.NewServer makes")
+		panic("stytchtest: this fault needs Server.Client or a real connection, such as httptest.NewServer makes")
 	}
 }
 

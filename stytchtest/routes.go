@@ -20,7 +20,7 @@ type object = map[string]any
 // An endpoint is one method of one path.
 type endpoint struct {
 	method  string
-	pattern string // of http.ServeMux, without method; Calls and SetWeather know it by this
+	pattern string // of http.ServeMux, without method; Calls and SetFault know it by this
 	public  bool   // needs no secret
 	answer  func(*call) (object, *failure)
 }
@@ -78,25 +78,25 @@ func (s *Server) notFound(w http.ResponseWriter, r *http.Request) {
 	s.send(w, r, s.jsonReply(http.Header{}, nil, errRouteNotFound))
 }
 
-// serve takes a call through weather, method, secret and body, in this order,
+// serve takes a call through fault, method, secret and body, in this order,
 // to its endpoint.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
-	weather := s.arrive(e.pattern)
+	fault := s.arrive(e.pattern)
 	c := &call{Request: r, header: http.Header{}}
 	// At once: net/http does not see a caller go before the body is read.
 	c.raw, c.rawErr = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	s.send(w, r, s.meet(weather, c, e))
+	s.send(w, r, s.meet(fault, c, e))
 }
 
-// meet makes the reply to a call in the weather that it met.
-func (s *Server) meet(w Weather, c *call, e endpoint) reply {
+// meet makes the reply to a call in the fault that it met.
+func (s *Server) meet(w Fault, c *call, e endpoint) reply {
 	if err := wait(c.Context(), w.Delay); err != nil {
 		return reply{err: err} // the caller has gone
 	}
 	var p reply
 	switch {
-	case w.fault != nil:
-		p = w.fault.reply(s, c, e)
+	case w.effect != nil:
+		p = w.effect.reply(s, c, e)
 	case w.Status != 0:
 		p = s.jsonReply(c.header, nil, w.failure())
 	default:

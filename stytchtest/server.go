@@ -53,21 +53,21 @@ type Server struct {
 
 	mux *http.ServeMux
 
-	// mu guards all below. It is never held while weather delays an answer, a
+	// mu guards all below. It is never held while a Fault delays an answer, a
 	// password is hashed, a JWT is signed, or an answer is written.
-	mu       sync.Mutex
-	users    map[string]*user    // by user id
-	emails   map[string]*user    // by folded e-mail address
-	sessions map[string]*session // by session id; ended ones too
-	tokens   map[string]*session // by session token
-	policy   policy
-	current  *signingKey   // signs
-	served   []*signingKey // are in the key set
-	rotated  int           // how many keys have signed before current
-	calls    map[string]int
-	weather  map[string]Weather
-	strays   []string // calls of Client to elsewhere
-	stranger *user    // of OtherUser; nil until it is needed
+	mu         sync.Mutex
+	users      map[string]*user    // by user id
+	emails     map[string]*user    // by folded e-mail address
+	sessions   map[string]*session // by session id; ended ones too
+	tokens     map[string]*session // by session token
+	policy     policy
+	current    *signingKey   // signs
+	served     []*signingKey // are in the key set
+	rotated    int           // how many keys have signed before current
+	calls      map[string]int
+	faults     map[string]Fault
+	unexpected []string // calls of Client to elsewhere
+	stranger   *user    // of OtherUser; nil until it is needed
 }
 
 // NewServer makes a Server without users, whose policy knows the default role
@@ -87,7 +87,7 @@ func NewServer() *Server {
 		current:   first,
 		served:    []*signingKey{first},
 		calls:     map[string]int{},
-		weather:   map[string]Weather{},
+		faults:    map[string]Fault{},
 	}
 	s.register()
 	return s
@@ -104,7 +104,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // Calls returns how many calls of an endpoint have arrived, those that were
-// refused or met bad weather included. The endpoint is named by its pattern:
+// refused or met a Fault included. The endpoint is named by its pattern:
 //
 //	/v1/sessions
 //	/v1/sessions/authenticate

@@ -278,7 +278,7 @@ func TestCallsAreCountedByPatternWhateverTheirAnswer(t *testing.T) {
 	get(t, srv, "/v1/users/nobody")
 	get(t, srv, "/v1/sessions/jwks/"+srv.ProjectID)
 	get(t, srv, "/nowhere")
-	srv.SetWeather("/v1/rbac/policy", stytchtest.Weather{Status: 500})
+	srv.SetFault("/v1/rbac/policy", stytchtest.Fault{Status: 500})
 	get(t, srv, "/v1/rbac/policy")
 	for path, want := range map[string]int{
 		"/v1/sessions/authenticate":      2,
@@ -372,7 +372,7 @@ func TestManyCallersAtOnce(t *testing.T) {
 		func() error { srv.SetPolicy(stytch.Policy{}); _, err := client.Policy(ctx); return err },
 		func() error { srv.Calls(""); srv.Claims(session.ID); srv.Key(); srv.Header(); return nil },
 		func() error {
-			srv.SetWeather("/v1/sessions/revoke", stytchtest.Weather{})
+			srv.SetFault("/v1/sessions/revoke", stytchtest.Fault{})
 			_ = fmt.Sprint(srv)
 			return nil
 		},

@@ -78,13 +78,13 @@ func run() error {
 		return err
 	}
 	for _, outage := range []struct {
-		name    string
-		weather stytchtest.Weather
+		name  string
+		fault stytchtest.Fault
 	}{
-		{"Stytch answers 503", stytchtest.Weather{Status: 503}},
-		{"Stytch hangs", stytchtest.Weather{Delay: time.Minute}},
+		{"Stytch answers 503", stytchtest.Fault{Status: 503}},
+		{"Stytch hangs", stytchtest.Fault{Delay: time.Minute}},
 	} {
-		if err := o.outage(outage.name, outage.weather); err != nil {
+		if err := o.outage(outage.name, outage.fault); err != nil {
 			return err
 		}
 	}
@@ -191,7 +191,7 @@ func (o *outcome) rotate(s *stage) error {
 // outage lets Stytch fail in the middle half of a run of opaque tokens and
 // JWTs. CacheTTL is short, so that Stytch is asked all the time; StaleIfError is
 // on.
-func (o *outcome) outage(name string, weather stytchtest.Weather) error {
+func (o *outcome) outage(name string, fault stytchtest.Fault) error {
 	s, err := newStage(sessions, func(c *sessionauth.Config) {
 		c.CacheTTL, c.StaleIfError = time.Second, time.Minute
 	})
@@ -218,8 +218,8 @@ func (o *outcome) outage(name string, weather stytchtest.Weather) error {
 	}
 	length := 2 * *length // a call to a Stytch that hangs takes seconds to fail
 	quarter := length / 4
-	begins := time.AfterFunc(quarter, func() { s.stytch.SetWeather("", weather) })
-	ends := time.AfterFunc(3*quarter, func() { s.stytch.SetWeather("", stytchtest.Weather{}) })
+	begins := time.AfterFunc(quarter, func() { s.stytch.SetFault("", fault) })
+	ends := time.AfterFunc(3*quarter, func() { s.stytch.SetFault("", stytchtest.Fault{}) })
 	defer begins.Stop()
 	defer ends.Stop()
 	samples, err := drive(addr, *connections, length, next)

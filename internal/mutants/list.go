@@ -79,8 +79,8 @@ var list = []mutant{
 	{"a JWT signed out while no key set was to be had", "revocation.go", "l.signedOut.Load() > 0 && l.hasDigest(digestOf(credential), now)", "false && l.hasDigest(digestOf(credential), now)", root},
 	{"marks that are counted before they are set", "revocation.go", "	l.count(m, 1)\n	l.drop(key)\n	l.marks[key] = m", "	l.drop(key)\n	l.marks[key] = m\n	l.count(m, 1)", root},
 	{"the list before its floor", "verify.go", "a.revoked.has(e.session.ID, now) || a.revoked.predates(e.vouchedAt, a.skew(e.token))", "a.revoked.predates(e.vouchedAt, a.skew(e.token)) || a.revoked.has(e.session.ID, now)", root},
-	{"30 s between fetches", "internal/kept/kept.go", "if now.Before(v.next) {", "if false {", "./internal/kept ./internal/sessionjwt ."},
-	{"a day without a key set", "internal/kept/kept.go", "if s == nil || s.end.Passed(now) {\n		return nil\n	}\n	if s.refresh", "if s == nil {\n		return nil\n	}\n	if s.refresh", "./internal/kept ./internal/sessionjwt ."},
+	{"30 s between fetches", "internal/remote/remote.go", "if now.Before(v.next) {", "if false {", "./internal/remote ./internal/sessionjwt ."},
+	{"a day without a key set", "internal/remote/remote.go", "if s == nil || s.end.Passed(now) {\n		return nil\n	}\n	if s.refresh", "if s == nil {\n		return nil\n	}\n	if s.refresh", "./internal/remote ./internal/sessionjwt ."},
 
 	// What a request carries.
 	{"two Authorization fields", "extractor.go", "	values := r.Header[\"Authorization\"]\n	if len(values) > 1 {", "	values := r.Header[\"Authorization\"]\n	if false {", root},

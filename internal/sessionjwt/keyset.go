@@ -5,7 +5,7 @@ import (
 	"crypto/rsa"
 	"time"
 
-	"github.com/sessionauth/sessionauth/internal/kept"
+	"github.com/sessionauth/sessionauth/internal/remote"
 )
 
 // keys are the usable keys of a project, by key id. They never change.
@@ -14,7 +14,7 @@ type keys = map[string]*rsa.PublicKey
 // A KeySet holds the keys of a project (JWKS, RFC 7517, section 5): refreshed
 // once older than Stytch's own max-age of 15 minutes, kept for 24 hours when
 // that fails, and replaced whole, so that a key that was withdrawn dies.
-type KeySet struct{ kept.Value[keys] }
+type KeySet struct{ remote.Value[keys] }
 
 // NewKeySet makes a key set that fetch fills. fetch bounds its own time and
 // does not panic.
@@ -22,7 +22,7 @@ func NewKeySet(fetch func(context.Context) ([]byte, error)) *KeySet {
 	k := &KeySet{}
 	k.RefreshAfter = 15 * time.Minute
 	k.MaxAge = 24 * time.Hour
-	k.Fetch = func(ctx context.Context, old *kept.Snapshot[keys]) (keys, error) {
+	k.Fetch = func(ctx context.Context, old *remote.Snapshot[keys]) (keys, error) {
 		document, err := fetch(ctx)
 		if err != nil {
 			return nil, err
@@ -57,7 +57,7 @@ func (k *KeySet) Load(ctx context.Context) error {
 
 // proves reports whether a set is new enough for a missing key to be a final
 // no: fetched after the request came, or after the token was minted.
-func proves(s *kept.Snapshot[keys], arrived, issued time.Time) bool {
+func proves(s *remote.Snapshot[keys], arrived, issued time.Time) bool {
 	return !s.AsOf.Before(arrived) || s.AsOf.After(issued)
 }
 

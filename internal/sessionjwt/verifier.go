@@ -17,7 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/sessionauth/sessionauth/internal/kept"
+	"github.com/sessionauth/sessionauth/internal/remote"
 	"github.com/sessionauth/sessionauth/internal/strictjson"
 	"github.com/sessionauth/sessionauth/stytch"
 )
@@ -76,7 +76,7 @@ type Token struct {
 
 	keyID string
 	key   *rsa.PublicKey
-	set   *kept.Snapshot[keys] // that key was in when the token was verified
+	set   *remote.Snapshot[keys] // that key was in when the token was verified
 }
 
 // Verify checks a compact JWT. The error is a *RefusedError, an
@@ -154,7 +154,7 @@ func (v *Verifier) judge(c *claims, now time.Time) error {
 
 // setOf finds the key set that has the key of the header, and fetches it for a key
 // never seen unless the set we hold is proof that the key does not exist.
-func (v *Verifier) setOf(ctx context.Context, keyID string, payload []strictjson.Member) (*kept.Snapshot[keys], error) {
+func (v *Verifier) setOf(ctx context.Context, keyID string, payload []strictjson.Member) (*remote.Snapshot[keys], error) {
 	arrived := time.Now()
 	set := v.Keys.Usable(arrived)
 	if set != nil && set.Value[keyID] != nil {

@@ -1,4 +1,4 @@
-package kept_test
+package remote_test
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/sessionauth/sessionauth/internal/kept"
+	"github.com/sessionauth/sessionauth/internal/remote"
 )
 
 const (
@@ -22,16 +22,16 @@ type key struct{}
 
 // A source is where a number is fetched from: how many fetches there were.
 type source struct {
-	kept.Value[int]
+	remote.Value[int]
 	t *testing.T
 
 	mu    sync.Mutex
 	calls int
 	err   error
 	delay time.Duration
-	old   *kept.Snapshot[int] // what the last fetch was given
-	value any                 // what its context carried
-	ended error               // its context's error when it was done
+	old   *remote.Snapshot[int] // what the last fetch was given
+	value any                   // what its context carried
+	ended error                 // its context's error when it was done
 }
 
 func newSource(t *testing.T) *source {
@@ -40,7 +40,7 @@ func newSource(t *testing.T) *source {
 	return s
 }
 
-func (s *source) fetch(ctx context.Context, old *kept.Snapshot[int]) (int, error) {
+func (s *source) fetch(ctx context.Context, old *remote.Snapshot[int]) (int, error) {
 	s.mu.Lock()
 	s.calls++
 	n, err, delay := s.calls, s.err, s.delay
@@ -290,7 +290,7 @@ func TestThePaceOfFetches(t *testing.T) {
 		s.want(0, errDown)
 		for i, pause := range []time.Duration{250, 500, 1000, 1000, 1000} {
 			time.Sleep(pause*time.Millisecond - 1)
-			s.want(0, kept.ErrTooSoon)
+			s.want(0, remote.ErrTooSoon)
 			s.wantCalls(1 + i)
 			time.Sleep(time.Nanosecond)
 			s.want(0, errDown)
@@ -309,8 +309,8 @@ func TestThePaceOfFetches(t *testing.T) {
 		for _, err := range []error{nil, errDown, nil} {
 			s.set(err, 0)
 			time.Sleep(30*time.Second - 1)
-			if err := s.Refresh(s.t.Context()); !errors.Is(err, kept.ErrTooSoon) {
-				t.Errorf("got %v, want %v", err, kept.ErrTooSoon)
+			if err := s.Refresh(s.t.Context()); !errors.Is(err, remote.ErrTooSoon) {
+				t.Errorf("got %v, want %v", err, remote.ErrTooSoon)
 			}
 			time.Sleep(time.Nanosecond)
 			if got := s.Refresh(s.t.Context()); !errors.Is(got, err) {
@@ -328,9 +328,9 @@ func TestTheBackoffOfASlowFailure(t *testing.T) {
 	bubble(t, func(s *source) {
 		s.set(errDown, 3*time.Second)
 		s.want(0, errDown)
-		s.want(0, kept.ErrTooSoon)
+		s.want(0, remote.ErrTooSoon)
 		time.Sleep(250*time.Millisecond - 1)
-		s.want(0, kept.ErrTooSoon)
+		s.want(0, remote.ErrTooSoon)
 		time.Sleep(time.Nanosecond)
 		s.want(0, errDown)
 		s.wantCalls(2)

@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// Weather is how an endpoint misbehaves. The zero Weather is fair: the endpoint
+// Fault is how an endpoint misbehaves. The zero Fault is fair: the endpoint
 // answers at once and as it should.
 //
 // What Stytch itself may say is made by the fields. What else can go wrong, on
-// the way or behind a proxy, is made by a function that returns the Weather:
+// the way or behind a proxy, is made by a function that returns the Fault:
 //
-//	Weather{Status: 429, Header: http.Header{"Retry-After": {"7"}}}
+//	Fault{Status: 429, Header: http.Header{"Retry-After": {"7"}}}
 //	HTML(502)
 //	Hang()
 //	Reset().For(1)
@@ -23,15 +23,15 @@ import (
 // All of it works with Server.Client, inside a testing/synctest bubble or not,
 // and on a socket. No goroutine of the server's outlives a call, and a caller
 // whose context ends, or who closes the body, waits no longer.
-type Weather struct {
-	// Delay passes before anything else happens; in otherwise fair weather the
+type Fault struct {
+	// Delay passes before anything else happens; in otherwise fair fault the
 	// endpoint then answers as it should, by the clock of then. A caller that
 	// gives up meanwhile gets no answer. If zero, there is no delay.
 	Delay time.Duration
 
 	// Status, 400 to 599, is what every call is answered with, in Stytch's JSON,
 	// whatever it asks and whatever secret it carries. If zero, calls are
-	// answered as they should, or as the function that made this Weather says.
+	// answered as they should, or as the function that made this Fault says.
 	Status int
 
 	// ErrorType is the error_type that goes with Status. If empty, it is the
@@ -42,16 +42,16 @@ type Weather struct {
 	// Header is added to the answer, such as Retry-After.
 	Header http.Header
 
-	// Calls is how many calls meet this weather, before it is taken away. If
-	// zero, all do until SetWeather says otherwise.
+	// Calls is how many calls meet this fault, before it is taken away. If
+	// zero, all do until SetFault says otherwise.
 	Calls int
 
-	fault *fault // of the function that made the Weather; nil if none did
+	effect *effect // of the function that made the Fault; nil if none did
 }
 
-// A fault is what a call meets in Weather that its fields cannot express. It is
+// An effect is what a call meets in a Fault that its fields cannot express. It is
 // never changed.
-type fault struct {
+type effect struct {
 	name   string   // of the function that makes it, for panics
 	paths  []string // of the endpoints that can have it; if nil, all can
 	silent bool     // there is no answer that could have a Header
@@ -59,86 +59,86 @@ type fault struct {
 	reply func(*Server, *call, endpoint) reply
 }
 
-// For returns this weather for the next calls only. See Weather.Calls.
-func (w Weather) For(calls int) Weather {
+// For returns this fault for the next calls only. See Fault.Calls.
+func (w Fault) For(calls int) Fault {
 	w.Calls = calls
 	return w
 }
 
-// After returns this weather with a delay before it. See Weather.Delay.
-func (w Weather) After(delay time.Duration) Weather {
+// After returns this fault with a delay before it. See Fault.Delay.
+func (w Fault) After(delay time.Duration) Fault {
 	w.Delay = delay
 	return w
 }
 
-// SetWeather changes the weather of an endpoint, named by its pattern as in
+// SetFault changes the fault of an endpoint, named by its pattern as in
 // Server.Calls, for the calls that arrive from now on, until it is set again.
-// The empty pattern stands for every endpoint that has no weather of its own,
-// and the zero Weather takes a pattern's weather away. An unknown pattern
+// The empty pattern stands for every endpoint that has no fault of its own,
+// and the zero Fault takes a pattern's fault away. An unknown pattern
 // panics, and so does what cannot be together, such as a Status and a Hang: it
 // would be a test of something else.
-func (s *Server) SetWeather(path string, w Weather) {
+func (s *Server) SetFault(path string, w Fault) {
 	w.check(path)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mustKnow(path)
 	if w.fair() {
-		delete(s.weather, path)
+		delete(s.faults, path)
 		return
 	}
 	w.Header = w.Header.Clone()
-	s.weather[path] = w
+	s.faults[path] = w
 }
 
-func (w Weather) fair() bool {
-	return w.Delay == 0 && w.Status == 0 && len(w.Header) == 0 && w.fault == nil
+func (w Fault) fair() bool {
+	return w.Delay == 0 && w.Status == 0 && len(w.Header) == 0 && w.effect == nil
 }
 
-// check panics if the weather contradicts itself or does not fit the path.
-func (w Weather) check(path string) {
+// check panics if the fault contradicts itself or does not fit the path.
+func (w Fault) check(path string) {
 	switch {
 	case w.Delay < 0:
-		panic("stytchtest: Weather.Delay is negative")
+		panic("stytchtest: Fault.Delay is negative")
 	case w.Calls < 0:
-		panic("stytchtest: Weather.Calls is negative")
+		panic("stytchtest: Fault.Calls is negative")
 	case w.Calls > 0 && w.fair():
-		panic("stytchtest: Weather.Calls counts calls in fair weather")
+		panic("stytchtest: Fault.Calls counts calls in fair fault")
 	case w.Status != 0 && (w.Status < 400 || w.Status > 599):
-		panic("stytchtest: Weather.Status is not between 400 and 599")
+		panic("stytchtest: Fault.Status is not between 400 and 599")
 	case w.ErrorType != "" && w.Status == 0:
-		panic("stytchtest: Weather.ErrorType needs a Status")
-	case w.fault != nil:
-		w.fault.check(w, path)
+		panic("stytchtest: Fault.ErrorType needs a Status")
+	case w.effect != nil:
+		w.effect.check(w, path)
 	}
 }
 
-func (f *fault) check(w Weather, path string) {
+func (f *effect) check(w Fault, path string) {
 	switch {
 	case w.Status != 0:
-		panic("stytchtest: Weather.Status and " + f.name + " are two answers to one call")
+		panic("stytchtest: Fault.Status and " + f.name + " are two answers to one call")
 	case f.silent && len(w.Header) > 0:
-		panic("stytchtest: " + f.name + " gives no answer that Weather.Header could be added to")
+		panic("stytchtest: " + f.name + " gives no answer that Fault.Header could be added to")
 	case f.paths != nil && !slices.Contains(f.paths, path):
 		panic("stytchtest: " + f.name + " is for these endpoints only: " + strings.Join(f.paths, ", "))
 	}
 }
 
-// arrive counts a call and returns the weather it meets.
-func (s *Server) arrive(pattern string) Weather {
+// arrive counts a call and returns the fault it meets.
+func (s *Server) arrive(pattern string) Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls[pattern]++
-	w, ok := s.weather[pattern]
+	w, ok := s.faults[pattern]
 	if !ok {
 		pattern = ""
-		w = s.weather[pattern]
+		w = s.faults[pattern]
 	}
 	if w.Calls > 0 {
 		left := w
 		if left.Calls--; left.Calls > 0 {
-			s.weather[pattern] = left
+			s.faults[pattern] = left
 		} else {
-			delete(s.weather, pattern)
+			delete(s.faults, pattern)
 		}
 	}
 	return w
@@ -159,7 +159,7 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-func (w Weather) failure() *failure {
+func (w Fault) failure() *failure {
 	f := *failureOf(w.Status)
 	if w.ErrorType != "" {
 		f.kind = w.ErrorType

@@ -23,72 +23,72 @@ const policyPath = "/v1/rbac/policy"
 func TestAStatusIsAnsweredWithAFittingError(t *testing.T) {
 	srv := stytchtest.NewServer()
 	for _, tt := range []struct {
-		weather   stytchtest.Weather
+		fault     stytchtest.Fault
 		errorType string
 	}{
-		{stytchtest.Weather{Status: 400}, "bad_request"},
-		{stytchtest.Weather{Status: 401}, "unauthorized_credentials"},
-		{stytchtest.Weather{Status: 404}, "route_not_found"},
-		{stytchtest.Weather{Status: 404, ErrorType: "user_not_found"}, "user_not_found"},
-		{stytchtest.Weather{Status: 418}, "bad_request"},
-		{stytchtest.Weather{Status: 429}, "too_many_requests"},
-		{stytchtest.Weather{Status: 500}, "internal_server_error"},
-		{stytchtest.Weather{Status: 502}, "internal_server_error"},
-		{stytchtest.Weather{Status: 503}, "server_unavailable"},
+		{stytchtest.Fault{Status: 400}, "bad_request"},
+		{stytchtest.Fault{Status: 401}, "unauthorized_credentials"},
+		{stytchtest.Fault{Status: 404}, "route_not_found"},
+		{stytchtest.Fault{Status: 404, ErrorType: "user_not_found"}, "user_not_found"},
+		{stytchtest.Fault{Status: 418}, "bad_request"},
+		{stytchtest.Fault{Status: 429}, "too_many_requests"},
+		{stytchtest.Fault{Status: 500}, "internal_server_error"},
+		{stytchtest.Fault{Status: 502}, "internal_server_error"},
+		{stytchtest.Fault{Status: 503}, "server_unavailable"},
 	} {
-		srv.SetWeather(policyPath, tt.weather)
+		srv.SetFault(policyPath, tt.fault)
 		a := get(t, srv, policyPath)
-		a.want(t, tt.weather.Status, tt.errorType)
-		if a.body["status_code"] != float64(tt.weather.Status) {
-			t.Errorf("got status_code %v, want %d", a.body["status_code"], tt.weather.Status)
+		a.want(t, tt.fault.Status, tt.errorType)
+		if a.body["status_code"] != float64(tt.fault.Status) {
+			t.Errorf("got status_code %v, want %d", a.body["status_code"], tt.fault.Status)
 		}
 	}
-	srv.SetWeather(policyPath, stytchtest.Weather{})
+	srv.SetFault(policyPath, stytchtest.Fault{})
 	get(t, srv, policyPath).want(t, 200, "")
 }
 
-func TestWeatherKeepsToItsEndpoint(t *testing.T) {
+func TestFaultKeepsToItsEndpoint(t *testing.T) {
 	srv, user, _ := world(t)
-	srv.SetWeather(policyPath, stytchtest.Weather{Status: 500})
+	srv.SetFault(policyPath, stytchtest.Fault{Status: 500})
 	get(t, srv, "/v1/users/"+user.ID).want(t, 200, "")
-	srv.SetWeather("", stytchtest.Weather{Status: 503})
+	srv.SetFault("", stytchtest.Fault{Status: 503})
 	get(t, srv, "/v1/users/"+user.ID).want(t, 503, "server_unavailable")
 	get(t, srv, "/.well-known/jwks.json").want(t, 503, "server_unavailable")
 	get(t, srv, policyPath).want(t, 500, "internal_server_error")
-	srv.SetWeather("", stytchtest.Weather{})
+	srv.SetFault("", stytchtest.Fault{})
 	get(t, srv, "/v1/users/"+user.ID).want(t, 200, "")
-	panics(t, "a misspelt pattern", func() { srv.SetWeather("/v1/policy", stytchtest.Weather{}) })
-	panics(t, "a status that is no error", func() { srv.SetWeather(policyPath, stytchtest.Weather{Status: 200}) })
+	panics(t, "a misspelt pattern", func() { srv.SetFault("/v1/policy", stytchtest.Fault{}) })
+	panics(t, "a status that is no error", func() { srv.SetFault(policyPath, stytchtest.Fault{Status: 200}) })
 	srv.Calls("") // a panic leaves no lock behind
 }
 
-func TestWeatherMayPass(t *testing.T) {
+func TestFaultMayPass(t *testing.T) {
 	srv, user, _ := world(t)
 	userPath := "/v1/users/" + user.ID
-	srv.SetWeather(policyPath, stytchtest.Weather{Status: 500, Calls: 2})
+	srv.SetFault(policyPath, stytchtest.Fault{Status: 500, Calls: 2})
 	for _, want := range []int{500, 500, 200, 200} {
 		if got := get(t, srv, policyPath).status; got != want {
 			t.Errorf("got %d, want %d", got, want)
 		}
 	}
-	srv.SetWeather("", stytchtest.HTML(503).For(2))
-	srv.SetWeather(policyPath, stytchtest.Weather{Status: 500}.For(1))
+	srv.SetFault("", stytchtest.HTML(503).For(2))
+	srv.SetFault(policyPath, stytchtest.Fault{Status: 500}.For(1))
 	get(t, srv, policyPath).want(t, 500, "internal_server_error")
-	for _, path := range []string{policyPath, userPath} { // once its own is over, the weather of all
+	for _, path := range []string{policyPath, userPath} { // once its own is over, the fault of all
 		if got := try(srv.Client(), newRequest(t, srv, "GET", path, ""), 1<<20).StatusCode; got != 503 {
 			t.Errorf("%s: got %d, want 503", path, got)
 		}
 	}
 	get(t, srv, userPath).want(t, 200, "")
-	srv.SetWeather(policyPath, stytchtest.Weather{Status: 500, Calls: 9})
+	srv.SetFault(policyPath, stytchtest.Fault{Status: 500, Calls: 9})
 	get(t, srv, policyPath).want(t, 500, "internal_server_error")
-	srv.SetWeather(policyPath, stytchtest.Weather{})
+	srv.SetFault(policyPath, stytchtest.Fault{})
 	get(t, srv, policyPath).want(t, 200, "")
 }
 
-func TestAsManyCallsAsIsSaidMeetTheWeather(t *testing.T) {
+func TestAsManyCallsAsIsSaidMeetTheFault(t *testing.T) {
 	srv := stytchtest.NewServer()
-	srv.SetWeather(policyPath, stytchtest.Weather{Status: 500, Calls: 20})
+	srv.SetFault(policyPath, stytchtest.Fault{Status: 500, Calls: 20})
 	var failed atomic.Int64
 	var wg sync.WaitGroup
 	for range 50 {
@@ -107,10 +107,10 @@ func TestAsManyCallsAsIsSaidMeetTheWeather(t *testing.T) {
 func TestAnyAnswerMayHaveMoreHeaderFields(t *testing.T) {
 	srv := stytchtest.NewServer()
 	h := http.Header{"Retry-After": {"7"}, "Content-Type": {"text/plain"}}
-	page, fair := stytchtest.HTML(503), stytchtest.Weather{}
+	page, fair := stytchtest.HTML(503), stytchtest.Fault{}
 	page.Header, fair.Header = h, h
-	for _, weather := range []stytchtest.Weather{page, fair} {
-		srv.SetWeather(policyPath, weather)
+	for _, fault := range []stytchtest.Fault{page, fair} {
+		srv.SetFault(policyPath, fault)
 		got := try(srv.Client(), newRequest(t, srv, "GET", policyPath, ""), 1<<20).Header
 		if got.Get("Retry-After") != "7" || got.Get("Content-Type") != "text/plain" {
 			t.Errorf("got %v, want these fields", got)
@@ -121,7 +121,7 @@ func TestAnyAnswerMayHaveMoreHeaderFields(t *testing.T) {
 func TestRetryAfterReachesTheTypedClient(t *testing.T) {
 	srv := stytchtest.NewServer()
 	h := http.Header{"Retry-After": {"7"}}
-	srv.SetWeather(policyPath, stytchtest.Weather{Status: 429, Header: h})
+	srv.SetFault(policyPath, stytchtest.Fault{Status: 429, Header: h})
 	h.Set("Retry-After", "changed after")
 	_, err := typed(t, srv).Policy(t.Context())
 	var e *stytch.Error
@@ -134,7 +134,7 @@ func TestADelayPassesBeforeTheAnswerIsMade(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, user, _ := world(t)
 		session := srv.StartSession(user.ID, stytchtest.SessionOptions{Duration: 10 * time.Second})
-		srv.SetWeather("/v1/sessions/authenticate", stytchtest.Weather{Delay: 9 * time.Second})
+		srv.SetFault("/v1/sessions/authenticate", stytchtest.Fault{Delay: 9 * time.Second})
 		start := time.Now()
 		body := `{"session_token":"` + session.Token + `"}`
 		post(t, srv, "/v1/sessions/authenticate", body).want(t, 200, "")
@@ -142,7 +142,7 @@ func TestADelayPassesBeforeTheAnswerIsMade(t *testing.T) {
 			t.Errorf("got an answer after %v, want 9s", got)
 		}
 		post(t, srv, "/v1/sessions/authenticate", body).want(t, 404, "session_not_found")
-		srv.SetWeather("/v1/sessions/authenticate", stytchtest.Weather{Delay: time.Second, Status: 500})
+		srv.SetFault("/v1/sessions/authenticate", stytchtest.Fault{Delay: time.Second, Status: 500})
 		post(t, srv, "/v1/sessions/authenticate", body).want(t, 500, "internal_server_error")
 		if got := time.Since(start); got != 19*time.Second {
 			t.Errorf("got the last answer after %v, want 19s", got)
@@ -153,16 +153,16 @@ func TestADelayPassesBeforeTheAnswerIsMade(t *testing.T) {
 func TestADelayHoldsNobodyElseUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, user, _ := world(t)
-		srv.SetWeather("", stytchtest.Weather{Delay: time.Minute})
+		srv.SetFault("", stytchtest.Fault{Delay: time.Minute})
 		start := time.Now()
 		for range 10 {
 			go get(t, srv, "/v1/users/"+user.ID)
 		}
 		synctest.Wait()
-		srv.SetWeather("", stytchtest.Weather{})
+		srv.SetFault("", stytchtest.Fault{})
 		get(t, srv, "/v1/users/"+user.ID).want(t, 200, "")
 		if time.Since(start) != 0 {
-			t.Error("a call in fair weather waited")
+			t.Error("a call in fair fault waited")
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
@@ -175,7 +175,7 @@ func TestADelayHoldsNobodyElseUp(t *testing.T) {
 func TestACallerMayGiveUpDuringADelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := stytchtest.NewServer()
-		srv.SetWeather(policyPath, stytchtest.Weather{Delay: time.Hour})
+		srv.SetFault(policyPath, stytchtest.Fault{Delay: time.Hour})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		start := time.Now()

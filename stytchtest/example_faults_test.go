@@ -23,17 +23,17 @@ func clientOf(srv *stytchtest.Server) *stytch.Client {
 	return client
 }
 
-// A table of bad weather: none of it is an answer.
-func ExampleWeather() {
+// A table of bad fault: none of it is an answer.
+func ExampleFault() {
 	srv := stytchtest.NewServer()
 	user := srv.AddUser(stytchtest.User{})
 	client := clientOf(srv)
 	for _, row := range []struct {
-		name    string
-		weather stytchtest.Weather
+		name  string
+		fault stytchtest.Fault
 	}{
-		{"unavailable", stytchtest.Weather{Status: 503}},
-		{"slow down", stytchtest.Weather{Status: 429, Header: http.Header{"Retry-After": {"7"}}}},
+		{"unavailable", stytchtest.Fault{Status: 503}},
+		{"slow down", stytchtest.Fault{Status: 429, Header: http.Header{"Retry-After": {"7"}}}},
 		{"a proxy's page", stytchtest.HTML(502)},
 		{"null", stytchtest.Raw(200, "null")},
 		{"no ids", stytchtest.WithoutIDs()},
@@ -43,11 +43,11 @@ func ExampleWeather() {
 		{"nobody there", stytchtest.Refuse()},
 		{"a bait", stytchtest.Redirect(307, "https://bait.example/")},
 	} {
-		srv.SetWeather("/v1/users/{user_id}", row.weather)
+		srv.SetFault("/v1/users/{user_id}", row.fault)
 		_, err := client.User(context.Background(), user.ID)
 		fmt.Printf("%s: failed %t\n", row.name, err != nil)
 	}
-	fmt.Println("baits taken:", len(srv.Strays()))
+	fmt.Println("baits taken:", len(srv.UnexpectedCalls()))
 	// Output:
 	// unavailable: failed true
 	// slow down: failed true
@@ -63,12 +63,12 @@ func ExampleWeather() {
 }
 
 // A connection that breaks once, as idle ones do.
-func ExampleWeather_For() {
+func ExampleFault_For() {
 	srv := stytchtest.NewServer()
 	user := srv.AddUser(stytchtest.User{})
 	client := clientOf(srv)
 
-	srv.SetWeather("", stytchtest.Reset().For(1))
+	srv.SetFault("", stytchtest.Reset().For(1))
 	_, err := client.User(context.Background(), user.ID)
 	fmt.Println("reset:", errors.Is(err, syscall.ECONNRESET))
 	_, err = client.User(context.Background(), user.ID)
@@ -81,7 +81,7 @@ func ExampleWeather_For() {
 // A server that takes calls and says nothing: the caller's patience decides.
 func ExampleHang() {
 	srv := stytchtest.NewServer()
-	srv.SetWeather("", stytchtest.Hang())
+	srv.SetFault("", stytchtest.Hang())
 
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 	defer cancel()
@@ -94,7 +94,7 @@ func ExampleHang() {
 // A key set that anybody could sign for.
 func ExampleKeySet() {
 	srv := stytchtest.NewServer()
-	srv.SetWeather("/v1/sessions/jwks/{project_id}", stytchtest.KeySet(stytchtest.ExponentOne))
+	srv.SetFault("/v1/sessions/jwks/{project_id}", stytchtest.KeySet(stytchtest.ExponentOne))
 
 	resp, err := srv.Client().Get(srv.URL + "/v1/sessions/jwks/" + srv.ProjectID)
 	if err != nil {

@@ -1,7 +1,7 @@
-// Package kept holds something that Stytch publishes and rarely changes, such as
+// Package remote holds something that Stytch publishes and rarely changes, such as
 // the key set: fetched when it is first needed, refreshed in passing, kept while
 // it cannot be refreshed, and replaced whole.
-package kept
+package remote
 
 import (
 	"context"
