@@ -62,7 +62,7 @@ func TestReadyNamesWhatIsDegraded(t *testing.T) {
 			for _, token := range s.freshTokens()[:10] {
 				s.want(s.get(bearer(token)), 503)
 			}
-		}, sessionauth.Readiness{OpenBreakers: []string{"sessions of strangers"}, Degraded: []string{"breaker: sessions of strangers"}}},
+		}, sessionauth.Readiness{OpenBreakers: []string{"unverified sessions"}, Degraded: []string{"breaker: unverified sessions"}}},
 		{"a breaker that is half open", func(s *stage) {
 			s.SetFault(pathAuthenticate, status(500))
 			for _, token := range s.freshTokens()[:10] {
@@ -70,7 +70,7 @@ func TestReadyNamesWhatIsDegraded(t *testing.T) {
 			}
 			time.Sleep(5*time.Second + 1)
 			s.want(s.get(bearer(s.freshTokens()[11])), 503)
-		}, sessionauth.Readiness{KeySetAge: 5*time.Second + 1, OpenBreakers: []string{"sessions of strangers"}, Degraded: []string{"breaker: sessions of strangers"}}},
+		}, sessionauth.Readiness{KeySetAge: 5*time.Second + 1, OpenBreakers: []string{"unverified sessions"}, Degraded: []string{"breaker: unverified sessions"}}},
 		{"a breaker that is closed again", func(s *stage) {
 			s.SetFault(pathAuthenticate, status(500))
 			for _, token := range s.freshTokens()[:10] {
@@ -115,8 +115,8 @@ func TestReadyNamesWhatIsDegraded(t *testing.T) {
 			synctest.Wait()
 		}, sessionauth.Readiness{
 			KeySetAge: 16 * time.Minute, PolicyAge: 16 * time.Minute, PendingRevocations: 1,
-			OpenBreakers: []string{"sessions of strangers"},
-			Degraded:     []string{"key_set", "policy", "breaker: sessions of strangers", "revocations"},
+			OpenBreakers: []string{"unverified sessions"},
+			Degraded:     []string{"key_set", "policy", "breaker: unverified sessions", "revocations"},
 		}},
 	}
 	for _, row := range rows {

@@ -284,7 +284,7 @@ var breakerKinds = []struct {
 	field      func(s *stage, i int) string
 }{
 	{"sessions", pathAuthenticate, func(s *stage, i int) string { return bearer(s.oldJWTs()[i]) }},
-	{"sessions of strangers", pathAuthenticate, func(s *stage, i int) string { return bearer(s.freshTokens()[i]) }},
+	{"unverified sessions", pathAuthenticate, func(s *stage, i int) string { return bearer(s.freshTokens()[i]) }},
 	{"users", pathUser, func(s *stage, i int) string { return bearer(s.JWT(s.sessions()[i].ID)) }},
 }
 
