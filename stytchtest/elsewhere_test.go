@@ -9,7 +9,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-func TestRolesAreGivenAndTakenWhileASessionLives(t *testing.T) {
+func TestServer_SetRoles(t *testing.T) {
 	srv := stytchtest.NewServer()
 	srv.SetPolicy(samplePolicy())
 	user := srv.AddUser(stytchtest.User{ExternalID: "ada-1", Roles: []string{"nothing"}})
@@ -21,15 +21,15 @@ func TestRolesAreGivenAndTakenWhileASessionLives(t *testing.T) {
 		want   string
 		status int
 	}{
-		{"given", []string{"editor"}, `["stytch_user","editor"]`, 200},
-		{"the default one is not doubled", []string{"stytch_user", "editor", "editor"}, `["stytch_user","editor"]`, 200},
-		{"taken", nil, `["stytch_user"]`, 403},
+		{"added", []string{"editor"}, `["stytch_user","editor"]`, 200},
+		{"the default role is not repeated", []string{"stytch_user", "editor", "editor"}, `["stytch_user","editor"]`, 200},
+		{"removed", nil, `["stytch_user"]`, 403},
 		{"unknown to the policy", []string{"admin"}, `["stytch_user","admin"]`, 403},
-		{"given again", []string{"owner", "editor"}, `["stytch_user","owner","editor"]`, 200},
+		{"added again", []string{"owner", "editor"}, `["stytch_user","owner","editor"]`, 200},
 	} {
 		srv.SetRoles("ada-1", tt.roles...)
 		if tt.roles != nil {
-			tt.roles[0] = "changed after"
+			tt.roles[0] = "changed later"
 		}
 		_, claims := verified(t, srv, srv.JWT(session.ID))
 		equal(t, tt.name+", JWT", claims["https://stytch.com/session"].(map[string]any)["roles"], tt.want)
@@ -47,12 +47,12 @@ func TestRolesAreGivenAndTakenWhileASessionLives(t *testing.T) {
 	equal(t, "a JWT never changes", claims["https://stytch.com/session"].(map[string]any)["roles"], `["stytch_user","nothing"]`)
 	panics(t, "an unknown user", func() { srv.SetRoles("user-test-nobody", "editor") })
 	panics(t, "the sandbox user", func() { srv.SetRoles("user-test-e3795c81-f849-4167-bfda-e4a6e9c280fd", "editor") })
-	srv.Calls("") // a panic leaves no lock behind
+	srv.Calls("") // no lock is held after a panic
 }
 
-func TestAFactorIsProvedElsewhere(t *testing.T) {
+func TestServer_AddFactor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv, _, session := world(t)
+		srv, _, session := setup(t)
 		time.Sleep(10 * time.Minute)
 		totp := stytch.AuthenticationFactor{
 			Type: "totp", DeliveryMethod: "authenticator_app",
@@ -79,9 +79,9 @@ func TestAFactorIsProvedElsewhere(t *testing.T) {
 		srv.AddFactor(session.ID, stytch.AuthenticationFactor{Type: "password", DeliveryMethod: "knowledge", LastAuthenticatedAt: time.Now().Add(-time.Minute)})
 		a = post(t, srv, authenticatePath, `{"session_token":"`+session.Token+`"}`)
 		equal(t, "another app is another factor", a.at("session", "authentication_factors", 2, "authenticator_app_factor", "totp_id"), `"totp-test-2"`)
-		equal(t, "a time may be given", a.at("session", "authentication_factors", 0, "last_authenticated_at"), `"2000-01-01T00:19:00Z"`)
-		equal(t, "and no more", a.at("session", "authentication_factors", 3), `null`)
+		equal(t, "its time may be set", a.at("session", "authentication_factors", 0, "last_authenticated_at"), `"2000-01-01T00:19:00Z"`)
+		equal(t, "no further factor", a.at("session", "authentication_factors", 3), `null`)
 		panics(t, "an unknown session", func() { srv.AddFactor("session-test-nothing", totp) })
-		srv.Calls("") // a panic leaves no lock behind
+		srv.Calls("") // no lock is held after a panic
 	})
 }

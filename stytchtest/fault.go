@@ -36,8 +36,8 @@ type Fault struct {
 	// effect. If zero, there is no delay.
 	Delay time.Duration
 
-	// Status, 400 to 599, is the status of an error in Stytch's JSON that
-	// answers every call, whatever its body and its secret. If zero, the
+	// Status, 400 to 599, is the status of an error in the form of the Stytch
+	// API that answers every call, whatever its body and its secret. If zero, the
 	// endpoint answers correctly, or as the function that returned this Fault
 	// says.
 	Status int

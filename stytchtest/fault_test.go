@@ -25,7 +25,7 @@ const (
 	keySetPath       = "/v1/sessions/jwks/{project_id}"
 )
 
-// A result is what a caller sees of a call: what came, and how it ended.
+// A result is the response that a caller receives, and how the call ended.
 type result struct {
 	*http.Response
 	body string
@@ -43,23 +43,24 @@ func try(c *http.Client, r *http.Request, limit int64) result {
 	return result{resp, string(raw), err}
 }
 
-// everyWay runs a test through Client and on a socket, each time in a new world.
+// everyWay runs a test through Client and on a socket, each time with a new server.
 func everyWay(t *testing.T, f func(*testing.T, *stytchtest.Server, *http.Client, stytchtest.Session)) {
 	t.Helper()
 	t.Run("in memory", func(t *testing.T) {
-		srv, _, session := world(t)
+		srv, _, session := setup(t)
 		f(t, srv, srv.Client(), session)
 	})
 	t.Run("on a socket", func(t *testing.T) {
-		srv, _, session := world(t)
+		srv, _, session := setup(t)
 		ts := httptest.NewServer(srv)
-		defer ts.Close() // ends when all calls have: none is left hanging
+		defer ts.Close() // waits for all calls: none may hang
 		srv.URL = ts.URL
 		f(t, srv, ts.Client(), session)
 	})
 }
 
-// A faultRow is what a caller of sessions/authenticate sees of a fault.
+// A faultRow is what a caller of sessions/authenticate receives while a Fault
+// applies.
 type faultRow struct {
 	name   string
 	fault  stytchtest.Fault
@@ -82,7 +83,7 @@ func faults() []faultRow {
 			return r.Header.Get("Content-Type") == "text/html; charset=utf-8" && strings.Contains(r.body, "<h1>502 Bad Gateway</h1>")
 		}},
 		{"a page with status 200", stytchtest.HTML(200), 200, ends("<!DOCTYPE html>", nil)},
-		{"nothing", stytchtest.Raw(200, ""), 200, func(r result) bool { return r.body == "" && r.ContentLength == 0 && r.err == nil }},
+		{"an empty body", stytchtest.Raw(200, ""), 200, func(r result) bool { return r.body == "" && r.ContentLength == 0 && r.err == nil }},
 		{"no content", stytchtest.Raw(204, ""), 204, func(r result) bool { return r.body == "" && r.err == nil }},
 		{"null", stytchtest.Raw(200, "null"), 200, func(r result) bool {
 			return r.body == "null" && r.Header.Get("Content-Type") == "application/json"
@@ -97,7 +98,7 @@ func faults() []faultRow {
 		{"half an answer, then a reset", stytchtest.Reset(), anyStatus, func(r result) bool {
 			return errors.Is(r.err, syscall.ECONNRESET) && (r.body == "" || halfOf(r.body))
 		}},
-		{"no end", stytchtest.Endless(), 200, func(r result) bool {
+		{"an endless body", stytchtest.Endless(), 200, func(r result) bool {
 			return len(r.body) == 4<<20 && strings.HasPrefix(r.body, `{"padding":"xxx`) && r.err == nil && r.ContentLength == -1
 		}},
 		{"a gzip bomb", stytchtest.GzipBomb(), 200, func(r result) bool {
@@ -109,18 +110,18 @@ func faults() []faultRow {
 		{"a redirect", stytchtest.Redirect(307, "https://bait.example/x"), 307, func(r result) bool {
 			return r.Header.Get("Location") == "https://bait.example/x" && r.body == ""
 		}},
-		{"nobody there", stytchtest.Refuse(), anyStatus, refused},
-		{"an error of the test's", stytchtest.Fail(errors.New("tls: bad certificate")), anyStatus, refused},
-		{"no ids", stytchtest.WithoutIDs(), 200, func(r result) bool {
+		{"connection refused", stytchtest.Refuse(), anyStatus, refused},
+		{"an error of the test", stytchtest.Fail(errors.New("tls: bad certificate")), anyStatus, refused},
+		{"without ids", stytchtest.WithoutIDs(), 200, func(r result) bool {
 			return !strings.Contains(r.body, `user_id":`) && !strings.Contains(r.body, `session_id":`) && strings.Contains(r.body, `"request_id":`)
 		}},
-		{"every name twice", stytchtest.RepeatedNames(), 200, func(r result) bool {
+		{"repeated names", stytchtest.RepeatedNames(), 200, func(r result) bool {
 			return json.Valid([]byte(r.body)) && strings.Count(r.body, `"session_token":`) == 2 && strings.Count(r.body, `"user":`) == 2
 		}},
 	}
 }
 
-func TestEveryFaultLooksTheSameEveryWay(t *testing.T) {
+func TestFault_InMemoryAndOnSocket(t *testing.T) {
 	for _, tt := range faults() {
 		t.Run(tt.name, func(t *testing.T) {
 			everyWay(t, func(t *testing.T, srv *stytchtest.Server, c *http.Client, session stytchtest.Session) {
@@ -137,7 +138,7 @@ func TestEveryFaultLooksTheSameEveryWay(t *testing.T) {
 					t.Errorf("got %d bytes, %.200q, error %v", len(got.body), got.body, got.err)
 				}
 				if after := call(); after.err != nil || after.StatusCode != 200 || !json.Valid([]byte(after.body)) {
-					t.Errorf("got %+v once the fault was fair again, want 200", after)
+					t.Errorf("got %+v after the Fault, want 200", after)
 				}
 				if got := srv.Calls(authenticatePath); got != 2 {
 					t.Errorf("got %d calls, want 2", got)
@@ -147,17 +148,17 @@ func TestEveryFaultLooksTheSameEveryWay(t *testing.T) {
 	}
 }
 
-func TestASpoiledAnswerHasHadItsEffect(t *testing.T) {
+func TestFault_BrokenAnswerTakesEffect(t *testing.T) {
 	for _, fault := range []stytchtest.Fault{stytchtest.Truncated(), stytchtest.BrokenOff(), stytchtest.Reset()} {
-		srv, _, session := world(t)
+		srv, _, session := setup(t)
 		srv.SetFault("/v1/sessions/revoke", fault)
 		try(srv.Client(), newRequest(t, srv, "POST", "/v1/sessions/revoke", `{"session_token":"`+session.Token+`"}`), 1<<20)
 		post(t, srv, authenticatePath, `{"session_token":"`+session.Token+`"}`).want(t, 404, "session_not_found")
 	}
 }
 
-func TestASpoiledRefusalIsARefusalStill(t *testing.T) {
-	srv, _, _ := world(t)
+func TestFault_KeepsRejections(t *testing.T) {
+	srv, _, _ := setup(t)
 	for _, fault := range []stytchtest.Fault{
 		stytchtest.OtherUser(), stytchtest.OtherSession(), stytchtest.WithoutIDs(), stytchtest.RepeatedNames(), stytchtest.Trickle(1),
 	} {
@@ -169,8 +170,8 @@ func TestASpoiledRefusalIsARefusalStill(t *testing.T) {
 	}
 }
 
-func TestAnotherUsersAnswerIsGoodInItself(t *testing.T) {
-	srv, user, session := world(t)
+func TestOtherUser(t *testing.T) {
+	srv, user, session := setup(t)
 	srv.SetFault(authenticatePath, stytchtest.OtherUser())
 	srv.SetFault(signInPath, stytchtest.OtherUser())
 	srv.SetFault(userPath, stytchtest.OtherUser())
@@ -202,8 +203,8 @@ func TestAnotherUsersAnswerIsGoodInItself(t *testing.T) {
 	equal(t, "the session is alive", b.at("user", "user_id"), `"`+other+`"`)
 }
 
-func TestAnotherSessionIsTheSameUsers(t *testing.T) {
-	srv, user, session := world(t)
+func TestOtherSession(t *testing.T) {
+	srv, user, session := setup(t)
 	srv.SetFault(authenticatePath, stytchtest.OtherSession())
 	body := `{"session_token":"` + session.Token + `"}`
 	a := post(t, srv, authenticatePath, body)
@@ -220,8 +221,8 @@ func TestAnotherSessionIsTheSameUsers(t *testing.T) {
 	equal(t, "no session", post(t, srv, signInPath, `{`+credentials+`}`).body["session"], `null`)
 }
 
-func TestNoIDIsLeftOfAnyAnswer(t *testing.T) {
-	srv, user, session := world(t)
+func TestWithoutIDs(t *testing.T) {
+	srv, user, session := setup(t)
 	srv.SetPolicy(samplePolicy())
 	srv.SetFault("", stytchtest.WithoutIDs())
 	for _, raw := range []string{
@@ -237,7 +238,7 @@ func TestNoIDIsLeftOfAnyAnswer(t *testing.T) {
 	}
 }
 
-func TestTheBombWeighsAGigabyte(t *testing.T) {
+func TestGzipBomb(t *testing.T) {
 	srv := stytchtest.NewServer()
 	srv.SetFault(policyPath, stytchtest.GzipBomb())
 	r := newRequest(t, srv, "GET", policyPath, "")
@@ -246,7 +247,7 @@ func TestTheBombWeighsAGigabyte(t *testing.T) {
 	if got.Header.Get("Content-Encoding") != "gzip" || got.Uncompressed || len(got.body) > 2<<20 {
 		t.Errorf("got %d bytes of %q, want a MiB of gzip", len(got.body), got.Header.Get("Content-Encoding"))
 	}
-	// Opening all of it takes seconds: the first of its members are as good as all.
+	// Decompressing all of it takes seconds, so this looks at the first members.
 	if n := strings.Count(got.body, "\x1f\x8b\x08"); n != 1024+2 {
 		t.Errorf("got %d members, want 1024 between a start and an end", n)
 	}
@@ -267,7 +268,7 @@ func TestTheBombWeighsAGigabyte(t *testing.T) {
 	}
 }
 
-func TestWhatIsCompressedBadlyIsAnErrorOfTheBody(t *testing.T) {
+func TestServer_Client_InvalidGzip(t *testing.T) {
 	srv := stytchtest.NewServer()
 	fault := stytchtest.Raw(200, `{"not":"gzip"}`)
 	fault.Header = http.Header{"Content-Encoding": {"gzip"}}
@@ -277,27 +278,27 @@ func TestWhatIsCompressedBadlyIsAnErrorOfTheBody(t *testing.T) {
 	}
 }
 
-func TestARefusedConnectionIsToldFromOthers(t *testing.T) {
+func TestRefuse_And_Fail(t *testing.T) {
 	srv := stytchtest.NewServer()
 	srv.SetFault("", stytchtest.Refuse())
 	_, err := srv.Client().Do(newRequest(t, srv, "GET", policyPath, ""))
 	if !errors.Is(err, syscall.ECONNREFUSED) || !strings.HasSuffix(err.Error(), "connect: connection refused") {
 		t.Errorf("got %v, want a refused connection", err)
 	}
-	mine := errors.New("mine")
-	srv.SetFault("", stytchtest.Fail(mine))
+	own := errors.New("own")
+	srv.SetFault("", stytchtest.Fail(own))
 	var wrapped *url.Error
 	_, err = srv.Client().Do(newRequest(t, srv, "GET", policyPath, ""))
-	if !errors.Is(err, mine) || !errors.As(err, &wrapped) || wrapped.Timeout() {
-		t.Errorf("got %v, want mine", err)
+	if !errors.Is(err, own) || !errors.As(err, &wrapped) || wrapped.Timeout() {
+		t.Errorf("got %v, want the error of the test", err)
 	}
 	_, err = typed(t, srv).Policy(t.Context())
 	if err == nil {
-		t.Error("got an answer through the typed client, want none")
+		t.Error("got an answer through the typed client, want an error")
 	}
 }
 
-func TestABaitSeesWhetherItIsTaken(t *testing.T) {
+func TestRedirect(t *testing.T) {
 	srv := stytchtest.NewServer()
 	client := typed(t, srv)
 	for _, status := range []int{301, 302, 303, 307, 308} {
@@ -317,44 +318,44 @@ func TestABaitSeesWhetherItIsTaken(t *testing.T) {
 	equal(t, "unexpected", srv.UnexpectedCalls(), `["POST http://bait.example/steal"]`)
 }
 
-func TestWhatContradictsItselfPanics(t *testing.T) {
+func TestServer_SetFault_PanicsOnContradictions(t *testing.T) {
 	hang, page := stytchtest.Hang(), stytchtest.HTML(200)
 	hang.Header, page.Status = http.Header{"Retry-After": {"7"}}, 500
 	srv := stytchtest.NewServer()
 	for name, fault := range map[string]stytchtest.Fault{
-		"a header of no answer":        hang,
+		"a header without an answer":   hang,
 		"two answers":                  page,
-		"a type without its status":    {ErrorType: "session_not_found"},
-		"a delay into the past":        {Status: 500, Delay: -1},
-		"less than no call":            {Status: 500, Calls: -1},
-		"some calls in fair fault":     {Calls: 1},
-		"a key set instead of users":   stytchtest.KeySet(stytchtest.NoKeys),
+		"an error type without status": {ErrorType: "session_not_found"},
+		"a negative delay":             {Status: 500, Delay: -1},
+		"a negative number of calls":   {Status: 500, Calls: -1},
+		"calls of a healthy Fault":     {Calls: 1},
+		"a key set for a policy":       stytchtest.KeySet(stytchtest.NoKeys),
 		"another session for a policy": stytchtest.OtherSession(),
 		"another user for a policy":    stytchtest.OtherUser(),
 	} {
 		panics(t, name, func() { srv.SetFault(policyPath, fault) })
 	}
-	panics(t, "another user everywhere", func() { srv.SetFault("", stytchtest.OtherUser()) })
+	panics(t, "another user for every endpoint", func() { srv.SetFault("", stytchtest.OtherUser()) })
 	for name, f := range map[string]func(){
-		"a page with no status":           func() { stytchtest.HTML(0) },
-		"a page with no content":          func() { stytchtest.HTML(204) },
-		"a body of a status without":      func() { stytchtest.Raw(304, "x") },
-		"a status that HTTP has not":      func() { stytchtest.Raw(600, "") },
-		"a status that is no redirect":    func() { stytchtest.Redirect(200, "https://bait.example/") },
-		"a status that redirects nowhere": func() { stytchtest.Redirect(304, "https://bait.example/") },
-		"a redirect to no host":           func() { stytchtest.Redirect(302, "/") },
-		"a redirect to no URL":            func() { stytchtest.Redirect(302, "https://%zz/") },
-		"a trickle in no time":            func() { stytchtest.Trickle(0) },
-		"no error":                        func() { stytchtest.Fail(nil) },
-		"no fault":                        func() { stytchtest.KeySet(0) },
-		"an unknown fault":                func() { stytchtest.KeySet(99) },
+		"a page without status":        func() { stytchtest.HTML(0) },
+		"a page with status 204":       func() { stytchtest.HTML(204) },
+		"a body with status 304":       func() { stytchtest.Raw(304, "x") },
+		"status 600":                   func() { stytchtest.Raw(600, "") },
+		"a redirect with status 200":   func() { stytchtest.Redirect(200, "https://bait.example/") },
+		"a redirect with status 304":   func() { stytchtest.Redirect(304, "https://bait.example/") },
+		"a redirect without host":      func() { stytchtest.Redirect(302, "/") },
+		"a redirect to an invalid URL": func() { stytchtest.Redirect(302, "https://%zz/") },
+		"a trickle without delay":      func() { stytchtest.Trickle(0) },
+		"a nil error":                  func() { stytchtest.Fail(nil) },
+		"the zero KeySetFault":         func() { stytchtest.KeySet(0) },
+		"an unknown KeySetFault":       func() { stytchtest.KeySet(99) },
 	} {
 		panics(t, name, f)
 	}
-	get(t, srv, policyPath).want(t, 200, "") // nothing of it was kept
+	get(t, srv, policyPath).want(t, 200, "") // none of them was set
 }
 
-func TestARecorderIsNoConnection(t *testing.T) {
+func TestServer_ServeHTTP_RecorderIsNotAConnection(t *testing.T) {
 	srv := stytchtest.NewServer()
 	for _, fault := range []stytchtest.Fault{stytchtest.Endless(), stytchtest.Refuse(), stytchtest.Reset()} {
 		srv.SetFault(policyPath, fault)

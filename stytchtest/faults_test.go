@@ -20,7 +20,7 @@ import (
 
 const policyPath = "/v1/rbac/policy"
 
-func TestAStatusIsAnsweredWithAFittingError(t *testing.T) {
+func TestFault_Status(t *testing.T) {
 	srv := stytchtest.NewServer()
 	for _, tt := range []struct {
 		fault     stytchtest.Fault
@@ -47,8 +47,8 @@ func TestAStatusIsAnsweredWithAFittingError(t *testing.T) {
 	get(t, srv, policyPath).want(t, 200, "")
 }
 
-func TestFaultKeepsToItsEndpoint(t *testing.T) {
-	srv, user, _ := world(t)
+func TestServer_SetFault_AppliesToItsEndpoint(t *testing.T) {
+	srv, user, _ := setup(t)
 	srv.SetFault(policyPath, stytchtest.Fault{Status: 500})
 	get(t, srv, "/v1/users/"+user.ID).want(t, 200, "")
 	srv.SetFault("", stytchtest.Fault{Status: 503})
@@ -59,11 +59,11 @@ func TestFaultKeepsToItsEndpoint(t *testing.T) {
 	get(t, srv, "/v1/users/"+user.ID).want(t, 200, "")
 	panics(t, "a misspelt pattern", func() { srv.SetFault("/v1/policy", stytchtest.Fault{}) })
 	panics(t, "a status that is no error", func() { srv.SetFault(policyPath, stytchtest.Fault{Status: 200}) })
-	srv.Calls("") // a panic leaves no lock behind
+	srv.Calls("") // no lock is held after a panic
 }
 
-func TestFaultMayPass(t *testing.T) {
-	srv, user, _ := world(t)
+func TestFault_Calls(t *testing.T) {
+	srv, user, _ := setup(t)
 	userPath := "/v1/users/" + user.ID
 	srv.SetFault(policyPath, stytchtest.Fault{Status: 500, Calls: 2})
 	for _, want := range []int{500, 500, 200, 200} {
@@ -74,7 +74,7 @@ func TestFaultMayPass(t *testing.T) {
 	srv.SetFault("", stytchtest.HTML(503).For(2))
 	srv.SetFault(policyPath, stytchtest.Fault{Status: 500}.For(1))
 	get(t, srv, policyPath).want(t, 500, "internal_server_error")
-	for _, path := range []string{policyPath, userPath} { // once its own is over, the fault of all
+	for _, path := range []string{policyPath, userPath} { // after its own Fault, the one of all endpoints applies
 		if got := try(srv.Client(), newRequest(t, srv, "GET", path, ""), 1<<20).StatusCode; got != 503 {
 			t.Errorf("%s: got %d, want 503", path, got)
 		}
@@ -86,7 +86,7 @@ func TestFaultMayPass(t *testing.T) {
 	get(t, srv, policyPath).want(t, 200, "")
 }
 
-func TestAsManyCallsAsIsSaidMeetTheFault(t *testing.T) {
+func TestFault_CallsConcurrently(t *testing.T) {
 	srv := stytchtest.NewServer()
 	srv.SetFault(policyPath, stytchtest.Fault{Status: 500, Calls: 20})
 	var failed atomic.Int64
@@ -104,12 +104,12 @@ func TestAsManyCallsAsIsSaidMeetTheFault(t *testing.T) {
 	}
 }
 
-func TestAnyAnswerMayHaveMoreHeaderFields(t *testing.T) {
+func TestFault_Header(t *testing.T) {
 	srv := stytchtest.NewServer()
 	h := http.Header{"Retry-After": {"7"}, "Content-Type": {"text/plain"}}
-	page, fair := stytchtest.HTML(503), stytchtest.Fault{}
-	page.Header, fair.Header = h, h
-	for _, fault := range []stytchtest.Fault{page, fair} {
+	page, healthy := stytchtest.HTML(503), stytchtest.Fault{}
+	page.Header, healthy.Header = h, h
+	for _, fault := range []stytchtest.Fault{page, healthy} {
 		srv.SetFault(policyPath, fault)
 		got := try(srv.Client(), newRequest(t, srv, "GET", policyPath, ""), 1<<20).Header
 		if got.Get("Retry-After") != "7" || got.Get("Content-Type") != "text/plain" {
@@ -118,11 +118,11 @@ func TestAnyAnswerMayHaveMoreHeaderFields(t *testing.T) {
 	}
 }
 
-func TestRetryAfterReachesTheTypedClient(t *testing.T) {
+func TestFault_RetryAfter(t *testing.T) {
 	srv := stytchtest.NewServer()
 	h := http.Header{"Retry-After": {"7"}}
 	srv.SetFault(policyPath, stytchtest.Fault{Status: 429, Header: h})
-	h.Set("Retry-After", "changed after")
+	h.Set("Retry-After", "changed later")
 	_, err := typed(t, srv).Policy(t.Context())
 	var e *stytch.Error
 	if !errors.As(err, &e) || e.StatusCode != 429 || e.RetryAfter != 7*time.Second || e.Type != "too_many_requests" {
@@ -130,9 +130,9 @@ func TestRetryAfterReachesTheTypedClient(t *testing.T) {
 	}
 }
 
-func TestADelayPassesBeforeTheAnswerIsMade(t *testing.T) {
+func TestFault_Delay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv, user, _ := world(t)
+		srv, user, _ := setup(t)
 		session := srv.StartSession(user.ID, stytchtest.SessionOptions{Duration: 10 * time.Second})
 		srv.SetFault("/v1/sessions/authenticate", stytchtest.Fault{Delay: 9 * time.Second})
 		start := time.Now()
@@ -150,9 +150,9 @@ func TestADelayPassesBeforeTheAnswerIsMade(t *testing.T) {
 	})
 }
 
-func TestADelayHoldsNobodyElseUp(t *testing.T) {
+func TestFault_DelayBlocksNoOtherCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv, user, _ := world(t)
+		srv, user, _ := setup(t)
 		srv.SetFault("", stytchtest.Fault{Delay: time.Minute})
 		start := time.Now()
 		for range 10 {
@@ -162,7 +162,7 @@ func TestADelayHoldsNobodyElseUp(t *testing.T) {
 		srv.SetFault("", stytchtest.Fault{})
 		get(t, srv, "/v1/users/"+user.ID).want(t, 200, "")
 		if time.Since(start) != 0 {
-			t.Error("a call in fair fault waited")
+			t.Error("a call of a healthy endpoint waited")
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
@@ -172,7 +172,7 @@ func TestADelayHoldsNobodyElseUp(t *testing.T) {
 	})
 }
 
-func TestACallerMayGiveUpDuringADelay(t *testing.T) {
+func TestFault_CallerGivesUpDuringDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := stytchtest.NewServer()
 		srv.SetFault(policyPath, stytchtest.Fault{Delay: time.Hour})
@@ -190,7 +190,7 @@ func TestACallerMayGiveUpDuringADelay(t *testing.T) {
 	})
 }
 
-func TestTheClientReachesItsServerOnly(t *testing.T) {
+func TestServer_Client_ReachesItsServerOnly(t *testing.T) {
 	srv := stytchtest.NewServer()
 	for _, url := range []string{
 		"https://api.stytch.com/v1/rbac/policy", "https://test.stytch.com/", "http://stytch.invalid/v1/rbac/policy",
@@ -222,7 +222,7 @@ type body struct {
 
 func (b *body) Close() error { b.closed = true; return nil }
 
-func TestTheClientCarriesLargeAnswers(t *testing.T) {
+func TestServer_Client_LargeAnswer(t *testing.T) {
 	srv := stytchtest.NewServer()
 	var roles []stytch.Role
 	for range 1000 {

@@ -14,7 +14,7 @@ import (
 // User describes a user for AddUser. The zero value is a user without e-mail
 // address and password, who can have sessions but cannot sign in.
 type User struct {
-	// ID is the user id. If empty, it is a random one in Stytch's form,
+	// ID is the user id. If empty, it is a random one in the form
 	// "user-test-<uuid>".
 	ID string
 

@@ -22,8 +22,8 @@ import (
 type Server struct {
 	// ProjectID is the id of the project, and the user name with which calls
 	// authenticate. If it begins with "project-live-", all ids are those of
-	// the live environment and Stytch's sandbox values are unknown, as at
-	// Stytch; with any other id they are those of the test environment.
+	// the live environment and the sandbox values of Stytch are
+	// unknown; with any other id they are those of the test environment.
 	ProjectID string
 
 	// Secret is the secret of the project, and the password with which calls
@@ -37,7 +37,7 @@ type Server struct {
 	URL string
 
 	// Issuer is the iss claim of session JWTs. If empty, it is
-	// "stytch.com/<ProjectID>", as in JWTs that Stytch's API hosts mint. JWTs
+	// "stytch.com/<ProjectID>", as in JWTs minted through the API hosts. JWTs
 	// minted through a custom domain have the URL of that domain instead
 	// (confirmed by recorded JWTs).
 	Issuer string

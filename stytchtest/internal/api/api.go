@@ -1,5 +1,5 @@
 // Package api is the HTTP face of the project that package stytchtest serves:
-// the endpoints of Stytch's consumer API, the checks that they share, and the
+// the endpoints of the Stytch consumer API, the checks that they share, and the
 // form of their answers and errors. Package state decides the rest.
 package api
 
@@ -22,7 +22,7 @@ const maxBody = 1 << 20
 // as the user name and the secret as the password.
 type Credentials struct{ ProjectID, Secret string }
 
-// An API answers calls to Stytch's endpoints.
+// An API answers calls to the endpoints.
 type API struct {
 	project     *state.Project
 	credentials func() Credentials

@@ -51,8 +51,8 @@ func (e *environment) settings() Settings { return e.read().withDefaults() }
 // clock returns the time on the project's clock.
 func (e *environment) clock() time.Time { return time.Now().Add(time.Duration(e.ahead.Load())) }
 
-// now returns the time on the project's clock in the precision of Stytch's API:
-// whole seconds.
+// now returns the time on the project's clock in the precision of the Stytch
+// API: whole seconds.
 func (e *environment) now() time.Time { return e.clock().UTC().Truncate(time.Second) }
 
 // name returns the part of every id that names the environment.
@@ -63,7 +63,7 @@ func (e *environment) name() string {
 	return "test"
 }
 
-// newID returns a new id in Stytch's form: kind, environment, UUID.
+// newID returns a new id in the form of Stytch: kind, environment, UUID.
 func (e *environment) newID(kind string) string { return kind + "-" + e.name() + "-" + newUUID() }
 
 // newUUID returns a random UUID.

@@ -1,7 +1,7 @@
 // Package state is the state of the project that package stytchtest serves:
-// its users, sessions, signing keys, policy and clock, and what Stytch's calls
-// do to them. It shows them in the JSON of Stytch's API, and knows nothing of
-// HTTP.
+// its users, sessions, signing keys, policy and clock, and what calls to
+// Stytch do to them. It shows them in the JSON of the Stytch API, and knows
+// nothing of HTTP.
 //
 // Project is the only exported way in: each of its methods is one step, which
 // other goroutines see whole or not at all. The other types take no lock.
@@ -44,7 +44,7 @@ func New(settings func() Settings) *Project {
 	return p
 }
 
-// NewID returns a new id in Stytch's form.
+// NewID returns a new id of a kind, such as "user".
 func (p *Project) NewID(kind string) string { return p.env.newID(kind) }
 
 // SetClock sets how far the project's clock is ahead.

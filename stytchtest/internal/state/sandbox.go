@@ -6,7 +6,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// Stytch's test environment has values with fixed answers.
+// The test environment of Stytch has values with fixed answers.
 // See https://stytch.com/docs/guides/testing/sandbox-values. The token that is
 // answered with session_not_found, 59cnLELtq5cFVS6uYK9f-pAWzBkhqZl8AvLhbhOvKNWw,
 // needs no constant: it is unknown here.

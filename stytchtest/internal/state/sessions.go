@@ -24,8 +24,8 @@ const (
 	defaultSessionDuration = time.Hour
 )
 
-// reservedClaims are silently left out of custom claims, as Stytch's API
-// reference says. Its guide says that they are an error.
+// reservedClaims are silently left out of custom claims, as the API
+// reference says. The guide says that they are an error.
 var reservedClaims = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti"}
 
 // SessionParams are the parameters about a session that several calls share.
@@ -266,8 +266,8 @@ func merge(target, patch Object) Object {
 	return merged
 }
 
-// newToken returns a new session token in Stytch's form: 44 characters of the
-// URL-safe base64 alphabet.
+// newToken returns a new session token of 44 characters of the URL-safe base64
+// alphabet.
 func newToken() string {
 	var b [33]byte
 	_, _ = rand.Read(b[:]) // never fails, by its documentation
