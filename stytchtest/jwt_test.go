@@ -156,7 +156,7 @@ func TestKeySetEndpoint_SameOnAllPaths(t *testing.T) {
 	get(t, srv, "/v1/sessions/jwks/project-test-other").want(t, 400, "invalid_project_id_authentication")
 }
 
-func TestServer_RotateKeys_And_WithdrawKey(t *testing.T) {
+func TestServer_RotateKeys_WithdrawKey(t *testing.T) {
 	srv, _, session := setup(t)
 	authenticate := func(jwt string) answer {
 		return post(t, srv, "/v1/sessions/authenticate", `{"session_jwt":"`+jwt+`"}`)

@@ -10,8 +10,6 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-const credentials = `"email":"` + email + `","password":"` + password + `"`
-
 func TestAuthenticatePassword_Shape(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := stytchtest.NewServer()

@@ -1,13 +1,10 @@
 package stytchtest_test
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,145 +13,6 @@ import (
 	"github.com/sessionauth/sessionauth/stytch"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
-
-const (
-	email    = "ada@example.com"
-	password = "correct horse battery staple"
-)
-
-// setup returns a server with one user, who has one session.
-func setup(t *testing.T) (*stytchtest.Server, stytch.User, stytchtest.Session) {
-	t.Helper()
-	srv := stytchtest.NewServer()
-	user := srv.AddUser(stytchtest.User{Email: email, Password: password})
-	return srv, user, srv.StartSession(user.ID, stytchtest.SessionOptions{})
-}
-
-func typed(t *testing.T, srv *stytchtest.Server) *stytch.Client {
-	t.Helper()
-	c, err := stytch.NewClient(stytch.Config{
-		ProjectID: srv.ProjectID, Secret: srv.Secret, BaseURL: srv.URL, HTTPClient: srv.Client(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-// An answer is a decoded answer.
-type answer struct {
-	status int
-	header http.Header
-	body   map[string]any
-	raw    string
-}
-
-func newRequest(t *testing.T, srv *stytchtest.Server, method, path, body string) *http.Request {
-	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, srv.URL+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.SetBasicAuth(srv.ProjectID, srv.Secret)
-	if body != "" {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	return r
-}
-
-func send(t *testing.T, c *http.Client, r *http.Request) answer {
-	t.Helper()
-	resp, err := c.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	raw, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := answer{status: resp.StatusCode, header: resp.Header, raw: string(raw)}
-	if err := json.Unmarshal(raw, &a.body); err != nil {
-		t.Fatalf("status %d, and not JSON: %q", resp.StatusCode, raw)
-	}
-	return a
-}
-
-func post(t *testing.T, srv *stytchtest.Server, path, body string) answer {
-	t.Helper()
-	return send(t, srv.Client(), newRequest(t, srv, "POST", path, body))
-}
-
-func get(t *testing.T, srv *stytchtest.Server, path string) answer {
-	t.Helper()
-	return send(t, srv.Client(), newRequest(t, srv, "GET", path, ""))
-}
-
-// want fails the test unless the answer has this status and error_type.
-func (a answer) want(t *testing.T, status int, errorType string) {
-	t.Helper()
-	got, _ := a.body["error_type"].(string)
-	if a.status != status || got != errorType {
-		t.Fatalf("got %d %q, want %d %q: %s", a.status, got, status, errorType, a.raw)
-	}
-}
-
-// at returns a value in the body: members by name, elements by index.
-func (a answer) at(path ...any) any {
-	var v any = a.body
-	for _, step := range path {
-		switch step := step.(type) {
-		case string:
-			o, _ := v.(map[string]any)
-			v = o[step]
-		case int:
-			l, _ := v.([]any)
-			if step >= len(l) {
-				return nil
-			}
-			v = l[step]
-		}
-	}
-	return v
-}
-
-// equal compares by JSON text.
-func equal(t *testing.T, what string, got any, want string) {
-	t.Helper()
-	if b := asJSON(t, got); string(b) != want {
-		t.Errorf("%s: got %s, want %s", what, b, want)
-	}
-}
-
-func asJSON(t *testing.T, v any) []byte {
-	t.Helper()
-	b, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-func names(o any) []string {
-	var list []string
-	m, _ := o.(map[string]any)
-	for name := range m {
-		list = append(list, name)
-	}
-	slices.Sort(list)
-	return list
-}
-
-func panics(t *testing.T, what string, f func()) {
-	t.Helper()
-	defer func() {
-		t.Helper()
-		if recover() == nil {
-			t.Errorf("%s: did not panic", what)
-		}
-	}()
-	f()
-}
 
 var requestID = regexp.MustCompile(`^request-id-test-[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 
@@ -389,4 +247,19 @@ func TestServer_ServeHTTP_Concurrent(t *testing.T) {
 	}
 	srv.RotateKeys()
 	wg.Wait()
+}
+
+func TestServer_ServeHTTP_RecorderIsNotAConnection(t *testing.T) {
+	srv := stytchtest.NewServer()
+	for _, fault := range []stytchtest.Fault{stytchtest.Endless(), stytchtest.Refuse(), stytchtest.Reset()} {
+		srv.SetFault(policyPath, fault)
+		r := newRequest(t, srv, "GET", policyPath, "")
+		panics(t, fmt.Sprint(fault), func() { srv.ServeHTTP(httptest.NewRecorder(), r) })
+	}
+	srv.SetFault(policyPath, stytchtest.HTML(502))
+	rec := httptest.NewRecorder()
+	srv.ServeHTTP(rec, newRequest(t, srv, "GET", policyPath, ""))
+	if rec.Code != 502 {
+		t.Errorf("got %d, want 502", rec.Code)
+	}
 }

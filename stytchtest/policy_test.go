@@ -94,3 +94,44 @@ func TestAuthenticateSession_Verdict(t *testing.T) {
 		t.Errorf("got %v and error %v, want a verdict", got, err)
 	}
 }
+
+func TestServer_SetRoles(t *testing.T) {
+	srv := stytchtest.NewServer()
+	srv.SetPolicy(samplePolicy())
+	user := srv.AddUser(stytchtest.User{ExternalID: "ada-1", Roles: []string{"nothing"}})
+	session := srv.StartSession(user.ID, stytchtest.SessionOptions{})
+	may := `{"session_token":"` + session.Token + `","authorization_check":{"resource_id":"documents","action":"write"}}`
+	for _, tt := range []struct {
+		name   string
+		roles  []string
+		want   string
+		status int
+	}{
+		{"added", []string{"editor"}, `["stytch_user","editor"]`, 200},
+		{"the default role is not repeated", []string{"stytch_user", "editor", "editor"}, `["stytch_user","editor"]`, 200},
+		{"removed", nil, `["stytch_user"]`, 403},
+		{"unknown to the policy", []string{"admin"}, `["stytch_user","admin"]`, 403},
+		{"added again", []string{"owner", "editor"}, `["stytch_user","owner","editor"]`, 200},
+	} {
+		srv.SetRoles("ada-1", tt.roles...)
+		if tt.roles != nil {
+			tt.roles[0] = "changed later"
+		}
+		_, claims := verified(t, srv, srv.JWT(session.ID))
+		equal(t, tt.name+", JWT", claims["https://stytch.com/session"].(map[string]any)["roles"], tt.want)
+		a := post(t, srv, authenticatePath, `{"session_token":"`+session.Token+`"}`)
+		equal(t, tt.name+", session", a.at("session", "roles"), tt.want)
+		equal(t, tt.name+", user", a.at("user", "roles"), tt.want)
+		equal(t, tt.name+", list", get(t, srv, "/v1/sessions?user_id="+user.ID).at("sessions", 0, "roles"), tt.want)
+		errorType := ""
+		if tt.status == 403 {
+			errorType = "consumer_session_authorization_error"
+		}
+		post(t, srv, authenticatePath, may).want(t, tt.status, errorType)
+	}
+	_, claims := verified(t, srv, session.JWT)
+	equal(t, "a JWT never changes", claims["https://stytch.com/session"].(map[string]any)["roles"], `["stytch_user","nothing"]`)
+	panics(t, "an unknown user", func() { srv.SetRoles("user-test-nobody", "editor") })
+	panics(t, "the sandbox user", func() { srv.SetRoles("user-test-e3795c81-f849-4167-bfda-e4a6e9c280fd", "editor") })
+	srv.Calls("") // no lock is held after a panic
+}

@@ -112,20 +112,6 @@ func TestTrickle_SendsTheHeaderAtOnce(t *testing.T) {
 	})
 }
 
-func TestServer_Client_AnswerOutlivesItsContext(t *testing.T) {
-	srv := stytchtest.NewServer()
-	ctx, cancel := context.WithCancel(t.Context())
-	resp, err := srv.Client().Do(newRequest(t, srv, "GET", policyPath, "").WithContext(ctx))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	cancel()
-	if raw, err := io.ReadAll(resp.Body); err != nil || len(raw) == 0 {
-		t.Errorf("got %d bytes and error %v, want the answer", len(raw), err)
-	}
-}
-
 // Close waits for the calls in progress: this test hangs if one of them does not
 // notice that its caller has gone.
 func TestFault_CallerGivesUpOnSocket(t *testing.T) {

@@ -280,3 +280,39 @@ func TestServer_StartSession(t *testing.T) {
 		panics(t, "revoking an unknown session", func() { srv.RevokeSession("session-test-nobody") })
 	})
 }
+
+func TestServer_AddFactor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, _, session := setup(t)
+		time.Sleep(10 * time.Minute)
+		totp := stytch.AuthenticationFactor{
+			Type: "totp", DeliveryMethod: "authenticator_app",
+			AuthenticatorAppFactor: &stytch.AuthenticatorAppFactor{TOTPID: "totp-test-1"},
+		}
+		srv.AddFactor(session.ID, totp)
+		const first = `{"created_at":"2000-01-01T00:00:00Z","delivery_method":"knowledge","last_authenticated_at":"2000-01-01T00:00:00Z","type":"password","updated_at":"2000-01-01T00:00:00Z"}`
+		list := get(t, srv, "/v1/sessions?user_id="+session.UserID)
+		equal(t, "factors", list.at("sessions", 0, "authentication_factors"), `[`+first+`,{"authenticator_app_factor":{"totp_id":"totp-test-1"},"created_at":"2000-01-01T00:10:00Z",`+
+			`"delivery_method":"authenticator_app","last_authenticated_at":"2000-01-01T00:10:00Z","type":"totp","updated_at":"2000-01-01T00:10:00Z"}]`)
+		equal(t, "access", list.at("sessions", 0, "last_accessed_at"), `"2000-01-01T00:10:00Z"`)
+		equal(t, "end", list.at("sessions", 0, "expires_at"), `"2000-01-01T01:00:00Z"`)
+		_, claims := verified(t, srv, srv.JWT(session.ID))
+		equal(t, "claim", claims["https://stytch.com/session"].(map[string]any)["authentication_factors"].([]any)[1],
+			`{"authenticator_app_factor":{"totp_id":"totp-test-1"},"delivery_method":"authenticator_app","last_authenticated_at":"2000-01-01T00:10:00Z","type":"totp"}`)
+
+		time.Sleep(10 * time.Minute)
+		srv.AddFactor(session.ID, totp)
+		a := post(t, srv, authenticatePath, `{"session_token":"`+session.Token+`"}`)
+		equal(t, "fresh", []any{a.at("session", "authentication_factors", 1, "created_at"), a.at("session", "authentication_factors", 1, "last_authenticated_at")},
+			`["2000-01-01T00:10:00Z","2000-01-01T00:20:00Z"]`)
+		totp.AuthenticatorAppFactor.TOTPID = "totp-test-2"
+		srv.AddFactor(session.ID, totp)
+		srv.AddFactor(session.ID, stytch.AuthenticationFactor{Type: "password", DeliveryMethod: "knowledge", LastAuthenticatedAt: time.Now().Add(-time.Minute)})
+		a = post(t, srv, authenticatePath, `{"session_token":"`+session.Token+`"}`)
+		equal(t, "another app is another factor", a.at("session", "authentication_factors", 2, "authenticator_app_factor", "totp_id"), `"totp-test-2"`)
+		equal(t, "its time may be set", a.at("session", "authentication_factors", 0, "last_authenticated_at"), `"2000-01-01T00:19:00Z"`)
+		equal(t, "no further factor", a.at("session", "authentication_factors", 3), `null`)
+		panics(t, "an unknown session", func() { srv.AddFactor("session-test-nothing", totp) })
+		srv.Calls("") // no lock is held after a panic
+	})
+}
