@@ -18,8 +18,8 @@ import (
 type KeySetFault int
 
 const (
-	// NoKeys is an empty key set. That Stytch has one before the first session
-	// of a project is an assumption.
+	// NoKeys is an empty key set. Stytch documents that a new project may have
+	// no keys.
 	NoKeys KeySetFault = iota + 1
 
 	// RolledBack is the key set without the current key, as a cache between

@@ -14,8 +14,8 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// start runs the command until the test ends and returns its URL and what it
-// printed. Its shutdown is part of the test.
+// start runs the command until the test ends, and returns its URL and the guide
+// that it prints. The test fails if the shutdown does.
 func start(t *testing.T, args ...string) (url, guide string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -94,7 +94,7 @@ func TestRun_BadFlags(t *testing.T) {
 	for _, tt := range []struct{ name, args, want string }{
 		{"all interfaces", "-addr :8123", "not a loopback address"},
 		{"any address", "-addr 0.0.0.0:8123", "not a loopback address"},
-		{"another machine's network", "-addr 192.0.2.1:8123", "not a loopback address"},
+		{"the address of another machine", "-addr 192.0.2.1:8123", "not a loopback address"},
 		{"a host name", "-addr example.com:8123", "not a loopback address"},
 		{"no port", "-addr 127.0.0.1", "missing port"},
 		{"an argument that is not a flag", "serve", `unexpected argument "serve"`},
