@@ -78,7 +78,9 @@ func failureOf(err error) *failure {
 	if errors.As(err, &f) {
 		return f
 	}
-	i := slices.IndexFunc(rejections, func(f *failure) bool { return errors.Is(err, f.kind) })
+	var kind state.Error
+	_ = errors.As(err, &kind) // if it is not one, no rejection matches
+	i := slices.IndexFunc(rejections, func(f *failure) bool { return f.kind == kind })
 	if i < 0 {
 		panic("stytchtest: no failure is defined for the error " + err.Error())
 	}
