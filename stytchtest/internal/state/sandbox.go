@@ -15,7 +15,7 @@ const (
 	sandboxEmail  = "sandbox@stytch.com"
 	sandboxUserID = "user-test-e3795c81-f849-4167-bfda-e4a6e9c280fd"
 
-	// These ids are assumptions, and the same in every run.
+	// These ids are not those of Stytch. They are the same in every run.
 	sandboxSessionID  = "session-test-fe6c042b-6286-479f-8a4f-b046a6c46509"
 	sandboxEmailID    = "email-test-81bf03a8-86e1-4d95-bd44-bb3495224953"
 	sandboxPasswordID = "password-test-15bf9e31-8b8d-4b37-a5a1-2a2c5e1d6c0b"
@@ -42,8 +42,9 @@ func sandboxUser() *user {
 }
 
 // sandboxSession returns a new copy of the sandbox session, so that a call that
-// changes it has no effect on the next call. That it ends an hour from now and
-// that its factor is a password are assumptions.
+// changes it has no effect on the next call. That it ends an hour from now is an
+// assumption. The session is known to differ at Stytch in its id and in its
+// factor, a magic link; Stytch also refuses to revoke it.
 func sandboxSession(at time.Time) *session {
 	return &session{
 		id: sandboxSessionID, token: sandboxToken, user: sandboxUser(),
