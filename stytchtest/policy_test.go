@@ -21,7 +21,7 @@ func samplePolicy() stytch.Policy {
 	}
 }
 
-func TestThePolicyIsShownAsItWasSet(t *testing.T) {
+func TestServer_SetPolicy(t *testing.T) {
 	srv := stytchtest.NewServer()
 	a := get(t, srv, "/v1/rbac/policy")
 	equal(t, "answer", names(a.body), `["policy","request_id","status_code"]`)
@@ -29,7 +29,7 @@ func TestThePolicyIsShownAsItWasSet(t *testing.T) {
 
 	p := samplePolicy()
 	srv.SetPolicy(p)
-	p.Roles[0].Permissions[0].Actions[0] = "changed after"
+	p.Roles[0].Permissions[0].Actions[0] = "changed later"
 	equal(t, "set", get(t, srv, "/v1/rbac/policy").body["policy"],
 		`{"resources":[{"actions":["read","write","delete"],"description":"","resource_id":"documents"}],`+
 			`"roles":[{"description":"","permissions":[{"actions":["read"],"resource_id":"documents"}],"role_id":"stytch_user"},`+
@@ -43,7 +43,7 @@ func TestThePolicyIsShownAsItWasSet(t *testing.T) {
 	}
 }
 
-func TestAnAuthorizationCheckIsDecidedByTheSessionsRoles(t *testing.T) {
+func TestAuthenticateSession_AuthorizationCheck(t *testing.T) {
 	srv := stytchtest.NewServer()
 	srv.SetPolicy(samplePolicy())
 	for _, tt := range []struct {
@@ -57,18 +57,18 @@ func TestAnAuthorizationCheckIsDecidedByTheSessionsRoles(t *testing.T) {
 		{"by an explicit role", []string{"editor"}, "documents", "write", `["editor"]`},
 		{"by a wildcard action", []string{"owner"}, "documents", "delete", `["owner"]`},
 		{"by all roles that grant it", []string{"owner", "editor"}, "documents", "read", `["stytch_user","editor","owner"]`},
-		{"by a role that is held twice, once", []string{"editor", "editor"}, "documents", "write", `["editor"]`},
-		{"by a role that the policy has twice, once", []string{"owner"}, "images", "crop", `["owner"]`},
+		{"by a role that the user has twice", []string{"editor", "editor"}, "documents", "write", `["editor"]`},
+		{"by a role that the policy has twice", []string{"owner"}, "images", "crop", `["owner"]`},
 		{"an unknown role grants nothing", []string{"admin"}, "documents", "write", ""},
 		{"a role without permissions grants nothing", []string{"nothing"}, "documents", "write", ""},
-		{"a wildcard is none for resources", []string{"owner"}, "images", "read", ""},
-		{"a resource's name may be a star", []string{"owner"}, "*", "read", `["owner"]`},
-		{"asking for the wildcard is asking for an action of that name", []string{"editor"}, "documents", "*", ""},
-		{"a role is known by its case", []string{"Owner"}, "documents", "delete", ""},
-		{"a resource is known by its case", []string{"owner"}, "Documents", "delete", ""},
-		{"an action is known by its case", nil, "documents", "Read", ""},
+		{"a wildcard does not apply to resources", []string{"owner"}, "images", "read", ""},
+		{"a resource may be named *", []string{"owner"}, "*", "read", `["owner"]`},
+		{"a check of the action * needs that action", []string{"editor"}, "documents", "*", ""},
+		{"roles match with their case", []string{"Owner"}, "documents", "delete", ""},
+		{"resources match with their case", []string{"owner"}, "Documents", "delete", ""},
+		{"actions match with their case", nil, "documents", "Read", ""},
 		{"a scope grants nothing to sessions", nil, "documents", "erase", ""},
-		{"a resource's actions grant nothing", nil, "documents", "delete", ""},
+		{"the actions of a resource grant nothing", nil, "documents", "delete", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			user := srv.AddUser(stytchtest.User{Roles: tt.roles})
@@ -84,8 +84,8 @@ func TestAnAuthorizationCheckIsDecidedByTheSessionsRoles(t *testing.T) {
 	}
 }
 
-func TestAVerdictReachesTheTypedClient(t *testing.T) {
-	srv, _, session := world(t)
+func TestAuthenticateSession_Verdict(t *testing.T) {
+	srv, _, session := setup(t)
 	srv.SetPolicy(samplePolicy())
 	got, err := typed(t, srv).AuthenticateSession(t.Context(), stytch.AuthenticateSessionParams{
 		SessionToken: session.Token, AuthorizationCheck: &stytch.AuthorizationCheck{ResourceID: "documents", Action: "read"},
@@ -93,4 +93,45 @@ func TestAVerdictReachesTheTypedClient(t *testing.T) {
 	if err != nil || got.Verdict == nil || !got.Verdict.Authorized {
 		t.Errorf("got %v and error %v, want a verdict", got, err)
 	}
+}
+
+func TestServer_SetRoles(t *testing.T) {
+	srv := stytchtest.NewServer()
+	srv.SetPolicy(samplePolicy())
+	user := srv.AddUser(stytchtest.User{ExternalID: "ada-1", Roles: []string{"nothing"}})
+	session := srv.StartSession(user.ID, stytchtest.SessionOptions{})
+	may := `{"session_token":"` + session.Token + `","authorization_check":{"resource_id":"documents","action":"write"}}`
+	for _, tt := range []struct {
+		name   string
+		roles  []string
+		want   string
+		status int
+	}{
+		{"added", []string{"editor"}, `["stytch_user","editor"]`, 200},
+		{"the default role is not repeated", []string{"stytch_user", "editor", "editor"}, `["stytch_user","editor"]`, 200},
+		{"removed", nil, `["stytch_user"]`, 403},
+		{"unknown to the policy", []string{"admin"}, `["stytch_user","admin"]`, 403},
+		{"added again", []string{"owner", "editor"}, `["stytch_user","owner","editor"]`, 200},
+	} {
+		srv.SetRoles("ada-1", tt.roles...)
+		if tt.roles != nil {
+			tt.roles[0] = "changed later"
+		}
+		_, claims := verified(t, srv, srv.JWT(session.ID))
+		equal(t, tt.name+", JWT", claims["https://stytch.com/session"].(map[string]any)["roles"], tt.want)
+		a := post(t, srv, authenticatePath, `{"session_token":"`+session.Token+`"}`)
+		equal(t, tt.name+", session", a.at("session", "roles"), tt.want)
+		equal(t, tt.name+", user", a.at("user", "roles"), tt.want)
+		equal(t, tt.name+", list", get(t, srv, "/v1/sessions?user_id="+user.ID).at("sessions", 0, "roles"), tt.want)
+		errorType := ""
+		if tt.status == 403 {
+			errorType = "consumer_session_authorization_error"
+		}
+		post(t, srv, authenticatePath, may).want(t, tt.status, errorType)
+	}
+	_, claims := verified(t, srv, session.JWT)
+	equal(t, "a JWT never changes", claims["https://stytch.com/session"].(map[string]any)["roles"], `["stytch_user","nothing"]`)
+	panics(t, "an unknown user", func() { srv.SetRoles("user-test-nobody", "editor") })
+	panics(t, "the sandbox user", func() { srv.SetRoles("user-test-e3795c81-f849-4167-bfda-e4a6e9c280fd", "editor") })
+	srv.Calls("") // no lock is held after a panic
 }

@@ -13,21 +13,21 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-func TestACallerWhoGivesUpIsFreeAtOnce(t *testing.T) {
+func TestFault_CallerGivesUp(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		fault stytchtest.Fault
 	}{
-		{"silence", stytchtest.Hang()},
-		{"silence after a while", stytchtest.Hang().After(time.Second)},
-		{"a refusal that takes long", stytchtest.Refuse().After(time.Hour)},
+		{"a hang", stytchtest.Hang()},
+		{"a hang after a delay", stytchtest.Hang().After(time.Second)},
+		{"a refusal after a delay", stytchtest.Refuse().After(time.Hour)},
 		{"a delay", stytchtest.Fault{Delay: time.Hour}},
 		{"a trickle", stytchtest.Trickle(time.Second)},
-		{"a trickle slower than patience", stytchtest.Trickle(time.Hour)},
+		{"a trickle slower than the deadline", stytchtest.Trickle(time.Hour)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { // which fails if a goroutine is left
-				srv, _, session := world(t)
+			synctest.Test(t, func(t *testing.T) { // fails if a goroutine remains
+				srv, _, session := setup(t)
 				srv.SetFault(authenticatePath, tt.fault)
 				start := time.Now()
 				request := func() *http.Request {
@@ -38,10 +38,10 @@ func TestACallerWhoGivesUpIsFreeAtOnce(t *testing.T) {
 				if got := try(srv.Client(), request().WithContext(ctx), 1<<20); !errors.Is(got.err, context.DeadlineExceeded) {
 					t.Errorf("got %v, want the context's error", got.err)
 				}
-				impatient := srv.Client()
-				impatient.Timeout = 3 * time.Second
+				hurried := srv.Client()
+				hurried.Timeout = 3 * time.Second
 				var timeout interface{ Timeout() bool }
-				if got := try(impatient, request(), 1<<20); !errors.As(got.err, &timeout) || !timeout.Timeout() {
+				if got := try(hurried, request(), 1<<20); !errors.As(got.err, &timeout) || !timeout.Timeout() {
 					t.Errorf("got %v, want the client's timeout", got.err)
 				}
 				if got := time.Since(start); got != 6*time.Second {
@@ -52,7 +52,7 @@ func TestACallerWhoGivesUpIsFreeAtOnce(t *testing.T) {
 	}
 }
 
-func TestATrickleTakesItsTime(t *testing.T) {
+func TestTrickle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := stytchtest.NewServer()
 		srv.SetFault(policyPath, stytchtest.Trickle(time.Second).After(time.Minute))
@@ -72,7 +72,7 @@ func TestATrickleTakesItsTime(t *testing.T) {
 	})
 }
 
-func TestClosingABodyEndsReadingIt(t *testing.T) {
+func TestFault_CloseEndsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := stytchtest.NewServer()
 		for _, fault := range []stytchtest.Fault{stytchtest.Trickle(time.Hour), stytchtest.Endless(), stytchtest.GzipBomb()} {
@@ -82,23 +82,23 @@ func TestClosingABodyEndsReadingIt(t *testing.T) {
 				t.Fatal(err)
 			}
 			start := time.Now()
-			const patience = time.Hour + time.Second
-			time.AfterFunc(patience, func() { resp.Body.Close() })
+			const wait = time.Hour + time.Second
+			time.AfterFunc(wait, func() { resp.Body.Close() })
 			if n, err := resp.Body.Read(make([]byte, 1)); n != 1 || err != nil {
 				t.Errorf("got %d bytes and error %v, want 1", n, err)
 			}
-			for err == nil && time.Since(start) < 2*patience {
+			for err == nil && time.Since(start) < 2*wait {
 				_, err = resp.Body.Read(make([]byte, 1))
 				time.Sleep(time.Minute)
 			}
-			if got := time.Since(start); err == nil || got > patience+2*time.Minute {
-				t.Errorf("got error %v after %v, want one when the body was closed", err, got)
+			if got := time.Since(start); err == nil || got > wait+2*time.Minute {
+				t.Errorf("got error %v after %v, want an error after Close", err, got)
 			}
 		}
 	})
 }
 
-func TestTheHeaderComesBeforeATrickle(t *testing.T) {
+func TestTrickle_SendsTheHeaderAtOnce(t *testing.T) {
 	everyWay(t, func(t *testing.T, srv *stytchtest.Server, c *http.Client, _ stytchtest.Session) {
 		srv.SetFault(policyPath, stytchtest.Trickle(time.Hour))
 		resp, err := c.Do(newRequest(t, srv, "GET", policyPath, ""))
@@ -112,24 +112,10 @@ func TestTheHeaderComesBeforeATrickle(t *testing.T) {
 	})
 }
 
-func TestAnAnswerThatIsThereOutlivesItsCall(t *testing.T) {
-	srv := stytchtest.NewServer()
-	ctx, cancel := context.WithCancel(t.Context())
-	resp, err := srv.Client().Do(newRequest(t, srv, "GET", policyPath, "").WithContext(ctx))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	cancel()
-	if raw, err := io.ReadAll(resp.Body); err != nil || len(raw) == 0 {
-		t.Errorf("got %d bytes and error %v, want the answer", len(raw), err)
-	}
-}
-
-// A server that is closed waits for the calls under way: this test hangs if one
-// of them does not notice that its caller has gone.
-func TestASocketsServerNoticesThatACallerHasGone(t *testing.T) {
-	srv, _, session := world(t)
+// Close waits for the calls in progress: this test hangs if one of them does not
+// notice that its caller has gone.
+func TestFault_CallerGivesUpOnSocket(t *testing.T) {
+	srv, _, session := setup(t)
 	ts := httptest.NewServer(srv)
 	defer ts.Close()
 	srv.URL = ts.URL
@@ -146,8 +132,8 @@ func TestASocketsServerNoticesThatACallerHasGone(t *testing.T) {
 	}
 }
 
-func TestHTTP2HasFaultsToo(t *testing.T) {
-	srv, user, _ := world(t)
+func TestFault_HTTP2(t *testing.T) {
+	srv, user, _ := setup(t)
 	ts := httptest.NewUnstartedServer(srv)
 	ts.EnableHTTP2 = true
 	ts.StartTLS()
@@ -166,7 +152,7 @@ func TestHTTP2HasFaultsToo(t *testing.T) {
 	}
 }
 
-func TestTLSHasResetsToo(t *testing.T) {
+func TestReset_TLS(t *testing.T) {
 	srv := stytchtest.NewServer()
 	ts := httptest.NewTLSServer(srv)
 	defer ts.Close()

@@ -11,8 +11,8 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-func TestASessionIsRecognisedByTokenAndByJWT(t *testing.T) {
-	srv, user, session := world(t)
+func TestAuthenticateSession(t *testing.T) {
+	srv, user, session := setup(t)
 	client := typed(t, srv)
 	for _, p := range []stytch.AuthenticateSessionParams{{SessionToken: session.Token}, {SessionJWT: session.JWT}} {
 		got, err := client.AuthenticateSession(t.Context(), p)
@@ -20,7 +20,7 @@ func TestASessionIsRecognisedByTokenAndByJWT(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got.Session.ID != session.ID || got.User.ID != user.ID || got.SessionToken != session.Token || got.SessionJWT == "" {
-			t.Errorf("got another session than was started")
+			t.Errorf("got another session than the started one")
 		}
 		if got.Verdict != nil {
 			t.Errorf("got verdict %v without a check, want none", got.Verdict)
@@ -28,9 +28,9 @@ func TestASessionIsRecognisedByTokenAndByJWT(t *testing.T) {
 	}
 }
 
-func TestTheSessionHasTheRecordedShape(t *testing.T) {
+func TestAuthenticateSession_Shape(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv, user, session := world(t)
+		srv, user, session := setup(t)
 		a := post(t, srv, "/v1/sessions/authenticate", `{"session_token":"`+session.Token+`"}`)
 		a.want(t, 200, "")
 		equal(t, "answer", names(a.body), `["request_id","session","session_jwt","session_token","status_code","user"]`)
@@ -47,8 +47,8 @@ func TestTheSessionHasTheRecordedShape(t *testing.T) {
 	})
 }
 
-func TestAuthenticateRefusesInTheDocumentedOrder(t *testing.T) {
-	srv, _, session := world(t)
+func TestAuthenticateSession_Rejections(t *testing.T) {
+	srv, _, session := setup(t)
 	token, jwt := session.Token, session.JWT
 	over := srv.StartSession(session.UserID, stytchtest.SessionOptions{Duration: -time.Second})
 	gone := srv.StartSession(session.UserID, stytchtest.SessionOptions{})
@@ -70,7 +70,7 @@ func TestAuthenticateRefusesInTheDocumentedOrder(t *testing.T) {
 		{"0 minutes", `{"session_token":"` + token + `","session_duration_minutes":0}`, 400, "invalid_session_duration_minutes"},
 		{"negative minutes", `{"session_token":"` + token + `","session_duration_minutes":-60}`, 400, "invalid_session_duration_minutes"},
 		{"a minute too many", `{"session_token":"` + token + `","session_duration_minutes":527041}`, 400, "invalid_session_duration_minutes"},
-		{"half a minute", `{"session_token":"` + token + `","session_duration_minutes":5.5}`, 400, "bad_request"},
+		{"a fraction of a minute", `{"session_token":"` + token + `","session_duration_minutes":5.5}`, 400, "bad_request"},
 		{"minutes as text", `{"session_token":"` + token + `","session_duration_minutes":"60"}`, 400, "bad_request"},
 		{"duration, before the lookup", `{"session_token":"x","session_duration_minutes":4}`, 400, "invalid_session_duration_minutes"},
 		{"least duration", `{"session_token":"` + token + `","session_duration_minutes":5}`, 200, ""},
@@ -90,9 +90,9 @@ func TestAuthenticateRefusesInTheDocumentedOrder(t *testing.T) {
 		{"JWT of a revoked session", `{"session_jwt":"` + gone.JWT + `"}`, 404, "session_not_found"},
 		{"a token as JWT", `{"session_jwt":"` + token + `"}`, 400, "unable_to_parse_session_jwt"},
 		{"a bad signature", `{"session_jwt":"` + forged + `"}`, 400, "unable_to_parse_session_jwt"},
-		{"claims that are no object", `{"session_token":"` + token + `","session_custom_claims":[1]}`, 400, "bad_request"},
-		{"claims of Stytch's", `{"session_token":"` + token + `","session_custom_claims":{"https://stytch.com/session":{}}}`, 400, "stytch_claims_in_custom_claims"},
-		{"a check that is no object", `{"session_token":"` + token + `","authorization_check":"x"}`, 400, "bad_request"},
+		{"claims that are not an object", `{"session_token":"` + token + `","session_custom_claims":[1]}`, 400, "bad_request"},
+		{"claims in the namespace of Stytch", `{"session_token":"` + token + `","session_custom_claims":{"https://stytch.com/session":{}}}`, 400, "stytch_claims_in_custom_claims"},
+		{"a check that is not an object", `{"session_token":"` + token + `","authorization_check":"x"}`, 400, "bad_request"},
 		{"a check without action", `{"session_token":"` + token + `","authorization_check":{"resource_id":"x"}}`, 400, "bad_request"},
 		{"a check without resource", `{"session_token":"` + token + `","authorization_check":{"action":"x"}}`, 400, "bad_request"},
 		{"a check that fails", `{"session_token":"` + token + `","authorization_check":{"resource_id":"x","action":"y"}}`, 403, "consumer_session_authorization_error"},
@@ -105,9 +105,9 @@ func TestAuthenticateRefusesInTheDocumentedOrder(t *testing.T) {
 	}
 }
 
-func TestADurationMovesTheEndOfTheSession(t *testing.T) {
+func TestAuthenticateSession_Duration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv, _, session := world(t)
+		srv, _, session := setup(t)
 		time.Sleep(10 * time.Minute)
 		for _, tt := range []struct{ name, more, wantEnd string }{
 			{"absent keeps it", ``, `"2000-01-01T01:00:00Z"`},
@@ -128,19 +128,19 @@ func TestADurationMovesTheEndOfTheSession(t *testing.T) {
 	})
 }
 
-func TestTimesAreWholeSeconds(t *testing.T) {
+func TestListSessions_WholeSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(1500 * time.Millisecond)
-		srv, user, _ := world(t)
+		srv, user, _ := setup(t)
 		a := get(t, srv, "/v1/sessions?user_id="+user.ID)
 		equal(t, "started", a.at("sessions", 0, "started_at"), `"2000-01-01T00:00:01Z"`)
 		equal(t, "end", a.at("sessions", 0, "expires_at"), `"2000-01-01T01:00:01Z"`)
 	})
 }
 
-func TestARefusedCallChangesNothing(t *testing.T) {
+func TestAuthenticateSession_RejectionChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv, _, session := world(t)
+		srv, _, session := setup(t)
 		time.Sleep(time.Minute)
 		for _, more := range []string{
 			`"session_custom_claims":{"a":"` + strings.Repeat("x", 5000) + `"}`,
@@ -148,7 +148,7 @@ func TestARefusedCallChangesNothing(t *testing.T) {
 		} {
 			a := post(t, srv, "/v1/sessions/authenticate", `{"session_token":"`+session.Token+`","session_duration_minutes":5,`+more+`}`)
 			if a.status == 200 {
-				t.Fatalf("got 200, want a refusal")
+				t.Fatalf("got 200, want a rejection")
 			}
 		}
 		a := get(t, srv, "/v1/sessions?user_id="+session.UserID)
@@ -158,9 +158,9 @@ func TestARefusedCallChangesNothing(t *testing.T) {
 	})
 }
 
-func TestAnExpiredJWTOfALiveSessionGivesANewOne(t *testing.T) {
+func TestAuthenticateSession_ExpiredJWT(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv, _, session := world(t)
+		srv, _, session := setup(t)
 		client := typed(t, srv)
 		time.Sleep(59 * time.Minute)
 		got, err := client.AuthenticateSession(t.Context(), stytch.AuthenticateSessionParams{SessionJWT: session.JWT})
@@ -177,27 +177,27 @@ func TestAnExpiredJWTOfALiveSessionGivesANewOne(t *testing.T) {
 	})
 }
 
-func TestRevokeTakesOneNameOfTheSession(t *testing.T) {
+func TestRevokeSession(t *testing.T) {
 	for _, tt := range []struct {
-		name, body string // ID, TOKEN and JWT stand for the session's
+		name, body string // ID, TOKEN and JWT stand for those of the session
 		status     int
 		errorType  string
 	}{
 		{"by id", `{"session_id":"ID"}`, 200, ""},
 		{"by token", `{"session_token":"TOKEN"}`, 200, ""},
 		{"by JWT", `{"session_jwt":"JWT"}`, 200, ""},
-		{"none", `{}`, 400, "no_session_revoke_arguments"},
-		{"two", `{"session_id":"ID","session_token":"TOKEN"}`, 400, "too_many_session_revoke_arguments"},
-		{"three", `{"session_id":"ID","session_token":"TOKEN","session_jwt":"JWT"}`, 400, "too_many_session_revoke_arguments"},
-		{"an id that is none", `{"session_id":"member-ID"}`, 400, "invalid_session_id"},
+		{"no credential", `{}`, 400, "no_session_revoke_arguments"},
+		{"two credentials", `{"session_id":"ID","session_token":"TOKEN"}`, 400, "too_many_session_revoke_arguments"},
+		{"three credentials", `{"session_id":"ID","session_token":"TOKEN","session_jwt":"JWT"}`, 400, "too_many_session_revoke_arguments"},
+		{"an invalid id", `{"session_id":"member-ID"}`, 400, "invalid_session_id"},
 		{"an unknown id", `{"session_id":"ID0"}`, 404, "session_not_found"},
-		{"a token that is none", `{"session_token":"short"}`, 400, "invalid_session_token"},
+		{"an invalid token", `{"session_token":"short"}`, 400, "invalid_session_token"},
 		{"an unknown token", `{"session_token":"TOKEN0"}`, 404, "session_not_found"},
-		{"a JWT that is none", `{"session_jwt":"TOKEN"}`, 400, "unable_to_parse_session_jwt"},
+		{"an invalid JWT", `{"session_jwt":"TOKEN"}`, 400, "unable_to_parse_session_jwt"},
 		{"a number", `{"session_id":1}`, 400, "bad_request"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			srv, _, session := world(t)
+			srv, _, session := setup(t)
 			body := strings.NewReplacer("ID", session.ID, "TOKEN", session.Token, "JWT", session.JWT).Replace(tt.body)
 			a := post(t, srv, "/v1/sessions/revoke", body)
 			a.want(t, tt.status, tt.errorType)
@@ -213,15 +213,15 @@ func TestRevokeTakesOneNameOfTheSession(t *testing.T) {
 	}
 }
 
-func TestAnExpiredJWTCanRevoke(t *testing.T) {
+func TestRevokeSession_ExpiredJWT(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv, _, session := world(t)
+		srv, _, session := setup(t)
 		time.Sleep(30 * time.Minute)
 		post(t, srv, "/v1/sessions/revoke", `{"session_jwt":"`+session.JWT+`"}`).want(t, 200, "")
 	})
 }
 
-func TestTheListShowsTheLiveSessionsOfOneUser(t *testing.T) {
+func TestListSessions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := stytchtest.NewServer()
 		ada := srv.AddUser(stytchtest.User{Email: email, ExternalID: "ada-1"})
@@ -254,9 +254,9 @@ func TestTheListShowsTheLiveSessionsOfOneUser(t *testing.T) {
 	})
 }
 
-func TestStartSessionTakesFactorsAndRefusesNonsense(t *testing.T) {
+func TestServer_StartSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv, user, _ := world(t)
+		srv, user, _ := setup(t)
 		when := time.Date(1999, 12, 31, 23, 0, 0, 0, time.UTC)
 		session := srv.StartSession(user.ID, stytchtest.SessionOptions{Factors: []stytch.AuthenticationFactor{
 			{Type: "magic_link", DeliveryMethod: "email", LastAuthenticatedAt: when, EmailFactor: &stytch.EmailFactor{EmailID: "email-test-1", EmailAddress: email}},
@@ -274,9 +274,45 @@ func TestStartSessionTakesFactorsAndRefusesNonsense(t *testing.T) {
 			t.Errorf("got factor %+v, want a totp of now", f[1])
 		}
 		panics(t, "unknown user", func() { srv.StartSession("nobody", stytchtest.SessionOptions{}) })
-		panics(t, "claims of Stytch's", func() {
+		panics(t, "claims in the namespace of Stytch", func() {
 			srv.StartSession(user.ID, stytchtest.SessionOptions{CustomClaims: map[string]any{"https://stytch.com/x": 1}})
 		})
 		panics(t, "revoking an unknown session", func() { srv.RevokeSession("session-test-nobody") })
+	})
+}
+
+func TestServer_AddFactor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, _, session := setup(t)
+		time.Sleep(10 * time.Minute)
+		totp := stytch.AuthenticationFactor{
+			Type: "totp", DeliveryMethod: "authenticator_app",
+			AuthenticatorAppFactor: &stytch.AuthenticatorAppFactor{TOTPID: "totp-test-1"},
+		}
+		srv.AddFactor(session.ID, totp)
+		const first = `{"created_at":"2000-01-01T00:00:00Z","delivery_method":"knowledge","last_authenticated_at":"2000-01-01T00:00:00Z","type":"password","updated_at":"2000-01-01T00:00:00Z"}`
+		list := get(t, srv, "/v1/sessions?user_id="+session.UserID)
+		equal(t, "factors", list.at("sessions", 0, "authentication_factors"), `[`+first+`,{"authenticator_app_factor":{"totp_id":"totp-test-1"},"created_at":"2000-01-01T00:10:00Z",`+
+			`"delivery_method":"authenticator_app","last_authenticated_at":"2000-01-01T00:10:00Z","type":"totp","updated_at":"2000-01-01T00:10:00Z"}]`)
+		equal(t, "access", list.at("sessions", 0, "last_accessed_at"), `"2000-01-01T00:10:00Z"`)
+		equal(t, "end", list.at("sessions", 0, "expires_at"), `"2000-01-01T01:00:00Z"`)
+		_, claims := verified(t, srv, srv.JWT(session.ID))
+		equal(t, "claim", claims["https://stytch.com/session"].(map[string]any)["authentication_factors"].([]any)[1],
+			`{"authenticator_app_factor":{"totp_id":"totp-test-1"},"delivery_method":"authenticator_app","last_authenticated_at":"2000-01-01T00:10:00Z","type":"totp"}`)
+
+		time.Sleep(10 * time.Minute)
+		srv.AddFactor(session.ID, totp)
+		a := post(t, srv, authenticatePath, `{"session_token":"`+session.Token+`"}`)
+		equal(t, "fresh", []any{a.at("session", "authentication_factors", 1, "created_at"), a.at("session", "authentication_factors", 1, "last_authenticated_at")},
+			`["2000-01-01T00:10:00Z","2000-01-01T00:20:00Z"]`)
+		totp.AuthenticatorAppFactor.TOTPID = "totp-test-2"
+		srv.AddFactor(session.ID, totp)
+		srv.AddFactor(session.ID, stytch.AuthenticationFactor{Type: "password", DeliveryMethod: "knowledge", LastAuthenticatedAt: time.Now().Add(-time.Minute)})
+		a = post(t, srv, authenticatePath, `{"session_token":"`+session.Token+`"}`)
+		equal(t, "another app is another factor", a.at("session", "authentication_factors", 2, "authenticator_app_factor", "totp_id"), `"totp-test-2"`)
+		equal(t, "its time may be set", a.at("session", "authentication_factors", 0, "last_authenticated_at"), `"2000-01-01T00:19:00Z"`)
+		equal(t, "no further factor", a.at("session", "authentication_factors", 3), `null`)
+		panics(t, "an unknown session", func() { srv.AddFactor("session-test-nothing", totp) })
+		srv.Calls("") // no lock is held after a panic
 	})
 }
