@@ -125,7 +125,7 @@ func exportData(t *testing.T) importer.Lookup {
 // promises what nothing shows.
 func TestPages_NameExistingTests(t *testing.T) {
 	declared := declaredTests(t)
-	mention := regexp.MustCompile("\\b(?:Test|Fuzz)[A-Z]\\w*…?")
+	mention := regexp.MustCompile(`\b(?:Test|Fuzz)[A-Z]\w*…?`)
 	for name, text := range pages(t) {
 		for _, test := range mention.FindAllString(text, -1) {
 			if !exists(declared, test) {
