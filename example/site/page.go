@@ -43,7 +43,7 @@ func show(w http.ResponseWriter, r *http.Request, status int, name string, p pag
 	}
 	var html bytes.Buffer
 	if err := templates[name].ExecuteTemplate(&html, "layout", p); err != nil {
-		sessionauth.WriteError(w, r, err) // the template is wrong
+		sessionauth.WriteError(w, r, err) // fails only if the template is wrong
 		return
 	}
 	h := w.Header()

@@ -40,7 +40,7 @@ func (a *app) routes() (*chi.Mux, error) {
 	return r, nil
 }
 
-// home shows the page that everybody may see.
+// home shows the home page, which needs no credential.
 func (a *app) home(w http.ResponseWriter, r *http.Request) {
 	show(w, r, http.StatusOK, "home", page{Body: map[string]any{"Demo": len(a.accounts) > 0, "Fresh": inWords(a.fresh)}})
 }
