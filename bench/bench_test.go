@@ -61,7 +61,7 @@ func TestCases_WarmAndFirstSight(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	decided := func(r *http.Request) sessionauth.Decider {
+	decider := func(r *http.Request) sessionauth.Decider {
 		id, err := auth.Authenticate(r)
 		if err != nil {
 			t.Fatal(err)
@@ -70,8 +70,8 @@ func TestCases_WarmAndFirstSight(t *testing.T) {
 	}
 	session := p.signIn()
 	for _, r := range []*http.Request{bearer(session.JWT), bearer(session.Token)} {
-		decided(r)
-		if got := decided(r); got != sessionauth.Cache {
+		decider(r)
+		if got := decider(r); got != sessionauth.Cache {
 			t.Errorf("second request: got %q, want %q", got, sessionauth.Cache)
 		}
 	}
@@ -80,7 +80,7 @@ func TestCases_WarmAndFirstSight(t *testing.T) {
 		requests[i] = bearer(p.signIn().JWT)
 	}
 	for i := range 2 * firstSights {
-		if got := decided(requests[i%firstSights]); got != sessionauth.Local {
+		if got := decider(requests[i%firstSights]); got != sessionauth.Local {
 			t.Fatalf("request %d: got %q, want %q", i, got, sessionauth.Local)
 		}
 	}

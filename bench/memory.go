@@ -187,7 +187,7 @@ func (s *script) weigh(n int, credential func(i int) string) (float64, error) {
 			return 0, err
 		}
 		if id.DecidedBy != sessionauth.Cache {
-			return 0, fmt.Errorf("session %d of %d was decided by %s, want the cache", i, n, id.DecidedBy)
+			return 0, fmt.Errorf("session %d of %d was verified by %s, want the cache", i, n, id.DecidedBy)
 		}
 	}
 	runtime.KeepAlive(auth)

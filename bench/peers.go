@@ -155,9 +155,9 @@ func wireJWTMiddleware(p *provider) (http.Handler, error) {
 	return m.CheckJWT(empty), nil
 }
 
-// wireClerk lets Clerk's client fetch the key set from the provider. The client
-// keeps it for an hour. The option that takes a key instead parses that key for
-// every request.
+// wireClerk configures the Clerk client to fetch the key set from the provider. The
+// client keeps it for an hour. The option that takes a key instead parses that key
+// for every request.
 func wireClerk(p *provider) (http.Handler, error) {
 	client := clerkjwks.NewClient(&clerk.ClientConfig{BackendConfig: clerk.BackendConfig{
 		URL: clerk.String(p.socket.URL), Key: clerk.String("sk_test_bench"),

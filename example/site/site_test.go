@@ -1,11 +1,10 @@
-package main
+package site
 
 import (
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -21,26 +20,20 @@ import (
 
 var discard = slog.New(slog.DiscardHandler)
 
-func listen(t *testing.T) net.Listener {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ln
-}
+// noEnviron stands in for os.Getenv in an empty environment.
+func noEnviron(string) string { return "" }
 
-// A stage is a site on an in-memory Stytch.
-type stage struct {
+// An env is a site on an in-memory Stytch.
+type env struct {
 	t       *testing.T
 	stytch  *stytchtest.Server
 	notes   *notebook
 	handler http.Handler
-	ada     string // session token
-	site    func(...func(*site)) http.Handler
+	ada     string // session token of a user named Ada
+	site    func(...func(*app)) http.Handler
 }
 
-func newStage(t *testing.T) *stage {
+func newEnv(t *testing.T) *env {
 	t.Helper()
 	srv := stytchtest.NewServer()
 	srv.SetPolicy(demoPolicy)
@@ -51,13 +44,13 @@ func newStage(t *testing.T) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &stage{t: t, stytch: srv, notes: &notebook{}}
-	s.site = func(changes ...func(*site)) http.Handler {
-		made := &site{auth: auth, notes: s.notes, fresh: 5 * time.Minute, accounts: accounts}
+	s := &env{t: t, stytch: srv, notes: &notebook{}}
+	s.site = func(changes ...func(*app)) http.Handler {
+		a := &app{auth: auth, notes: s.notes, fresh: 5 * time.Minute, accounts: accounts}
 		for _, change := range changes {
-			change(made)
+			change(a)
 		}
-		handler, err := newSite(made)
+		handler, err := a.routes()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,14 +61,14 @@ func newStage(t *testing.T) *stage {
 	return s
 }
 
-// signIn returns the session token of a new user.
-func (s *stage) signIn(name string) string {
+// signIn starts a session of a new user and returns its token.
+func (s *env) signIn(name string) string {
 	user := s.stytch.AddUser(stytchtest.User{Name: stytch.Name{FirstName: name}})
 	return s.stytch.StartSession(user.ID, stytchtest.SessionOptions{}).Token
 }
 
-// send sends a request with a session token, and a JSON body if there is one.
-func (s *stage) send(token, method, path, body string, fields ...string) *httptest.ResponseRecorder {
+// send sends a request with a session token and a JSON body, unless they are empty.
+func (s *env) send(token, method, path, body string, fields ...string) *httptest.ResponseRecorder {
 	s.t.Helper()
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	if token != "" {
@@ -93,8 +86,8 @@ func (s *stage) send(token, method, path, body string, fields ...string) *httpte
 	return w
 }
 
-// want checks a status, and that an error is a problem.
-func (s *stage) want(w *httptest.ResponseRecorder, status int) {
+// want checks the status, and that the body of an error is problem+json.
+func (s *env) want(w *httptest.ResponseRecorder, status int) {
 	s.t.Helper()
 	if w.Code != status {
 		s.t.Errorf("got %d %s, want %d", w.Code, w.Body, status)
@@ -110,28 +103,28 @@ func (s *stage) want(w *httptest.ResponseRecorder, status int) {
 	}
 }
 
-// list returns the texts of a user's notes.
-func (s *stage) list(token string) (texts []string, ids []string) {
+// list returns the texts and ids of the notes of a user.
+func (s *env) list(token string) (texts []string, ids []string) {
 	s.t.Helper()
 	w := s.send(token, "GET", "/notes", "")
 	s.want(w, 200)
-	var answer struct{ Notes []note }
-	if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil || answer.Notes == nil {
+	var response struct{ Notes []note }
+	if err := json.Unmarshal(w.Body.Bytes(), &response); err != nil || response.Notes == nil {
 		s.t.Fatalf("got %s (%v), want notes", w.Body, err)
 	}
-	for _, n := range answer.Notes {
+	for _, n := range response.Notes {
 		texts, ids = append(texts, n.Text), append(ids, n.ID)
 	}
 	return texts, ids
 }
 
-func TestHomeIsForEverybody(t *testing.T) {
-	s := newStage(t)
+func TestHome(t *testing.T) {
+	s := newEnv(t)
 	for _, tt := range []struct{ name, token, field, want string }{
-		{"nobody", "", "", "Nobody is signed in."},
-		{"signed in", s.ada, "", "Signed in: <strong>Ada</strong>."},
-		{"a stale cookie", "", "Cookie: stytch_session=" + strings.Repeat("x", 44), "Nobody is signed in."},
-		{"a user without a name", s.signIn(""), "", "Signed in: <strong>user-test-"},
+		{"no credential", "", "", "You are not signed in."},
+		{"signed in", s.ada, "", "Signed in as <strong>Ada</strong>."},
+		{"an invalid cookie", "", "Cookie: stytch_session=" + strings.Repeat("x", 44), "You are not signed in."},
+		{"a user without a name", s.signIn(""), "", "Signed in as <strong>user-test-"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := s.send(tt.token, "GET", "/", "", tt.field)
@@ -143,8 +136,8 @@ func TestHomeIsForEverybody(t *testing.T) {
 	}
 }
 
-func TestMeShowsSessionAndUser(t *testing.T) {
-	s := newStage(t)
+func TestMe(t *testing.T) {
+	s := newEnv(t)
 	w := s.send(s.ada, "GET", "/me", "")
 	s.want(w, 200)
 	var me struct {
@@ -156,24 +149,24 @@ func TestMeShowsSessionAndUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	if me.DecidedBy != "stytch" || me.Session.ID == "" || me.User.ID != me.Session.UserID || me.User.Name.FirstName != "Ada" {
-		t.Errorf("got %s, want Ada and her session, by stytch", w.Body)
+		t.Errorf("got %s, want Ada and her session, verified by stytch", w.Body)
 	}
 	if strings.Contains(w.Body.String(), s.ada) {
-		t.Error("the answer shows the token")
+		t.Error("the response contains the token")
 	}
 }
 
-func TestNobodyGetsPastRequire(t *testing.T) {
-	s := newStage(t)
+func TestAPI_WithoutCredential(t *testing.T) {
+	s := newEnv(t)
 	for _, route := range []string{"GET /me", "GET /notes", "POST /notes", "DELETE /notes/x", "HEAD /me"} {
 		method, path, _ := strings.Cut(route, " ")
 		s.want(s.send("", method, path, ""), 401)
 	}
 }
 
-// If a route leaves the group by mistake it must not serve nobody's notes.
-func TestHandlersAloneServeNobody(t *testing.T) {
-	notes := &site{notes: &notebook{}}
+// A route that is outside the guarded group by mistake must not serve notes.
+func TestAPI_OutsideRequire(t *testing.T) {
+	notes := &app{notes: &notebook{}}
 	for _, h := range []http.HandlerFunc{notes.me, notes.listNotes, notes.createNote, notes.deleteNote} {
 		w := httptest.NewRecorder()
 		h(w, httptest.NewRequest("POST", "/", strings.NewReader(`{"text":"x"}`)))
@@ -183,8 +176,8 @@ func TestHandlersAloneServeNobody(t *testing.T) {
 	}
 }
 
-func TestOtherRoutes(t *testing.T) {
-	s := newStage(t)
+func TestAPI_NotFoundAndMethods(t *testing.T) {
+	s := newEnv(t)
 	s.want(s.send("", "GET", "/nothing", ""), 404)
 	if w := s.send(s.ada, "HEAD", "/me", ""); w.Code != 200 {
 		t.Errorf("got %d for HEAD, want 200", w.Code)
@@ -195,8 +188,8 @@ func TestOtherRoutes(t *testing.T) {
 	}
 }
 
-func TestNotesFromFirstToLast(t *testing.T) {
-	s := newStage(t)
+func TestNotes(t *testing.T) {
+	s := newEnv(t)
 	s.want(s.send(s.ada, "POST", "/notes", `{"text":"one"}`), 201)
 	s.want(s.send(s.ada, "POST", "/notes", ` { "text" : "<two> \u00e9" } `, "Content-Type: application/json; charset=utf-8"), 201)
 	texts, ids := s.list(s.ada)
@@ -206,7 +199,7 @@ func TestNotesFromFirstToLast(t *testing.T) {
 
 	grace := s.signIn("Grace")
 	if texts, _ := s.list(grace); len(texts) != 0 {
-		t.Errorf("got %v, want no note of somebody else", texts)
+		t.Errorf("got %v, want no notes of other users", texts)
 	}
 	s.want(s.send(grace, "DELETE", "/notes/"+ids[0], ""), 404)
 
@@ -217,12 +210,12 @@ func TestNotesFromFirstToLast(t *testing.T) {
 	}
 	s.want(s.send(s.ada, "DELETE", "/notes/"+ids[1], ""), 204)
 	if len(s.notes.notes) != 0 {
-		t.Errorf("got %d users kept without notes, want none", len(s.notes.notes))
+		t.Errorf("got %d users without notes, want none", len(s.notes.notes))
 	}
 }
 
-func TestWhatIsNoNote(t *testing.T) {
-	s := newStage(t)
+func TestCreateNote_Bodies(t *testing.T) {
+	s := newEnv(t)
 	long := strings.Repeat("x", maxText)
 	escaped := strings.Repeat(`\u0078`, maxText)
 	for _, tt := range []struct {
@@ -230,7 +223,7 @@ func TestWhatIsNoNote(t *testing.T) {
 		want                    int
 	}{
 		{"the longest", `{"text":"` + long + `"}`, "application/json", 201},
-		{"the longest, all of it escaped", `{"text":"` + escaped + `"}`, "application/json", 201},
+		{"the longest, every character escaped", `{"text":"` + escaped + `"}`, "application/json", 201},
 		{"one byte more", `{"text":"x` + long + `"}`, "application/json", 400},
 		{"a body too large", `{"text":"` + strings.Repeat("x", maxBody) + `"}`, "application/json", 413},
 		{"no body", "", "application/json", 400},
@@ -241,19 +234,19 @@ func TestWhatIsNoNote(t *testing.T) {
 		{"a number", `{"text":1}`, "application/json", 400},
 		{"an array", `[{"text":"x"}]`, "application/json", 400},
 		{"a string", `"x"`, "application/json", 400},
-		{"an unknown name", `{"text":"x","user_id":"y"}`, "application/json", 400},
-		{"a repeated name", `{"text":"x","text":"y"}`, "application/json", 400},
-		{"another case", `{"TEXT":"x"}`, "application/json", 400},
-		{"something after the object", `{"text":"x"}{}`, "application/json", 400},
-		{"something else after the object", `{"text":"x"}]`, "application/json", 400},
-		{"a comma too many", `{"text":"x",}`, "application/json", 400},
+		{"an unknown member", `{"text":"x","user_id":"y"}`, "application/json", 400},
+		{"a repeated member", `{"text":"x","text":"y"}`, "application/json", 400},
+		{"a member in upper case", `{"TEXT":"x"}`, "application/json", 400},
+		{"an object after the object", `{"text":"x"}{}`, "application/json", 400},
+		{"a bracket after the object", `{"text":"x"}]`, "application/json", 400},
+		{"a trailing comma", `{"text":"x",}`, "application/json", 400},
 		{"no colon", `{"text" "x"}`, "application/json", 400},
-		{"cut off", `{"text":"x"`, "application/json", 400},
+		{"a truncated object", `{"text":"x"`, "application/json", 400},
 		{"invalid UTF-8", "{\"text\":\"\xff\"}", "application/json", 400},
 		{"a form", "text=x", "application/x-www-form-urlencoded", 415},
 		{"plain text", `{"text":"x"}`, "text/plain", 415},
 		{"no content type", `{"text":"x"}`, "", 415},
-		{"a content type that is none", `{"text":"x"}`, "application/json; charset", 415},
+		{"a malformed content type", `{"text":"x"}`, "application/json; charset", 415},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
@@ -262,12 +255,12 @@ func TestWhatIsNoNote(t *testing.T) {
 	}
 	s.t = t
 	if texts, _ := s.list(s.ada); len(texts) != 2 {
-		t.Errorf("got %d notes, want the 2 that were answered with 201", len(texts))
+		t.Errorf("got %d notes, want the 2 with status 201", len(texts))
 	}
 }
 
-func TestMemoryIsBounded(t *testing.T) {
-	s := newStage(t)
+func TestNotes_Limits(t *testing.T) {
+	s := newEnv(t)
 	for range maxNotes {
 		s.want(s.send(s.ada, "POST", "/notes", `{"text":"x"}`), 201)
 	}
@@ -284,8 +277,8 @@ func TestMemoryIsBounded(t *testing.T) {
 	s.want(s.send(s.ada, "POST", "/notes", `{"text":"x"}`), 201)
 }
 
-// Without the handlers around it, whose locks would hide a race from the detector.
-func TestNotesOfManyAtOnce(t *testing.T) {
+// The test calls the notebook directly: locks in the handlers could hide a data race.
+func TestNotebook_Concurrent(t *testing.T) {
 	var b notebook
 	var all sync.WaitGroup
 	begin := make(chan struct{})
@@ -299,7 +292,7 @@ func TestNotesOfManyAtOnce(t *testing.T) {
 					t.Error(err)
 				}
 				if list := b.list(userID); !slices.Contains(list, n) {
-					t.Errorf("got %v, want the note just written in it", list)
+					t.Errorf("got %v, want the new note in it", list)
 				}
 				if err := b.remove(userID, n.ID); err != nil {
 					t.Error(err)
@@ -314,8 +307,7 @@ func TestNotesOfManyAtOnce(t *testing.T) {
 	}
 }
 
-// What curl sends to the demo's cut-off copy is closed even though nobody reads it.
-func TestOutageClosesTheBody(t *testing.T) {
+func TestOutage_ClosesTheBody(t *testing.T) {
 	closed := false
 	r := httptest.NewRequest("POST", "https://stytch.invalid/", nil)
 	r.Body = closer{func() { closed = true }}

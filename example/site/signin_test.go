@@ -1,4 +1,4 @@
-package main
+package site
 
 import (
 	"net/http/httptest"
@@ -14,7 +14,7 @@ import (
 var ada, grace = accounts[0], accounts[1]
 
 func TestSignInPage(t *testing.T) {
-	s := newStage(t)
+	s := newEnv(t)
 	b := s.browser()
 	for _, tt := range []struct{ query, returnTo string }{
 		{"", "/"},
@@ -27,9 +27,9 @@ func TestSignInPage(t *testing.T) {
 	}
 }
 
-func TestAProjectsSignInPageOffersNoAccounts(t *testing.T) {
-	s := newStage(t)
-	s.handler = s.site(func(s *site) { s.accounts = nil })
+func TestSignInPage_RealProject(t *testing.T) {
+	s := newEnv(t)
+	s.handler = s.site(func(a *app) { a.accounts = nil })
 	b := s.browser()
 	w := b.get("/login")
 	b.shown(w, 200, `<form id="sign-in"`)
@@ -37,12 +37,12 @@ func TestAProjectsSignInPageOffersNoAccounts(t *testing.T) {
 }
 
 func TestSignInAndOut(t *testing.T) {
-	s := newStage(t)
+	s := newEnv(t)
 	b := s.person(ada)
 	if len(b.cookies) != 2 {
 		t.Errorf("got cookies %v, want token and JWT", b.cookies)
 	}
-	b.shown(b.get("/"), 200, "Signed in: <strong>ada</strong>.", `id="sign-out"`)
+	b.shown(b.get("/"), 200, "Signed in as <strong>ada</strong>.", `id="sign-out"`)
 	b.shown(b.get("/login"), 200, "You are signed in as ada.")
 	b.shown(b.get("/app/notes"), 200)
 
@@ -50,11 +50,11 @@ func TestSignInAndOut(t *testing.T) {
 	if len(b.cookies) != 0 {
 		t.Errorf("got cookies %v after signing out, want none", b.cookies)
 	}
-	b.shown(b.get("/"), 200, "Nobody is signed in.")
+	b.shown(b.get("/"), 200, "You are not signed in.")
 	b.redirected(b.get("/app/notes"), "/login?return_to=%2Fapp%2Fnotes")
 }
 
-func TestSignInFailures(t *testing.T) {
+func TestSignIn_Failures(t *testing.T) {
 	down := stytchtest.Fault{Status: 503}
 	locked := stytchtest.Fault{Status: 429}
 	reset := stytchtest.Fault{Status: 400, ErrorType: "reset_password"}
@@ -66,14 +66,14 @@ func TestSignInFailures(t *testing.T) {
 	}{
 		{"a wrong password", ada.Email, "wrong-horse", stytchtest.Fault{}, 401, "Wrong e-mail address or password."},
 		{"an unknown address", "eve@example.com", "wrong-horse", stytchtest.Fault{}, 401, "Wrong e-mail address or password."},
-		{"no address at all", `"><b>x`, "wrong-horse", stytchtest.Fault{}, 401, "Wrong e-mail address or password."},
-		{"a password to reset", ada.Email, "wrong-horse", reset, 403, "must be reset"},
+		{"markup instead of an address", `"><b>x`, "wrong-horse", stytchtest.Fault{}, 401, "Wrong e-mail address or password."},
+		{"a password to reset", ada.Email, "wrong-horse", reset, 403, "must reset your password"},
 		{"a locked user", ada.Email, "wrong-horse", locked, 429, "Too many attempts."},
 		{"an outage", ada.Email, "wrong-horse", down, 503, "Try again in a few seconds."},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
+				s := newEnv(t)
 				s.stytch.AddUser(stytchtest.User{Email: ada.Email, Password: ada.Password})
 				s.stytch.SetFault("/v1/passwords/authenticate", tt.fault)
 				b := s.browser()
@@ -97,8 +97,8 @@ func TestSignInFailures(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoSignIn(t *testing.T) {
-	s := newStage(t)
+func TestSignIn_BadRequests(t *testing.T) {
+	s := newEnv(t)
 	b := s.browser()
 	s.want(s.send("", "POST", "/login", strings.Repeat("x", maxBody+1)), 413)
 	s.want(s.send("", "POST", "/login", "email=x", "Content-Type: text/plain"), 415)
@@ -109,13 +109,13 @@ func TestWhatIsNoSignIn(t *testing.T) {
 	}
 }
 
-func TestStepUpBeforeDeletingAll(t *testing.T) {
+func TestStepUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		b := s.person(ada)
 		const page, toStepUp = "/app/notes/delete-all", "/step-up?return_to=%2Fapp%2Fnotes%2Fdelete-all"
 		b.redirected(b.post("/app/notes", "text", "one"), "/app/notes")
-		b.shown(b.get(page), 200, `<form id="delete-all"`, "There is 1 note of yours.")
+		b.shown(b.get(page), 200, `<form id="delete-all"`, "You have 1 note.")
 
 		time.Sleep(6 * time.Minute)
 		b.redirected(b.get(page), toStepUp)
@@ -133,10 +133,10 @@ func TestStepUpBeforeDeletingAll(t *testing.T) {
 	})
 }
 
-// Programs get the challenge, not a page.
-func TestStepUpForPrograms(t *testing.T) {
+// A program gets a challenge instead of a page.
+func TestStepUp_API(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		time.Sleep(6 * time.Minute)
 		w := s.send(s.ada, "POST", "/app/notes/delete-all", "")
 		s.want(w, 401)
@@ -146,8 +146,8 @@ func TestStepUpForPrograms(t *testing.T) {
 	})
 }
 
-func TestNobodyGetsPagesBehindSignIn(t *testing.T) {
-	s := newStage(t)
+func TestPages_WithoutCredential(t *testing.T) {
+	s := newEnv(t)
 	b := s.browser()
 	for _, path := range []string{"/app/notes", "/app/account", "/app/notes/delete-all", "/step-up", "/app/notes?x=1"} {
 		b.redirected(b.get(path), "/login?return_to="+url.QueryEscape(path))
@@ -158,10 +158,10 @@ func TestNobodyGetsPagesBehindSignIn(t *testing.T) {
 	}
 }
 
-// If a page leaves the group by mistake it must not be nobody's.
-func TestPagesAloneServeNobody(t *testing.T) {
-	s := newStage(t)
-	alone := &site{auth: nil, notes: s.notes}
+// A page that is outside the guarded group by mistake must not show anything.
+func TestPages_OutsideRequire(t *testing.T) {
+	s := newEnv(t)
+	alone := &app{notes: s.notes}
 	for _, h := range []func(*httptest.ResponseRecorder){
 		func(w *httptest.ResponseRecorder) { alone.account(w, httptest.NewRequest("GET", "/", nil)) },
 		func(w *httptest.ResponseRecorder) { alone.notesPage(w, httptest.NewRequest("GET", "/", nil)) },

@@ -1,4 +1,4 @@
-package main
+package site
 
 import (
 	"encoding/json"
@@ -6,17 +6,17 @@ import (
 	"net/http"
 )
 
-// What can be wrong with a request of somebody who is signed in.
+// Errors of authenticated requests.
 var (
-	errBadNote      = errors.New(`the body must be {"text": "…"} with 1 to 1000 bytes of text`)
-	errBadText      = errors.New("a note has 1 to 1000 bytes of text")
-	errCutOff       = errors.New("the body could not be read")
+	errBadNote      = errors.New(`the request body must be {"text": "…"} with 1 to 1000 bytes of text`)
+	errBadText      = errors.New("a note must have 1 to 1000 bytes of text")
+	errCutOff       = errors.New("the request body could not be read")
 	errNoNote       = errors.New("you have no note with this id")
-	errNoPage       = errors.New("there is nothing at this address")
+	errNoPage       = errors.New("there is no page at this address")
 	errTooManyNotes = errors.New("you have 100 notes: delete one first")
-	errTooLarge     = errors.New("the body is larger than 8 KiB")
-	errNotJSON      = errors.New("the body must be application/json")
-	errNoRoom       = errors.New("no room for notes of another user")
+	errTooLarge     = errors.New("the request body is larger than 8 KiB")
+	errNotJSON      = errors.New("the request body must be application/json")
+	errNoRoom       = errors.New("the notes of 1000 users are stored: there is no space for another user")
 )
 
 var statuses = map[error]int{
@@ -31,8 +31,8 @@ var statuses = map[error]int{
 	errNoRoom:       http.StatusInsufficientStorage,
 }
 
-// writeError answers one of the errors above with a problem (RFC 9457) that
-// needs no type of its own: the status says it all.
+// writeError answers with a problem (RFC 9457) without a type of its own, because
+// the status describes it sufficiently.
 func writeError(w http.ResponseWriter, err error) {
 	status := statuses[err]
 	write(w, status, "application/problem+json", struct {
@@ -53,5 +53,5 @@ func write(w http.ResponseWriter, status int, contentType string, v any) {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	_ = enc.Encode(v) // what fails now is the connection: nobody is left to tell
+	_ = enc.Encode(v) // fails only if the connection is broken
 }

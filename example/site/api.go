@@ -1,4 +1,4 @@
-package main
+package site
 
 import (
 	"encoding/json"
@@ -15,23 +15,22 @@ import (
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// api adds the routes for programs: JSON, and problem+json.
-func (s *site) api(r chi.Router) {
-	r.Get("/healthz", s.health)
+// api adds the routes of the API, which answers with JSON or problem+json.
+func (a *app) api(r chi.Router) {
+	r.Get("/healthz", a.health)
 	r.Group(func(r chi.Router) {
-		r.Use(s.auth.Require)
-		r.Get("/me", s.me)
-		r.Get("/notes", s.listNotes)
-		r.Post("/notes", s.createNote)
-		r.Delete("/notes/{id}", s.deleteNote)
+		r.Use(a.auth.Require)
+		r.Get("/me", a.me)
+		r.Get("/notes", a.listNotes)
+		r.Post("/notes", a.createNote)
+		r.Delete("/notes/{id}", a.deleteNote)
 	})
 }
 
-// health is for whoever starts and stops this server: 503 only while it can
-// decide nothing.
-func (s *site) health(w http.ResponseWriter, r *http.Request) {
+// health reports whether the server can authenticate requests: 503 if it cannot.
+func (a *app) health(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
-	ready, err := s.auth.Ready(r.Context())
+	ready, err := a.auth.Ready(r.Context())
 	status := http.StatusOK
 	if err != nil {
 		status = http.StatusServiceUnavailable
@@ -39,8 +38,8 @@ func (s *site) health(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, status, ready)
 }
 
-// me shows the session, the user, and who vouched for them this time.
-func (s *site) me(w http.ResponseWriter, r *http.Request) {
+// me returns the session, the user, and how this request was authenticated.
+func (a *app) me(w http.ResponseWriter, r *http.Request) {
 	id, ok := sessionauth.FromContext(r.Context())
 	if !ok {
 		sessionauth.WriteError(w, r, sessionauth.ErrNoCredential)
@@ -53,15 +52,15 @@ func (s *site) me(w http.ResponseWriter, r *http.Request) {
 	}{id.DecidedBy, id.Session, id.User})
 }
 
-func (s *site) listNotes(w http.ResponseWriter, r *http.Request) {
+func (a *app) listNotes(w http.ResponseWriter, r *http.Request) {
 	who, ok := signedIn(w, r)
 	if !ok {
 		return
 	}
-	writeJSON(w, http.StatusOK, map[string][]note{"notes": s.notes.list(who.ID)})
+	writeJSON(w, http.StatusOK, map[string][]note{"notes": a.notes.list(who.ID)})
 }
 
-func (s *site) createNote(w http.ResponseWriter, r *http.Request) {
+func (a *app) createNote(w http.ResponseWriter, r *http.Request) {
 	who, ok := signedIn(w, r)
 	if !ok {
 		return
@@ -71,7 +70,7 @@ func (s *site) createNote(w http.ResponseWriter, r *http.Request) {
 		writeError(w, err)
 		return
 	}
-	n, err := s.notes.add(who, text)
+	n, err := a.notes.add(who, text)
 	if err != nil {
 		writeError(w, err)
 		return
@@ -79,43 +78,24 @@ func (s *site) createNote(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusCreated, n)
 }
 
-func (s *site) deleteNote(w http.ResponseWriter, r *http.Request) {
+func (a *app) deleteNote(w http.ResponseWriter, r *http.Request) {
 	who, ok := signedIn(w, r)
 	if !ok {
 		return
 	}
-	if err := s.notes.remove(who.ID, chi.URLParam(r, "id")); err != nil {
+	if err := a.notes.remove(who.ID, chi.URLParam(r, "id")); err != nil {
 		writeError(w, err)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// signedIn gives who is signed in. Behind Require there always is somebody; a
-// route that was put outside the group by mistake answers 401 instead of serving
-// nobody's notes.
-func signedIn(w http.ResponseWriter, r *http.Request) (who author, ok bool) {
-	id, ok := sessionauth.FromContext(r.Context())
-	if !ok {
-		refuse(w, r, sessionauth.ErrNoCredential)
-		return author{}, false
-	}
-	return authorOf(id), true
-}
-
-// authorOf names whoever is signed in; without a user loaded, by the id.
-func authorOf(id *sessionauth.Identity) author {
-	if id.User == nil {
-		return author{id.Session.UserID, id.Session.UserID}
-	}
-	return author{id.Session.UserID, nameOf(id.User)}
-}
-
-// The longest note of all, each character escaped, is 6,000 bytes.
+// maxBody is larger than the longest note with every character escaped, which has
+// 6,000 bytes.
 const maxBody = 8 << 10
 
-// readNote reads {"text": "…"} and nothing else. Unmarshal would also take TEXT,
-// the last of two texts, and invalid UTF-8.
+// readNote reads {"text": "…"}. Unlike json.Unmarshal it rejects other spellings of
+// the name, repeated names and invalid UTF-8.
 func readNote(w http.ResponseWriter, r *http.Request) (text string, err error) {
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || media != "application/json" {

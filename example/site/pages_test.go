@@ -1,4 +1,4 @@
-package main
+package site
 
 import (
 	"net/http"
@@ -10,11 +10,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/sessionauth/sessionauth/stytch"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// noteIDs are of the notes on the page, the newest first.
+// noteIDs returns the ids of the notes on the page, newest first.
 func (b *browser) noteIDs() (ids []string) {
 	b.t.Helper()
 	w := b.get("/app/notes")
@@ -25,8 +24,8 @@ func (b *browser) noteIDs() (ids []string) {
 	return ids
 }
 
-func TestNotesOnAPage(t *testing.T) {
-	s := newStage(t)
+func TestNotesPage(t *testing.T) {
+	s := newEnv(t)
 	b := s.person(ada)
 	b.shown(b.get("/app/notes"), 200, "There are no notes yet.", `<form id="add"`)
 	b.redirected(b.post("/app/notes", "text", "<b>one</b>\r\ntwo"), "/app/notes")
@@ -40,8 +39,8 @@ func TestNotesOnAPage(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoNoteOnAPage(t *testing.T) {
-	s := newStage(t)
+func TestNotesPage_InvalidNotes(t *testing.T) {
+	s := newEnv(t)
 	b := s.person(ada)
 	long := strings.Repeat("é", maxText/2) + "!"
 	for _, tt := range []struct {
@@ -50,34 +49,34 @@ func TestWhatIsNoNoteOnAPage(t *testing.T) {
 		status int
 		says   string
 	}{
-		{"empty", []string{"text", ""}, 400, "A note has 1 to 1000 bytes of text."},
-		{"white space", []string{"text", " \r\n"}, 400, "A note has 1 to 1000 bytes of text."},
-		{"too long, and kept", []string{"text", long}, 400, long},
-		{"two texts", []string{"text", "x", "text", "y"}, 400, "A note has"},
-		{"another name", []string{"note", "x"}, 400, "A note has"},
-		{"invalid UTF-8", []string{"text", "\xff"}, 400, "A note has"},
+		{"empty", []string{"text", ""}, 400, "A note must have 1 to 1000 bytes of text."},
+		{"white space", []string{"text", " \r\n"}, 400, "A note must have 1 to 1000 bytes of text."},
+		{"too long, and shown again", []string{"text", long}, 400, long},
+		{"two texts", []string{"text", "x", "text", "y"}, 400, "A note must have"},
+		{"another field", []string{"note", "x"}, 400, "A note must have"},
+		{"invalid UTF-8", []string{"text", "\xff"}, 400, "A note must have"},
 		{"too large", []string{"text", strings.Repeat("x", maxBody)}, 413, "larger than 8 KiB"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			b.stage.t = t
+			b.env.t = t
 			b.shown(b.post("/app/notes", tt.form...), tt.status, `<p id="error"`, tt.says)
 		})
 	}
-	b.stage.t = t
+	b.env.t = t
 	if ids := b.noteIDs(); len(ids) != 0 {
 		t.Errorf("got notes %v, want none", ids)
 	}
 }
 
-func TestAnAdminDeletesAnybodysNote(t *testing.T) {
-	s := newStage(t)
+func TestNotesPage_Admin(t *testing.T) {
+	s := newEnv(t)
 	a, g := s.person(ada), s.person(grace, "admin")
 	a.redirected(a.post("/app/notes", "text", "of ada"), "/app/notes")
 	g.redirected(g.post("/app/notes", "text", "of grace"), "/app/notes")
 	a.lacks(a.get("/app/notes"), "of grace")
-	g.shown(g.get("/app/notes"), 200, "of ada", "of grace", "Everybody’s notes", `<span class="owner">ada</span>`)
+	g.shown(g.get("/app/notes"), 200, "of ada", "of grace", "Notes of all users", `<span class="owner">ada</span>`)
 
-	ids := g.noteIDs() // the newest first
+	ids := g.noteIDs() // newest first
 	a.shown(a.post("/app/notes/"+ids[0]+"/delete"), 404)
 	g.redirected(g.post("/app/notes/"+ids[1]+"/delete"), "/app/notes")
 	if ids := a.noteIDs(); len(ids) != 0 {
@@ -89,28 +88,29 @@ func TestAnAdminDeletesAnybodysNote(t *testing.T) {
 	g.shown(g.post("/app/notes/none/delete"), 404)
 }
 
-// Without a policy nobody is an admin, and nobody loses what is their own.
-func TestNotesWithoutAPolicy(t *testing.T) {
-	s := newStage(t)
+// If the RBAC policy cannot be loaded, nobody is an admin, but users keep access to
+// their own notes.
+func TestNotesPage_WithoutPolicy(t *testing.T) {
+	s := newEnv(t)
 	s.stytch.SetFault("/v1/rbac/policy", stytchtest.Fault{Status: 500})
 	a, g := s.person(ada), s.person(grace, "admin")
 	a.redirected(a.post("/app/notes", "text", "of ada"), "/app/notes")
 	w := g.get("/app/notes")
-	g.shown(w, 200, `id="error"`, "These are your own notes.")
+	g.shown(w, 200, `id="error"`, "Only your own notes are shown.")
 	g.lacks(w, "of ada")
-	g.shown(g.get("/app/account"), 200, "That cannot be told at the moment.")
+	g.shown(g.get("/app/account"), 200, "Permissions cannot be loaded at the moment.")
 
 	ids := a.noteIDs()
 	w = g.post("/app/notes/" + ids[0] + "/delete")
-	g.shown(w, 503, "Try again in a moment")
+	g.shown(w, 503, "Temporarily unavailable")
 	if w.Header().Get("Retry-After") == "" {
 		t.Error("got no Retry-After")
 	}
 	a.redirected(a.post("/app/notes/"+ids[0]+"/delete"), "/app/notes")
 }
 
-func TestFormsOfAnotherSiteAreRefused(t *testing.T) {
-	s := newStage(t)
+func TestPages_CrossSiteForms(t *testing.T) {
+	s := newEnv(t)
 	b := s.person(ada)
 	b.from = "cross-site"
 	for _, path := range []string{"/app/notes", "/app/notes/delete-all", "/step-up", "/logout"} {
@@ -122,9 +122,9 @@ func TestFormsOfAnotherSiteAreRefused(t *testing.T) {
 	}
 }
 
-func TestAccountShowsTheSession(t *testing.T) {
+func TestAccountPage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		b := s.person(grace, "admin")
 		b.shown(b.get("/app/account"), 200, `<dl id="session"`, `class="badge local">local<`, `id="jwt-seconds">300<`,
 			`datetime="2000-01-01T00:00:00Z"`, `datetime="2000-01-01T01:00:00Z"`, "in 60 minutes", "password",
@@ -132,7 +132,7 @@ func TestAccountShowsTheSession(t *testing.T) {
 		b.shown(b.get("/app/account"), 200, `class="badge cache">cache<`)
 
 		time.Sleep(5*time.Minute + 3*time.Second)
-		b.shown(b.get("/app/account"), 200, `id="jwt-seconds">-3<`, "within the leeway", "Older than 5 minutes")
+		b.shown(b.get("/app/account"), 200, `id="jwt-expired">3<`, "Still accepted", "Older than 5 minutes")
 		time.Sleep(time.Minute)
 		before := b.cookies["stytch_session_jwt"]
 		b.shown(b.get("/app/account"), 200, `class="badge stytch">stytch<`, `id="jwt-seconds">300<`, `id="renewed"`)
@@ -141,36 +141,36 @@ func TestAccountShowsTheSession(t *testing.T) {
 		}
 
 		delete(b.cookies, "stytch_session_jwt")
-		b.shown(b.get("/app/account"), 200, "None came along.")
+		b.shown(b.get("/app/account"), 200, "This request has no session JWT.")
 	})
 }
 
 func TestHealth(t *testing.T) {
-	a, err := newApp(t.Context(), options{fresh: time.Minute}, true, environment(), discard)
+	site, err := New(t.Context(), Options{Fresh: time.Minute, Loopback: true, Logger: discard}, noEnviron)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &stage{t: t, handler: a.handler}
+	s := &env{t: t, handler: site}
 	w := s.send("", "GET", "/healthz", "")
 	if w.Code != 200 || !strings.Contains(w.Body.String(), `"pending_revocations": 0`) {
 		t.Errorf("got %d %s, want 200", w.Code, w.Body)
 	}
 	w = s.send("", "GET", "/outage/healthz", "")
 	if w.Code != 503 || !strings.Contains(w.Body.String(), `"key_set"`) || w.Header().Get("Content-Type") != "application/json" {
-		t.Errorf("got %d %s, want 503 for want of a key set", w.Code, w.Body)
+		t.Errorf("got %d %s, want 503 because there is no key set", w.Code, w.Body)
 	}
 	b := s.browser()
 	b.cookies["stytch_session"] = strings.Repeat("x", 44)
 	w = b.get("/outage/me")
 	b.shown(w, 503, "You have not been signed out.", `href="/app/notes"`)
 	if b.lacks(w, ">Sign in<"); w.Header().Get("Retry-After") == "" || len(b.cookies) != 1 {
-		t.Errorf("got Retry-After %q and cookies %v, want one and the cookie as it was", w.Header().Get("Retry-After"), b.cookies)
+		t.Errorf("got Retry-After %q and cookies %v, want a value and the cookie unchanged", w.Header().Get("Retry-After"), b.cookies)
 	}
 }
 
-func TestCookiesAreSecureBeyondLoopback(t *testing.T) {
+func TestNew_SecureCookies(t *testing.T) {
 	for _, loopback := range []bool{true, false} {
-		a, err := newApp(t.Context(), options{fresh: time.Minute}, loopback, environment(), discard)
+		site, err := New(t.Context(), Options{Fresh: time.Minute, Loopback: loopback, Logger: discard}, noEnviron)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -178,7 +178,7 @@ func TestCookiesAreSecureBeyondLoopback(t *testing.T) {
 		r := httptest.NewRequest("POST", "/login", strings.NewReader(form.Encode()))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		w := httptest.NewRecorder()
-		a.handler.ServeHTTP(w, r)
+		site.ServeHTTP(w, r)
 		cookies := w.Result().Cookies()
 		if len(cookies) != 2 {
 			t.Fatalf("got %d and cookies %v, want two", w.Code, cookies)
@@ -188,34 +188,6 @@ func TestCookiesAreSecureBeyondLoopback(t *testing.T) {
 				t.Errorf("loopback %t: got %s, want HttpOnly, Lax, and Secure unless on loopback", loopback, c.Name)
 			}
 		}
-	}
-}
-
-// What happens at the in-memory Stytch happens elsewhere, as far as the site can
-// tell.
-func TestTheInMemoryStytchIsServedToo(t *testing.T) {
-	guide := start(t, environment())
-	m := regexp.MustCompile(`(?m)^sessionauth example: (http://127\S+)\nin-memory Stytch: (http://127\S+) (\S+) (\S+)$`).FindStringSubmatch(guide)
-	if m == nil {
-		t.Fatalf("got guide\n%s\nwant both addresses first", guide)
-	}
-	client, err := stytch.NewClient(stytch.Config{BaseURL: m[2], ProjectID: m[3], Secret: m[4]})
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer, err := client.AuthenticatePassword(t.Context(), stytch.AuthenticatePasswordParams{
-		Email: ada.Email, Password: ada.Password, SessionDuration: time.Hour,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := client.RevokeSession(t.Context(), stytch.RevokeSessionParams{SessionID: answer.Session.ID}); err != nil {
-		t.Fatal(err)
-	}
-	r, _ := http.NewRequestWithContext(t.Context(), "GET", m[1]+"/me", nil)
-	r.Header.Set("Authorization", "Bearer "+answer.SessionToken)
-	if resp, body := do(t, r); resp.StatusCode != 401 {
-		t.Errorf("got %d %s for a session revoked elsewhere, want 401", resp.StatusCode, body)
 	}
 }
 

@@ -1,4 +1,4 @@
-package main
+package site
 
 import (
 	"cmp"
@@ -9,13 +9,14 @@ import (
 	"time"
 )
 
-// What one process keeps in memory: 100 MB at most.
+// Limits of a notebook, which keep it below about 100 MB.
 const (
-	maxText  = 1000 // bytes of a note
-	maxNotes = 100  // of one user
-	maxUsers = 1000 // with notes
+	maxText  = 1000 // bytes in a note
+	maxNotes = 100  // notes of one user
+	maxUsers = 1000 // users with notes
 )
 
+// A note is one note of a user.
 type note struct {
 	ID        string    `json:"id"`
 	Text      string    `json:"text"`
@@ -24,24 +25,24 @@ type note struct {
 	author author
 }
 
-// An author is whose note it is.
+// An author is the user who wrote a note.
 type author struct{ ID, Name string }
 
-// A notebook keeps everybody's notes until the process ends. The zero value is
-// empty. By their own id users reach no notes but their own.
+// A notebook stores the notes of all users in memory. The zero value is empty. It is
+// safe for concurrent use. Methods with a userID reach only the notes of that user.
 type notebook struct {
 	mu    sync.Mutex
-	notes map[string][]note // by user id, the oldest first
+	notes map[string][]note // by user id, oldest first
 }
 
-// list returns a user's notes, never nil.
+// list returns the notes of a user, oldest first. The result is never nil.
 func (b *notebook) list(userID string) []note {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return append([]note{}, b.notes[userID]...)
 }
 
-// all returns everybody's notes, the newest first.
+// all returns the notes of all users, newest first.
 func (b *notebook) all() []note {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -55,7 +56,7 @@ func (b *notebook) all() []note {
 	return all
 }
 
-// add fails with errTooManyNotes or errNoRoom.
+// add stores a note. It fails with errTooManyNotes or errNoRoom.
 func (b *notebook) add(by author, text string) (note, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -74,8 +75,8 @@ func (b *notebook) add(by author, text string) (note, error) {
 	return n, nil
 }
 
-// remove fails with errNoNote, which is also the answer for the note of
-// somebody else.
+// remove deletes a note of a user. It fails with errNoNote if the note does not
+// exist or belongs to another user.
 func (b *notebook) remove(userID, id string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -92,7 +93,7 @@ func (b *notebook) remove(userID, id string) error {
 	return nil
 }
 
-// removeAny removes a note of whoever wrote it. It fails with errNoNote.
+// removeAny deletes a note of any user. It fails with errNoNote.
 func (b *notebook) removeAny(id string) error {
 	for _, n := range b.all() {
 		if n.ID == id {
@@ -102,7 +103,7 @@ func (b *notebook) removeAny(id string) error {
 	return errNoNote
 }
 
-// removeAll removes all notes of a user.
+// removeAll deletes all notes of a user.
 func (b *notebook) removeAll(userID string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

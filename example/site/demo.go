@@ -1,7 +1,6 @@
-package main
+package site
 
 import (
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -9,33 +8,29 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sessionauth/sessionauth"
 	"github.com/sessionauth/sessionauth/stytch"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// A demo is an in-memory Stytch with users whose sessions are worth trying.
+// A demo is an in-memory Stytch with users and sessions.
 type demo struct {
 	stytch *stytchtest.Server
 	user   stytch.User
-	noteID string // of a note to delete
+	noteID string // id of a note to delete
 
-	live    stytchtest.Session // for a day
-	ended   stytchtest.Session // a minute ago
-	revoked stytchtest.Session // by this server
+	live    stytchtest.Session // ends in a day
+	ended   stytchtest.Session // ended a minute ago
+	revoked stytchtest.Session // to be revoked by the site
 }
-
-// An account is somebody whom the sign-in page offers to be.
-type account struct{ Email, Password, CanDo string }
 
 // accounts are the users of the in-memory Stytch.
 var accounts = []account{
-	{"ada@example.com", "correct horse battery staple", "writes and deletes notes of her own"},
-	{"grace@example.com", "correct horse battery staple", "is an admin, and may delete every note"},
+	{"ada@example.com", "correct horse battery staple", "can write notes and delete her own"},
+	{"grace@example.com", "correct horse battery staple", "is an admin and can delete the notes of every user"},
 }
 
-// demoPolicy is the project's RBAC policy. On a project of your own make the
-// same in Stytch's dashboard.
+// demoPolicy is the RBAC policy of the in-memory Stytch. For a real project, create
+// the same roles in the Stytch dashboard.
 var demoPolicy = stytch.Policy{
 	Roles: []stytch.Role{
 		{ID: "stytch_user", Permissions: []stytch.Permission{{ResourceID: "notes", Actions: []string{"read", "write", "delete"}}}},
@@ -44,39 +39,7 @@ var demoPolicy = stytch.Policy{
 	Resources: []stytch.Resource{{ID: "notes", Actions: []string{"read", "write", "delete", "delete_any"}}},
 }
 
-// newDemo makes the app on an in-memory Stytch. config says what is the same on
-// the real one.
-func newDemo(ctx context.Context, o options, config sessionauth.Config) (*app, error) {
-	d := startDemo(o.jwtLifetime)
-	config.ProjectID, config.Secret, config.BaseURL = d.stytch.ProjectID, d.stytch.Secret, d.stytch.URL
-	config.HTTPClient = d.stytch.Client()
-	auth, err := sessionauth.New(config)
-	if err != nil {
-		return nil, err
-	}
-	if err := auth.Revoke(ctx, d.revoked.ID); err != nil {
-		return nil, err
-	}
-	notes := &notebook{}
-	n, err := notes.add(author{d.user.ID, nameOf(&d.user)}, "Delete me")
-	if err != nil {
-		return nil, err
-	}
-	d.noteID = n.ID
-
-	config.HTTPClient = &http.Client{Transport: outage{}}
-	cutOff, err := sessionauth.New(config)
-	if err != nil {
-		return nil, err
-	}
-	handler, err := newSite(&site{auth: auth, notes: notes, fresh: o.fresh, accounts: accounts})
-	if err != nil {
-		return nil, err
-	}
-	handler.Route("/outage", (&site{auth: cutOff, notes: notes}).api)
-	return &app{handler: handler, guide: d.guide, stytch: d.stytch}, nil
-}
-
+// startDemo starts an in-memory Stytch with demo users and sessions.
 func startDemo(jwtLifetime time.Duration) *demo {
 	srv := stytchtest.NewServer()
 	srv.JWTLifetime = jwtLifetime
@@ -95,8 +58,8 @@ func startDemo(jwtLifetime time.Duration) *demo {
 	return &demo{stytch: srv, user: ada, live: start(24 * time.Hour), ended: start(-time.Minute), revoked: start(24 * time.Hour)}
 }
 
-// expiredJWT returns a JWT of a session that Stytch would have signed ten
-// minutes ago, for five.
+// expiredJWT returns a JWT of a session that was signed ten minutes ago and expired
+// five minutes ago.
 func (d *demo) expiredJWT(sessionID string) string {
 	claims := d.stytch.Claims(sessionID)
 	now := time.Now()
@@ -106,7 +69,7 @@ func (d *demo) expiredJWT(sessionID string) string {
 	return d.stytch.Sign(encode(d.stytch.Header()), encode(claims))
 }
 
-// forgedJWT returns a good JWT in which somebody wrote another user's id.
+// forgedJWT returns a valid JWT whose user id was changed after signing.
 func (d *demo) forgedJWT() string {
 	claims := d.stytch.Claims(d.live.ID)
 	claims["sub"] = "user-test-00000000-0000-4000-8000-000000000000"
@@ -118,18 +81,18 @@ func (d *demo) forgedJWT() string {
 func encode(claims map[string]any) []byte {
 	b, err := json.Marshal(claims)
 	if err != nil {
-		panic(err) // claims come from JSON
+		panic(err) // unreachable: the claims were decoded from JSON
 	}
 	return b
 }
 
-// An outage is a network on which nobody answers.
+// An outage is a transport that cannot reach Stytch.
 type outage struct{}
 
 // RoundTrip implements http.RoundTripper.
 func (outage) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body != nil {
-		_ = r.Body.Close() // nothing was read
+		_ = r.Body.Close() // RoundTrip must close the body even on errors
 	}
 	return nil, errors.New("no route to Stytch")
 }

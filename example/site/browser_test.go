@@ -1,4 +1,4 @@
-package main
+package site
 
 import (
 	"net/http"
@@ -11,19 +11,19 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// A browser asks for pages, posts forms and keeps cookies.
+// A browser requests pages, posts forms and keeps cookies.
 type browser struct {
-	*stage
+	*env
 	cookies map[string]string
-	from    string // Sec-Fetch-Site
+	from    string // value of Sec-Fetch-Site
 }
 
-func (s *stage) browser() *browser {
+func (s *env) browser() *browser {
 	return &browser{s, map[string]string{}, "same-origin"}
 }
 
-// person adds one of the demo's accounts and signs them in.
-func (s *stage) person(a account, roles ...string) *browser {
+// person adds one of the demo accounts and signs in.
+func (s *env) person(a account, roles ...string) *browser {
 	s.t.Helper()
 	first, _, _ := strings.Cut(a.Email, "@")
 	s.stytch.AddUser(stytchtest.User{Email: a.Email, Password: a.Password, Name: stytch.Name{FirstName: first}, Roles: roles})
@@ -36,7 +36,7 @@ func (b *browser) get(path string) *httptest.ResponseRecorder {
 	return b.do(httptest.NewRequest("GET", path, nil))
 }
 
-// post sends a form of pairs of a name and a value.
+// post sends a form. pairs alternates names and values.
 func (b *browser) post(path string, pairs ...string) *httptest.ResponseRecorder {
 	form := url.Values{}
 	for i := 0; i < len(pairs); i += 2 {
@@ -64,7 +64,8 @@ func (b *browser) do(r *http.Request) *httptest.ResponseRecorder {
 	return w
 }
 
-// shown checks that an answer is a page, as all pages are, and what is on it.
+// shown checks that the response is a page with the header fields of all pages, and
+// that it contains the texts.
 func (b *browser) shown(w *httptest.ResponseRecorder, status int, texts ...string) {
 	b.t.Helper()
 	if w.Code != status || w.Header().Get("Content-Type") != "text/html; charset=utf-8" {
@@ -87,6 +88,7 @@ func (b *browser) shown(w *httptest.ResponseRecorder, status int, texts ...strin
 	}
 }
 
+// lacks checks that the page contains none of the texts.
 func (b *browser) lacks(w *httptest.ResponseRecorder, texts ...string) {
 	b.t.Helper()
 	for _, text := range texts {
@@ -96,6 +98,7 @@ func (b *browser) lacks(w *httptest.ResponseRecorder, texts ...string) {
 	}
 }
 
+// redirected checks that the response redirects to the given path.
 func (b *browser) redirected(w *httptest.ResponseRecorder, to string) {
 	b.t.Helper()
 	if got := w.Header().Get("Location"); w.Code != http.StatusSeeOther || got != to {
@@ -103,8 +106,8 @@ func (b *browser) redirected(w *httptest.ResponseRecorder, to string) {
 	}
 }
 
-// The policy of a page would block them, and show how they got there.
-func TestPagesHaveNoScriptAndNoStyleOfTheirOwn(t *testing.T) {
+// The Content-Security-Policy of the pages blocks scripts and inline styles.
+func TestPages_NoScriptsNoInlineStyles(t *testing.T) {
 	entries, err := files.ReadDir("pages")
 	if err != nil {
 		t.Fatal(err)
@@ -116,14 +119,14 @@ func TestPagesHaveNoScriptAndNoStyleOfTheirOwn(t *testing.T) {
 		}
 		for _, no := range []string{"<script", "<style", "style=", "onclick", "javascript:", "url("} {
 			if strings.Contains(string(content), no) {
-				t.Errorf("%s has %s", e.Name(), no)
+				t.Errorf("%s contains %s", e.Name(), no)
 			}
 		}
 	}
 }
 
-func TestFilesOfThePages(t *testing.T) {
-	s := newStage(t)
+func TestAssets(t *testing.T) {
+	s := newEnv(t)
 	for path, contentType := range map[string]string{"/style.css": "text/css; charset=utf-8", "/favicon.svg": "image/svg+xml"} {
 		w := s.send("", "GET", path, "")
 		s.want(w, 200)
@@ -133,8 +136,8 @@ func TestFilesOfThePages(t *testing.T) {
 	}
 }
 
-func TestNothingHereIsAPageForPeople(t *testing.T) {
-	s := newStage(t)
+func TestNotFound_Page(t *testing.T) {
+	s := newEnv(t)
 	b := s.browser()
-	b.shown(b.get("/nothing"), 404, "Nothing here")
+	b.shown(b.get("/nothing"), 404, "Page not found")
 }
