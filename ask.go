@@ -29,7 +29,7 @@ type question struct {
 // another kind of token, which Stytch must judge by itself.
 func (q question) replacing(t *sessionjwt.Token, key digest) question {
 	q.old, q.oldKey = t, key
-	if !t.Foreign {
+	if !t.ThirdParty {
 		q.oldKey = digestOf("session:" + t.Session.ID)
 	}
 	if q.jwt != "" {
@@ -163,7 +163,7 @@ func (a *Authenticator) keepAnswer(answer *stytch.AuthenticateSessionResponse, q
 		a.caches.keep(q.generation, func() { a.caches.tokens.add(q.key, &kept, asked) })
 	}
 	if q.old != nil && isSameSession(e, q.old) {
-		e.foreign = q.old.Foreign
+		e.foreign = q.old.ThirdParty
 		e.end = e.end.Earlier(deadline.In(asked, a.answerTTL()))
 		e.expiresAt = e.end.Time()
 		a.caches.keep(q.generation, func() { a.caches.answers.add(q.oldKey, e, asked) })

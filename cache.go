@@ -140,9 +140,9 @@ func (r *ring) add(key digest) (dropped digest, ok bool) {
 // jwt gives the entry of a JWT that was verified here, byte for byte the same.
 // Only its signature is a secret, so only that is digested, a quarter of the text:
 // header and payload give nobody a session, and are compared as they are.
-func (c *caches) jwt(signature digest, p sessionjwt.Parts, now time.Time) (*entry, bool) {
+func (c *caches) jwt(signature digest, signingInput string, now time.Time) (*entry, bool) {
 	e, ok := c.jwts.get(signature, now)
-	if !ok || !e.token.Covers(p) {
+	if !ok || !e.token.Matches(signingInput) {
 		return nil, false
 	}
 	return e, true

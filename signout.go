@@ -108,7 +108,7 @@ func (a *Authenticator) sessionIDOf(ctx context.Context, cred Credential) (strin
 		if err != nil {
 			return "", a.localError(err)
 		}
-		if !t.Foreign {
+		if !t.ThirdParty {
 			return t.Session.ID, nil
 		}
 		// Somebody's access token must not sign the user out: Stytch decides.

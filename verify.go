@@ -3,6 +3,7 @@ package sessionauth
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/sessionauth/sessionauth/internal/deadline"
@@ -42,9 +43,9 @@ func (a *Authenticator) decideOne(ctx context.Context, token, jwt string) (_ *en
 	if !isSessionJWT(jwt) { // before any work that grows with its length
 		return a.otherwise(ctx, token, errMalformedSession)
 	}
-	parts, _ := sessionjwt.Split(jwt) // what lacks a dot is not known, and refused below
-	key, now := digestOf(parts.Signature), a.clock.Now()
-	known, ok := a.caches.jwt(key, parts, now)
+	dot := max(0, strings.LastIndexByte(jwt, '.')) // without a dot no token matches, and Verify refuses it below
+	key, now := digestOf(jwt[dot:]), a.clock.Now()
+	known, ok := a.caches.jwt(key, jwt[:dot], now)
 	// The mark of a credential before its session's, here and below: a sign-out that
 	// Stytch confirms late sets the second before it takes the first away.
 	if ok && !a.revoked.hasCredential(jwt, now) && a.holds(known, now) {
@@ -135,7 +136,7 @@ func (a *Authenticator) localError(err error) error {
 func (a *Authenticator) isStale(t *sessionjwt.Token, now time.Time) bool {
 	// By scope or client_id a Connected App's token shows; or an app has a
 	// custom claim of that name.
-	return t.Foreign || a.revoked.predates(t.IssuedAt, a.skew(t)) || a.jwtEnd(t, now).Passed(now)
+	return t.ThirdParty || a.revoked.predates(t.IssuedAt, a.skew(t)) || a.jwtEnd(t, now).Passed(now)
 }
 
 // jwtEnd is when a JWT can no longer be accepted by itself.
@@ -205,7 +206,7 @@ func (a *Authenticator) refresh(ctx context.Context, t *sessionjwt.Token, token,
 		}
 	}
 	if err != nil {
-		if q.jwt != "" && !t.Foreign && isNotFound(err) {
+		if q.jwt != "" && !t.ThirdParty && isNotFound(err) {
 			// The signature was good, so the id is the session's own, and no
 			// other JWT of it needs to be asked about.
 			a.revoked.confirm(t.Session.ID, time.Now())

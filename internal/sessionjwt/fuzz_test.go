@@ -129,7 +129,7 @@ func checkAccepted(t *testing.T, text string, got *Token, key *rsa.PublicKey) {
 	if session, _ := claims[sessionClaim].(map[string]any); session["id"] != got.Session.ID || got.Session.ID == "" {
 		t.Errorf("got session %q, want %v", got.Session.ID, session["id"])
 	}
-	if foreign := claims["scope"] != nil || claims["client_id"] != nil; foreign && !got.Foreign {
+	if foreign := claims["scope"] != nil || claims["client_id"] != nil; foreign && !got.ThirdParty {
 		t.Error("got a token with scope or client_id not foreign, want foreign")
 	}
 	checkTime(t, "exp", got.ExpiresAt, claims["exp"])

@@ -46,8 +46,8 @@ func TestParseCompact(t *testing.T) {
 			if verdictOf(err) != row.want {
 				t.Fatalf("got %s, want %s", verdictOf(err), row.want)
 			}
-			if signed := row.token[:max(0, strings.LastIndexByte(row.token, '.'))]; err == nil && (got.signed != signed || got.keyID != "k") {
-				t.Errorf("got %q signed by %s, want %q by k", got.signed, got.keyID, signed)
+			if signed := row.token[:max(0, strings.LastIndexByte(row.token, '.'))]; err == nil && (got.signingInput != signed || got.keyID != "k") {
+				t.Errorf("got %q signed by %s, want %q by k", got.signingInput, got.keyID, signed)
 			}
 		})
 	}

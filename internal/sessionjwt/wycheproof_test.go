@@ -221,7 +221,7 @@ func TestWycheproofRSA(t *testing.T) {
 					t.Errorf("exponent %d: got loaded %t, want %t", key.E, got, want)
 				}
 				for _, test := range group.Tests {
-					c := compact{signed: string(unhex(t, test.Msg)), signature: unhex(t, test.Sig)}
+					c := compact{signingInput: string(unhex(t, test.Msg)), signature: unhex(t, test.Sig)}
 					got := c.verify(key) == nil
 					if want := test.Result == "valid"; got != want {
 						t.Errorf("test %d, %s: got accepted %t, want %t", test.TCID, test.Comment, got, want)
