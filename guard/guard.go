@@ -46,9 +46,8 @@ func Role(anyOf ...string) func(http.Handler) http.Handler {
 
 // Permission requires that the project's RBAC policy allows one of the session's
 // roles to perform action on resource. Otherwise the response is 403. The policy
-// is fetched from Stytch and cached; if it is needed and cannot be fetched, the
-// response is 503. See stytch.Policy.Allows for the matching
-// rules.
+// is fetched from Stytch and cached; if it cannot be fetched, the response is 503.
+// See stytch.Policy.Allows for the matching rules.
 //
 // Permission panics if resource or action is empty.
 func Permission(resource, action string) func(http.Handler) http.Handler {
