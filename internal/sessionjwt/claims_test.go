@@ -1,11 +1,13 @@
 package sessionjwt_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/sessionauth/sessionauth/internal/sessionjwt"
+	"github.com/sessionauth/sessionauth/internal/strictjson"
 )
 
 func TestNumericDate(t *testing.T) {
@@ -87,6 +89,9 @@ func TestVerify_Claims(t *testing.T) {
 		{"iat missing", replaced(`"iat"`, `"iat2"`), "bad_time"},
 		{"nbf a word", replaced(`"nbf":1762943749`, `"nbf":"x"`), "bad_claims"},
 		{"nbf missing", replaced(`"nbf"`, `"nbf2"`), "ok"},
+		{"sub twice", replaced(`"sub"`, `"sub":"user-test-2","sub"`), "malformed"},
+		{"sub twice, once escaped", replaced(`"sub"`, `"s\u0075b":"user-test-2","sub"`), "malformed"},
+		{"text after the claims", fixedClaims + "{}", "malformed"},
 		{"session claim missing", replaced(`stytch.com/session"`, `stytch.com/sessions"`), "bad_claims"},
 		{"session id a number", replaced(`"session-test-1"`, "1"), "bad_claims"},
 		{"session id with a slash", replaced(`"session-test-1"`, `"session/test-1"`), "bad_claims"},
@@ -96,14 +101,61 @@ func TestVerify_Claims(t *testing.T) {
 	}
 }
 
+// Claims that are not registered (RFC 7519, section 4.1) and not of Stytch become
+// custom claims.
+func TestVerify_CustomClaims(t *testing.T) {
+	e := newFixedEnv()
+	for _, row := range []struct {
+		name, member, want string
+		thirdParty         bool
+	}{
+		{"a string", `"email":"a@example.com"`, `{"email":"a@example.com"}`, false},
+		{"several", `"b":[1, 2],"a":{"x":null}`, `{"b":[1, 2],"a":{"x":null}}`, false},
+		{"a name with escapes", `"a\"\u0001é":1`, `{"a\"\u0001é":1}`, false},
+		{"a registered name in capitals", `"EXP":1`, `{"EXP":1}`, false},
+		{"jti", `"jti":"x"`, ``, false},
+		{"another claim of Stytch", `"https://stytch.com/organization":{"slug":"x"}`, ``, false},
+		{"scope", `"scope":"read"`, `{"scope":"read"}`, true},
+		{"client_id", `"client_id":"c"`, `{"client_id":"c"}`, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			token := e.want(t, e.sign(fixedHeader, strings.Replace(fixedClaims, `"email":"a@example.com"`, row.member, 1)), "ok")
+			if token == nil {
+				return
+			}
+			if got := string(token.Session.CustomClaims); got != row.want {
+				t.Errorf("got custom claims %s, want %s", got, row.want)
+			}
+			if token.ThirdParty != row.thirdParty {
+				t.Errorf("got ThirdParty %t, want %t", token.ThirdParty, row.thirdParty)
+			}
+		})
+	}
+}
+
+// Verify refuses a token without exp or iat also because of its lifetime, so the
+// parser is tested by itself.
+func TestParseClaims_RequiredTimes(t *testing.T) {
+	for _, name := range []string{"exp", "iat"} {
+		payload, err := strictjson.Object([]byte(strings.Replace(fixedClaims, `"`+name+`"`, `"x"`, 1)), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := sessionjwt.ParseClaims(payload); reasonOf(err) != sessionjwt.BadTime {
+			t.Errorf("without %s: got %v, want %s", name, err, sessionjwt.BadTime)
+		}
+	}
+}
+
 func TestVerify_Reason(t *testing.T) {
 	e := newEnv(t)
 	e.want(e.valid(), "ok")
-	with := func(name string, value any) string {
+	withAll := func(changes map[string]any) string {
 		claims := e.Claims(e.session.ID)
-		claims[name] = value
+		maps.Copy(claims, changes)
 		return e.Sign(e.header(), asJSON(claims))
 	}
+	with := func(name string, value any) string { return withAll(map[string]any{name: value}) }
 	now := time.Now().Unix()
 	for _, row := range []struct {
 		name, token string
@@ -116,6 +168,7 @@ func TestVerify_Reason(t *testing.T) {
 		{"exp before iat", with("exp", now-1), sessionjwt.BadTime},
 		{"exp in two hours", with("exp", now+7200), sessionjwt.BadTime},
 		{"iat in an hour", with("iat", now+3600), sessionjwt.BadTime},
+		{"iat and exp in an hour", withAll(map[string]any{"iat": now + 3600, "exp": now + 3900}), sessionjwt.BadTime},
 		{"nbf in an hour", with("nbf", now+3600), sessionjwt.BadTime},
 		{"sub a member", with("sub", "member-test-1"), sessionjwt.BadClaims},
 		{"a token with another letter at the end", e.valid() + "A", sessionjwt.BadSignature},

@@ -34,6 +34,7 @@ func TestVerify_Form(t *testing.T) {
 		{"5 segments", h + "." + p + "." + sig + "..", "malformed"},
 		{"header not base64url", "*" + h + "." + p + "." + sig, "malformed"},
 		{"payload not base64url", h + ".*" + p + "." + sig, "malformed"},
+		{"other characters after a complete payload", h + "." + b64([]byte(claims+"  ")) + "*." + sig, "malformed"},
 		{"signature not base64url", h + "." + p + ".*" + sig, "malformed"},
 		{"payload in the standard alphabet", h + "." + strings.NewReplacer("-", "+", "_", "/").Replace(p) + "." + sig, "malformed"},
 		{"signature in the standard alphabet", h + "." + p + ".//8", "malformed"},
