@@ -4,11 +4,10 @@
 //	r.Use(auth.Require)
 //	r.With(guard.Permission("documents", "delete"), guard.Fresh(10*time.Minute)).Delete("/documents/{id}", remove)
 //
-// Each guard is a func(http.Handler) http.Handler for chi's With or for net/http.
-// Guards can be combined; a request must pass all of them. The Authenticator whose
-// Require authenticated the request also makes the decision and writes the
-// response. A guard without Require in front of it answers every request with 401,
-// and an error never lets a request pass.
+// Each guard is a func(http.Handler) http.Handler for chi's With or for net/http. A
+// request must pass all guards of its route. The Authenticator whose Require
+// authenticated the request decides and writes the response; without Require,
+// every response is 401. An error never lets a request pass.
 //
 // If a role or permission is missing, the response is 403. If a factor is missing
 // or too old, it is 401 with the step-up challenge of RFC 9470. If the decision
@@ -16,11 +15,8 @@
 //
 // Role, Permission, Factor and Fresh use the session as the JWT or the cache
 // describes it, so a change at Stytch may take effect later. Before Factor and
-// Fresh refuse such a session, they ask Stytch once. PermissionLive and Live call
-// Stytch for every request.
-//
-// The constructors panic if their arguments are invalid, and so does a guard that
-// is given a nil handler.
+// Fresh refuse such a session, they ask Stytch, at most once per session in 5
+// seconds. PermissionLive and Live call Stytch for every request.
 package guard
 
 import (
@@ -46,8 +42,8 @@ func Role(anyOf ...string) func(http.Handler) http.Handler {
 
 // Permission requires that the project's RBAC policy allows one of the session's
 // roles to perform action on resource. Otherwise the response is 403. The policy
-// is fetched from Stytch and cached; if it cannot be fetched, the response is 503.
-// See stytch.Policy.Allows for the matching rules.
+// is fetched from Stytch and cached. See stytch.Policy.Allows for the matching
+// rules.
 //
 // Permission panics if resource or action is empty.
 func Permission(resource, action string) func(http.Handler) http.Handler {
@@ -59,8 +55,7 @@ func Permission(resource, action string) func(http.Handler) http.Handler {
 
 // PermissionLive is like Permission, but asks Stytch for every request, so that it
 // notices immediately if a role or the session was revoked. The handler can read
-// the result with [sessionauth.VerdictFromContext]. If Stytch cannot be reached,
-// the response is 503.
+// the result with [sessionauth.VerdictFromContext].
 //
 // PermissionLive panics if resource or action is empty.
 func PermissionLive(resource, action string) func(http.Handler) http.Handler {
@@ -103,8 +98,7 @@ func Fresh(maxAge time.Duration) func(http.Handler) http.Handler {
 
 // Live asks Stytch for every request whether the session is still alive, so that
 // a session revoked elsewhere is refused immediately. The handler and the guards
-// behind Live see the session and the user of this answer. If Stytch cannot be
-// reached, the response is 503.
+// behind Live see the session and the user of this answer.
 func Live() func(http.Handler) http.Handler { return guard(sessionauth.CheckLive) }
 
 // guard returns middleware that calls check before each request. If check fails,

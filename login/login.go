@@ -51,7 +51,8 @@ type Config struct {
 	OnSignIn func(*http.Request, *sessionauth.Identity) error
 
 	// OnFailure writes the response to a failed sign-in or step-up, for example
-	// the form with a message. If nil, the ErrorHandler of Auth does.
+	// the form with a message. It is not called for requests with an invalid
+	// method, origin or body. If nil, the ErrorHandler of Auth writes the response.
 	OnFailure func(http.ResponseWriter, *http.Request, error)
 
 	// AfterLogout is the path to which Logout redirects after a form. If empty,
@@ -268,11 +269,12 @@ func waitEvenly(ctx context.Context, arrived time.Time) {
 // Logout revokes the session at Stytch and clears both cookies. This process denies
 // the session immediately, even if the call to Stytch fails.
 //
-// The status is 204, or 303 to Config.AfterLogout for a form. It is 202 if Stytch
-// could not be reached and the revocation will be retried. It is 503, and the
-// cookies stay, if Stytch could not be reached and the session cannot be recorded
-// for a retry. It is 400, after the cookies are cleared, if the request carries
-// several credentials. Without a session, Logout only clears the cookies.
+// The response to a form is a redirect with status 303 to Config.AfterLogout. The
+// status of other responses is 204, or 202 if Stytch could not be reached and the
+// revocation will be retried. The status is 503, and the cookies stay, if Stytch
+// could not be reached and the session cannot be recorded for a retry. It is 400,
+// after the cookies are cleared, if the request carries an ambiguous or malformed
+// credential. Without a session, Logout only clears the cookies.
 func (h *Handlers) Logout(w http.ResponseWriter, r *http.Request) {
 	noStore(w)
 	auth := h.config.Auth

@@ -19,7 +19,7 @@ const (
 // AuthenticateSessionParams contains the parameters of AuthenticateSession.
 // Exactly one of SessionToken and SessionJWT must be set.
 type AuthenticateSessionParams struct {
-	SessionToken string
+	SessionToken string // opaque
 	SessionJWT   string // may be past its exp while the session is alive
 
 	// SessionDuration sets the end of the session to this long from now: whole
@@ -40,8 +40,8 @@ type AuthenticateSessionParams struct {
 // An AuthorizationCheck names an action on a resource of the project's RBAC
 // policy. Both fields are required.
 type AuthorizationCheck struct {
-	ResourceID string `json:"resource_id"`
-	Action     string `json:"action"`
+	ResourceID string `json:"resource_id"` // matched exactly
+	Action     string `json:"action"`      // matched exactly
 }
 
 // A Verdict is the result of an AuthorizationCheck.
@@ -52,12 +52,12 @@ type Verdict struct {
 
 // AuthenticateSessionResponse describes a live session and its user.
 type AuthenticateSessionResponse struct {
-	RequestID    string   `json:"request_id"`
+	RequestID    string   `json:"request_id"` // for support by Stytch
 	Session      Session  `json:"session"`
-	SessionToken string   `json:"session_token"`
-	SessionJWT   string   `json:"session_jwt"` // new, also if the call sent a JWT
-	User         User     `json:"user"`
-	Verdict      *Verdict `json:"verdict"` // nil unless AuthorizationCheck was set
+	SessionToken string   `json:"session_token"` // the one sent, if any
+	SessionJWT   string   `json:"session_jwt"`   // new, also if the call sent a JWT
+	User         User     `json:"user"`          // the user of Session
+	Verdict      *Verdict `json:"verdict"`       // nil unless AuthorizationCheck was set
 }
 
 // AuthenticateSession authenticates a session and loads its user: POST
@@ -149,8 +149,8 @@ type AuthenticatePasswordParams struct {
 // AuthenticatePasswordResponse describes a user whose password was correct, and the
 // session.
 type AuthenticatePasswordResponse struct {
-	RequestID    string   `json:"request_id"`
-	UserID       string   `json:"user_id"`
+	RequestID    string   `json:"request_id"` // for support by Stytch
+	UserID       string   `json:"user_id"`    // the same as User.ID
 	User         User     `json:"user"`
 	Session      *Session `json:"session"`       // nil if no session was named or started
 	SessionToken string   `json:"session_token"` // empty if Session is nil

@@ -6,14 +6,14 @@ import "slices"
 // permissions.
 // See https://stytch.com/docs/guides/authorization/rbac/overview.
 type Policy struct {
-	Roles     []Role     `json:"roles"`
-	Resources []Resource `json:"resources"`
-	Scopes    []Scope    `json:"scopes"`
+	Roles     []Role     `json:"roles"`     // the only part that Allows uses
+	Resources []Resource `json:"resources"` // the resources that permissions may name
+	Scopes    []Scope    `json:"scopes"`    // for Connected Apps
 }
 
 // A Role grants permissions to the sessions that have it in Session.Roles.
 type Role struct {
-	ID          string       `json:"role_id"`
+	ID          string       `json:"role_id"` // as in Session.Roles
 	Description string       `json:"description"`
 	Permissions []Permission `json:"permissions"`
 }
@@ -21,8 +21,8 @@ type Role struct {
 // A Permission allows actions on one resource. The action "*" stands for all
 // actions. There is no wildcard for resources.
 type Permission struct {
-	ResourceID string   `json:"resource_id"`
-	Actions    []string `json:"actions"`
+	ResourceID string   `json:"resource_id"` // the id of a Resource
+	Actions    []string `json:"actions"`     // actions of the Resource, or "*"
 }
 
 // A Resource is an object of permissions with the actions that it supports. It

@@ -15,15 +15,15 @@ import (
 // Times are in UTC. A time that the source does not contain is the zero time; some
 // session JWTs do not contain ExpiresAt.
 type Session struct {
-	ID             string    `json:"session_id"`
-	UserID         string    `json:"user_id"`
-	Roles          []string  `json:"roles"` // ids of RBAC roles, including "stytch_user"; may be empty in a session JWT
-	StartedAt      time.Time `json:"started_at,omitzero"`
-	LastAccessedAt time.Time `json:"last_accessed_at,omitzero"`
-	ExpiresAt      time.Time `json:"expires_at,omitzero"` // when the session ends; a session JWT expires earlier
+	ID             string    `json:"session_id"`                // begins with "session-"
+	UserID         string    `json:"user_id"`                   // begins with "user-"
+	Roles          []string  `json:"roles"`                     // ids of RBAC roles, including "stytch_user"; may be empty in a session JWT
+	StartedAt      time.Time `json:"started_at,omitzero"`       // when the user signed in
+	LastAccessedAt time.Time `json:"last_accessed_at,omitzero"` // when the session was last authenticated
+	ExpiresAt      time.Time `json:"expires_at,omitzero"`       // when the session ends; a session JWT expires earlier
 
-	Attributes *Attributes            `json:"attributes"` // nil if there are none
-	Factors    []AuthenticationFactor `json:"authentication_factors"`
+	Attributes *Attributes            `json:"attributes"`             // nil if there are none
+	Factors    []AuthenticationFactor `json:"authentication_factors"` // how the user authenticated
 
 	// CustomClaims contains the custom claims; nil if there are none. Use Claims to
 	// decode them.

@@ -6,8 +6,8 @@ import "time"
 // are empty and not nil.
 // See https://stytch.com/docs/api/user-object.
 type User struct {
-	ID     string   `json:"user_id"`
-	Status string   `json:"status"` // "active", or "pending" before the user first verifies an e-mail address or phone number
+	ID     string   `json:"user_id"` // begins with "user-"
+	Status string   `json:"status"`  // "active", or "pending" before the user first verifies an e-mail address or phone number
 	Name   Name     `json:"name"`
 	Emails []Email  `json:"emails"`
 	Roles  []string `json:"roles"` // assigned and default roles; for authorization use Session.Roles
@@ -43,13 +43,13 @@ type Name struct {
 type Email struct {
 	ID       string `json:"email_id"`
 	Email    string `json:"email"`
-	Verified bool   `json:"verified"`
+	Verified bool   `json:"verified"` // the user has received a message at the address
 }
 
 // PhoneNumber is a phone number of a user, in E.164 format.
 type PhoneNumber struct {
 	ID          string `json:"phone_id"`
-	PhoneNumber string `json:"phone_number"`
+	PhoneNumber string `json:"phone_number"` // such as "+14155550123"
 	Verified    bool   `json:"verified"`
 }
 
@@ -95,5 +95,5 @@ type BiometricRegistration struct {
 // Password describes the password of a user, but does not contain it.
 type Password struct {
 	ID            string `json:"password_id"`
-	RequiresReset bool   `json:"requires_reset"`
+	RequiresReset bool   `json:"requires_reset"` // the user must set a new password before the next sign-in
 }
