@@ -102,16 +102,16 @@ func (p *typed) methods(name string) []string {
 	return nil
 }
 
-// The type that remembers revocations. A call of an exported method is a query,
-// unless the method changes the list or only counts.
+// The type that remembers revocations. Each exported method is a query, except
+// those that change the list or that count or list its entries.
 const (
 	denylistDir  = "internal/denylist"
 	denylistType = "List"
 )
 
-var denylistChanges = []string{
-	"Add", "Deny", "DenySession", "DenyCredential", "DenyUser", "Confirm", "Remove", "Forget", "Purge", // changes
-	"Len", "Pending", "Confirmed", "Unconfirmed", "Stats", // counts, and what to retry
+var denylistOthers = []string{
+	"Confirm", "Deny", "DenyCredential", "Remove",
+	"IsConfirmed", "Pending", "Unconfirmed",
 }
 
 // queries returns the functions of the package that call a query method of the
