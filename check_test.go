@@ -15,8 +15,6 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-const pathPolicy = "/v1/rbac/policy"
-
 // office is a policy in which an editor writes documents.
 var office = stytch.Policy{Roles: []stytch.Role{
 	{ID: "stytch_user", Permissions: []stytch.Permission{{ResourceID: "notes", Actions: []string{"read"}}}},
@@ -29,19 +27,19 @@ func newOffice(t *testing.T, changes ...func(*sessionauth.Config)) *stage {
 	t.Helper()
 	s := newStage(t, changes...)
 	s.SetPolicy(office)
-	s.session = s.StartSession(s.AddUser(stytchtest.User{Roles: []string{"editor"}}).ID, stytchtest.SessionOptions{})
+	s.Session = s.StartSession(s.AddUser(stytchtest.User{Roles: []string{"editor"}}).ID, stytchtest.SessionOptions{})
 	return s
 }
 
 // inside gives a context as a handler behind Require has it.
-func (s *stage) inside(wrap func(http.Handler) http.Handler, fields ...string) context.Context {
-	s.t.Helper()
+func inside(s *stage, wrap func(http.Handler) http.Handler, fields ...string) context.Context {
+	s.T.Helper()
 	var ctx context.Context
 	h := wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { ctx = r.Context() }))
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, newRequest(http.MethodGet, fields...))
 	if ctx == nil {
-		s.t.Fatalf("got status %d, want a pass", w.Code)
+		s.T.Fatalf("got status %d, want a pass", w.Code)
 	}
 	return ctx
 }
@@ -81,26 +79,26 @@ func TestChecksInAHandler(t *testing.T) {
 		context func(*stage) context.Context
 		want    error
 	}{
-		{"behind Require", func(s *stage) context.Context { return s.inside(s.auth.Require, bearer(s.session.JWT)) }, nil},
-		{"behind Optional", func(s *stage) context.Context { return s.inside(s.auth.Optional, bearer(s.session.JWT)) }, nil},
+		{"behind Require", func(s *stage) context.Context { return inside(s, s.Auth.Require, bearer(s.Session.JWT)) }, nil},
+		{"behind Optional", func(s *stage) context.Context { return inside(s, s.Auth.Optional, bearer(s.Session.JWT)) }, nil},
 		{"without either", func(s *stage) context.Context { return context.Background() }, sessionauth.ErrNoCredential},
 		{"behind NewContext", func(s *stage) context.Context {
-			id, _ := sessionauth.FromContext(s.inside(s.auth.Require, bearer(s.session.JWT)))
+			id, _ := sessionauth.FromContext(inside(s, s.Auth.Require, bearer(s.Session.JWT)))
 			return sessionauth.NewContext(context.Background(), id)
 		}, sessionauth.ErrNoCredential},
 		{"behind NewContext behind Require", func(s *stage) context.Context {
-			ctx := s.inside(s.auth.Require, bearer(s.session.JWT))
+			ctx := inside(s, s.Auth.Require, bearer(s.Session.JWT))
 			id, _ := sessionauth.FromContext(ctx)
 			return sessionauth.NewContext(ctx, id)
 		}, sessionauth.ErrNoCredential},
-		{"behind Optional as nobody", func(s *stage) context.Context { return s.inside(s.auth.Optional) }, sessionauth.ErrNoCredential},
+		{"behind Optional as nobody", func(s *stage) context.Context { return inside(s, s.Auth.Optional) }, sessionauth.ErrNoCredential},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newOffice(t)
 				ctx := row.context(s)
-				for name, check := range checks(s.auth) {
+				for name, check := range checks(s.Auth) {
 					if err := check(ctx); !errors.Is(err, row.want) || (err != nil) != (row.want != nil) {
 						t.Errorf("%s: got %v, want %v", name, err, row.want)
 					}
@@ -115,26 +113,26 @@ func TestChecksInAHandler(t *testing.T) {
 func TestAllowedTrustsNoOtherAuthenticator(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, other := newOffice(t), newOffice(t)
-		ctx := s.inside(s.auth.Require, bearer(s.session.JWT))
-		if ok, err := other.auth.Allowed(ctx, "documents", "write"); ok || !errors.Is(err, sessionauth.ErrNoCredential) {
+		ctx := inside(s, s.Auth.Require, bearer(s.Session.JWT))
+		if ok, err := other.Auth.Allowed(ctx, "documents", "write"); ok || !errors.Is(err, sessionauth.ErrNoCredential) {
 			t.Errorf("got %t, %v, want %v", ok, err, sessionauth.ErrNoCredential)
 		}
-		if list, err := other.auth.Permissions(ctx); len(list) > 0 || !errors.Is(err, sessionauth.ErrNoCredential) {
+		if list, err := other.Auth.Permissions(ctx); len(list) > 0 || !errors.Is(err, sessionauth.ErrNoCredential) {
 			t.Errorf("got %v, %v, want %v", list, err, sessionauth.ErrNoCredential)
 		}
-		other.wantCalls(pathPolicy, 0)
+		other.WantCalls(pathPolicy, 0)
 	})
 }
 
 func TestAllowedAndPermissions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newOffice(t)
-		ctx := s.inside(s.auth.Require, bearer(s.session.JWT))
-		if ok, err := s.auth.Allowed(ctx, "documents", "delete"); ok || err != nil {
+		ctx := inside(s, s.Auth.Require, bearer(s.Session.JWT))
+		if ok, err := s.Auth.Allowed(ctx, "documents", "delete"); ok || err != nil {
 			t.Errorf("got %t, %v, want a no that is no error", ok, err)
 		}
 		for range 2 { // the second shows that the first was the caller's own
-			list, err := s.auth.Permissions(ctx)
+			list, err := s.Auth.Permissions(ctx)
 			if err != nil || len(list) != 2 || list[0].ResourceID != "documents" || list[1].ResourceID != "notes" ||
 				!slices.Equal(list[0].Actions, []string{"read", "write"}) || !slices.Equal(list[1].Actions, []string{"read", "write"}) {
 				t.Errorf("got %v, %v, want the union of both roles, sorted", list, err)
@@ -142,11 +140,11 @@ func TestAllowedAndPermissions(t *testing.T) {
 			list[0].ResourceID, list[0].Actions[0], list[1].Actions[1] = "settings", "*", "*"
 		}
 		for _, action := range []string{"*", "delete"} {
-			if ok, _ := s.auth.Allowed(ctx, "documents", action); ok {
+			if ok, _ := s.Auth.Allowed(ctx, "documents", action); ok {
 				t.Errorf("got %s allowed, want a policy that nobody can change", action)
 			}
 		}
-		s.wantCalls(pathPolicy, 1)
+		s.WantCalls(pathPolicy, 1)
 	})
 }
 
@@ -154,16 +152,16 @@ func TestAllowedAndPermissions(t *testing.T) {
 func TestAllowedWithoutAPolicy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newOffice(t)
-		ctx := s.inside(s.auth.Require, bearer(s.session.JWT))
+		ctx := inside(s, s.Auth.Require, bearer(s.Session.JWT))
 		s.SetFault(pathPolicy, stytchtest.Fault{Status: 500})
 		for _, name := range []string{"Allowed", "Permissions", "CheckPermission"} {
-			if err := checks(s.auth)[name](ctx); !errors.Is(err, sessionauth.ErrUnavailable) {
+			if err := checks(s.Auth)[name](ctx); !errors.Is(err, sessionauth.ErrUnavailable) {
 				t.Errorf("%s: got %v, want %v", name, err, sessionauth.ErrUnavailable)
 			}
 		}
 		s.SetFault(pathPolicy, stytchtest.Fault{})
 		time.Sleep(time.Second)
-		if ok, err := s.auth.Allowed(ctx, "documents", "write"); !ok || err != nil {
+		if ok, err := s.Auth.Allowed(ctx, "documents", "write"); !ok || err != nil {
 			t.Errorf("got %t, %v, want a yes", ok, err)
 		}
 	})
@@ -197,7 +195,7 @@ func TestChecksOfNothing(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newOffice(t)
-				ctx := s.inside(s.auth.Require, bearer(s.session.JWT))
+				ctx := inside(s, s.Auth.Require, bearer(s.Session.JWT))
 				if err := row.check(ctx); err == nil || row.want != nil && !errors.Is(err, row.want) {
 					t.Errorf("got %v, want %v", err, row.want)
 				}
@@ -210,8 +208,8 @@ func TestChecksOfNothing(t *testing.T) {
 func TestFreshOfASessionWithoutFactors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newOffice(t)
-		s.session = s.signIn(stytchtest.SessionOptions{Factors: []stytch.AuthenticationFactor{}})
-		ctx := s.inside(s.auth.Require, bearer(s.session.JWT))
+		s.Session = s.SignIn(stytchtest.SessionOptions{Factors: []stytch.AuthenticationFactor{}})
+		ctx := inside(s, s.Auth.Require, bearer(s.Session.JWT))
 		if err := sessionauth.CheckFresh(ctx, 1<<63-1); !errors.Is(err, sessionauth.ErrStepUp) {
 			t.Errorf("got %v, want %v", err, sessionauth.ErrStepUp)
 		}
@@ -230,12 +228,12 @@ func TestAWarmCheckDoesNotAllocate(t *testing.T) {
 	for name, change := range rows {
 		t.Run(name, func(t *testing.T) {
 			s := newOffice(t, change)
-			ctx := s.inside(s.auth.Require, bearer(s.session.JWT))
+			ctx := inside(s, s.Auth.Require, bearer(s.Session.JWT))
 			check := func() {
 				if sessionauth.CheckPermission(ctx, "notes", "write") != nil || sessionauth.CheckRole(ctx, "editor") != nil {
 					t.Error("got a refusal, want a pass")
 				}
-				if ok, err := s.auth.Allowed(ctx, "documents", "delete"); ok || err != nil {
+				if ok, err := s.Auth.Allowed(ctx, "documents", "delete"); ok || err != nil {
 					t.Error("got a pass, want a no")
 				}
 			}

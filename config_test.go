@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
@@ -193,10 +194,10 @@ func TestRedirectsOfStytchAreNotFollowed(t *testing.T) {
 		var hosts []string
 		client := &http.Client{Transport: transportFunc(func(r *http.Request) (*http.Response, error) {
 			hosts = append(hosts, r.URL.Host)
-			return reply(status, "{}", "Location: https://evil.example/v1/sessions/authenticate"), nil
+			return authtest.Reply(status, "{}", "Location: https://evil.example/v1/sessions/authenticate"), nil
 		})}
 		s := newStage(t, func(c *sessionauth.Config) { c.HTTPClient = client })
-		s.want(s.get(bearer(s.session.Token)), 503)
+		s.Want(s.Get(bearer(s.Session.Token)), 503)
 		for _, host := range hosts {
 			if host != "stytch.invalid" {
 				t.Errorf("%d: got a call of %s, want none", status, host)
@@ -246,15 +247,15 @@ func TestConfigIsCopied(t *testing.T) {
 	issuers := []string{"https://login.example.com"}
 	s := newStage(t, func(c *sessionauth.Config) { c.Issuers = issuers })
 	issuers[0] = "https://evil.example"
-	jwt := s.sign(func(_, claims map[string]any) { claims["iss"] = "https://evil.example" })
-	s.want(s.get(bearer(jwt)), 401)
-	jwt = s.sign(func(_, claims map[string]any) { claims["iss"] = "https://login.example.com" })
-	s.want(s.get(bearer(jwt)), 200)
+	jwt := s.SignJWT(func(_, claims map[string]any) { claims["iss"] = "https://evil.example" })
+	s.Want(s.Get(bearer(jwt)), 401)
+	jwt = s.SignJWT(func(_, claims map[string]any) { claims["iss"] = "https://login.example.com" })
+	s.Want(s.Get(bearer(jwt)), 200)
 }
 
 func TestNilHandlerPanics(t *testing.T) {
 	s := newStage(t)
-	for name, wrap := range map[string]func(http.Handler) http.Handler{"Require": s.auth.Require, "Optional": s.auth.Optional} {
+	for name, wrap := range map[string]func(http.Handler) http.Handler{"Require": s.Auth.Require, "Optional": s.Auth.Optional} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {
 				if recover() == nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytch"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
@@ -46,9 +47,9 @@ func TestWriteBackAttributes(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(t, func(c *sessionauth.Config) { c.Cookies = row.cookies; c.Cookies.WriteBack = true })
 				name, _, _ := strings.Cut(row.want, ";")
-				s.expire()
+				s.Expire()
 				for range 2 { // the second comes from the cache
-					r := newRequest("GET", "Cookie: "+name+"="+s.session.JWT)
+					r := newRequest("GET", "Cookie: "+name+"="+s.Session.JWT)
 					// Whatever a proxy or an attacker says of the connection.
 					r.Host, r.TLS = "evil.example", nil
 					for _, field := range []string{"Host", "X-Forwarded-Host", "X-Original-Host", "Forwarded"} {
@@ -56,8 +57,8 @@ func TestWriteBackAttributes(t *testing.T) {
 					}
 					r.Header.Set("X-Forwarded-Proto", "http")
 					r.Header.Set("X-Forwarded-Prefix", "/evil")
-					resp := s.do(r)
-					s.want(resp, 200)
+					resp := s.Do(r)
+					s.Want(resp, 200)
 					if got := setCookies(resp); !slices.Equal(got, []string{row.want}) {
 						t.Errorf("got %q, want %q", got, row.want)
 					}
@@ -65,7 +66,7 @@ func TestWriteBackAttributes(t *testing.T) {
 						t.Errorf("got Cache-Control %q, want no-store", got)
 					}
 				}
-				s.wantCalls(pathAuthenticate, 1)
+				s.WantCalls(pathAuthenticate, 1)
 			})
 		})
 	}
@@ -81,16 +82,16 @@ func TestWriteBackGoesOnlyToTheCookieTheJWTCameFrom(t *testing.T) {
 		fields fields
 		want   string // the cookie's name; empty if there is none
 	}{
-		{"a JWT cookie", writeBack, field(func(s *stage) string { return jwtCookie(s.session.JWT) }), jwtName},
-		{"both cookies", writeBack, field(func(s *stage) string { return bothCookies(s.session.Token, s.session.JWT) }), jwtName},
-		{"off by default", func(*sessionauth.Config) {}, field(func(s *stage) string { return jwtCookie(s.session.JWT) }), ""},
-		{"a token cookie", writeBack, field(func(s *stage) string { return tokenCookie(s.session.Token) }), ""},
-		{"a header", writeBack, field(func(s *stage) string { return bearer(s.session.JWT) }), ""},
-		{"a header, with the cookie beside it", writeBack, func(s *stage) []string { return []string{bearer(s.session.JWT), jwtCookie(s.session.JWT)} }, ""},
+		{"a JWT cookie", writeBack, field(func(s *stage) string { return jwtCookie(s.Session.JWT) }), jwtName},
+		{"both cookies", writeBack, field(func(s *stage) string { return bothCookies(s.Session.Token, s.Session.JWT) }), jwtName},
+		{"off by default", func(*sessionauth.Config) {}, field(func(s *stage) string { return jwtCookie(s.Session.JWT) }), ""},
+		{"a token cookie", writeBack, field(func(s *stage) string { return tokenCookie(s.Session.Token) }), ""},
+		{"a header", writeBack, field(func(s *stage) string { return bearer(s.Session.JWT) }), ""},
+		{"a header, with the cookie beside it", writeBack, func(s *stage) []string { return []string{bearer(s.Session.JWT), jwtCookie(s.Session.JWT)} }, ""},
 		{"a header of its own", func(c *sessionauth.Config) {
 			writeBack(c)
 			c.Extractor = sessionauth.FromHeader("X-Session")
-		}, func(s *stage) []string { return []string{"X-Session: " + s.session.JWT, jwtCookie(s.session.JWT)} }, ""},
+		}, func(s *stage) []string { return []string{"X-Session: " + s.Session.JWT, jwtCookie(s.Session.JWT)} }, ""},
 		{"an extractor's own credential", func(c *sessionauth.Config) {
 			writeBack(c)
 			c.Extractor = func(r *http.Request) (sessionauth.Credential, error) {
@@ -100,26 +101,26 @@ func TestWriteBackGoesOnlyToTheCookieTheJWTCameFrom(t *testing.T) {
 				}
 				return sessionauth.Credential{JWT: cookie.Value}, nil
 			}
-		}, field(func(s *stage) string { return jwtCookie(s.session.JWT) }), ""},
+		}, field(func(s *stage) string { return jwtCookie(s.Session.JWT) }), ""},
 		{"cookies of an extractor's own", func(c *sessionauth.Config) {
 			writeBack(c)
 			c.Extractor = sessionauth.FromCookies("t", "j")
-		}, field(func(s *stage) string { return "Cookie: j=" + s.session.JWT }), "j"},
-		{"a repeated JWT cookie", writeBack, field(func(s *stage) string { return jwtCookie(s.session.JWT) + "; stytch_session_jwt=a.b.c" }), ""},
+		}, field(func(s *stage) string { return "Cookie: j=" + s.Session.JWT }), "j"},
+		{"a repeated JWT cookie", writeBack, field(func(s *stage) string { return jwtCookie(s.Session.JWT) + "; stytch_session_jwt=a.b.c" }), ""},
 		{"a repeated token cookie", writeBack, field(func(s *stage) string {
-			return bothCookies(s.session.Token, s.session.JWT) + "; stytch_session=" + inventedToken
+			return bothCookies(s.Session.Token, s.Session.JWT) + "; stytch_session=" + inventedToken
 		}), ""},
-		{"the same JWT cookie twice", writeBack, field(func(s *stage) string { return jwtCookie(s.session.JWT) + "; stytch_session_jwt=" + s.session.JWT }), jwtName},
-		{"a fresh JWT", writeBack, field(func(s *stage) string { return jwtCookie(s.JWT(s.session.ID)) }), ""},
-		{"a forged JWT and a good token", writeBack, field(func(s *stage) string { return bothCookies(s.session.Token, "a.b.c") }), jwtName},
+		{"the same JWT cookie twice", writeBack, field(func(s *stage) string { return jwtCookie(s.Session.JWT) + "; stytch_session_jwt=" + s.Session.JWT }), jwtName},
+		{"a fresh JWT", writeBack, field(func(s *stage) string { return jwtCookie(s.JWT(s.Session.ID)) }), ""},
+		{"a forged JWT and a good token", writeBack, field(func(s *stage) string { return bothCookies(s.Session.Token, "a.b.c") }), jwtName},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(t, row.change)
-				s.expire()
-				resp := s.get(row.fields(s)...)
-				s.want(resp, 200)
+				s.Expire()
+				resp := s.Get(row.fields(s)...)
+				s.Want(resp, 200)
 				cookies := resp.Cookies()
 				switch {
 				case row.want == "" && len(cookies) > 0:
@@ -127,7 +128,7 @@ func TestWriteBackGoesOnlyToTheCookieTheJWTCameFrom(t *testing.T) {
 				case row.want != "" && (len(cookies) != 1 || cookies[0].Name != row.want):
 					t.Fatalf("got %s, want %s", setCookies(resp), row.want)
 				case row.want != "":
-					if _, err := s.auth.Verify(t.Context(), sessionauth.Credential{JWT: cookies[0].Value}); err != nil {
+					if _, err := s.Auth.Verify(t.Context(), sessionauth.Credential{JWT: cookies[0].Value}); err != nil {
 						t.Errorf("the new JWT: %v", err)
 					}
 				}
@@ -144,13 +145,13 @@ func TestWriteBackIsNeverEmpty(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(t, writeBack)
-				s.expire()
-				s.tap(pathAuthenticate, bentAnswers(func(answer map[string]any) {
+				s.Expire()
+				s.Tap(pathAuthenticate, authtest.EditAnswers(func(answer map[string]any) {
 					if answer["session_jwt"] = jwt; name == "absent" {
 						delete(answer, "session_jwt")
 					}
 				}))
-				resp := s.get(jwtCookie(s.session.JWT))
+				resp := s.Get(jwtCookie(s.Session.JWT))
 				if got := setCookies(resp); len(got) > 0 {
 					t.Errorf("got %s, want no cookie", got)
 				}
@@ -162,23 +163,23 @@ func TestWriteBackIsNeverEmpty(t *testing.T) {
 func TestARefusalTouchesNoCookie(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, writeBack)
-		s.expire()
-		other := s.signIn(stytchtest.SessionOptions{})
-		for _, wrap := range []func(http.Handler) http.Handler{s.auth.Require, s.auth.Optional} {
-			s.handler = wrap(s.next())
+		s.Expire()
+		other := s.SignIn(stytchtest.SessionOptions{})
+		for _, wrap := range []func(http.Handler) http.Handler{s.Auth.Require, s.Auth.Optional} {
+			s.Handler = wrap(s.Next())
 			for _, fault := range []stytchtest.Fault{{}, {Status: 500}, {Status: 429}, {Status: 401}} {
 				s.SetFault(pathAuthenticate, fault)
 				for _, field := range []string{
-					bothCookies(other.Token, s.session.JWT), tokenCookie(inventedToken), jwtCookie("a.b.c"),
+					bothCookies(other.Token, s.Session.JWT), tokenCookie(inventedToken), jwtCookie("a.b.c"),
 				} {
-					resp := s.get(field)
+					resp := s.Get(field)
 					if got := setCookies(resp); len(got) > 0 {
 						t.Errorf("status %d: got %s, want no cookie", resp.StatusCode, got)
 					}
 				}
 			}
 		}
-		s.wantThrough(len(s.passed), "")
+		s.WantPassed(len(s.Passed()), "")
 	})
 }
 
@@ -186,7 +187,7 @@ func TestSetCookiesAndClearCookies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, func(c *sessionauth.Config) { c.Cookies = sessionauth.Cookies{Domain: "example.com", Path: "/app"} })
 		at := func(end time.Duration) *stytch.Session {
-			return &stytch.Session{ID: s.session.ID, ExpiresAt: time.Now().Add(end)}
+			return &stytch.Session{ID: s.Session.ID, ExpiresAt: time.Now().Add(end)}
 		}
 		const attributes = "; HttpOnly; Secure; SameSite=Lax"
 		const place = "; Path=/app; Domain=example.com"
@@ -203,11 +204,11 @@ func TestSetCookiesAndClearCookies(t *testing.T) {
 			{"rounded down", at(1999 * time.Millisecond), sessionauth.Credential{Token: "t"}, []string{"stytch_session" + place + "; Max-Age=1" + attributes}},
 			{"about to end", at(999 * time.Millisecond), sessionauth.Credential{Token: "t"}, nil},
 			{"ended", at(-time.Hour), sessionauth.Credential{Token: "t", JWT: "j"}, nil},
-			{"without a stated end", &stytch.Session{ID: s.session.ID}, sessionauth.Credential{JWT: "j"}, []string{"stytch_session_jwt" + place + attributes}},
+			{"without a stated end", &stytch.Session{ID: s.Session.ID}, sessionauth.Credential{JWT: "j"}, []string{"stytch_session_jwt" + place + attributes}},
 		}
 		set := func(session *stytch.Session, cred sessionauth.Credential) *http.Response {
 			w := httptest.NewRecorder()
-			s.auth.SetCookies(w, session, cred)
+			s.Auth.SetCookies(w, session, cred)
 			return w.Result()
 		}
 		for _, row := range rows {
@@ -219,7 +220,7 @@ func TestSetCookiesAndClearCookies(t *testing.T) {
 				t.Errorf("%s: got Cache-Control %q, want no-store", row.name, resp.Header.Get("Cache-Control"))
 			}
 		}
-		if err := s.auth.Revoke(t.Context(), s.session.ID); err != nil {
+		if err := s.Auth.Revoke(t.Context(), s.Session.ID); err != nil {
 			t.Fatal(err)
 		}
 		if got := setCookies(set(at(time.Hour), sessionauth.Credential{Token: "t", JWT: "j"})); len(got) > 0 {
@@ -227,7 +228,7 @@ func TestSetCookiesAndClearCookies(t *testing.T) {
 		}
 
 		w := httptest.NewRecorder()
-		s.auth.ClearCookies(w)
+		s.Auth.ClearCookies(w)
 		want := []string{"stytch_session" + place + "; Max-Age=0" + attributes, "stytch_session_jwt" + place + "; Max-Age=0" + attributes}
 		if got := setCookies(w.Result()); !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)
@@ -242,13 +243,13 @@ func TestRepeatedCookies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
 		time.Sleep(time.Minute)
-		newer := s.StartSession(s.session.UserID, stytchtest.SessionOptions{}) // of the same user
-		other := s.signIn(stytchtest.SessionOptions{})
-		ended := s.signIn(stytchtest.SessionOptions{})
+		newer := s.StartSession(s.Session.UserID, stytchtest.SessionOptions{}) // of the same user
+		other := s.SignIn(stytchtest.SessionOptions{})
+		ended := s.SignIn(stytchtest.SessionOptions{})
 		s.RevokeSession(ended.ID)
 		values := map[string]string{
-			"live": s.session.Token, "newer": newer.Token, "other": other.Token, "ended": ended.Token, "invented": inventedToken, "short": "short", "empty": "",
-			"JWT": s.session.JWT, "newer JWT": newer.JWT, "other JWT": other.JWT, "forged": "a.b.c",
+			"live": s.Session.Token, "newer": newer.Token, "other": other.Token, "ended": ended.Token, "invented": inventedToken, "short": "short", "empty": "",
+			"JWT": s.Session.JWT, "newer JWT": newer.JWT, "other JWT": other.JWT, "forged": "a.b.c",
 		}
 		rows := []struct {
 			cookies string // in order
@@ -256,15 +257,15 @@ func TestRepeatedCookies(t *testing.T) {
 			as      string
 			calls   int // at most one each
 		}{
-			{"live, invented", 200, s.session.ID, 2},
-			{"invented, live", 200, s.session.ID, 2},
-			{"live, ended", 200, s.session.ID, 2},
-			{"ended, live", 200, s.session.ID, 2},
-			{"short, live", 200, s.session.ID, 1},
-			{"live, live", 200, s.session.ID, 1},
-			{"empty, live", 200, s.session.ID, 1},
-			{"live, empty", 200, s.session.ID, 1},
-			{"live, live, invented", 200, s.session.ID, 2},
+			{"live, invented", 200, s.Session.ID, 2},
+			{"invented, live", 200, s.Session.ID, 2},
+			{"live, ended", 200, s.Session.ID, 2},
+			{"ended, live", 200, s.Session.ID, 2},
+			{"short, live", 200, s.Session.ID, 1},
+			{"live, live", 200, s.Session.ID, 1},
+			{"empty, live", 200, s.Session.ID, 1},
+			{"live, empty", 200, s.Session.ID, 1},
+			{"live, live, invented", 200, s.Session.ID, 2},
 			{"live, newer", 200, newer.ID, 2},
 			{"newer, live", 200, newer.ID, 2},
 			{"newer, ended, live, short", 200, newer.ID, 3},
@@ -272,12 +273,12 @@ func TestRepeatedCookies(t *testing.T) {
 			{"other, live", 400, "", 2},
 			{"live, newer, other", 400, "", 3},
 			{"invented, ended", 401, "", 2},
-			{"JWT, forged", 200, s.session.ID, 0},
-			{"forged, JWT", 200, s.session.ID, 0},
+			{"JWT, forged", 200, s.Session.ID, 0},
+			{"forged, JWT", 200, s.Session.ID, 0},
 			{"JWT, newer JWT", 200, newer.ID, 0},
 			{"newer JWT, JWT", 200, newer.ID, 0},
 			{"JWT, other JWT", 400, "", 0},
-			{"JWT, forged, live", 200, s.session.ID, 1},
+			{"JWT, forged, live", 200, s.Session.ID, 1},
 			{"JWT, forged, newer", 200, newer.ID, 1},
 			{"JWT, forged, other", 400, "", 1},
 			{"JWT, newer JWT, forged, live", 200, newer.ID, 1},
@@ -293,12 +294,12 @@ func TestRepeatedCookies(t *testing.T) {
 				}
 				cookies = append(cookies, cookie+values[name])
 			}
-			s.handler = s.fresh(t)
-			before, through := s.Calls(pathAuthenticate), len(s.passed)
-			resp := s.get("Cookie: " + strings.Join(cookies, "; "))
+			s.Handler = s.Fresh()
+			before, through := s.Calls(pathAuthenticate), len(s.Passed())
+			resp := s.Get("Cookie: " + strings.Join(cookies, "; "))
 			as := ""
-			if len(s.passed) > through {
-				as = s.passed[through]
+			if len(s.Passed()) > through {
+				as = s.Passed()[through]
 			}
 			if resp.StatusCode != row.status || as != row.as {
 				t.Errorf("%s: got status %d as %q, want %d as %q", row.cookies, resp.StatusCode, as, row.status, row.as)
@@ -310,30 +311,20 @@ func TestRepeatedCookies(t *testing.T) {
 	})
 }
 
-// fresh returns a handler of a new Authenticator, which has nothing cached.
-func (s *stage) fresh(t *testing.T) http.Handler {
-	t.Helper()
-	auth, err := sessionauth.New(s.config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return auth.Require(s.next())
-}
-
 func TestAPlantedCookieDoesNotWinWhileTheOtherCannotBeChecked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
-		planted := s.signIn(stytchtest.SessionOptions{})
-		s.want(s.get(tokenCookie(planted.Token)), 200) // cached
+		planted := s.SignIn(stytchtest.SessionOptions{})
+		s.Want(s.Get(tokenCookie(planted.Token)), 200) // cached
 		s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 503})
-		cookies := []string{"stytch_session=" + planted.Token, "stytch_session=" + s.session.Token, "stytch_session=" + inventedToken}
+		cookies := []string{"stytch_session=" + planted.Token, "stytch_session=" + s.Session.Token, "stytch_session=" + inventedToken}
 		for _, order := range [][]int{{0, 1}, {1, 0}, {0, 1, 2}, {2, 1, 0}} {
 			header := []string{}
 			for _, i := range order {
 				header = append(header, cookies[i])
 			}
-			s.want(s.get("Cookie: "+strings.Join(header, "; ")), 503)
+			s.Want(s.Get("Cookie: "+strings.Join(header, "; ")), 503)
 		}
-		s.wantThrough(1, planted.ID)
+		s.WantPassed(1, planted.ID)
 	})
 }

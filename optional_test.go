@@ -14,7 +14,7 @@ import (
 
 func TestOptionalDiffersInTwoAnswersOnly(t *testing.T) {
 	anonymous := func(*stage) string { return "" }
-	known := func(s *stage) string { return s.session.ID }
+	known := func(s *stage) string { return s.Session.ID }
 	rows := []struct {
 		name   string
 		fields func(*stage) []string
@@ -24,8 +24,8 @@ func TestOptionalDiffersInTwoAnswersOnly(t *testing.T) {
 		{"no credential", func(*stage) []string { return nil }, 200, anonymous},
 		{"another scheme", func(*stage) []string { return []string{"Authorization: Basic YTpi"} }, 200, anonymous},
 		{"an empty cookie", func(*stage) []string { return []string{"Cookie: stytch_session="} }, 200, anonymous},
-		{"a good JWT", func(s *stage) []string { return []string{bearer(s.session.JWT)} }, 200, known},
-		{"a good token cookie", func(s *stage) []string { return []string{tokenCookie(s.session.Token)} }, 200, known},
+		{"a good JWT", func(s *stage) []string { return []string{bearer(s.Session.JWT)} }, 200, known},
+		{"a good token cookie", func(s *stage) []string { return []string{tokenCookie(s.Session.Token)} }, 200, known},
 		{"a cookie Stytch refuses", func(*stage) []string { return []string{tokenCookie(inventedToken)} }, 200, anonymous},
 		{"a JWT cookie we refuse", func(*stage) []string { return []string{jwtCookie("a.b.c")} }, 200, anonymous},
 		{"a malformed cookie", func(*stage) []string { return []string{tokenCookie("short")} }, 200, anonymous},
@@ -34,21 +34,21 @@ func TestOptionalDiffersInTwoAnswersOnly(t *testing.T) {
 		}, 200, anonymous},
 		{"a header Stytch refuses", func(*stage) []string { return []string{bearer(inventedToken)} }, 401, nil},
 		{"a header we refuse", func(*stage) []string { return []string{bearer("a.b.c")} }, 401, nil},
-		{"a refused header with a good cookie", func(s *stage) []string { return []string{bearer("a.b.c"), tokenCookie(s.session.Token)} }, 401, nil},
+		{"a refused header with a good cookie", func(s *stage) []string { return []string{bearer("a.b.c"), tokenCookie(s.Session.Token)} }, 401, nil},
 		{"a malformed header", func(*stage) []string { return []string{"Authorization: Bearer"} }, 400, nil},
-		{"two headers", func(s *stage) []string { return []string{bearer(s.session.JWT), bearer(s.session.JWT)} }, 400, nil},
+		{"two headers", func(s *stage) []string { return []string{bearer(s.Session.JWT), bearer(s.Session.JWT)} }, 400, nil},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(t)
-				s.handler = s.auth.Optional(s.next())
-				s.want(s.get(row.fields(s)...), row.status)
+				s.Handler = s.Auth.Optional(s.Next())
+				s.Want(s.Get(row.fields(s)...), row.status)
 				if row.who == nil {
-					s.wantThrough(0, "")
+					s.WantPassed(0, "")
 					return
 				}
-				s.wantThrough(1, row.who(s))
+				s.WantPassed(1, row.who(s))
 			})
 		})
 	}
@@ -57,31 +57,31 @@ func TestOptionalDiffersInTwoAnswersOnly(t *testing.T) {
 func TestOptionalAnswersWhatCannotBeDecidedWith503(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
-		s.handler = s.auth.Optional(s.next())
+		s.Handler = s.Auth.Optional(s.Next())
 		s.SetFault("", stytchtest.Fault{Status: 500})
 		for _, field := range []string{
-			bearer(s.session.Token), tokenCookie(s.session.Token), bearer(s.session.JWT), jwtCookie(s.session.JWT),
-			bothCookies(s.session.Token, s.session.JWT), bothCookies(s.session.Token, "a.b.c"),
+			bearer(s.Session.Token), tokenCookie(s.Session.Token), bearer(s.Session.JWT), jwtCookie(s.Session.JWT),
+			bothCookies(s.Session.Token, s.Session.JWT), bothCookies(s.Session.Token, "a.b.c"),
 		} {
-			s.want(s.get(field), 503)
+			s.Want(s.Get(field), 503)
 		}
-		s.tap("", func(*http.Request, http.RoundTripper) (*http.Response, error) { panic("x") })
-		s.want(s.get(tokenCookie(s.session.Token)), 500)
-		s.wantThrough(0, "")
-		s.want(s.get(), 200)
-		s.wantCalls(pathRevoke, 0)
+		s.Tap("", func(*http.Request, http.RoundTripper) (*http.Response, error) { panic("x") })
+		s.Want(s.Get(tokenCookie(s.Session.Token)), 500)
+		s.WantPassed(0, "")
+		s.Want(s.Get(), 200)
+		s.WantCalls(pathRevoke, 0)
 	})
 }
 
 func TestOptionalRefusesACookieSentAlongByAnotherSite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
-		s.handler = s.auth.Optional(s.next())
-		for _, cookie := range []string{tokenCookie(s.session.Token), tokenCookie(inventedToken), jwtCookie("a.b.c")} {
-			s.want(s.send("POST", cookie, "Sec-Fetch-Site: cross-site"), 403)
+		s.Handler = s.Auth.Optional(s.Next())
+		for _, cookie := range []string{tokenCookie(s.Session.Token), tokenCookie(inventedToken), jwtCookie("a.b.c")} {
+			s.Want(s.Send("POST", cookie, "Sec-Fetch-Site: cross-site"), 403)
 		}
-		s.want(s.send("POST", "Sec-Fetch-Site: cross-site"), 200)
-		s.wantThrough(1, "")
+		s.Want(s.Send("POST", "Sec-Fetch-Site: cross-site"), 200)
+		s.WantPassed(1, "")
 	})
 }
 
@@ -92,7 +92,7 @@ func TestRequireBehindOptionalReusesItsDecision(t *testing.T) {
 		status int
 		calls  int
 	}{
-		{"a token", func(s *stage) string { return bearer(s.session.Token) }, 200, 1},
+		{"a token", func(s *stage) string { return bearer(s.Session.Token) }, 200, 1},
 		{"a refused cookie", func(*stage) string { return tokenCookie(inventedToken) }, 401, 1},
 		{"no credential", func(*stage) string { return "X: y" }, 401, 0},
 	}
@@ -104,10 +104,10 @@ func TestRequireBehindOptionalReusesItsDecision(t *testing.T) {
 					c.CacheTTL = -1 // or a second decision would not show
 					c.Observe = func(context.Context, sessionauth.Event) { events++ }
 				})
-				s.handler = s.auth.Optional(s.auth.Optional(s.auth.Require(s.auth.Require(s.next()))))
-				resp := s.get(row.field(s))
-				s.want(resp, row.status)
-				s.wantCalls(pathAuthenticate, row.calls)
+				s.Handler = s.Auth.Optional(s.Auth.Optional(s.Auth.Require(s.Auth.Require(s.Next()))))
+				resp := s.Get(row.field(s))
+				s.Want(resp, row.status)
+				s.WantCalls(pathAuthenticate, row.calls)
 				if events != 1 {
 					t.Errorf("got %d events, want 1", events)
 				}
@@ -115,9 +115,9 @@ func TestRequireBehindOptionalReusesItsDecision(t *testing.T) {
 					t.Errorf("got Vary %q, want it once", got)
 				}
 				if row.status == 200 {
-					s.wantThrough(1, s.session.ID)
+					s.WantPassed(1, s.Session.ID)
 				} else {
-					s.wantThrough(0, "")
+					s.WantPassed(0, "")
 				}
 			})
 		})
@@ -127,19 +127,19 @@ func TestRequireBehindOptionalReusesItsDecision(t *testing.T) {
 func TestAnotherAuthenticatorDecidesForItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := newStage(t), newStage(t) // the same project at another Stytch: their sessions are not ours
-		for _, wrap := range []func(http.Handler) http.Handler{ours.auth.Require, ours.auth.Optional} {
-			ours.handler = wrap(theirs.auth.Require(theirs.next()))
-			ours.want(ours.get(bearer(ours.session.Token)), 401)
-			ours.handler = wrap(theirs.auth.Optional(theirs.next()))
-			ours.want(ours.get(tokenCookie(ours.session.Token)), 200)
+		for _, wrap := range []func(http.Handler) http.Handler{ours.Auth.Require, ours.Auth.Optional} {
+			ours.Handler = wrap(theirs.Auth.Require(theirs.Next()))
+			ours.Want(ours.Get(bearer(ours.Session.Token)), 401)
+			ours.Handler = wrap(theirs.Auth.Optional(theirs.Next()))
+			ours.Want(ours.Get(tokenCookie(ours.Session.Token)), 200)
 		}
-		theirs.wantThrough(2, "") // anonymous there
-		theirs.wantCalls(pathAuthenticate, 1)
+		theirs.WantPassed(2, "") // anonymous there
+		theirs.WantCalls(pathAuthenticate, 1)
 
-		ours.handler = theirs.auth.Optional(ours.auth.Require(ours.next()))
-		ours.want(ours.get(tokenCookie(ours.session.Token)), 200)
-		ours.want(ours.get(tokenCookie(theirs.session.Token)), 401)
-		ours.wantThrough(1, ours.session.ID)
+		ours.Handler = theirs.Auth.Optional(ours.Auth.Require(ours.Next()))
+		ours.Want(ours.Get(tokenCookie(ours.Session.Token)), 200)
+		ours.Want(ours.Get(tokenCookie(theirs.Session.Token)), 401)
+		ours.WantPassed(1, ours.Session.ID)
 	})
 }
 
@@ -147,28 +147,28 @@ func TestRequireNeverTrustsNewContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
 		id := &sessionauth.Identity{
-			Session:   &stytch.Session{ID: s.session.ID, UserID: s.session.UserID, ExpiresAt: time.Now().Add(time.Hour)},
+			Session:   &stytch.Session{ID: s.Session.ID, UserID: s.Session.UserID, ExpiresAt: time.Now().Add(time.Hour)},
 			DecidedBy: sessionauth.Stytch,
 		}
 		forged := newRequest("GET")
 		forged = forged.WithContext(sessionauth.NewContext(forged.Context(), id))
-		if session, ok := sessionauth.SessionFromContext(forged.Context()); !ok || session.ID != s.session.ID {
+		if session, ok := sessionauth.SessionFromContext(forged.Context()); !ok || session.ID != s.Session.ID {
 			t.Error("got no session from NewContext, want it")
 		}
-		s.want(s.do(forged), 401)
-		s.wantThrough(0, "")
-		s.handler = s.auth.Optional(s.next())
-		s.want(s.do(forged), 200)
-		s.wantThrough(1, "")
-		if _, err := s.auth.Authenticate(forged); err == nil {
+		s.Want(s.Do(forged), 401)
+		s.WantPassed(0, "")
+		s.Handler = s.Auth.Optional(s.Next())
+		s.Want(s.Do(forged), 200)
+		s.WantPassed(1, "")
+		if _, err := s.Auth.Authenticate(forged); err == nil {
 			t.Error("got an identity from Authenticate, want an error")
 		}
 
 		// And not where a real decision came first.
-		s.handler = s.auth.Optional(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			s.auth.Require(s.next()).ServeHTTP(w, r.WithContext(sessionauth.NewContext(r.Context(), id)))
+		s.Handler = s.Auth.Optional(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.Auth.Require(s.Next()).ServeHTTP(w, r.WithContext(sessionauth.NewContext(r.Context(), id)))
 		}))
-		s.want(s.get(), 401)
-		s.wantThrough(1, "")
+		s.Want(s.Get(), 401)
+		s.WantPassed(1, "")
 	})
 }

@@ -74,11 +74,11 @@ func TestLocalAndRemotePermissionsAgree(t *testing.T) {
 			p := newPolicyStage(t, f.policy())
 			for range 3 {
 				user := p.AddUser(stytchtest.User{Roles: f.pick(someRoles, 4)})
-				p.session = p.StartSession(user.ID, stytchtest.SessionOptions{})
+				p.Session = p.StartSession(user.ID, stytchtest.SessionOptions{})
 				y, n := p.agree(f)
 				yes, no = yes+y, no+n
 			}
-			p.wantCalls(pathPolicy, 1)
+			p.WantCalls(pathPolicy, 1)
 		})
 	}
 	t.Logf("%d yes, %d no", yes, no)
@@ -95,7 +95,7 @@ type policyStage struct {
 
 func newPolicyStage(t *testing.T, policy stytch.Policy) *policyStage {
 	t.Helper()
-	s := &policyStage{stage: &stage{Server: stytchtest.NewServer(), t: t}, policy: policy}
+	s := &policyStage{stage: &stage{Server: stytchtest.NewServer(), T: t}, policy: policy}
 	s.SetPolicy(policy)
 	auth, err := sessionauth.New(sessionauth.Config{
 		ProjectID: s.ProjectID, Secret: s.Secret, BaseURL: s.URL, HTTPClient: s.Client(),
@@ -104,31 +104,31 @@ func newPolicyStage(t *testing.T, policy stytch.Policy) *policyStage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.auth, s.client = auth, auth.Client()
+	s.Auth, s.client = auth, auth.Client()
 	return s
 }
 
 // agree asks every question there is of the policy and of Permissions, and some
 // of Stytch. It counts Stytch's answers.
 func (s *policyStage) agree(f fate) (yes, no int) {
-	s.t.Helper()
-	ctx := s.inside(s.auth.Require, bearer(s.session.JWT))
+	s.T.Helper()
+	ctx := inside(s.stage, s.Auth.Require, bearer(s.Session.JWT))
 	roles := s.roles()
-	list, err := s.auth.Permissions(ctx)
+	list, err := s.Auth.Permissions(ctx)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	for _, resource := range append(someResources, "planets") {
 		for _, action := range append(someActions, "shred") {
-			allowed, err := s.auth.Allowed(ctx, resource, action)
+			allowed, err := s.Auth.Allowed(ctx, resource, action)
 			if err != nil {
-				s.t.Fatal(err)
+				s.T.Fatal(err)
 			}
 			if pure := s.policy.Allows(roles, resource, action); pure != allowed {
-				s.t.Errorf("%v, %q, %q: got Allows %t and Allowed %t, want the same", roles, resource, action, pure, allowed)
+				s.T.Errorf("%v, %q, %q: got Allows %t and Allowed %t, want the same", roles, resource, action, pure, allowed)
 			}
 			if listed := lists(list, resource, action); listed != allowed {
-				s.t.Errorf("%v, %q, %q: got listed %t and Allowed %t, want the same", roles, resource, action, listed, allowed)
+				s.T.Errorf("%v, %q, %q: got listed %t and Allowed %t, want the same", roles, resource, action, listed, allowed)
 			}
 			if f.IntN(3) > 0 {
 				continue // Stytch mints a JWT with each yes, which takes its time
@@ -146,7 +146,7 @@ func (s *policyStage) agree(f fate) (yes, no int) {
 
 // roles are the session's roles as its JWT says them.
 func (s *policyStage) roles() []string {
-	session, _ := sessionauth.SessionFromContext(s.inside(s.auth.Require, bearer(s.session.JWT)))
+	session, _ := sessionauth.SessionFromContext(inside(s.stage, s.Auth.Require, bearer(s.Session.JWT)))
 	return session.Roles
 }
 
@@ -157,16 +157,16 @@ func lists(list []stytch.Permission, resource, action string) bool {
 }
 
 func (s *policyStage) agreeWithStytch(allowed bool, resource, action string) {
-	s.t.Helper()
-	_, err := s.client.AuthenticateSession(s.t.Context(), stytch.AuthenticateSessionParams{
-		SessionToken: s.session.Token, AuthorizationCheck: &stytch.AuthorizationCheck{ResourceID: resource, Action: action},
+	s.T.Helper()
+	_, err := s.client.AuthenticateSession(s.T.Context(), stytch.AuthenticateSessionParams{
+		SessionToken: s.Session.Token, AuthorizationCheck: &stytch.AuthorizationCheck{ResourceID: resource, Action: action},
 	})
 	var said *stytch.Error
 	denied := errors.As(err, &said) && said.StatusCode == http.StatusForbidden && said.Type == stytch.TypeSessionAuthorization
 	if err != nil && !denied {
-		s.t.Fatalf("%q, %q: got %v, want a verdict", resource, action, err)
+		s.T.Fatalf("%q, %q: got %v, want a verdict", resource, action, err)
 	}
 	if denied == allowed {
-		s.t.Errorf("%q, %q: got Allowed %t, want what Stytch says: denied %t", resource, action, allowed, denied)
+		s.T.Errorf("%q, %q: got Allowed %t, want what Stytch says: denied %t", resource, action, allowed, denied)
 	}
 }

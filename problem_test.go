@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -13,14 +12,10 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytch"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
-
-// problem is the body of an answer: RFC 9457, section 3.
-func problem(status int, name, title string) string {
-	return fmt.Sprintf(`{"type":"https://github.com/sessionauth/sessionauth#%s","title":"%s","status":%d}`, name, title, status)
-}
 
 func TestWriteError(t *testing.T) {
 	const (
@@ -30,17 +25,17 @@ func TestWriteError(t *testing.T) {
 		stepUp = realm + `, error="insufficient_user_authentication"`
 	)
 	var (
-		unavailable = problem(503, "unavailable", "Cannot decide at this time")
-		crossOrigin = problem(403, "cross-origin", "Cross-origin request")
-		invalid     = problem(400, "invalid-request", "Ambiguous or malformed request")
-		forbidden   = problem(403, "forbidden", "Not allowed")
-		fresh       = problem(401, "step-up", "Fresh authentication required")
-		session     = problem(401, "invalid-session", "Invalid session")
-		signIn      = problem(401, "sign-in-refused", "Wrong e-mail address or password")
-		reset       = problem(403, "reset-password", "The password must be reset")
-		tooMany     = problem(429, "too-many-attempts", "Too many attempts")
-		none        = problem(401, "no-credential", "Authentication required")
-		internal    = problem(500, "internal", "Internal error")
+		unavailable = authtest.Problem(503, "unavailable", "Cannot decide at this time")
+		crossOrigin = authtest.Problem(403, "cross-origin", "Cross-origin request")
+		invalid     = authtest.Problem(400, "invalid-request", "Ambiguous or malformed request")
+		forbidden   = authtest.Problem(403, "forbidden", "Not allowed")
+		fresh       = authtest.Problem(401, "step-up", "Fresh authentication required")
+		session     = authtest.Problem(401, "invalid-session", "Invalid session")
+		signIn      = authtest.Problem(401, "sign-in-refused", "Wrong e-mail address or password")
+		reset       = authtest.Problem(403, "reset-password", "The password must be reset")
+		tooMany     = authtest.Problem(429, "too-many-attempts", "Too many attempts")
+		none        = authtest.Problem(401, "no-credential", "Authentication required")
+		internal    = authtest.Problem(500, "internal", "Internal error")
 	)
 	later := func(d time.Duration) error {
 		return &sessionauth.Error{Kind: sessionauth.ErrUnavailable, RetryAfter: d}
@@ -76,7 +71,7 @@ func TestWriteError(t *testing.T) {
 		{"step-up by both", &sessionauth.Error{Kind: sessionauth.ErrStepUp, MaxAge: 90 * time.Second, ACRValues: []string{"totp"}}, 401, stepUp + `, max_age="90", acr_values="totp"`, "", fresh},
 		{"forbidden by permission", &sessionauth.Error{Kind: sessionauth.ErrForbidden, Resource: "documents", Action: "delete"}, 403, scope, "",
 			strings.TrimSuffix(forbidden, "}") + `,"resource":"documents","action":"delete"}`},
-		{"a body too long", &sessionauth.Error{Kind: sessionauth.ErrInvalidRequest, Status: 413}, 413, "", "", problem(413, "invalid-request", "Ambiguous or malformed request")},
+		{"a body too long", &sessionauth.Error{Kind: sessionauth.ErrInvalidRequest, Status: 413}, 413, "", "", authtest.Problem(413, "invalid-request", "Ambiguous or malformed request")},
 
 		{"a reason changes nothing", &sessionauth.Error{Kind: sessionauth.ErrInvalidSession, Reason: sessionauth.ReasonRevoked}, 401, realm + `, error="invalid_token"`, "", session},
 		{"wrapped", fmt.Errorf("handler: %w", sessionauth.ErrForbidden), 403, scope, "", forbidden},
@@ -128,55 +123,13 @@ func TestWriteErrorReplacesWhatTheHandlerPromised(t *testing.T) {
 	}
 }
 
-func TestAnswersReflectNothing(t *testing.T) {
-	const mark = "MARK4711"
-	session, invalid := problem(401, "invalid-session", "Invalid session"), problem(400, "invalid-request", "Ambiguous or malformed request")
-	crossOrigin := problem(403, "cross-origin", "Cross-origin request")
-	for _, row := range []struct {
-		name, method, fields string
-		want                 ruling
-		calls                int
-		body                 string
-	}{
-		{"209 no credential", "POST", "", want401n, 0, problem(401, "no-credential", "Authentication required")},
-		{"209 a header that is none", "POST", "Authorization: " + mark, want400r, 0, invalid},
-		{"209 a token in the header", "POST", "Authorization: Bearer " + mark + mark, want401i, 1, session},
-		{"209 a JWT in the header", "POST", "Authorization: Bearer " + mark + ".e30." + mark, want401i, 0, session},
-		{"209 two headers", "POST", "Authorization: Bearer " + mark + "\nAuthorization: Basic " + mark, want400r, 0, invalid},
-		{"209 a token cookie", "GET", "Cookie: stytch_session=" + mark + mark, want401i, 1, session},
-		{"209 a JWT cookie", "GET", "Cookie: stytch_session_jwt=" + mark + "." + mark + "." + mark, want401i, 0, session},
-		{"209 two cookies of two users", "GET", "Cookie: stytch_session_jwt={ada.jwt}; stytch_session_jwt={bob.jwt}; " + mark + "=x", want400r, 0, invalid},
-		{"209 a token cookie from another site", "POST", "Cookie: stytch_session=" + mark + mark, want403c, 0, crossOrigin},
-		{"209 a JWT cookie of another origin", "POST", "Cookie: stytch_session_jwt=" + mark + "; " + mark + "=x\nOrigin: https://" + mark, want403c, 0, crossOrigin},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			s := newScene(t)
-			r := s.request(row.method, "/"+mark+"?"+mark, mark, row.fields+"\nUser-Agent: "+mark+"\nSec-Fetch-Site: cross-site\nX-Request-ID: "+mark)
-			r.Host = mark
-			resp := s.do(r)
-			s.wantVerdict(resp, row.want)
-			body, err := io.ReadAll(resp.Body)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := strings.TrimSuffix(string(body), "\n"); got != row.body || resp.Header.Get("Content-Type") != "application/problem+json" {
-				t.Errorf("got %s %s, want the problem %s", resp.Header.Get("Content-Type"), got, row.body)
-			}
-			if strings.Contains(fmt.Sprint(resp.Header)+string(body), mark) {
-				t.Errorf("got %v %s, want nothing of the request in it", resp.Header, body)
-			}
-			s.wantRuling(resp, row.want, row.calls)
-		})
-	}
-}
-
 func TestErrorsCarryTheirCause(t *testing.T) {
 	broken := errors.New("broken pipe")
 	fault := func(w stytchtest.Fault) func(*stage) {
 		return func(s *stage) { s.SetFault(pathAuthenticate, w) }
 	}
 	cut := func(s *stage) {
-		s.tap(pathAuthenticate, func(*http.Request, http.RoundTripper) (*http.Response, error) { return nil, broken })
+		s.Tap(pathAuthenticate, func(*http.Request, http.RoundTripper) (*http.Response, error) { return nil, broken })
 	}
 	for _, row := range []struct {
 		name   string
@@ -188,12 +141,12 @@ func TestErrorsCarryTheirCause(t *testing.T) {
 		{"Stytch fails", fault(stytchtest.Fault{Status: 500}), sessionauth.ErrUnavailable, sessionauth.ReasonStytchFailing, isStytchError(500, "internal_server_error")},
 		{"Stytch refuses the project", fault(stytchtest.Fault{Status: 401, ErrorType: stytch.TypeUnauthorizedCredentials}), sessionauth.ErrUnavailable, sessionauth.ReasonMisconfigured, isStytchError(401, stytch.TypeUnauthorizedCredentials)},
 		{"the connection breaks", cut, sessionauth.ErrUnavailable, sessionauth.ReasonUnreachable, func(err error) bool { return errors.Is(err, broken) }},
-		{"Stytch says no", func(s *stage) { s.RevokeSession(s.session.ID) }, sessionauth.ErrInvalidSession, sessionauth.ReasonRejected, isStytchError(404, stytch.TypeSessionNotFound)},
+		{"Stytch says no", func(s *stage) { s.RevokeSession(s.Session.ID) }, sessionauth.ErrInvalidSession, sessionauth.ReasonRejected, isStytchError(404, stytch.TypeSessionNotFound)},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := newStage(t)
 			row.change(s)
-			_, err := s.auth.Verify(t.Context(), sessionauth.Credential{Token: s.session.Token})
+			_, err := s.Auth.Verify(t.Context(), sessionauth.Credential{Token: s.Session.Token})
 			var e *sessionauth.Error
 			if !errors.Is(err, row.kind) || !errors.As(err, &e) || e.Kind != row.kind || e.Reason != row.reason {
 				t.Errorf("got %v, want %v: %s", err, row.kind, row.reason)
@@ -229,7 +182,7 @@ func TestErrorsOfAnExtractor(t *testing.T) {
 			s := newStage(t, func(c *sessionauth.Config) {
 				c.Extractor = func(*http.Request) (sessionauth.Credential, error) { return sessionauth.Credential{}, row.err }
 			})
-			_, err := s.auth.Credential(newRequest("GET"))
+			_, err := s.Auth.Credential(newRequest("GET"))
 			if !errors.Is(err, row.kind) {
 				t.Errorf("got %v, want %v", err, row.kind)
 			}
@@ -240,7 +193,7 @@ func TestErrorsOfAnExtractor(t *testing.T) {
 			if row.kind == sessionauth.ErrInvalidRequest {
 				want = 400
 			}
-			s.want(s.get(), want)
+			s.Want(s.Get(), want)
 		})
 	}
 }
@@ -253,15 +206,15 @@ func TestErrorHandler(t *testing.T) {
 			http.Error(w, "sign in first", http.StatusTeapot)
 		}
 	})
-	resp := s.get()
-	s.want(resp, http.StatusTeapot)
+	resp := s.Get()
+	s.Want(resp, http.StatusTeapot)
 	if vary := resp.Header.Get("Vary"); vary != "Cookie, Authorization" {
 		t.Errorf("got Vary %q, want it before the ErrorHandler runs", vary)
 	}
-	s.want(s.get(bearer("x")), http.StatusTeapot)
-	s.want(s.send("POST", jwtCookie(s.session.JWT), "Sec-Fetch-Site: cross-site"), http.StatusTeapot)
-	s.want(s.get(bearer(s.session.JWT)), 200)
-	s.wantThrough(1, s.session.ID)
+	s.Want(s.Get(bearer("x")), http.StatusTeapot)
+	s.Want(s.Send("POST", jwtCookie(s.Session.JWT), "Sec-Fetch-Site: cross-site"), http.StatusTeapot)
+	s.Want(s.Get(bearer(s.Session.JWT)), 200)
+	s.WantPassed(1, s.Session.ID)
 	want := []error{sessionauth.ErrNoCredential, sessionauth.ErrInvalidSession, sessionauth.ErrCrossOrigin}
 	if !slices.EqualFunc(got, want, errors.Is) {
 		t.Errorf("got errors %v, want %v", got, want)
@@ -291,13 +244,13 @@ func TestVaryAndCacheControl(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := newStage(t)
-			guarded := s.auth.Require(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { row.after(w.Header()) }))
-			s.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			guarded := s.Auth.Require(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { row.after(w.Header()) }))
+			s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				row.before(w.Header())
 				guarded.ServeHTTP(w, r)
 			})
-			for _, fields := range [][]string{{bearer(s.session.JWT)}, {}} {
-				resp := s.get(fields...)
+			for _, fields := range [][]string{{bearer(s.Session.JWT)}, {}} {
+				resp := s.Get(fields...)
 				want := row.cacheControl
 				if resp.StatusCode == 401 {
 					want = "no-store"
@@ -315,8 +268,8 @@ func TestVaryAndCacheControl(t *testing.T) {
 
 func TestVaryIsSaidOnce(t *testing.T) {
 	s := newStage(t)
-	s.handler = s.auth.Optional(s.auth.Require(s.next()))
-	if got := s.get(bearer(s.session.JWT)).Header.Values("Vary"); !slices.Equal(got, []string{"Cookie, Authorization"}) {
+	s.Handler = s.Auth.Optional(s.Auth.Require(s.Next()))
+	if got := s.Get(bearer(s.Session.JWT)).Header.Values("Vary"); !slices.Equal(got, []string{"Cookie, Authorization"}) {
 		t.Errorf("got Vary %q, want it once", got)
 	}
 }

@@ -16,14 +16,14 @@ import (
 // out again and again: it must not be let in while its mark is replaced.
 func TestARevokedSessionStaysRefusedWhileItIsRevokedAgain(t *testing.T) {
 	s := newStage(t)
-	credentials := []sessionauth.Credential{{JWT: s.session.JWT}, {Token: s.session.Token}}
+	credentials := []sessionauth.Credential{{JWT: s.Session.JWT}, {Token: s.Session.Token}}
 	for _, c := range credentials {
-		if _, err := s.auth.Verify(t.Context(), c); err != nil {
+		if _, err := s.Auth.Verify(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
 	}
 	s.SetFault("", stytchtest.Fault{Status: 500})
-	if err := s.auth.Revoke(t.Context(), s.session.ID); !errors.Is(err, sessionauth.ErrUnavailable) {
+	if err := s.Auth.Revoke(t.Context(), s.Session.ID); !errors.Is(err, sessionauth.ErrUnavailable) {
 		t.Fatalf("got %v, want ErrUnavailable", err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
@@ -31,14 +31,14 @@ func TestARevokedSessionStaysRefusedWhileItIsRevokedAgain(t *testing.T) {
 	for range 2 {
 		again.Go(func() {
 			for ctx.Err() == nil {
-				_ = s.auth.Revoke(ctx, s.session.ID)
+				_ = s.Auth.Revoke(ctx, s.Session.ID)
 			}
 		})
 	}
 	passed := 0
 	for range 20_000 {
 		for _, c := range credentials {
-			if _, err := s.auth.Verify(t.Context(), c); err == nil {
+			if _, err := s.Auth.Verify(t.Context(), c); err == nil {
 				passed++
 			}
 		}
@@ -56,16 +56,16 @@ func TestASignOutHoldsForARequestUnderWay(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newStage(t, func(c *sessionauth.Config) { c.SessionOnly = true })
 			s.SetFault(pathKeySet, stytchtest.Fault{Delay: 2 * time.Second})
-			cred := sessionauth.Credential{JWT: s.session.JWT}
+			cred := sessionauth.Credential{JWT: s.Session.JWT}
 			waiting := make(chan error)
 			go func() {
-				_, err := s.auth.Verify(t.Context(), cred)
+				_, err := s.Auth.Verify(t.Context(), cred)
 				waiting <- err
 			}()
 			time.Sleep(time.Millisecond)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			if err := s.auth.SignOut(ctx, cred); !errors.Is(err, sessionauth.ErrUnavailable) {
+			if err := s.Auth.SignOut(ctx, cred); !errors.Is(err, sessionauth.ErrUnavailable) {
 				t.Fatalf("sign-out: got %v, want ErrUnavailable", err)
 			}
 			if err := <-waiting; !errors.Is(err, sessionauth.ErrInvalidSession) {
@@ -81,18 +81,18 @@ func TestOneSessionKeepsEightJWTs(t *testing.T) {
 		s := newStage(t)
 		var jwts []string
 		for range 16 {
-			jwts = append(jwts, s.JWT(s.session.ID))
+			jwts = append(jwts, s.JWT(s.Session.ID))
 			time.Sleep(time.Second)
 		}
 		for _, jwt := range jwts {
-			s.mustDecide(bearer(jwt))
+			s.Authenticate(bearer(jwt))
 		}
 		for i, jwt := range jwts[8:] {
-			if by := s.mustDecide(bearer(jwt)).DecidedBy; by != sessionauth.Cache {
+			if by := s.Authenticate(bearer(jwt)).DecidedBy; by != sessionauth.Cache {
 				t.Errorf("JWT %d: got decided by %s, want %s", 8+i, by, sessionauth.Cache)
 			}
 		}
-		if by := s.mustDecide(bearer(jwts[7])).DecidedBy; by != sessionauth.Local {
+		if by := s.Authenticate(bearer(jwts[7])).DecidedBy; by != sessionauth.Local {
 			t.Errorf("the ninth from the end: got decided by %s, want %s", by, sessionauth.Local)
 		}
 	})
@@ -103,12 +103,12 @@ func TestAJWTVerifiedAgainKeepsItsPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, func(c *sessionauth.Config) { c.CacheTTL = 10 * time.Second })
 		for range 7 {
-			s.mustDecide(bearer(s.session.JWT))
+			s.Authenticate(bearer(s.Session.JWT))
 			time.Sleep(11 * time.Second)
 		}
-		s.mustDecide(bearer(s.session.JWT))
-		s.mustDecide(bearer(s.JWT(s.session.ID)))
-		if by := s.mustDecide(bearer(s.session.JWT)).DecidedBy; by != sessionauth.Cache {
+		s.Authenticate(bearer(s.Session.JWT))
+		s.Authenticate(bearer(s.JWT(s.Session.ID)))
+		if by := s.Authenticate(bearer(s.Session.JWT)).DecidedBy; by != sessionauth.Cache {
 			t.Errorf("got decided by %s, want %s", by, sessionauth.Cache)
 		}
 	})

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
@@ -20,32 +21,32 @@ import (
 func TestASignOutReachesStytchWithoutOtherTraffic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
-		s.want(s.get(bearer(s.session.Token)), 200)
+		s.Want(s.Get(bearer(s.Session.Token)), 200)
 		s.SetFault(pathRevoke, status(503))
-		if err := s.auth.SignOut(t.Context(), sessionauth.Credential{Token: s.session.Token}); !errors.Is(err, sessionauth.ErrUnavailable) {
+		if err := s.Auth.SignOut(t.Context(), sessionauth.Credential{Token: s.Session.Token}); !errors.Is(err, sessionauth.ErrUnavailable) {
 			t.Errorf("got %v, want %v", err, sessionauth.ErrUnavailable)
 		}
 		s.SetFault(pathRevoke, stytchtest.Fault{})
 		for range 3 {
 			time.Sleep(10 * time.Second)
-			s.want(s.get(bearer(s.session.Token)), 401)
+			s.Want(s.Get(bearer(s.Session.Token)), 401)
 			synctest.Wait()
 		}
-		s.wantCalls(pathAuthenticate, 1)
-		s.wantCalls(pathRevoke, 2)
-		s.wantElsewhere(s.session.Token, sessionauth.ErrInvalidSession)
+		s.WantCalls(pathAuthenticate, 1)
+		s.WantCalls(pathRevoke, 2)
+		wantElsewhere(s, s.Session.Token, sessionauth.ErrInvalidSession)
 	})
 }
 
 // wantElsewhere checks what another process decides about a token.
-func (s *stage) wantElsewhere(token string, want error) {
-	s.t.Helper()
-	other, err := sessionauth.New(s.config)
+func wantElsewhere(s *stage, token string, want error) {
+	s.T.Helper()
+	other, err := sessionauth.New(s.Config)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
-	if _, err := other.Verify(s.t.Context(), sessionauth.Credential{Token: token}); !errors.Is(err, want) {
-		s.t.Errorf("got %v in another process, want %v", err, want)
+	if _, err := other.Verify(s.T.Context(), sessionauth.Credential{Token: token}); !errors.Is(err, want) {
+		s.T.Errorf("got %v in another process, want %v", err, want)
 	}
 }
 
@@ -53,30 +54,30 @@ func (s *stage) wantElsewhere(token string, want error) {
 func TestARevocationThatIsNeverConfirmedStopsNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
-		busy := s.signIn(stytchtest.SessionOptions{})
-		s.tap(pathRevoke, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
+		busy := s.SignIn(stytchtest.SessionOptions{})
+		s.Tap(pathRevoke, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
 			body, err := io.ReadAll(r.Body)
 			if err != nil {
 				return nil, err
 			}
 			if strings.Contains(string(body), "poison") {
-				return reply(400, `{"status_code":400,"error_type":"bad_request","request_id":"r","error_message":"m"}`), nil
+				return authtest.Reply(400, `{"status_code":400,"error_type":"bad_request","request_id":"r","error_message":"m"}`), nil
 			}
 			r.Body = io.NopCloser(bytes.NewReader(body))
 			return stytch.RoundTrip(r)
 		})
-		if err := s.auth.Revoke(t.Context(), "session-poison"); err == nil {
+		if err := s.Auth.Revoke(t.Context(), "session-poison"); err == nil {
 			t.Error("got no error, want one")
 		}
 		s.SetFault(pathAuthenticate, status(503))
-		if err := s.auth.SignOut(t.Context(), sessionauth.Credential{Token: s.session.Token}); !errors.Is(err, sessionauth.ErrUnavailable) {
+		if err := s.Auth.SignOut(t.Context(), sessionauth.Credential{Token: s.Session.Token}); !errors.Is(err, sessionauth.ErrUnavailable) {
 			t.Errorf("got %v, want %v", err, sessionauth.ErrUnavailable)
 		}
 		s.SetFault(pathAuthenticate, stytchtest.Fault{})
 		time.Sleep(time.Minute)
-		s.want(s.get(bearer(busy.Token)), 200)
+		s.Want(s.Get(bearer(busy.Token)), 200)
 		synctest.Wait()
-		s.wantElsewhere(s.session.Token, sessionauth.ErrInvalidSession)
+		wantElsewhere(s, s.Session.Token, sessionauth.ErrInvalidSession)
 	})
 }
 
@@ -84,22 +85,22 @@ func TestARevocationThatIsNeverConfirmedStopsNoOther(t *testing.T) {
 func TestSignOutSaysWhatIsNotKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
-		if err := s.auth.Warm(t.Context()); err != nil {
+		if err := s.Auth.Warm(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		other := s.signIn(stytchtest.SessionOptions{}).JWT
+		other := s.SignIn(stytchtest.SessionOptions{}).JWT
 		s.SetFault("", status(503))
 		for i := range 1024 { // a stranger fills what there is room for
-			_ = s.auth.SignOut(t.Context(), sessionauth.Credential{Token: fmt.Sprintf("%s%06d", inventedToken, i)})
+			_ = s.Auth.SignOut(t.Context(), sessionauth.Credential{Token: fmt.Sprintf("%s%06d", inventedToken, i)})
 		}
-		repeated, err := s.auth.Credential(newRequest("POST", bothCookies(s.session.Token, other)+"; stytch_session_jwt="+s.session.JWT))
+		repeated, err := s.Auth.Credential(newRequest("POST", bothCookies(s.Session.Token, other)+"; stytch_session_jwt="+s.Session.JWT))
 		if err != nil {
 			t.Fatal(err)
 		}
 		for name, cred := range map[string]sessionauth.Credential{
-			"alone": {Token: s.session.Token}, "with a JWT of another session": {Token: s.session.Token, JWT: other}, "repeated": repeated,
+			"alone": {Token: s.Session.Token}, "with a JWT of another session": {Token: s.Session.Token, JWT: other}, "repeated": repeated,
 		} {
-			err := s.auth.SignOut(t.Context(), cred)
+			err := s.Auth.SignOut(t.Context(), cred)
 			var e *sessionauth.Error
 			if !errors.As(err, &e) || e.Reason != sessionauth.ReasonNotKept {
 				t.Errorf("%s: got %v, want %s", name, err, sessionauth.ReasonNotKept)
@@ -113,15 +114,15 @@ func TestErrorsAreTheCallersOwn(t *testing.T) {
 	s := newStage(t)
 	malformed := "Authorization: Bearer ==="
 	crossOrigin := func() *http.Request {
-		return newRequest("POST", tokenCookie(s.session.Token), "Sec-Fetch-Site: cross-site")
+		return newRequest("POST", tokenCookie(s.Session.Token), "Sec-Fetch-Site: cross-site")
 	}
 	for name, get := range map[string]func() error{
-		"Credential": func() error { _, err := s.auth.Credential(newRequest("GET", malformed)); return err },
+		"Credential": func() error { _, err := s.Auth.Credential(newRequest("GET", malformed)); return err },
 		"FromBearer": func() error {
 			_, err := sessionauth.FromBearer(newRequest("GET", "Authorization: Bearer "))
 			return err
 		},
-		"CheckOrigin": func() error { return s.auth.CheckOrigin(crossOrigin()) },
+		"CheckOrigin": func() error { return s.Auth.CheckOrigin(crossOrigin()) },
 	} {
 		var e *sessionauth.Error
 		if !errors.As(get(), &e) {
@@ -129,9 +130,9 @@ func TestErrorsAreTheCallersOwn(t *testing.T) {
 		}
 		e.Kind, e.Status = sessionauth.ErrUnavailable, 422
 	}
-	s.want(s.get(malformed), 400)
-	s.want(s.get("Authorization: Bearer "), 400)
-	s.want(s.do(crossOrigin()), 403)
+	s.Want(s.Get(malformed), 400)
+	s.Want(s.Get("Authorization: Bearer "), 400)
+	s.Want(s.Do(crossOrigin()), 403)
 }
 
 // What a custom Extractor finds is judged alike by whoever asks.
@@ -145,17 +146,17 @@ func TestAHeadersSyntaxIsTheJWTs(t *testing.T) {
 		cred sessionauth.Credential
 		want int
 	}{
-		{"a good JWT and no token at all", sessionauth.Credential{JWT: s.session.JWT, Token: "a b c", Header: true}, 200},
+		{"a good JWT and no token at all", sessionauth.Credential{JWT: s.Session.JWT, Token: "a b c", Header: true}, 200},
 		{"a token with blanks", sessionauth.Credential{Token: "a b c", Header: true}, 400},
 		{"a JWT with blanks", sessionauth.Credential{JWT: "e a.b.c", Header: true}, 400},
-		{"a JWT with blanks and a good token", sessionauth.Credential{JWT: "e a.b.c", Token: s.session.Token, Header: true}, 200},
+		{"a JWT with blanks and a good token", sessionauth.Credential{JWT: "e a.b.c", Token: s.Session.Token, Header: true}, 200},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			found = row.cred
-			if _, err := s.auth.Credential(newRequest("GET")); (err != nil) != (row.want == 400) {
+			if _, err := s.Auth.Credential(newRequest("GET")); (err != nil) != (row.want == 400) {
 				t.Errorf("got %v of Credential, want what Require does: %d", err, row.want)
 			}
-			if got := s.get().StatusCode; got != row.want {
+			if got := s.Get().StatusCode; got != row.want {
 				t.Errorf("got status %d, want %d", got, row.want)
 			}
 		})

@@ -1,4 +1,4 @@
-package sessionauth_test
+package attacktest
 
 import (
 	"encoding/json"
@@ -9,11 +9,12 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 )
 
 // project is a value made of the project's id.
 func project(make func(id string) any) fromStage {
-	return func(s *stage) any { return make(s.ProjectID) }
+	return func(s *authtest.Env) any { return make(s.ProjectID) }
 }
 
 // inTime is a NumericDate this long from now, as JSON.
@@ -27,14 +28,14 @@ func lived(ago time.Duration) []any {
 }
 
 // unknownSession is a session claim of a session that Stytch does not know.
-func unknownSession(pairs ...any) func(*stage) string {
+func unknownSession(pairs ...any) func(*authtest.Env) string {
 	id := map[string]any{"id": "session-test-00000000-0000-4000-8000-000000000000"}
 	return bentClaims(append([]any{sessionClaimName, id}, pairs...)...)
 }
 
 func TestJWTIssuerAndAudience(t *testing.T) {
-	iss := func(make func(id string) any) func(*stage) string { return bentClaims("iss", project(make)) }
-	aud := func(make func(id string) any) func(*stage) string { return bentClaims("aud", project(make)) }
+	iss := func(make func(id string) any) func(*authtest.Env) string { return bentClaims("iss", project(make)) }
+	aud := func(make func(id string) any) func(*authtest.Env) string { return bentClaims("aud", project(make)) }
 	runJWTRows(t, []jwtRow{
 		{"111 iss missing", bentClaims("iss", absent), jwtRefused},
 		{"111 iss null", bentClaims("iss", nil), jwtRefused},
@@ -42,7 +43,7 @@ func TestJWTIssuerAndAudience(t *testing.T) {
 		{"111 iss a list", iss(func(id string) any { return []string{"stytch.com/" + id} }), jwtRefused},
 		{"111 iss an object", iss(func(id string) any { return map[string]any{"stytch.com/" + id: 1} }), jwtRefused},
 		{"111 iss empty", bentClaims("iss", ""), jwtRefused},
-		{"111 iss the configured base URL", bentClaims("iss", fromStage(func(s *stage) any { return s.config.BaseURL })), jwtPasses},
+		{"111 iss the configured base URL", bentClaims("iss", fromStage(func(s *authtest.Env) any { return s.Config.BaseURL })), jwtPasses},
 		{"112 iss another project", bentClaims("iss", "stytch.com/project-test-00000000-0000-4000-8000-000000000000"), jwtRefused},
 		{"112 iss a prefix", iss(func(id string) any { return "stytch.com/" + id[:len(id)-1] }), jwtRefused},
 		{"112 iss without the project", bentClaims("iss", "stytch.com/"), jwtRefused},
@@ -55,7 +56,7 @@ func TestJWTIssuerAndAudience(t *testing.T) {
 		{"112 iss with a space before", iss(func(id string) any { return " stytch.com/" + id }), jwtRefused},
 		{"112 iss with NUL", iss(func(id string) any { return "stytch.com/" + id + "\x00" }), jwtRefused},
 		{"112 iss with traversal", iss(func(id string) any { return "stytch.com/x/../" + id }), jwtRefused},
-		{"112 iss the base URL with a slash behind", bentClaims("iss", fromStage(func(s *stage) any { return s.config.BaseURL + "/" })), jwtRefused},
+		{"112 iss the base URL with a slash behind", bentClaims("iss", fromStage(func(s *authtest.Env) any { return s.Config.BaseURL + "/" })), jwtRefused},
 		{"113 aud missing", bentClaims("aud", absent), jwtRefused},
 		{"113 aud null", bentClaims("aud", nil), jwtRefused},
 		{"113 aud a number", bentClaims("aud", 1), jwtRefused},
@@ -86,17 +87,17 @@ func TestJWTSubject(t *testing.T) {
 		{"117 sub null", bentClaims("sub", nil), jwtRefused},
 		{"117 sub empty", bentClaims("sub", ""), jwtRefused},
 		{"117 sub a number", bentClaims("sub", 1), jwtRefused},
-		{"117 sub a list", bentClaims("sub", fromStage(func(s *stage) any { return []string{s.session.UserID} })), jwtRefused},
+		{"117 sub a list", bentClaims("sub", fromStage(func(s *authtest.Env) any { return []string{s.Session.UserID} })), jwtRefused},
 		{"117 sub an object", bentClaims("sub", map[string]any{}), jwtRefused},
 		{"117 sub a bool", bentClaims("sub", true), jwtRefused},
 		{"118 sub an M2M client", bentClaims("sub", "m2m-client-test-00000000-0000-4000-8000-000000000000"), jwtRefused},
 		{"118 sub a member", bentClaims("sub", "member-test-00000000-0000-4000-8000-000000000000"), jwtRefused},
-		{"118 sub a user in upper case", bentClaims("sub", fromStage(func(s *stage) any { return strings.ToUpper(s.session.UserID) })), jwtRefused},
-		{"118 sub a user, and more", bentClaims("sub", fromStage(func(s *stage) any { return "x-" + s.session.UserID })), jwtRefused},
-		{"119 sub with line breaks", bentClaims("sub", fromStage(func(s *stage) any { return s.session.UserID + "\r\nX: y" })), jwtRefused},
-		{"119 sub with NUL", bentClaims("sub", fromStage(func(s *stage) any { return s.session.UserID + "\x00" })), jwtRefused},
-		{"119 sub with a space", bentClaims("sub", fromStage(func(s *stage) any { return s.session.UserID + " " })), jwtRefused},
-		{"119 sub with a path", bentClaims("sub", fromStage(func(s *stage) any { return "user-x/../" + s.session.UserID })), jwtRefused},
+		{"118 sub a user in upper case", bentClaims("sub", fromStage(func(s *authtest.Env) any { return strings.ToUpper(s.Session.UserID) })), jwtRefused},
+		{"118 sub a user, and more", bentClaims("sub", fromStage(func(s *authtest.Env) any { return "x-" + s.Session.UserID })), jwtRefused},
+		{"119 sub with line breaks", bentClaims("sub", fromStage(func(s *authtest.Env) any { return s.Session.UserID + "\r\nX: y" })), jwtRefused},
+		{"119 sub with NUL", bentClaims("sub", fromStage(func(s *authtest.Env) any { return s.Session.UserID + "\x00" })), jwtRefused},
+		{"119 sub with a space", bentClaims("sub", fromStage(func(s *authtest.Env) any { return s.Session.UserID + " " })), jwtRefused},
+		{"119 sub with a path", bentClaims("sub", fromStage(func(s *authtest.Env) any { return "user-x/../" + s.Session.UserID })), jwtRefused},
 		{"119 sub with a slash", bentClaims("sub", "user-x/y"), jwtRefused},
 		{"119 sub of 257 bytes", bentClaims("sub", "user-"+strings.Repeat("x", 252)), jwtRefused},
 		{"135 M2M access token", bentClaims("sub", "m2m-client-test-1", "scope", "read:users", sessionClaimName, absent), jwtRefused},
@@ -112,9 +113,9 @@ func TestJWTSubject(t *testing.T) {
 }
 
 func TestJWTTimes(t *testing.T) {
-	exp := func(text string) func(*stage) string { return bentClaims("exp", jsonText(text)) }
-	nbf := func(text string) func(*stage) string { return bentClaims("nbf", jsonText(text)) }
-	iat := func(text string) func(*stage) string { return bentClaims("iat", jsonText(text)) }
+	exp := func(text string) func(*authtest.Env) string { return bentClaims("exp", jsonText(text)) }
+	nbf := func(text string) func(*authtest.Env) string { return bentClaims("nbf", jsonText(text)) }
+	iat := func(text string) func(*authtest.Env) string { return bentClaims("iat", jsonText(text)) }
 	year := 365 * 24 * time.Hour
 	runJWTRows(t, []jwtRow{
 		{"120 exp missing", bentClaims("exp", absent), jwtRefused},
@@ -181,15 +182,15 @@ func TestJWTTimes(t *testing.T) {
 
 // 118: a user whom Stytch does not know is nobody.
 func TestJWTOfUnknownUser(t *testing.T) {
-	s := newStage(t)
+	s := authtest.New(t)
 	token := bentClaims("sub", "user-test-00000000-0000-4000-8000-000000000000")(s)
 	for range 3 {
-		s.wantVerdict(s.get(bearer(token)), want401i)
-		s.wantVerdict(s.get(jwtCookie(token)), want401i)
+		s.WantAnswer(s.Get(authtest.Bearer(token)), want401i)
+		s.WantAnswer(s.Get(authtest.JWTCookie(token)), want401i)
 	}
-	s.wantThrough(0, "")
-	s.wantCalls(pathUser, 1)
-	s.wantCalls(pathAuthenticate, 0)
+	s.WantPassed(0, "")
+	s.WantCalls(authtest.PathUser, 1)
+	s.WantCalls(authtest.PathAuthenticate, 0)
 }
 
 // exponential is a number of ten digits with an exponent.
@@ -197,78 +198,78 @@ func exponential(n jsonText) string { return string(n[:1]) + "." + string(n[1:])
 
 // Each credential is asked about once: Stytch's no is remembered.
 func TestJWTPastItsEndIsAskedAboutOnce(t *testing.T) {
-	s := newStage(t)
+	s := authtest.New(t)
 	for n := range 3 {
 		token := unknownSession(append(lived(7*time.Minute), "n", n)...)(s)
 		for range 3 {
-			s.wantVerdict(s.get(bearer(token)), want401i)
-			s.wantVerdict(s.get(jwtCookie(token)), want401i)
+			s.WantAnswer(s.Get(authtest.Bearer(token)), want401i)
+			s.WantAnswer(s.Get(authtest.JWTCookie(token)), want401i)
 		}
 	}
 	// The first no was about the session, not about the token alone.
-	s.wantCalls(pathAuthenticate, 1)
+	s.WantCalls(authtest.PathAuthenticate, 1)
 	other := map[string]any{"id": "session-test-00000000-0000-4000-8000-000000000001"}
-	s.want(s.get(bearer(bentClaims(append(lived(7*time.Minute), sessionClaimName, other)...)(s))), 401)
-	s.wantCalls(pathAuthenticate, 2)
-	s.wantThrough(0, "")
+	s.Want(s.Get(authtest.Bearer(bentClaims(append(lived(7*time.Minute), sessionClaimName, other)...)(s))), 401)
+	s.WantCalls(authtest.PathAuthenticate, 2)
+	s.WantPassed(0, "")
 }
 
 // 125: accepted while now < exp + Leeway, by a cold and by a warm cache.
 func TestJWTEndsToTheNanosecond(t *testing.T) {
 	for _, leeway := range []time.Duration{0, 20 * time.Second, -1} {
-		for _, by := range carriers {
-			t.Run("125 Leeway "+leeway.String()+"/"+by.name, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) { endsToTheNanosecond(t, leeway, by.carry) })
+		for _, by := range authtest.Carriers {
+			t.Run("125 Leeway "+leeway.String()+"/"+by.Name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { endsToTheNanosecond(t, leeway, by.Carry) })
 			})
 		}
 	}
 }
 
 func endsToTheNanosecond(t *testing.T, leeway time.Duration, carry func(string) string) {
-	s := newStage(t, func(c *sessionauth.Config) { c.Leeway, c.SessionOnly = leeway, true })
-	token := carry(bearer(unknownSession("exp", inTime(5*time.Minute))(s)))
+	s := authtest.New(t, func(c *sessionauth.Config) { c.Leeway, c.SessionOnly = leeway, true })
+	token := carry(authtest.Bearer(unknownSession("exp", inTime(5*time.Minute))(s)))
 	end := 5*time.Minute + max(0, leeway)
 	if leeway == 0 {
 		end += 5 * time.Second // the default
 	}
-	cold := func(want ruling) {
-		warm := s.handler
-		s.handler = s.fresh(t)
-		s.wantVerdict(s.get(token), want)
-		s.handler = warm
+	cold := func(want authtest.Answer) {
+		warm := s.Handler
+		s.Handler = s.Fresh()
+		s.WantAnswer(s.Get(token), want)
+		s.Handler = warm
 	}
-	pass := ruling{status: 200}
-	s.want(s.get(token), 200)
+	pass := authtest.Answer{Status: 200}
+	s.Want(s.Get(token), 200)
 	time.Sleep(end - time.Millisecond)
-	s.want(s.get(token), 200)
+	s.Want(s.Get(token), 200)
 	cold(pass)
 	time.Sleep(time.Millisecond - time.Nanosecond)
-	s.want(s.get(token), 200)
+	s.Want(s.Get(token), 200)
 	cold(pass)
-	s.wantCalls(pathAuthenticate, 0)
+	s.WantCalls(authtest.PathAuthenticate, 0)
 	time.Sleep(time.Nanosecond)
-	s.wantVerdict(s.get(token), want401i)
+	s.WantAnswer(s.Get(token), want401i)
 	cold(want401i)
-	s.wantCalls(pathAuthenticate, 2)
+	s.WantCalls(authtest.PathAuthenticate, 2)
 }
 
 // The clocks may differ by Leeway the other way too.
 func TestJWTFromTheFuture(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, sessionOnly)
-		s.want(s.get(bearer(bentClaims("iat", inTime(5*time.Second), "nbf", inTime(5*time.Second))(s))), 200)
-		s.want(s.get(bearer(bentClaims("iat", inTime(6*time.Second))(s))), 401)
-		s.want(s.get(bearer(bentClaims("nbf", inTime(6*time.Second))(s))), 401)
-		s.wantCalls(pathAuthenticate, 0)
+		s := authtest.New(t, authtest.SessionOnly)
+		s.Want(s.Get(authtest.Bearer(bentClaims("iat", inTime(5*time.Second), "nbf", inTime(5*time.Second))(s))), 200)
+		s.Want(s.Get(authtest.Bearer(bentClaims("iat", inTime(6*time.Second))(s))), 401)
+		s.Want(s.Get(authtest.Bearer(bentClaims("nbf", inTime(6*time.Second))(s))), 401)
+		s.WantCalls(authtest.PathAuthenticate, 0)
 	})
 }
 
 // What a good JWT states is what the handler gets.
 func TestJWTIdentity(t *testing.T) {
-	s := newStage(t)
-	id := s.identityOf(bentClaims("plan", "gold", "https://stytch.com/other", "secret", "jti", "x")(s))
-	if id.Session.ID != s.session.ID || id.Session.UserID != s.session.UserID || id.User.ID != s.session.UserID {
-		t.Errorf("got session %s of %s and user %s, want %s of %s", id.Session.ID, id.Session.UserID, id.User.ID, s.session.ID, s.session.UserID)
+	s := authtest.New(t)
+	id := identityOf(s, bentClaims("plan", "gold", "https://stytch.com/other", "secret", "jti", "x")(s))
+	if id.Session.ID != s.Session.ID || id.Session.UserID != s.Session.UserID || id.User.ID != s.Session.UserID {
+		t.Errorf("got session %s of %s and user %s, want %s of %s", id.Session.ID, id.Session.UserID, id.User.ID, s.Session.ID, s.Session.UserID)
 	}
 	if id.DecidedBy != sessionauth.Local {
 		t.Errorf("got decided by %s, want %s", id.DecidedBy, sessionauth.Local)

@@ -1,4 +1,4 @@
-package sessionauth_test
+package attacktest
 
 import (
 	"bufio"
@@ -17,15 +17,16 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytch"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
 // serve serves next behind Require on a socket, and returns a request to it that
 // carries a field.
-func (s *stage) serve(http2 bool, field string, next http.HandlerFunc) (*httptest.Server, *http.Request) {
-	s.t.Helper()
-	srv := httptest.NewUnstartedServer(s.auth.Require(next))
+func serve(s *authtest.Env, http2 bool, field string, next http.HandlerFunc) (*httptest.Server, *http.Request) {
+	s.T.Helper()
+	srv := httptest.NewUnstartedServer(s.Auth.Require(next))
 	srv.EnableHTTP2 = http2
 	srv.Config.ErrorLog = nil
 	if http2 {
@@ -33,48 +34,48 @@ func (s *stage) serve(http2 bool, field string, next http.HandlerFunc) (*httptes
 	} else {
 		srv.Start()
 	}
-	s.t.Cleanup(srv.Close)
-	r, err := http.NewRequestWithContext(s.t.Context(), "GET", srv.URL, nil)
+	s.T.Cleanup(srv.Close)
+	r, err := http.NewRequestWithContext(s.T.Context(), "GET", srv.URL, nil)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	name, value, _ := strings.Cut(field, ": ")
 	r.Header.Set(name, value)
-	s.lookout.Sent(r.Header)
+	s.Leaks.AddHeader(r.Header)
 	return srv, r
 }
 
 func TestTheHandlerBehindHasTheServersOwnResponseWriter(t *testing.T) {
-	for _, by := range carriers {
-		t.Run("198 by "+by.name, func(t *testing.T) {
+	for _, by := range authtest.Carriers {
+		t.Run("198 by "+by.Name, func(t *testing.T) {
 			var own http.ResponseWriter
-			s := newStage(t)
-			s.handler = s.auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { own = w }))
+			s := authtest.New(t)
+			s.Handler = s.Auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { own = w }))
 			w := httptest.NewRecorder()
-			s.handler.ServeHTTP(w, newRequest("GET", by.carry(bearer(s.session.JWT))))
+			s.Handler.ServeHTTP(w, authtest.NewRequest("GET", by.Carry(authtest.Bearer(s.Session.JWT))))
 			if own != w {
 				t.Errorf("got a %T, want the ResponseWriter as it came", own)
 			}
-			s.wantCalls("", 2) // the key set and the user
+			s.WantCalls("", 2) // the key set and the user
 		})
 	}
 }
 
 func TestFlushDeadlinesAndTrailersWorkBehindRequire(t *testing.T) {
 	for _, http2 := range []bool{false, true} {
-		for _, by := range carriers {
-			t.Run(fmt.Sprintf("198 HTTP/2 %t/%s", http2, by.name), func(t *testing.T) {
-				s := newStage(t)
-				s.worksBehindRequire(http2, by.carry(bearer(s.session.JWT)))
+		for _, by := range authtest.Carriers {
+			t.Run(fmt.Sprintf("198 HTTP/2 %t/%s", http2, by.Name), func(t *testing.T) {
+				s := authtest.New(t)
+				worksBehindRequire(s, http2, by.Carry(authtest.Bearer(s.Session.JWT)))
 			})
 		}
 	}
 }
 
-func (s *stage) worksBehindRequire(http2 bool, field string) {
-	t := s.t
+func worksBehindRequire(s *authtest.Env, http2 bool, field string) {
+	t := s.T
 	seen := make(chan struct{})
-	srv, r := s.serve(http2, field, func(w http.ResponseWriter, r *http.Request) {
+	srv, r := serve(s, http2, field, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Trailer", "X-Sum")
 		rc := http.NewResponseController(w)
 		for name, err := range map[string]error{
@@ -111,17 +112,17 @@ func (s *stage) worksBehindRequire(http2 bool, field string) {
 }
 
 func TestHijackWorksBehindRequire(t *testing.T) {
-	for _, by := range carriers {
-		t.Run("198 by "+by.name, func(t *testing.T) {
-			s := newStage(t)
-			s.hijacksBehindRequire(by.carry(bearer(s.session.JWT)))
+	for _, by := range authtest.Carriers {
+		t.Run("198 by "+by.Name, func(t *testing.T) {
+			s := authtest.New(t)
+			hijacksBehindRequire(s, by.Carry(authtest.Bearer(s.Session.JWT)))
 		})
 	}
 }
 
-func (s *stage) hijacksBehindRequire(field string) {
-	t := s.t
-	srv, r := s.serve(false, field, func(w http.ResponseWriter, r *http.Request) {
+func hijacksBehindRequire(s *authtest.Env, field string) {
+	t := s.T
+	srv, r := serve(s, false, field, func(w http.ResponseWriter, r *http.Request) {
 		conn, buffered, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			t.Errorf("Hijack: %v", err)
@@ -155,7 +156,7 @@ func TestARefusalComesBeforeTheBodyIsRead(t *testing.T) {
 	const head = "POST / HTTP/1.1\nHost: a\nExpect: 100-continue\nContent-Length: 1000000\n"
 	for _, row := range []struct {
 		name, fields string
-		want         ruling
+		want         authtest.Answer
 	}{
 		{"204 no credential", "", want401n},
 		{"204 a bad JWT in the header", "Authorization: Bearer {bad.jwt}\n", want401i},
@@ -172,57 +173,46 @@ func TestARefusalComesBeforeTheBodyIsRead(t *testing.T) {
 }
 
 func TestAPanicOfTheHandlerPassesThrough(t *testing.T) {
-	for _, by := range carriers {
-		t.Run("199 by "+by.name, func(t *testing.T) {
+	for _, by := range authtest.Carriers {
+		t.Run("199 by "+by.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var log logbook
-				s := newStage(t, log.logTo)
+				var log authtest.Log
+				s := authtest.New(t, log.Record)
 				for _, value := range []any{"ours", errors.New("ours"), http.ErrAbortHandler} {
-					for _, wrap := range []func(http.Handler) http.Handler{s.auth.Require, s.auth.Optional} {
-						s.handler = wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(value) }))
-						s.wantPanic(value, by.carry(bearer(s.session.JWT)))
+					for _, wrap := range []func(http.Handler) http.Handler{s.Auth.Require, s.Auth.Optional} {
+						s.Handler = wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(value) }))
+						s.WantPanic(value, by.Carry(authtest.Bearer(s.Session.JWT)))
 					}
 				}
-				log.wantErrors(t, 0)
-				s.wantCalls(pathAuthenticate, 0)
+				log.WantErrors(t, 0)
+				s.WantCalls(authtest.PathAuthenticate, 0)
 			})
 		})
 	}
 }
 
-// wantPanic sends a field to a handler that panics with a value.
-func (s *stage) wantPanic(value any, field string) {
-	s.t.Helper()
-	defer func() {
-		if got := recover(); got != value {
-			s.t.Errorf("got panic %v, want %v", got, value)
-		}
-	}()
-	s.get(field)
-}
-
 // What a Logger does wrong decides about nobody.
 func TestAPanicInTheLoggerDecidesNothing(t *testing.T) {
-	for _, by := range carriers {
-		t.Run("200 by "+by.name, func(t *testing.T) {
+	for _, by := range authtest.Carriers {
+		t.Run("200 by "+by.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, func(c *sessionauth.Config) { c.Logger = slog.New(panickyHandler{slog.DiscardHandler}) })
-				token := by.carry(bearer(s.session.Token))
-				s.SetFault(pathAuthenticate, refusedAs(401, stytch.TypeUnauthorizedCredentials)) // which is logged
-				s.wantVerdict(s.get(token), want503r)
-				s.tap(pathAuthenticate, func(*http.Request, http.RoundTripper) (*http.Response, error) { panic("transport") })
-				s.wantVerdict(s.get(token), ruling{status: 500})
-				s.tap("", nil)
-				s.SetFault(pathAuthenticate, status(500))
+				s := authtest.New(t, func(c *sessionauth.Config) { c.Logger = slog.New(panickyHandler{slog.DiscardHandler}) })
+				token := by.Carry(authtest.Bearer(s.Session.Token))
+				s.SetFault(authtest.PathAuthenticate, stytchtest.Fault{Status: 401, ErrorType: stytch.TypeUnauthorizedCredentials}) // which is logged
+				s.WantAnswer(s.Get(token), want503r)
+				s.Tap(authtest.PathAuthenticate, func(*http.Request, http.RoundTripper) (*http.Response, error) { panic("transport") })
+				s.WantAnswer(s.Get(token), authtest.Answer{Status: 500})
+				s.Tap("", nil)
+				s.SetFault(authtest.PathAuthenticate, stytchtest.Fault{Status: 500})
 				for range 10 { // the breaker opens, which is logged too
-					s.wantVerdict(s.get(token), want503r)
+					s.WantAnswer(s.Get(token), want503r)
 				}
-				s.wantThrough(0, "")
-				s.SetFault(pathAuthenticate, stytchtest.Fault{})
+				s.WantPassed(0, "")
+				s.SetFault(authtest.PathAuthenticate, stytchtest.Fault{})
 				time.Sleep(time.Minute)
-				s.want(s.get(token), 200)
-				if n := strings.Count(s.lookout.Said(), "level="); n < 3 {
-					t.Errorf("got %d lines logged, want one of each:\n%s", n, s.lookout.Said())
+				s.Want(s.Get(token), 200)
+				if n := strings.Count(s.Leaks.Output(), "level="); n < 3 {
+					t.Errorf("got %d lines logged, want one of each:\n%s", n, s.Leaks.Output())
 				}
 			})
 		})
@@ -249,19 +239,19 @@ func TestTheIdentityFollowsTheRequest(t *testing.T) {
 		{"202 WithContext", func(r *http.Request) *http.Request { return r.WithContext(context.WithoutCancel(r.Context())) }},
 		{"202 Clone with more in the context", func(r *http.Request) *http.Request { return r.Clone(another(r.Context())) }},
 	} {
-		for _, by := range carriers {
-			t.Run(row.name+"/"+by.name, func(t *testing.T) {
+		for _, by := range authtest.Carriers {
+			t.Run(row.name+"/"+by.Name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := newStage(t)
-					next := s.next()
-					behind := s.auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(w, row.change(r)) }))
-					s.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					s := authtest.New(t)
+					next := s.Next()
+					behind := s.Auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(w, row.change(r)) }))
+					s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 						behind.ServeHTTP(w, r.WithContext(another(r.Context()))) // in front too
 					})
-					s.want(s.get(by.carry(bearer(s.session.JWT))), 200)
-					s.wantThrough(1, s.session.ID)
-					s.wantVerdict(s.get(), want401n)
-					s.wantCalls("", 2) // the key set and the user
+					s.Want(s.Get(by.Carry(authtest.Bearer(s.Session.JWT))), 200)
+					s.WantPassed(1, s.Session.ID)
+					s.WantAnswer(s.Get(), want401n)
+					s.WantCalls("", 2) // the key set and the user
 				})
 			})
 		}
@@ -270,32 +260,32 @@ func TestTheIdentityFollowsTheRequest(t *testing.T) {
 
 func TestAHandlerCannotChangeWhatOthersGet(t *testing.T) {
 	for _, credential := range []string{"token", "jwt", "old jwt"} {
-		for _, by := range carriers {
-			t.Run("163 "+credential+"/"+by.name, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) { changesNothing(t, credential, by.carry) })
+		for _, by := range authtest.Carriers {
+			t.Run("163 "+credential+"/"+by.Name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { changesNothing(t, credential, by.Carry) })
 			})
 		}
 	}
 }
 
 func changesNothing(t *testing.T, credential string, carry func(string) string) {
-	s := newStage(t)
-	s.session = s.StartSession(s.AddUser(stytchtest.User{
+	s := authtest.New(t)
+	s.Session = s.StartSession(s.AddUser(stytchtest.User{
 		Email: "grace@example.com", Roles: []string{"editor"}, TrustedMetadata: map[string]any{"plan": "basic"},
 	}).ID, stytchtest.SessionOptions{
 		CustomClaims: map[string]any{"tier": "basic"},
 		Factors:      []stytch.AuthenticationFactor{{Type: "otp", DeliveryMethod: "email", EmailFactor: &stytch.EmailFactor{EmailID: "email-test-1"}}},
 	})
-	field := bearer(s.session.JWT)
+	field := authtest.Bearer(s.Session.JWT)
 	if credential == "token" {
-		field = bearer(s.session.Token)
+		field = authtest.Bearer(s.Session.Token)
 	}
 	if credential == "old jwt" {
-		s.expire()
+		s.Expire()
 	}
 	field = carry(field)
 	want := ""
-	s.handler = s.auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s.Handler = s.Auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id, ok := sessionauth.FromContext(r.Context())
 		again, _ := sessionauth.FromContext(r.Context())
 		session, _ := sessionauth.SessionFromContext(r.Context())
@@ -303,7 +293,7 @@ func changesNothing(t *testing.T, credential string, carry func(string) string) 
 		if !ok || again != id || session != id.Session || user != id.User {
 			t.Error("got another copy within one request")
 		}
-		got := string(asJSON(id.Session)) + string(asJSON(id.User))
+		got := string(authtest.JSON(id.Session)) + string(authtest.JSON(id.User))
 		if want == "" {
 			want = got
 		}
@@ -322,32 +312,32 @@ func changesNothing(t *testing.T, credential string, carry func(string) string) 
 		id.Session, id.User = nil, nil
 	}))
 	for range 3 {
-		s.want(s.get(field), 200)
+		s.Want(s.Get(field), 200)
 	}
-	if id := s.mustDecide(field); id.DecidedBy != sessionauth.Cache || !strings.Contains(want, "editor") {
+	if id := s.Authenticate(field); id.DecidedBy != sessionauth.Cache || !strings.Contains(want, "editor") {
 		t.Errorf("got %s of %s, want Cache", id.DecidedBy, want)
 	}
 }
 
 func TestACancelledRequestReturnsAtOnce(t *testing.T) {
-	for _, ask := range asking {
-		for _, by := range carriers {
-			t.Run("203 "+ask.name+"/"+by.name, func(t *testing.T) {
+	for _, ask := range authtest.NeedsCall {
+		for _, by := range authtest.Carriers {
+			t.Run("203 "+ask.Name+"/"+by.Name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := newStage(t)
-					ask.prepare(s)
-					s.SetFault(ask.path, stytchtest.Fault{Delay: time.Hour})
+					s := authtest.New(t)
+					ask.Prepare(s)
+					s.SetFault(ask.Path, stytchtest.Fault{Delay: time.Hour})
 					ctx, cancel := context.WithCancel(t.Context())
 					time.AfterFunc(time.Second, cancel)
 					began := time.Now()
-					s.wantVerdict(s.do(newRequest("GET", by.carry(ask.field(s))).WithContext(ctx)), want503r)
+					s.WantAnswer(s.Do(authtest.NewRequest("GET", by.Carry(ask.Field(s))).WithContext(ctx)), want503r)
 					if took := time.Since(began); took != time.Second {
 						t.Errorf("got an answer after %v, want 1s", took)
 					}
-					s.wantCalls(ask.path, 1)
-					s.wantThrough(0, "")
+					s.WantCalls(ask.Path, 1)
+					s.WantPassed(0, "")
 					time.Sleep(3 * time.Second)
-					s.wantIdle()
+					s.WantIdle()
 				})
 			})
 		}
@@ -356,24 +346,66 @@ func TestACancelledRequestReturnsAtOnce(t *testing.T) {
 
 func TestOneLineProtectsAChiRouter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := authtest.New(t)
 		r := chi.NewRouter()
-		r.Use(s.auth.Require)
+		r.Use(s.Auth.Require)
 		r.Get("/notes/{id}", func(w http.ResponseWriter, r *http.Request) {
 			user, ok := sessionauth.UserFromContext(r.Context())
 			fmt.Fprint(w, ok, user.ID, chi.URLParam(r, "id"))
 		})
-		r.Mount("/public", s.auth.Optional(s.next())) // inside Require it opens nothing
-		s.handler = r
+		r.Mount("/public", s.Auth.Optional(s.Next())) // inside Require it opens nothing
+		s.Handler = r
 		for path, status := range map[string]int{"/notes/7": 200, "/nowhere": 404, "/public": 200} {
 			r := httptest.NewRequest("GET", path, nil)
-			s.want(s.do(r), 401)
-			r.Header.Set("Authorization", "Bearer "+s.session.JWT)
-			resp := s.do(r)
-			s.want(resp, status)
-			if body, _ := io.ReadAll(resp.Body); path == "/notes/7" && string(body) != "true"+s.session.UserID+"7" {
+			s.Want(s.Do(r), 401)
+			r.Header.Set("Authorization", "Bearer "+s.Session.JWT)
+			resp := s.Do(r)
+			s.Want(resp, status)
+			if body, _ := io.ReadAll(resp.Body); path == "/notes/7" && string(body) != "true"+s.Session.UserID+"7" {
 				t.Errorf("got %q", body)
 			}
 		}
 	})
+}
+
+func TestAnswersReflectNothing(t *testing.T) {
+	const mark = "MARK4711"
+	session, invalid := authtest.Problem(401, "invalid-session", "Invalid session"), authtest.Problem(400, "invalid-request", "Ambiguous or malformed request")
+	crossOrigin := authtest.Problem(403, "cross-origin", "Cross-origin request")
+	for _, row := range []struct {
+		name, method, fields string
+		want                 authtest.Answer
+		calls                int
+		body                 string
+	}{
+		{"209 no credential", "POST", "", want401n, 0, authtest.Problem(401, "no-credential", "Authentication required")},
+		{"209 a header that is none", "POST", "Authorization: " + mark, want400r, 0, invalid},
+		{"209 a token in the header", "POST", "Authorization: Bearer " + mark + mark, want401i, 1, session},
+		{"209 a JWT in the header", "POST", "Authorization: Bearer " + mark + ".e30." + mark, want401i, 0, session},
+		{"209 two headers", "POST", "Authorization: Bearer " + mark + "\nAuthorization: Basic " + mark, want400r, 0, invalid},
+		{"209 a token cookie", "GET", "Cookie: stytch_session=" + mark + mark, want401i, 1, session},
+		{"209 a JWT cookie", "GET", "Cookie: stytch_session_jwt=" + mark + "." + mark + "." + mark, want401i, 0, session},
+		{"209 two cookies of two users", "GET", "Cookie: stytch_session_jwt={ada.jwt}; stytch_session_jwt={bob.jwt}; " + mark + "=x", want400r, 0, invalid},
+		{"209 a token cookie from another site", "POST", "Cookie: stytch_session=" + mark + mark, want403c, 0, crossOrigin},
+		{"209 a JWT cookie of another origin", "POST", "Cookie: stytch_session_jwt=" + mark + "; " + mark + "=x\nOrigin: https://" + mark, want403c, 0, crossOrigin},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newScene(t)
+			r := s.request(row.method, "/"+mark+"?"+mark, mark, row.fields+"\nUser-Agent: "+mark+"\nSec-Fetch-Site: cross-site\nX-Request-ID: "+mark)
+			r.Host = mark
+			resp := s.Do(r)
+			s.WantAnswer(resp, row.want)
+			body, err := io.ReadAll(resp.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.TrimSuffix(string(body), "\n"); got != row.body || resp.Header.Get("Content-Type") != "application/problem+json" {
+				t.Errorf("got %s %s, want the problem %s", resp.Header.Get("Content-Type"), got, row.body)
+			}
+			if strings.Contains(fmt.Sprint(resp.Header)+string(body), mark) {
+				t.Errorf("got %v %s, want nothing of the request in it", resp.Header, body)
+			}
+			s.wantRuling(resp, row.want, row.calls)
+		})
+	}
 }

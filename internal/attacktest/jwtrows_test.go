@@ -1,7 +1,6 @@
-package sessionauth_test
+package attacktest
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -14,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 )
 
 // A jwtRow is a JWT as no honest Stytch mints it, or a good one of an unusual
@@ -21,14 +21,14 @@ import (
 // list of hostile inputs.
 type jwtRow struct {
 	name  string
-	token func(*stage) string
+	token func(*authtest.Env) string
 	want  jwtVerdict
 }
 
 // A jwtVerdict is what Require answers to a JWT in the Authorization header and in
 // the JWT cookie, and how often it asked Stytch about the session.
 type jwtVerdict struct {
-	header, cookie           ruling
+	header, cookie           authtest.Answer
 	headerCalls, cookieCalls int
 }
 
@@ -52,61 +52,41 @@ func runJWTRows(t *testing.T, rows []jwtRow, changes ...func(*sessionauth.Config
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			t.Run("header", func(t *testing.T) {
-				s := newStage(t, changes...)
-				s.judgeJWT(bearer, row.token(s), row.want.header, row.want.headerCalls)
+				s := authtest.New(t, changes...)
+				judgeJWT(s, authtest.Bearer, row.token(s), row.want.header, row.want.headerCalls)
 			})
 			t.Run("cookie", func(t *testing.T) {
-				s := newStage(t, changes...)
-				s.judgeJWT(jwtCookie, row.token(s), row.want.cookie, row.want.cookieCalls)
+				s := authtest.New(t, changes...)
+				judgeJWT(s, authtest.JWTCookie, row.token(s), row.want.cookie, row.want.cookieCalls)
 			})
 		})
 	}
 }
 
-func (s *stage) judgeJWT(field func(string) string, token string, want ruling, calls int) {
-	s.t.Helper()
-	resp := s.get(field(token))
-	if got := resp.Header.Get("WWW-Authenticate"); resp.StatusCode != want.status || got != want.challenge {
-		s.t.Errorf("got %d %q, want %d %q", resp.StatusCode, got, want.status, want.challenge)
+func judgeJWT(s *authtest.Env, field func(string) string, token string, want authtest.Answer, calls int) {
+	s.T.Helper()
+	resp := s.Get(field(token))
+	if got := resp.Header.Get("WWW-Authenticate"); resp.StatusCode != want.Status || got != want.Challenge {
+		s.T.Errorf("got %d %q, want %d %q", resp.StatusCode, got, want.Status, want.Challenge)
 	}
-	s.wantCalls(pathAuthenticate, calls)
+	s.WantCalls(authtest.PathAuthenticate, calls)
 	through, users := 0, 0
-	if want.as != "" {
+	if want.As != "" {
 		through, users = 1, 1-calls // an answer about the session brings the user
-		s.wantThrough(through, s.session.ID)
+		s.WantPassed(through, s.Session.ID)
 	} else {
-		s.wantThrough(through, "")
-		s.wantNothingOf(token, resp)
+		s.WantPassed(through, "")
+		s.WantNothingOf(token, resp)
 	}
-	fetches := s.Calls(pathKeySet)
-	if fetches > 1 || want.status == 400 && fetches > 0 {
-		s.t.Errorf("got the key set fetched %d times, want once at most, and never for a malformed request", fetches)
+	fetches := s.Calls(authtest.PathKeySet)
+	if fetches > 1 || want.Status == 400 && fetches > 0 {
+		s.T.Errorf("got the key set fetched %d times, want once at most, and never for a malformed request", fetches)
 	}
-	s.wantCalls("", calls+users+fetches)
+	s.WantCalls("", calls+users+fetches)
 	// A good one that was not seen before.
-	s.want(s.get(field(bentClaims("jti", "good")(s))), http.StatusOK)
-	s.wantThrough(through+1, s.session.ID)
-	s.wantCalls(pathAuthenticate, calls)
-}
-
-// wantNothingOf checks that a refusal is cached by nobody and reflects nothing.
-func (s *stage) wantNothingOf(token string, resp *http.Response) {
-	s.t.Helper()
-	if got := resp.Header.Get("Cache-Control"); got != "no-store" {
-		s.t.Errorf("got Cache-Control %q, want no-store", got)
-	}
-	if got := resp.Header.Values("Set-Cookie"); got != nil {
-		s.t.Errorf("got Set-Cookie %q, want none", got)
-	}
-	var answer bytes.Buffer
-	if err := resp.Write(&answer); err != nil {
-		s.t.Fatal(err)
-	}
-	for part := range strings.SplitSeq(token, ".") {
-		if len(part) > 16 && strings.Contains(answer.String(), part[:16]) {
-			s.t.Errorf("got an answer with a part of the token, want none: %s", answer.String())
-		}
-	}
+	s.Want(s.Get(field(bentClaims("jti", "good")(s))), http.StatusOK)
+	s.WantPassed(through+1, s.Session.ID)
+	s.WantCalls(authtest.PathAuthenticate, calls)
 }
 
 // A jsonText stands in an object as it is, JSON or not. The empty one takes its
@@ -116,10 +96,10 @@ type jsonText string
 const absent = jsonText("")
 
 // A fromStage is a value that depends on the stage.
-type fromStage func(*stage) any
+type fromStage func(*authtest.Env) any
 
 // bend changes members: names and values by turns.
-func bendMembers(s *stage, object map[string]any, pairs []any) map[string]any {
+func bendMembers(s *authtest.Env, object map[string]any, pairs []any) map[string]any {
 	for i := 0; i < len(pairs); i += 2 {
 		value := pairs[i+1]
 		if f, ok := value.(fromStage); ok {
@@ -136,40 +116,40 @@ func objectText(object map[string]any) string {
 	for _, name := range slices.Sorted(maps.Keys(object)) {
 		text, ok := object[name].(jsonText)
 		if !ok {
-			text = jsonText(asJSON(object[name]))
+			text = jsonText(authtest.JSON(object[name]))
 		}
 		if text != absent {
-			list = append(list, string(asJSON(name))+":"+string(text))
+			list = append(list, string(authtest.JSON(name))+":"+string(text))
 		}
 	}
 	return "{" + strings.Join(list, ",") + "}"
 }
 
-func (s *stage) jwtHeader() string { return objectText(s.Header()) }
-func (s *stage) jwtClaims() string { return objectText(s.Claims(s.session.ID)) }
+func jwtHeader(s *authtest.Env) string { return objectText(s.Header()) }
+func jwtClaims(s *authtest.Env) string { return objectText(s.Claims(s.Session.ID)) }
 
 // bentHeader signs a good payload below a header with these members changed.
-func bentHeader(pairs ...any) func(*stage) string {
-	return func(s *stage) string {
-		return s.Sign([]byte(objectText(bendMembers(s, s.Header(), pairs))), []byte(s.jwtClaims()))
+func bentHeader(pairs ...any) func(*authtest.Env) string {
+	return func(s *authtest.Env) string {
+		return s.Sign([]byte(objectText(bendMembers(s, s.Header(), pairs))), []byte(jwtClaims(s)))
 	}
 }
 
 // bentClaims signs a payload with these claims changed.
-func bentClaims(pairs ...any) func(*stage) string {
-	return func(s *stage) string {
-		return s.Sign([]byte(s.jwtHeader()), []byte(objectText(bendMembers(s, s.Claims(s.session.ID), pairs))))
+func bentClaims(pairs ...any) func(*authtest.Env) string {
+	return func(s *authtest.Env) string {
+		return s.Sign([]byte(jwtHeader(s)), []byte(objectText(bendMembers(s, s.Claims(s.Session.ID), pairs))))
 	}
 }
 
 const sessionClaimName = "https://stytch.com/session"
 
 // bentSession signs a payload with these members of the session claim changed.
-func bentSession(pairs ...any) func(*stage) string {
-	return func(s *stage) string {
-		claims := s.Claims(s.session.ID)
+func bentSession(pairs ...any) func(*authtest.Env) string {
+	return func(s *authtest.Env) string {
+		claims := s.Claims(s.Session.ID)
 		claims[sessionClaimName] = jsonText(objectText(bendMembers(s, claims[sessionClaimName].(map[string]any), pairs)))
-		return s.Sign([]byte(s.jwtHeader()), []byte(objectText(claims)))
+		return s.Sign([]byte(jwtHeader(s)), []byte(objectText(claims)))
 	}
 }
 
@@ -193,27 +173,27 @@ func putFor(old, by string) textEdit {
 }
 
 // editedHeader and editedClaims sign an edited text, JSON or not.
-func editedHeader(e textEdit) func(*stage) string {
-	return func(s *stage) string { return s.Sign([]byte(e(s.jwtHeader())), []byte(s.jwtClaims())) }
+func editedHeader(e textEdit) func(*authtest.Env) string {
+	return func(s *authtest.Env) string { return s.Sign([]byte(e(jwtHeader(s))), []byte(jwtClaims(s))) }
 }
 
-func editedClaims(e textEdit) func(*stage) string {
-	return func(s *stage) string { return s.Sign([]byte(s.jwtHeader()), []byte(e(s.jwtClaims()))) }
+func editedClaims(e textEdit) func(*authtest.Env) string {
+	return func(s *authtest.Env) string { return s.Sign([]byte(jwtHeader(s)), []byte(e(jwtClaims(s)))) }
 }
 
 // editedToken edits a good token's text after it was signed.
-func editedToken(e func(header, payload, signature string) string) func(*stage) string {
-	return func(s *stage) string {
-		part := strings.Split(s.session.JWT, ".")
+func editedToken(e func(header, payload, signature string) string) func(*authtest.Env) string {
+	return func(s *authtest.Env) string {
+		part := strings.Split(s.Session.JWT, ".")
 		return e(part[0], part[1], part[2])
 	}
 }
 
 // signedWith gives a good header and payload a signature of its own making,
 // over what it is given: the two encoded segments.
-func signedWith(sign func(s *stage, input string) []byte, headerPairs ...any) func(*stage) string {
-	return func(s *stage) string {
-		input := b64url(objectText(bendMembers(s, s.Header(), headerPairs))) + "." + b64url(s.jwtClaims())
+func signedWith(sign func(s *authtest.Env, input string) []byte, headerPairs ...any) func(*authtest.Env) string {
+	return func(s *authtest.Env) string {
+		input := b64url(objectText(bendMembers(s, s.Header(), headerPairs))) + "." + b64url(jwtClaims(s))
 		return input + "." + b64url(string(sign(s, input)))
 	}
 }
@@ -231,38 +211,38 @@ func signRS256(key *rsa.PrivateKey, input string) []byte {
 }
 
 // verifyText jwtAsked about a JWT that could not travel in a header field.
-func (s *stage) verifyText(token string) error {
-	_, err := s.auth.Verify(s.t.Context(), sessionauth.Credential{JWT: token, Header: true})
+func verifyText(s *authtest.Env, token string) error {
+	_, err := s.Auth.Verify(s.T.Context(), sessionauth.Credential{JWT: token, Header: true})
 	return err
 }
 
 // identityOf is whom a good JWT is taken for.
-func (s *stage) identityOf(token string) *sessionauth.Identity {
-	s.t.Helper()
-	id, err := s.auth.Verify(s.t.Context(), sessionauth.Credential{JWT: token, Header: true})
+func identityOf(s *authtest.Env, token string) *sessionauth.Identity {
+	s.T.Helper()
+	id, err := s.Auth.Verify(s.T.Context(), sessionauth.Credential{JWT: token, Header: true})
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	return id
 }
 
 // A line break cannot travel in a header field, but base64 decoders pass over it.
 func TestJWTWithLineBreaks(t *testing.T) {
-	s := newStage(t)
-	broken := b64url(s.jwtHeader()) + "." + b64url(s.jwtClaims())[:50] + "\n" + b64url(s.jwtClaims())[50:]
-	if err := s.verifyText(s.session.JWT); err != nil {
+	s := authtest.New(t)
+	broken := b64url(jwtHeader(s)) + "." + b64url(jwtClaims(s))[:50] + "\n" + b64url(jwtClaims(s))[50:]
+	if err := verifyText(s, s.Session.JWT); err != nil {
 		t.Errorf("got %v, want nil", err)
 	}
 	for name, token := range map[string]string{
-		"101 line feed inside a segment":       s.session.JWT[:40] + "\n" + s.session.JWT[40:],
-		"101 carriage return inside a segment": s.session.JWT[:40] + "\r" + s.session.JWT[40:],
-		"101 line break inside the signature":  s.session.JWT[:len(s.session.JWT)-9] + "\r\n" + s.session.JWT[len(s.session.JWT)-9:],
-		"101 line break at the end":            s.session.JWT + "\n",
-		"101 line break at the start":          "\n" + s.session.JWT,
+		"101 line feed inside a segment":       s.Session.JWT[:40] + "\n" + s.Session.JWT[40:],
+		"101 carriage return inside a segment": s.Session.JWT[:40] + "\r" + s.Session.JWT[40:],
+		"101 line break inside the signature":  s.Session.JWT[:len(s.Session.JWT)-9] + "\r\n" + s.Session.JWT[len(s.Session.JWT)-9:],
+		"101 line break at the end":            s.Session.JWT + "\n",
+		"101 line break at the start":          "\n" + s.Session.JWT,
 		"101 line feed signed so":              broken + "." + b64url(string(signRS256(s.Key(), broken))),
 	} {
 		t.Run(name, func(t *testing.T) {
-			if err := s.verifyText(token); !errors.Is(err, sessionauth.ErrInvalidSession) {
+			if err := verifyText(s, token); !errors.Is(err, sessionauth.ErrInvalidSession) {
 				t.Errorf("got %v, want %v", err, sessionauth.ErrInvalidSession)
 			}
 		})

@@ -1,4 +1,4 @@
-package sessionauth_test
+package attacktest
 
 import (
 	"encoding/base64"
@@ -13,34 +13,29 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// A ruling is how a request must be answered: status and challenge, or whose
-// request reaches the handler behind.
-type ruling struct {
-	status    int
-	challenge string
-	as        string // "ada", "bob" or "nobody"; empty if nothing may reach the handler
-}
-
+// The answers, as hostile.md names them.
 var (
-	want401n = ruling{status: 401, challenge: `Bearer realm="api"`}
-	want401i = ruling{status: 401, challenge: `Bearer realm="api", error="invalid_token"`}
-	want400r = ruling{status: 400, challenge: `Bearer realm="api", error="invalid_request"`}
-	want403c = ruling{status: 403}
-	want503r = ruling{status: 503}
-	net400   = ruling{status: 400} // net/http's own answer
+	want401n = authtest.NoCredential
+	want401i = authtest.InvalidToken
+	want400r = authtest.InvalidRequest
+	want403c = authtest.CrossOrigin
+	want503r = authtest.Unavailable
+	net400   = authtest.Answer{Status: 400} // of net/http itself
 )
 
-func passAs(who string) ruling { return ruling{status: 200, as: who} }
+// passAs is the answer to a request that passes as "ada", "bob" or "nobody".
+func passAs(who string) authtest.Answer { return authtest.Answer{Status: 200, As: who} }
 
 // A scene is a stage with a second user. Texts of its requests name credentials
 // as {ada.jwt}, {ada.token}, {bob.jwt} and {bob.token}; {bad.jwt} is Ada's with
 // another signature, {unknown} is nobody's token, and {basic} holds {ada.token}
 // as a password.
 type scene struct {
-	*stage
+	*authtest.Env
 	bob     stytchtest.Session
 	words   *strings.Replacer
 	secrets []string // what no answer may reflect
@@ -48,26 +43,16 @@ type scene struct {
 
 func newScene(t *testing.T, changes ...func(*sessionauth.Config)) *scene {
 	t.Helper()
-	s := newStage(t, changes...)
+	s := authtest.New(t, changes...)
 	bob := s.StartSession(s.AddUser(stytchtest.User{Email: "bob@example.com"}).ID, stytchtest.SessionOptions{})
-	bad := withOtherSignature(s.session.JWT)
+	bad := authtest.OtherSignature(s.Session.JWT)
 	return &scene{
-		stage: s, bob: bob,
-		words: strings.NewReplacer("{ada.jwt}", s.session.JWT, "{ada.token}", s.session.Token,
-			"{bob.jwt}", bob.JWT, "{bob.token}", bob.Token, "{bad.jwt}", bad, "{unknown}", inventedToken,
-			"{basic}", base64.StdEncoding.EncodeToString([]byte("ada:"+s.session.Token))),
-		secrets: []string{s.session.JWT, s.session.Token, bob.JWT, bob.Token, bad, inventedToken, s.Secret},
+		Env: s, bob: bob,
+		words: strings.NewReplacer("{ada.jwt}", s.Session.JWT, "{ada.token}", s.Session.Token,
+			"{bob.jwt}", bob.JWT, "{bob.token}", bob.Token, "{bad.jwt}", bad, "{unknown}", authtest.InventedToken,
+			"{basic}", base64.StdEncoding.EncodeToString([]byte("ada:"+s.Session.Token))),
+		secrets: []string{s.Session.JWT, s.Session.Token, bob.JWT, bob.Token, bad, authtest.InventedToken, s.Secret},
 	}
-}
-
-// withOtherSignature changes one character of a JWT's signature. It is not the
-// last one, which carries fewer bits.
-func withOtherSignature(jwt string) string {
-	i := len(jwt) - 20
-	if jwt[i] == 'A' {
-		return jwt[:i] + "B" + jwt[i+1:]
-	}
-	return jwt[:i] + "A" + jwt[i+1:]
 }
 
 // request makes a request of fields ("Name: value", one a line).
@@ -82,38 +67,36 @@ func (s *scene) request(method, target, body, fields string) *http.Request {
 }
 
 // wantRuling holds one answer, the first of its scene, against v.
-func (s *scene) wantRuling(resp *http.Response, v ruling, calls int) {
-	s.t.Helper()
-	if got := resp.Header.Get("WWW-Authenticate"); resp.StatusCode != v.status || got != v.challenge {
-		s.t.Errorf("got %d %q, want %d %q", resp.StatusCode, got, v.status, v.challenge)
+func (s *scene) wantRuling(resp *http.Response, v authtest.Answer, calls int) {
+	s.T.Helper()
+	if got := resp.Header.Get("WWW-Authenticate"); resp.StatusCode != v.Status || got != v.Challenge {
+		s.T.Errorf("got %d %q, want %d %q", resp.StatusCode, got, v.Status, v.Challenge)
 	}
-	names := map[string]string{s.session.ID: "ada", s.bob.ID: "bob", "": "nobody"}
+	names := map[string]string{s.Session.ID: "ada", s.bob.ID: "bob", "": "nobody"}
 	var passed, want []string
-	s.mu.Lock()
-	for _, id := range s.passed {
+	for _, id := range s.Passed() {
 		passed = append(passed, names[id])
 	}
-	s.mu.Unlock()
-	if v.as != "" {
-		want = []string{v.as}
+	if v.As != "" {
+		want = []string{v.As}
 	}
 	if !slices.Equal(passed, want) {
-		s.t.Errorf("got through: %q, want %q", passed, want)
+		s.T.Errorf("got through: %q, want %q", passed, want)
 	}
-	s.wantCalls(pathAuthenticate, calls)
+	s.WantCalls(authtest.PathAuthenticate, calls)
 	s.wantNoReflection(resp)
 }
 
 func (s *scene) wantNoReflection(resp *http.Response) {
-	s.t.Helper()
+	s.T.Helper()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
-		s.t.Errorf("got error %v while reading the answer, want none", err)
+		s.T.Errorf("got error %v while reading the answer, want none", err)
 	}
 	text := fmt.Sprint(resp.Header) + string(body)
 	for _, secret := range s.secrets {
 		if strings.Contains(text, secret) {
-			s.t.Errorf("got an answer that holds %q, want none of the request", secret[:8])
+			s.T.Errorf("got an answer that holds %q, want none of the request", secret[:8])
 		}
 	}
 }
@@ -122,7 +105,7 @@ func TestCredentialOfARequest(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		fields string
-		want   ruling
+		want   authtest.Answer
 		calls  int
 	}{
 		{"0 a JWT in the header", "Authorization: Bearer {ada.jwt}", passAs("ada"), 0},
@@ -257,7 +240,7 @@ func TestCredentialOfARequest(t *testing.T) {
 		} {
 			t.Run(row.name+way.name, func(t *testing.T) {
 				s := newScene(t, way.change)
-				s.wantRuling(s.do(s.request("GET", "/", "", row.fields)), row.want, row.calls)
+				s.wantRuling(s.Do(s.request("GET", "/", "", row.fields)), row.want, row.calls)
 			})
 		}
 	}
@@ -305,7 +288,7 @@ func TestFieldsThatAreNoCredential(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			s := newScene(t)
 			_, name, _ := strings.Cut(row.name, " ")
-			s.wantRuling(s.do(s.request("GET", "/", "", name+": "+row.value)), want401n, 0)
+			s.wantRuling(s.Do(s.request("GET", "/", "", name+": "+row.value)), want401n, 0)
 		})
 	}
 }
@@ -314,7 +297,7 @@ func TestCookieNamesOfTheConfiguration(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		fields string
-		want   ruling
+		want   authtest.Answer
 		calls  int
 	}{
 		{"39 the configured names", "Cookie: __Host-session={ada.token}; __Host-jwt={ada.jwt}", passAs("ada"), 0},
@@ -329,7 +312,7 @@ func TestCookieNamesOfTheConfiguration(t *testing.T) {
 			s := newScene(t, func(c *sessionauth.Config) {
 				c.Cookies = sessionauth.Cookies{Token: "__Host-session", JWT: "__Host-jwt"}
 			})
-			s.wantRuling(s.do(s.request("GET", "/", "", row.fields)), row.want, row.calls)
+			s.wantRuling(s.Do(s.request("GET", "/", "", row.fields)), row.want, row.calls)
 		})
 	}
 }
@@ -338,7 +321,7 @@ func TestHeaderOfOnesOwn(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		fields string
-		want   ruling
+		want   authtest.Answer
 		calls  int
 	}{
 		{"1 no credential", "", want401n, 0},
@@ -354,7 +337,7 @@ func TestHeaderOfOnesOwn(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := newScene(t, func(c *sessionauth.Config) { c.Extractor = sessionauth.FromHeader("x-session") })
-			s.wantRuling(s.do(s.request("GET", "/", "", row.fields)), row.want, row.calls)
+			s.wantRuling(s.Do(s.request("GET", "/", "", row.fields)), row.want, row.calls)
 		})
 	}
 }
@@ -368,10 +351,10 @@ func TestTwoSessionsOfOneUserInRepeatedCookies(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newScene(t)
 				time.Sleep(time.Minute)
-				later := s.StartSession(s.session.UserID, stytchtest.SessionOptions{})
-				s.do(s.request("GET", "/", "", fmt.Sprintf(row.fields, later.Token)))
-				s.wantThrough(1, later.ID) // the one started last
-				s.wantCalls(pathAuthenticate, 2)
+				later := s.StartSession(s.Session.UserID, stytchtest.SessionOptions{})
+				s.Do(s.request("GET", "/", "", fmt.Sprintf(row.fields, later.Token)))
+				s.WantPassed(1, later.ID) // the one started last
+				s.WantCalls(authtest.PathAuthenticate, 2)
 			})
 		})
 	}
@@ -386,8 +369,8 @@ func TestPlantedCookieInAnOutage(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := newScene(t)
-			s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 400})
-			s.wantRuling(s.do(s.request("GET", "/", "", row.fields)), want503r, 1)
+			s.SetFault(authtest.PathAuthenticate, stytchtest.Fault{Status: 400})
+			s.wantRuling(s.Do(s.request("GET", "/", "", row.fields)), want503r, 1)
 		})
 	}
 }
@@ -396,9 +379,9 @@ func TestTokenAndJWTOfTwoSessions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t)
 		time.Sleep(6 * time.Minute) // the JWT is past its exp
-		resp := s.do(s.request("GET", "/", "", "Cookie: stytch_session={bob.token}; stytch_session_jwt={ada.jwt}"))
+		resp := s.Do(s.request("GET", "/", "", "Cookie: stytch_session={bob.token}; stytch_session_jwt={ada.jwt}"))
 		s.wantRuling(resp, want401i, 1)
-		resp = s.do(s.request("GET", "/", "", "Cookie: stytch_session={ada.token}; stytch_session_jwt={ada.jwt}"))
+		resp = s.Do(s.request("GET", "/", "", "Cookie: stytch_session={ada.token}; stytch_session_jwt={ada.jwt}"))
 		s.wantRuling(resp, passAs("ada"), 2)
 	})
 }

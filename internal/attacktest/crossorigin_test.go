@@ -1,4 +1,4 @@
-package sessionauth_test
+package attacktest
 
 import (
 	"errors"
@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 )
 
 const (
@@ -25,14 +26,14 @@ type crossOriginRow struct {
 	name   string
 	method string
 	fields string
-	want   ruling
+	want   authtest.Answer
 }
 
 func runCrossOriginRows(t *testing.T, rows []crossOriginRow, changes ...func(*sessionauth.Config)) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			s := newScene(t, changes...)
-			s.wantRuling(s.do(s.request(row.method, "/", "", row.fields)), row.want, 0)
+			s.wantRuling(s.Do(s.request(row.method, "/", "", row.fields)), row.want, 0)
 			if row.want == want403c {
 				s.wantCallsOfAnySort(0) // nothing is asked for a stranger's page
 			}
@@ -41,9 +42,9 @@ func runCrossOriginRows(t *testing.T, rows []crossOriginRow, changes ...func(*se
 }
 
 func (s *scene) wantCallsOfAnySort(n int) {
-	s.t.Helper()
+	s.T.Helper()
 	if got := s.Calls(""); got != n {
-		s.t.Errorf("got %d calls, want %d", got, n)
+		s.T.Errorf("got %d calls, want %d", got, n)
 	}
 }
 
@@ -124,7 +125,7 @@ func TestTrustedOriginsAreCopied(t *testing.T) {
 	origins := []string{"https://www.example.com"}
 	s := newScene(t, func(c *sessionauth.Config) { c.TrustedOrigins = origins })
 	origins[0] = "https://evil.example"
-	s.wantRuling(s.do(s.request("POST", "/", "", adasCookie+evilOrigin)), want403c, 0)
+	s.wantRuling(s.Do(s.request("POST", "/", "", adasCookie+evilOrigin)), want403c, 0)
 }
 
 func TestCrossOriginBehindOptional(t *testing.T) {
@@ -141,8 +142,8 @@ func TestCrossOriginBehindOptional(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := newScene(t)
-			s.handler = s.auth.Optional(s.next())
-			s.wantRuling(s.do(s.request(row.method, "/", "", row.fields)), row.want, 0)
+			s.Handler = s.Auth.Optional(s.Next())
+			s.wantRuling(s.Do(s.request(row.method, "/", "", row.fields)), row.want, 0)
 		})
 	}
 }
@@ -157,14 +158,14 @@ func TestCrossOriginWithOtherExtractors(t *testing.T) {
 	for _, row := range []struct {
 		name      string
 		extractor sessionauth.Extractor
-		want      ruling
+		want      authtest.Answer
 	}{
 		{"179 a header of one's own", sessionauth.FromHeader("X-Session"), passAs("ada")},
 		{"176 an extractor that says nothing of a header", careless, want403c},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := newScene(t, func(c *sessionauth.Config) { c.Extractor = row.extractor })
-			s.wantRuling(s.do(s.request("POST", "/", "", fields)), row.want, 0)
+			s.wantRuling(s.Do(s.request("POST", "/", "", fields)), row.want, 0)
 		})
 	}
 }
@@ -172,10 +173,10 @@ func TestCrossOriginWithOtherExtractors(t *testing.T) {
 func TestCrossOriginWithoutMiddleware(t *testing.T) {
 	s := newScene(t)
 	r := s.request("POST", "/", "", adasCookie+crossSite)
-	if _, err := s.auth.Authenticate(r); !errors.Is(err, sessionauth.ErrCrossOrigin) {
+	if _, err := s.Auth.Authenticate(r); !errors.Is(err, sessionauth.ErrCrossOrigin) {
 		t.Errorf("Authenticate: got %v, want %v", err, sessionauth.ErrCrossOrigin)
 	}
-	cred, err := s.auth.Credential(r)
+	cred, err := s.Auth.Credential(r)
 	if !errors.Is(err, sessionauth.ErrCrossOrigin) {
 		t.Errorf("Credential: got %v, want %v", err, sessionauth.ErrCrossOrigin)
 	}

@@ -1,4 +1,4 @@
-package sessionauth_test
+package attacktest
 
 import (
 	"encoding/base64"
@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
@@ -50,7 +51,7 @@ var forgeries = []struct {
 // that nobody has. A whole flood is in real time: it shows how long users wait.
 // The small one of every run of the tests is in simulated time.
 type jwtFlood struct {
-	*stage
+	*authtest.Env
 	invented        atomic.Int64
 	users           []stytchtest.Session
 	memory          memory
@@ -72,16 +73,16 @@ func floodOfForgedJWTs(t *testing.T, size, users int, full bool) {
 	began := time.Now()
 	size -= size % forgedRounds
 	f := &jwtFlood{}
-	f.stage = newFloodStage(t, func(s *stage) {
-		s.JWTLifetime, s.config.CacheTTL = time.Hour, time.Hour // nobody's time is up before the test's
+	f.Env = newFloodStage(t, func(s *authtest.Env) {
+		s.JWTLifetime, s.Config.CacheTTL = time.Hour, time.Hour // nobody's time is up before the test's
 	})
-	f.users = f.signInMany(users)
-	v := newVisitor(f.handler)
+	f.users = f.SignInMany(users)
+	v := newVisitor(f.Handler)
 	for i := range f.users {
 		v.send(alternating(f.users, i))
 	}
 	f.SetFault("", stytchtest.Fault{Delay: 50 * time.Millisecond})
-	authenticated, loaded := f.Calls(pathAuthenticate), f.Calls(pathUser)
+	authenticated, loaded := f.Calls(authtest.PathAuthenticate), f.Calls(authtest.PathUser)
 
 	f.memory.begin()
 	for round := range forgedRounds {
@@ -96,12 +97,12 @@ func floodOfForgedJWTs(t *testing.T, size, users int, full bool) {
 	t.Logf("%d forged JWTs %v of %d clients, with %d invented key ids; %d requests of %d users, hit rate %.3f %%, %d wrong; "+
 		"calls: sessions %d, users %d, key set %d; p99 (median of the rounds) %v before, %v during; %v; took %v",
 		f.strangers.total(), f.strangers.statuses, floodClients, f.invented.Load(), f.work.total(), users, f.work.hitRate(), f.work.wrong,
-		f.Calls(pathAuthenticate)-authenticated, f.Calls(pathUser)-loaded, f.Calls(pathKeySet), before, during, &f.memory, took.Round(time.Millisecond))
+		f.Calls(authtest.PathAuthenticate)-authenticated, f.Calls(authtest.PathUser)-loaded, f.Calls(authtest.PathKeySet), before, during, &f.memory, took.Round(time.Millisecond))
 	f.work.wantHits(t)
 	f.strangers.wantRefused(t, size)
-	f.wantCalls(pathAuthenticate, authenticated)
-	f.wantCalls(pathUser, loaded)
-	if got, most := f.Calls(pathKeySet), 1+int(took/(30*time.Second)); got > most {
+	f.WantCalls(authtest.PathAuthenticate, authenticated)
+	f.WantCalls(authtest.PathUser, loaded)
+	if got, most := f.Calls(authtest.PathKeySet), 1+int(took/(30*time.Second)); got > most {
 		t.Errorf("got %d fetches of the key set in %v, want at most %d", got, took, most)
 	}
 	f.memory.wantFlat(t, 512<<10, full) // nothing is remembered of them
@@ -122,13 +123,13 @@ func (f *jwtFlood) working(run func()) time.Duration {
 	var times [hands][]time.Duration
 	for hand := range hands {
 		wg.Go(func() {
-			v := newVisitor(f.handler)
+			v := newVisitor(f.Handler)
 			for i := hand; !over.Load(); i += hands {
 				field := alternating(f.users, i%len(f.users))
 				sent := time.Now()
 				v.send(field)
 				times[hand] = append(times[hand], time.Since(sent))
-				f.work.judge(f.t, v, f.users[i%len(f.users)], sessionauth.Cache)
+				f.work.judge(f.T, v, f.users[i%len(f.users)], sessionauth.Cache)
 				time.Sleep(time.Millisecond)
 			}
 		})
@@ -156,7 +157,7 @@ func (f *jwtFlood) attack(from, n int) {
 	var wg sync.WaitGroup
 	for client := range floodClients {
 		wg.Go(func() {
-			v := newVisitor(f.handler)
+			v := newVisitor(f.Handler)
 			for i := client; i < n; i += floodClients {
 				time.Sleep(time.Until(began.Add(time.Duration(i) * forgedGap)))
 				f.forge(v, good, from+i)
@@ -174,15 +175,15 @@ func (f *jwtFlood) forge(v *visitor, good []string, i int) {
 		header, claims := f.Header(), f.Claims(f.users[0].ID)
 		header["kid"] = "jwk-invented-" + n
 		f.invented.Add(1)
-		v.send(bearer(unsigned(header, claims)))
+		v.send(authtest.Bearer(authtest.ForgedJWT(header, claims)))
 		if v.status == http.StatusServiceUnavailable {
-			f.strangers.refuse(f.t, v, 503, sessionauth.ReasonNoKeySet)
+			f.strangers.refuse(f.T, v, 503, sessionauth.ReasonNoKeySet)
 			return
 		}
-		f.strangers.refuse(f.t, v, 401, sessionauth.ReasonUnknownKey)
+		f.strangers.refuse(f.T, v, 401, sessionauth.ReasonUnknownKey)
 		return
 	}
 	kind := forgeries[i%len(forgeries)]
-	v.send(bearer(kind.forge(good[0], good[1], good[2], n)))
-	f.strangers.refuse(f.t, v, 401, kind.reason)
+	v.send(authtest.Bearer(kind.forge(good[0], good[1], good[2], n)))
+	f.strangers.refuse(f.T, v, 401, kind.reason)
 }

@@ -1,4 +1,4 @@
-package sessionauth_test
+package attacktest
 
 import (
 	"bufio"
@@ -9,13 +9,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sessionauth/sessionauth/internal/authtest"
 )
 
 func TestCredentialOutsideItsPlaces(t *testing.T) {
 	const form = "Content-Type: application/x-www-form-urlencoded"
 	for _, row := range []struct {
 		name, method, target, body, fields string
-		want                               ruling
+		want                               authtest.Answer
 	}{
 		{"31 query access_token", "GET", "/?access_token={ada.jwt}", "", "", want401n},
 		{"31 query token", "GET", "/?token={ada.token}", "", "", want401n},
@@ -34,7 +36,7 @@ func TestCredentialOutsideItsPlaces(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := newScene(t)
-			s.wantRuling(s.do(s.request(row.method, row.target, row.body, row.fields)), row.want, 0)
+			s.wantRuling(s.Do(s.request(row.method, row.target, row.body, row.fields)), row.want, 0)
 		})
 	}
 }
@@ -48,29 +50,29 @@ type line struct {
 }
 
 func dial(s *scene) *line {
-	s.t.Helper()
-	srv := httptest.NewServer(s.lookout.Before(s.handler))
-	s.t.Cleanup(srv.Close)
+	s.T.Helper()
+	srv := httptest.NewServer(s.Leaks.Middleware(s.Handler))
+	s.T.Cleanup(srv.Close)
 	conn, err := net.Dial("tcp", srv.Listener.Addr().String())
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
-	s.t.Cleanup(func() { _ = conn.Close() })
+	s.T.Cleanup(func() { _ = conn.Close() })
 	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
 	return &line{conn, s, bufio.NewReader(conn)}
 }
 
 // send writes a request, whose lines end in \n, and reads its answer.
 func (l *line) send(raw string) *http.Response {
-	l.scene.t.Helper()
+	l.scene.T.Helper()
 	raw = strings.ReplaceAll(l.scene.words.Replace(raw), "\n", "\r\n")
 	if _, err := io.WriteString(l, raw); err != nil {
-		l.scene.t.Fatal(err)
+		l.scene.T.Fatal(err)
 	}
 	method, _, _ := strings.Cut(raw, " ")
 	resp, err := http.ReadResponse(l.answers, &http.Request{Method: method})
 	if err != nil {
-		l.scene.t.Fatal(err)
+		l.scene.T.Fatal(err)
 	}
 	return resp
 }
@@ -82,7 +84,7 @@ func TestRequestsOverAWire(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		raw  string
-		want ruling
+		want authtest.Answer
 	}{
 		{"0 a JWT in the header", get + "Authorization: Bearer {ada.jwt}\n\n", passAs("ada")},
 		{"2 no credential, HEAD", "HEAD / HTTP/1.1\nHost: app.example.com\n\n", want401n},
@@ -108,7 +110,7 @@ func TestRequestsOverAWire(t *testing.T) {
 		{"51 100,000 semicolons", get + "Cookie: " + many(100_000, ";") + "\n\n", want401n},
 		{"51 100,000 semicolons, then a good cookie", get + "Cookie: " + many(100_000, ";") + "stytch_session_jwt={ada.jwt}\n\n", want401n},
 		{"205 two Content-Length", "POST / HTTP/1.1\nHost: a\nContent-Length: 5\nContent-Length: 6\nAuthorization: Bearer {ada.jwt}\n\nhello", net400},
-		{"205 a Transfer-Encoding of another name", "POST / HTTP/1.1\nHost: a\nTransfer-Encoding: xchunked\nAuthorization: Bearer {ada.jwt}\n\n" + chunks, ruling{status: 501}},
+		{"205 a Transfer-Encoding of another name", "POST / HTTP/1.1\nHost: a\nTransfer-Encoding: xchunked\nAuthorization: Bearer {ada.jwt}\n\n" + chunks, authtest.Answer{Status: 501}},
 		{"205 Content-Length and Transfer-Encoding", "POST / HTTP/1.1\nHost: a\nContent-Length: 5\nTransfer-Encoding: chunked\n\n" + chunks, want401n},
 		{"205 Content-Length, Transfer-Encoding and a JWT", "POST / HTTP/1.1\nHost: a\nContent-Length: 5\nTransfer-Encoding: chunked\nAuthorization: Bearer {ada.jwt}\n\n" + chunks, passAs("ada")}, // net/http drops the length (RFC 9112, section 6.3)
 		{"205 two Host fields", "GET / HTTP/1.1\nHost: a\nHost: b\nAuthorization: Bearer {ada.jwt}\n\n", net400},
@@ -130,7 +132,7 @@ func TestRequestsOverAWire(t *testing.T) {
 		{"206 900 kB of dots", get + "Authorization: Bearer " + many(900_000, ".") + "\n\n", want401i},
 		{"206 20,000 fields", get + many(20_000, "X-Note: a\n") + "\n", want401n},
 		{"206 20,000 Authorization fields", get + many(20_000, "Authorization: Bearer x\n") + "\n", want400r},
-		{"206 a header of 1.1 MB", get + "Authorization: Bearer {ada.jwt}\nX-Note: " + many(1_100_000, "a") + "\n\n", ruling{status: 431}},
+		{"206 a header of 1.1 MB", get + "Authorization: Bearer {ada.jwt}\nX-Note: " + many(1_100_000, "a") + "\n\n", authtest.Answer{Status: 431}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := newScene(t)
@@ -142,7 +144,7 @@ func TestRequestsOverAWire(t *testing.T) {
 // 51: what stands in a Cookie field takes no time that matters.
 func TestSemicolonsInTime(t *testing.T) {
 	limit := 50 * time.Millisecond
-	if underRace() {
+	if authtest.UnderRace() {
 		limit = 500 * time.Millisecond
 	}
 	for _, row := range []struct{ name, cookies string }{
@@ -156,7 +158,7 @@ func TestSemicolonsInTime(t *testing.T) {
 			best := time.Hour
 			for range 3 { // somebody else may have had the processor
 				began := time.Now()
-				resp := s.do(s.request("GET", "/", "", "Cookie: "+row.cookies))
+				resp := s.Do(s.request("GET", "/", "", "Cookie: "+row.cookies))
 				best = min(best, time.Since(began))
 				s.wantRuling(resp, want401n, 0)
 			}
@@ -174,7 +176,7 @@ func TestConnectionAfterARefusal(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		raw  string
-		want ruling
+		want authtest.Answer
 	}{
 		{"2 HEAD is answered without a body", "HEAD / HTTP/1.1\nHost: a\n\n", want401n},
 		{"37 an upgrade without credential is not hijacked", "GET / HTTP/1.1\nHost: a\nConnection: Upgrade\nUpgrade: websocket\n\n", want401n},

@@ -1,4 +1,4 @@
-package sessionauth_test
+package attacktest
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
@@ -26,7 +27,7 @@ const floodClients = 100
 // depends on the machine's being quiet can be asked for.
 func floodSize(t *testing.T) (size, users int, full bool) {
 	text := os.Getenv("FLOOD")
-	if text == "" && underRace() {
+	if text == "" && authtest.UnderRace() {
 		return 5_000, 200, false // each takes ten times as long
 	}
 	if text == "" {
@@ -42,7 +43,7 @@ func floodSize(t *testing.T) (size, users int, full bool) {
 // A visitor sends one request after the other and keeps what became of the
 // last: a ResponseWriter that costs next to nothing.
 type visitor struct {
-	quiet
+	header  http.Header
 	handler http.Handler
 	request *http.Request
 	status  int
@@ -53,13 +54,15 @@ type visitor struct {
 type visitorKey struct{}
 
 func newVisitor(h http.Handler) *visitor {
-	v := &visitor{handler: h, quiet: quiet{http.Header{}}}
-	r := newRequest(http.MethodGet)
+	v := &visitor{handler: h, header: http.Header{}}
+	r := authtest.NewRequest(http.MethodGet)
 	v.request = r.WithContext(context.WithValue(r.Context(), visitorKey{}, v))
 	return v
 }
 
-func (v *visitor) WriteHeader(status int) { v.status = status }
+func (v *visitor) Header() http.Header         { return v.header }
+func (v *visitor) Write(b []byte) (int, error) { return len(b), nil }
+func (v *visitor) WriteHeader(status int)      { v.status = status }
 
 // send sends a request with one header field ("Name: value").
 func (v *visitor) send(field string) {
@@ -73,21 +76,21 @@ func (v *visitor) send(field string) {
 
 // newFloodStage makes a stage for visitors, where nobody else looks on: it is
 // to be measured.
-func newFloodStage(t *testing.T, change func(*stage)) *stage {
-	s := &stage{Server: stytchtest.NewServer(), t: t}
-	s.wire = &wire{next: s.Client().Transport}
-	s.config = sessionauth.Config{
-		ProjectID: s.ProjectID, Secret: s.Secret, BaseURL: s.URL, HTTPClient: &http.Client{Transport: s.wire},
+func newFloodStage(t *testing.T, change func(*authtest.Env)) *authtest.Env {
+	s := &authtest.Env{Server: stytchtest.NewServer(), T: t}
+	s.Wire = &authtest.Wire{Next: s.Client().Transport}
+	s.Config = sessionauth.Config{
+		ProjectID: s.ProjectID, Secret: s.Secret, BaseURL: s.URL, HTTPClient: &http.Client{Transport: s.Wire},
 		Logger:  slog.New(slog.DiscardHandler),
 		Observe: func(ctx context.Context, e sessionauth.Event) { ctx.Value(visitorKey{}).(*visitor).event = e },
 	}
 	change(s)
-	auth, err := sessionauth.New(s.config)
+	auth, err := sessionauth.New(s.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.auth = auth
-	s.handler = auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s.Auth = auth
+	s.Handler = auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		session, _ := sessionauth.SessionFromContext(r.Context())
 		if user, _ := sessionauth.UserFromContext(r.Context()); user.ID == session.UserID {
 			w.(*visitor).user = user.ID
@@ -99,18 +102,9 @@ func newFloodStage(t *testing.T, change func(*stage)) *stage {
 // alternating is what a user sends: every other one a token.
 func alternating(users []stytchtest.Session, i int) string {
 	if i%2 == 0 {
-		return bearer(users[i].Token)
+		return authtest.Bearer(users[i].Token)
 	}
-	return bearer(users[i].JWT)
-}
-
-// signInMany starts so many sessions, each of another user.
-func (s *stage) signInMany(n int) []stytchtest.Session {
-	list := make([]stytchtest.Session, n)
-	for i := range list {
-		list[i] = s.signIn(stytchtest.SessionOptions{})
-	}
-	return list
+	return authtest.Bearer(users[i].JWT)
 }
 
 // A tally counts answers. Its methods may be called by several goroutines.
@@ -198,7 +192,7 @@ type memory struct {
 
 func (m *memory) begin() {
 	debug.FreeOSMemory()
-	m.live[0], m.rss[0] = liveHeap(), residentSet()
+	m.live[0], m.rss[0] = authtest.LiveHeap(), residentSet()
 }
 
 func (m *memory) look() {
@@ -210,7 +204,7 @@ func (m *memory) look() {
 func (m *memory) end() {
 	m.look()
 	debug.FreeOSMemory()
-	m.live[1], m.rss[1] = liveHeap(), residentSet()
+	m.live[1], m.rss[1] = authtest.LiveHeap(), residentSet()
 }
 
 // wantFlat checks that no more is kept than may be. What the garbage collector

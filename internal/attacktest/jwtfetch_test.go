@@ -1,10 +1,9 @@
-package sessionauth_test
+package attacktest
 
 import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 )
 
 // A bait is a server that a hostile token names. It serves a key set with the
@@ -48,7 +48,7 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 
 func TestJWTNamesAServer(t *testing.T) {
 	b := newBait(t)
-	url := func(s *stage) any { return b.URL + "/?kid=" + s.KeyID() }
+	url := func(s *authtest.Env) any { return b.URL + "/?kid=" + s.KeyID() }
 	named := fromStage(url)
 	runJWTRows(t, []jwtRow{
 		{"72 jku to a bait", signedWith(signByStranger, "jku", named), jwtRefused},
@@ -59,8 +59,8 @@ func TestJWTNamesAServer(t *testing.T) {
 		{"72 x5u beside the right key", bentHeader("x5u", named), jwtPasses},
 		{"73 kid is the bait", signedWith(signByStranger, "kid", named), jwtRefused},
 		{"73 iss is the bait", bentClaims("iss", b.URL), jwtRefused},
-		{"73 iss is the bait, signed by a stranger", func(s *stage) string {
-			input := b64url(s.jwtHeader()) + "." + b64url(objectText(bendMembers(s, s.Claims(s.session.ID), []any{"iss", b.URL})))
+		{"73 iss is the bait, signed by a stranger", func(s *authtest.Env) string {
+			input := b64url(jwtHeader(s)) + "." + b64url(objectText(bendMembers(s, s.Claims(s.Session.ID), []any{"iss", b.URL})))
 			return input + "." + b64url(string(signRS256(strangerKey(), input)))
 		}, jwtRefused},
 	}, b.reachable)
@@ -68,8 +68,8 @@ func TestJWTNamesAServer(t *testing.T) {
 		t.Errorf("got %d hits of the bait, want 0", got)
 	}
 	// The bait could have been reached.
-	s := newStage(t, b.reachable)
-	resp, err := s.config.HTTPClient.Get(b.URL)
+	s := authtest.New(t, b.reachable)
+	resp, err := s.Config.HTTPClient.Get(b.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,59 +81,59 @@ func TestJWTNamesAServer(t *testing.T) {
 
 // 74: whatever key ids arrive, the key set is fetched at most once per 30 s.
 func TestJWTOfUnknownKey(t *testing.T) {
-	for _, by := range carriers {
-		t.Run("74 by "+by.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { costsOneFetch(t, by.carry) })
+	for _, by := range authtest.Carriers {
+		t.Run("74 by "+by.Name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { costsOneFetch(t, by.Carry) })
 		})
 	}
 }
 
 func costsOneFetch(t *testing.T, carry func(string) string) {
-	s := newStage(t)
-	unknown := func(kid string) string { return carry(bearer(bentHeader("kid", kid)(s))) }
+	s := authtest.New(t)
+	unknown := func(kid string) string { return carry(authtest.Bearer(bentHeader("kid", kid)(s))) }
 	// The set is fetched for this request, so it is proof.
-	s.wantVerdict(s.get(unknown("a")), want401i)
-	s.wantCalls(pathKeySet, 1)
-	s.want(s.get(bearer(s.session.JWT)), 200)
+	s.WantAnswer(s.Get(unknown("a")), want401i)
+	s.WantCalls(authtest.PathKeySet, 1)
+	s.Want(s.Get(authtest.Bearer(s.Session.JWT)), 200)
 	time.Sleep(time.Second)
 	// It is no proof against a token minted just now, only against an older one.
-	resp := s.get(unknown("b"))
-	s.wantVerdict(resp, want503r)
-	s.wantRetry(resp, "29")
+	resp := s.Get(unknown("b"))
+	s.WantAnswer(resp, want503r)
+	s.WantRetry(resp, "29")
 	iat := time.Now().Unix() - 7
 	older := s.Sign([]byte(objectText(bendMembers(s, s.Header(), []any{"kid", "b"}))),
-		[]byte(objectText(bendMembers(s, s.Claims(s.session.ID), []any{"iat", iat}))))
-	s.wantVerdict(s.get(carry(bearer(older))), want401i)
+		[]byte(objectText(bendMembers(s, s.Claims(s.Session.ID), []any{"iat", iat}))))
+	s.WantAnswer(s.Get(carry(authtest.Bearer(older))), want401i)
 	// A token that came along decides.
-	s.want(s.get(bothCookies(s.session.Token, bentHeader("kid", "c")(s))), 200)
-	s.wantCalls(pathAuthenticate, 1)
+	s.Want(s.Get(authtest.BothCookies(s.Session.Token, bentHeader("kid", "c")(s))), 200)
+	s.WantCalls(authtest.PathAuthenticate, 1)
 	for range 100 {
-		s.wantVerdict(s.get(unknown("d")), want503r)
+		s.WantAnswer(s.Get(unknown("d")), want503r)
 	}
-	s.wantCalls(pathKeySet, 1)
+	s.WantCalls(authtest.PathKeySet, 1)
 	time.Sleep(29*time.Second - time.Nanosecond)
-	s.wantVerdict(s.get(unknown("e")), want503r)
-	s.wantCalls(pathKeySet, 1)
+	s.WantAnswer(s.Get(unknown("e")), want503r)
+	s.WantCalls(authtest.PathKeySet, 1)
 	time.Sleep(time.Nanosecond)
-	s.wantVerdict(s.get(unknown("f")), want401i)
-	s.wantCalls(pathKeySet, 2)
-	s.want(s.get(bearer(s.JWT(s.session.ID))), 200)
-	s.wantCalls(pathAuthenticate, 1)
-	s.wantThrough(3, s.session.ID)
+	s.WantAnswer(s.Get(unknown("f")), want401i)
+	s.WantCalls(authtest.PathKeySet, 2)
+	s.Want(s.Get(authtest.Bearer(s.JWT(s.Session.ID))), 200)
+	s.WantCalls(authtest.PathAuthenticate, 1)
+	s.WantPassed(3, s.Session.ID)
 }
 
 // 74: the first token of a new key passes, with one fetch.
 func TestJWTAfterRotation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
-		old := s.JWT(s.session.ID)
-		s.want(s.get(bearer(old)), 200)
+		s := authtest.New(t)
+		old := s.JWT(s.Session.ID)
+		s.Want(s.Get(authtest.Bearer(old)), 200)
 		time.Sleep(30 * time.Second)
 		s.RotateKeys()
-		s.want(s.get(bearer(s.JWT(s.session.ID))), 200)
-		s.want(s.get(bearer(old)), 200)
-		s.wantCalls(pathKeySet, 2)
-		s.wantCalls(pathAuthenticate, 0)
+		s.Want(s.Get(authtest.Bearer(s.JWT(s.Session.ID))), 200)
+		s.Want(s.Get(authtest.Bearer(old)), 200)
+		s.WantCalls(authtest.PathKeySet, 2)
+		s.WantCalls(authtest.PathAuthenticate, 0)
 	})
 }
 
@@ -143,13 +143,13 @@ func TestJWTKeyIDIsNotLogged(t *testing.T) {
 		"76 line breaks": "a\r\nlevel=ERROR owned", "76 a path": "../../etc/passwd", "76 NUL": "k\x00d", "76 a template": "${jndi:ldap://x}",
 		"76 20 kB": strings.Repeat("k", 20_000), "76 what is fit for a header field": "Set-Cookie: owned=1",
 	} {
-		for _, by := range carriers {
-			t.Run(name+"/"+by.name, func(t *testing.T) {
-				var log logbook
-				s := newStage(t, log.logTo)
-				resp := s.get(by.carry(bearer(bentHeader("kid", kid)(s))))
-				s.wantVerdict(resp, want401i)
-				s.wantNothingOf(kid, resp)
+		for _, by := range authtest.Carriers {
+			t.Run(name+"/"+by.Name, func(t *testing.T) {
+				var log authtest.Log
+				s := authtest.New(t, log.Record)
+				resp := s.Get(by.Carry(authtest.Bearer(bentHeader("kid", kid)(s))))
+				s.WantAnswer(resp, want401i)
+				s.WantNothingOf(kid, resp)
 				if got := log.String(); got != "" {
 					t.Errorf("got a log of %q, want none", got)
 				}
@@ -163,14 +163,14 @@ func TestJWTTooLarge(t *testing.T) {
 	p2c := `{"alg":"PBES2-HS512+A256KW","enc":"A256GCM","p2s":"c2FsdA","p2c":2147483647,"kid":"x"}`
 	rows := []jwtRow{
 		{"87 header nested 20000 deep", bentHeader("x", jsonText(nestedLists(20000))), jwtRefused},
-		{"104 10000 dots", func(*stage) string { return strings.Repeat(".", 10000) }, jwtRefused},
-		{"104 900000 dots", func(*stage) string { return strings.Repeat(".", 900000) }, jwtRefused},
-		{"104 900000 dots behind a good token", func(s *stage) string { return s.session.JWT + strings.Repeat(".", 900000) }, jwtRefused},
-		{"106 JWE", func(*stage) string { return b64url(`{"alg":"RSA-OAEP","enc":"A256GCM"}`) + ".a.b.c.d" }, jwtRefused},
-		{"106 PBES2 with p2c 2^31-1", func(*stage) string { return b64url(p2c) + ".AAAA.AAAA.AAAA.AAAA" }, jwtRefused},
-		{"106 PBES2 with p2c 2^31-1 in 3 segments", func(*stage) string { return b64url(p2c) + ".AAAA.AAAA" }, jwtRefused},
+		{"104 10000 dots", func(*authtest.Env) string { return strings.Repeat(".", 10000) }, jwtRefused},
+		{"104 900000 dots", func(*authtest.Env) string { return strings.Repeat(".", 900000) }, jwtRefused},
+		{"104 900000 dots behind a good token", func(s *authtest.Env) string { return s.Session.JWT + strings.Repeat(".", 900000) }, jwtRefused},
+		{"106 JWE", func(*authtest.Env) string { return b64url(`{"alg":"RSA-OAEP","enc":"A256GCM"}`) + ".a.b.c.d" }, jwtRefused},
+		{"106 PBES2 with p2c 2^31-1", func(*authtest.Env) string { return b64url(p2c) + ".AAAA.AAAA.AAAA.AAAA" }, jwtRefused},
+		{"106 PBES2 with p2c 2^31-1 in 3 segments", func(*authtest.Env) string { return b64url(p2c) + ".AAAA.AAAA" }, jwtRefused},
 		{"106 PBES2 with p2c 2^31-1, signed so", bentHeader("alg", "PBES2-HS512+A256KW", "p2c", 1<<31-1, "p2s", "c2FsdA"), jwtRefused},
-		{"106 dir", func(*stage) string { return b64url(`{"alg":"dir","enc":"A256GCM"}`) + "..AAAA.AAAA.AAAA" }, jwtRefused},
+		{"106 dir", func(*authtest.Env) string { return b64url(`{"alg":"dir","enc":"A256GCM"}`) + "..AAAA.AAAA.AAAA" }, jwtRefused},
 		{"106 dir in 3 segments", bentHeader("alg", "dir", "enc", "A256GCM"), jwtRefused},
 		{"109 8 KiB and a byte", sized(8<<10 + 1), jwtRefused},
 		{"109 8 KiB", sized(8 << 10), jwtPasses},
@@ -184,19 +184,19 @@ func TestJWTTooLarge(t *testing.T) {
 	}
 	runJWTRows(t, rows)
 	limit := 50 * time.Millisecond
-	if underRace() {
+	if authtest.UnderRace() {
 		limit = 500 * time.Millisecond
 	}
 	for _, row := range rows {
 		t.Run(row.name+" in time", func(t *testing.T) {
-			s := newStage(t)
-			s.get(bearer(s.session.JWT))
+			s := authtest.New(t)
+			s.Get(authtest.Bearer(s.Session.JWT))
 			token := row.token(s)
-			for _, field := range []string{bearer(token), jwtCookie(token)} {
+			for _, field := range []string{authtest.Bearer(token), authtest.JWTCookie(token)} {
 				best := time.Hour
 				for range 3 { // somebody else may have had the processor
 					began := time.Now()
-					s.get(field)
+					s.Get(field)
 					best = min(best, time.Since(began))
 				}
 				if best > limit {
@@ -209,11 +209,11 @@ func TestJWTTooLarge(t *testing.T) {
 
 // 104: 900000 dots are not turned into 900001 strings.
 func TestJWTOfDotsIsNotSplit(t *testing.T) {
-	s := newStage(t)
+	s := authtest.New(t)
 	token := strings.Repeat(".", 900_000)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	_ = s.verifyText(token)
+	_ = verifyText(s, token)
 	runtime.ReadMemStats(&after)
 	// Hashing may copy the text once.
 	if got := after.TotalAlloc - before.TotalAlloc; got > 2<<20 {
@@ -222,8 +222,8 @@ func TestJWTOfDotsIsNotSplit(t *testing.T) {
 }
 
 // sized is a good token of this many bytes, as near as base64 comes.
-func sized(size int) func(*stage) string {
-	return func(s *stage) string {
+func sized(size int) func(*authtest.Env) string {
+	return func(s *authtest.Env) string {
 		token := bentClaims("pad", "")(s)
 		for n := (size - len(token)) * 3 / 4; ; n++ {
 			next := bentClaims("pad", strings.Repeat("p", n))(s)
@@ -241,18 +241,7 @@ func sized(size int) func(*stage) string {
 func manyMembers(n int) string {
 	list := make([]string, n)
 	for i := range list {
-		list[i] = `"m` + string(asJSON(i)) + `":0`
+		list[i] = `"m` + string(authtest.JSON(i)) + `":0`
 	}
 	return strings.Join(list, ",")
-}
-
-// underRace reports whether the race detector slows everything down.
-func underRace() bool {
-	build, _ := debug.ReadBuildInfo()
-	for _, setting := range build.Settings {
-		if setting.Key == "-race" {
-			return setting.Value == "true"
-		}
-	}
-	return false
 }

@@ -1,4 +1,4 @@
-package sessionauth_test
+package attacktest
 
 import (
 	"bytes"
@@ -8,15 +8,17 @@ import (
 	"math/big"
 	"strings"
 	"testing"
+
+	"github.com/sessionauth/sessionauth/internal/authtest"
 )
 
 func TestJWTSignature(t *testing.T) {
 	sig := signPKCS1(crypto.SHA256)
-	flip := func(i int) func(*stage, string) []byte {
+	flip := func(i int) func(*authtest.Env, string) []byte {
 		return changedSignature(func(b []byte) []byte { b[(i+len(b))%len(b)] ^= 1; return b })
 	}
 	runJWTRows(t, []jwtRow{
-		{"88 signature empty", signedWith(func(*stage, string) []byte { return nil }), jwtRefused},
+		{"88 signature empty", signedWith(func(*authtest.Env, string) []byte { return nil }), jwtRefused},
 		{"89 a bit of the first byte flipped", signedWith(flip(0)), jwtRefused},
 		{"89 a bit of a middle byte flipped", signedWith(flip(128)), jwtRefused},
 		{"89 a bit of the last byte flipped", signedWith(flip(-1)), jwtRefused},
@@ -33,24 +35,24 @@ func TestJWTSignature(t *testing.T) {
 		{"91 n-s", signedWith(numberSignature(func(s, n *big.Int) *big.Int { return n.Sub(n, s) })), jwtRefused},
 		{"91 n+s", signedWith(numberSignature(func(s, n *big.Int) *big.Int { return n.Add(n, s) })), jwtRefused},
 		{"91 n+s in 256 bytes", shortSum, jwtRefused},
-		{"92 signature over the payload only", signedWith(func(s *stage, input string) []byte { return sig(s, input[strings.Index(input, ".")+1:]) }), jwtRefused},
-		{"92 signature over the decoded text", signedWith(func(s *stage, _ string) []byte { return sig(s, s.jwtHeader()+"."+s.jwtClaims()) }), jwtRefused},
-		{"92 signature over text with a dot behind", signedWith(func(s *stage, input string) []byte { return sig(s, input+".") }), jwtRefused},
-		{"93 signature from another token", signedWith(func(s *stage, _ string) []byte { return sig(s, "x") }), jwtRefused},
+		{"92 signature over the payload only", signedWith(func(s *authtest.Env, input string) []byte { return sig(s, input[strings.Index(input, ".")+1:]) }), jwtRefused},
+		{"92 signature over the decoded text", signedWith(func(s *authtest.Env, _ string) []byte { return sig(s, jwtHeader(s)+"."+jwtClaims(s)) }), jwtRefused},
+		{"92 signature over text with a dot behind", signedWith(func(s *authtest.Env, input string) []byte { return sig(s, input+".") }), jwtRefused},
+		{"93 signature from another token", signedWith(func(s *authtest.Env, _ string) []byte { return sig(s, "x") }), jwtRefused},
 		{"93 payload from another token", editedToken(func(h, _, sig string) string { return h + "." + b64url(`{"sub":"user-test-x"}`) + "." + sig }), jwtRefused},
 		{"93 header from another token", editedToken(func(_, p, sig string) string { return b64url(`{"alg":"RS256","kid":"x"}`) + "." + p + "." + sig }), jwtRefused},
 	})
 }
 
 // changedSignature changes the bytes of an honest signature.
-func changedSignature(change func([]byte) []byte) func(*stage, string) []byte {
-	return func(s *stage, input string) []byte { return change(signRS256(s.Key(), input)) }
+func changedSignature(change func([]byte) []byte) func(*authtest.Env, string) []byte {
+	return func(s *authtest.Env, input string) []byte { return change(signRS256(s.Key(), input)) }
 }
 
 // numberSignature makes a signature from an honest one and the modulus, as
 // numbers. Both are copies.
-func numberSignature(change func(s, n *big.Int) *big.Int) func(*stage, string) []byte {
-	return func(s *stage, input string) []byte {
+func numberSignature(change func(s, n *big.Int) *big.Int) func(*authtest.Env, string) []byte {
+	return func(s *authtest.Env, input string) []byte {
 		sig := new(big.Int).SetBytes(signRS256(s.Key(), input))
 		b := change(sig, new(big.Int).Set(s.Key().N)).Bytes()
 		return append(make([]byte, max(0, 256-len(b))), b...)
@@ -58,14 +60,14 @@ func numberSignature(change func(s, n *big.Int) *big.Int) func(*stage, string) [
 }
 
 // shortSum is n+s where that needs no further byte.
-func shortSum(s *stage) string {
+func shortSum(s *authtest.Env) string {
 	for i := range 1000 {
 		token := signedWith(numberSignature(func(s, n *big.Int) *big.Int { return n.Add(n, s) }), "x", i)(s)
 		if b, _ := base64.RawURLEncoding.DecodeString(token[strings.LastIndex(token, ".")+1:]); len(b) == 256 {
 			return token
 		}
 	}
-	s.t.Fatal("got no signature below 2^2048-n, want one")
+	s.T.Fatal("got no signature below 2^2048-n, want one")
 	return ""
 }
 
@@ -111,8 +113,8 @@ func TestJWTPadding(t *testing.T) {
 
 // padded signs a block of the test's own making: start, fill up to the
 // modulus's length, separator, content.
-func padded(start, fill string, content func(input string) string) func(*stage) string {
-	return signedWith(func(s *stage, input string) []byte {
+func padded(start, fill string, content func(input string) string) func(*authtest.Env) string {
+	return signedWith(func(s *authtest.Env, input string) []byte {
 		end := "\x00" + content(input)
 		block := start + strings.Repeat(fill, s.Key().Size()-len(start)-len(end)) + end
 		m := new(big.Int).SetBytes([]byte(block))
@@ -143,7 +145,7 @@ func TestJWTEncoding(t *testing.T) {
 		{"102 full-width dots", editedToken(func(h, p, sig string) string { return h + "．" + p + "．" + sig }), jwtBadBytes},
 		{"102 non-ASCII letter", editedToken(func(h, p, sig string) string { return h + "." + p + "." + sig + "é" }), jwtBadBytes},
 		{"102 tilde, which a b64token may have", editedToken(func(h, p, sig string) string { return h + "." + p + "." + sig + "~" }), jwtRefused},
-		{"103 0 segments", func(*stage) string { return "" }, jwtVerdict{header: want400r, cookie: want401n}},
+		{"103 0 segments", func(*authtest.Env) string { return "" }, jwtVerdict{header: want400r, cookie: want401n}},
 		{"103 1 segment, too long for an opaque token", editedToken(func(h, p, _ string) string { return h + p }), jwtRefused},
 		{"103 1 segment, as long as an opaque token", editedToken(func(h, _, _ string) string { return h }), jwtAskedOpaque},
 		{"103 2 segments", editedToken(func(h, p, _ string) string { return h + "." + p }), jwtRefused},
@@ -152,8 +154,8 @@ func TestJWTEncoding(t *testing.T) {
 		{"103 5 segments", editedToken(func(h, p, sig string) string { return h + "." + p + "." + sig + "." + sig + "." + sig }), jwtRefused},
 		{"103 leading dot", editedToken(func(h, p, sig string) string { return "." + h + "." + p + "." + sig }), jwtRefused},
 		{"103 leading dot, 3 segments", editedToken(func(_, p, sig string) string { return "." + p + "." + sig }), jwtRefused},
-		{"103 only dots", func(*stage) string { return ".." }, jwtRefused},
-		{"103 more dots", func(*stage) string { return "....." }, jwtRefused},
+		{"103 only dots", func(*authtest.Env) string { return ".." }, jwtRefused},
+		{"103 more dots", func(*authtest.Env) string { return "....." }, jwtRefused},
 		{"105 flattened JSON serialization", editedToken(func(h, p, sig string) string { return jsonSerialization(h, p, sig) }), jwtBadBytes},
 		{"105 general JSON serialization", editedToken(func(h, p, sig string) string {
 			return `{"payload":"` + p + `","signatures":[` + jsonSerialization(h, "", sig) + `]}`
@@ -182,8 +184,8 @@ func withTrailingBits(segment string, bits int) string {
 
 // respelt spells one segment otherwise, 0 the header and 1 the payload, and
 // signs that. Both segments have bits to spare and both special characters.
-func respelt(which int, spell func(string) string) func(*stage) string {
-	return func(s *stage) string {
+func respelt(which int, spell func(string) string) func(*authtest.Env) string {
+	return func(s *authtest.Env) string {
 		special := func(text string) string {
 			text = putAfter(`"x":"` + strings.Repeat("?>~", 8) + `"`)(text)
 			for len(text)%3 != 1 {
@@ -191,26 +193,26 @@ func respelt(which int, spell func(string) string) func(*stage) string {
 			}
 			return b64url(text)
 		}
-		seg := []string{special(s.jwtHeader()), special(s.jwtClaims())}
+		seg := []string{special(jwtHeader(s)), special(jwtClaims(s))}
 		plain := seg[which]
 		if seg[which] = spell(plain); seg[which] == plain {
-			s.t.Fatal("got the same spelling, want another one")
+			s.T.Fatal("got the same spelling, want another one")
 		}
 		input := seg[0] + "." + seg[1]
 		return input + "." + b64url(string(signRS256(s.Key(), input)))
 	}
 }
 
-func signatureInStandardAlphabet(s *stage) string {
-	h, rest, _ := strings.Cut(s.session.JWT, ".")
+func signatureInStandardAlphabet(s *authtest.Env) string {
+	h, rest, _ := strings.Cut(s.Session.JWT, ".")
 	p, sig, _ := strings.Cut(rest, ".")
 	other := strings.NewReplacer("-", "+", "_", "/").Replace(sig)
 	if other == sig {
-		s.t.Fatal("got a signature without special characters, want some")
+		s.T.Fatal("got a signature without special characters, want some")
 	}
 	return h + "." + p + "." + other
 }
 
 func jsonSerialization(header, payload, signature string) string {
-	return string(asJSON(map[string]string{"protected": header, "payload": payload, "signature": signature}))
+	return string(authtest.JSON(map[string]string{"protected": header, "payload": payload, "signature": signature}))
 }

@@ -1,4 +1,4 @@
-package sessionauth_test
+package attacktest
 
 import (
 	"bytes"
@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sessionauth/sessionauth/internal/authtest"
 )
 
 func TestJWTNames(t *testing.T) {
@@ -27,12 +29,12 @@ func TestJWTNames(t *testing.T) {
 		{"131 aud wrong, AUD right", bentClaims("aud", "x", "AUD", project(func(id string) any { return id })), jwtRefused},
 		{"131 iss wrong, ISS right", bentClaims("iss", "x", "ISS", project(func(id string) any { return "stytch.com/" + id })), jwtRefused},
 		{"131 nbf wrong, NBF right", bentClaims("nbf", inTime(time.Hour), "NBF", 1), jwtRefused},
-		{"131 sub wrong, SUB right", bentClaims("sub", "x", "SUB", fromStage(func(s *stage) any { return s.session.UserID })), jwtRefused},
+		{"131 sub wrong, SUB right", bentClaims("sub", "x", "SUB", fromStage(func(s *authtest.Env) any { return s.Session.UserID })), jwtRefused},
 		{"131 sub right, SUB wrong", bentClaims("SUB", "user-test-x"), jwtPasses},
 		{"132 iſs", renamedClaim("iss", "iſs"), jwtRefused},
 		{"132 ſub", renamedClaim("sub", "ſub"), jwtRefused},
 		{"132 ſub beside sub", bentClaims("ſub", "user-test-x"), jwtPasses},
-		{"132 Kelvin Kid", bentHeader("kid", absent, "\u212aid", fromStage(func(s *stage) any { return s.KeyID() })), jwtRefused},
+		{"132 Kelvin Kid", bentHeader("kid", absent, "\u212aid", fromStage(func(s *authtest.Env) any { return s.KeyID() })), jwtRefused},
 		{"132 Kelvin kid beside kid", bentHeader("\u212aid", "x"), jwtPasses},
 		{"133 exp twice, wrong first", editedClaims(putBefore(`"exp":1`)), jwtRefused},
 		{"133 exp twice, wrong last", editedClaims(putAfter(`"exp":1`)), jwtRefused},
@@ -53,44 +55,44 @@ func TestJWTNames(t *testing.T) {
 }
 
 // renamedClaim gives a claim another name.
-func renamedClaim(from, to string) func(*stage) string {
-	return editedClaims(putFor(string(asJSON(from))+":", string(asJSON(to))+":"))
+func renamedClaim(from, to string) func(*authtest.Env) string {
+	return editedClaims(putFor(string(authtest.JSON(from))+":", string(authtest.JSON(to))+":"))
 }
 
 // bentThenEdited changes the claims of a session nobody knows, then the text.
-func bentThenEdited(e textEdit, pairs ...any) func(*stage) string {
-	return func(s *stage) string {
-		claims := bendMembers(s, s.Claims(s.session.ID), pairs)
+func bentThenEdited(e textEdit, pairs ...any) func(*authtest.Env) string {
+	return func(s *authtest.Env) string {
+		claims := bendMembers(s, s.Claims(s.Session.ID), pairs)
 		claims[sessionClaimName] = map[string]any{"id": "session-test-00000000-0000-4000-8000-000000000000"}
-		return s.Sign([]byte(s.jwtHeader()), []byte(e(objectText(claims))))
+		return s.Sign([]byte(jwtHeader(s)), []byte(e(objectText(claims))))
 	}
 }
 
 func TestJWTSessionClaim(t *testing.T) {
-	claim := func(v any) func(*stage) string { return bentClaims(sessionClaimName, v) }
+	claim := func(v any) func(*authtest.Env) string { return bentClaims(sessionClaimName, v) }
 	runJWTRows(t, []jwtRow{
 		{"138 session claim missing", claim(absent), jwtRefused},
 		{"138 session claim null", claim(nil), jwtRefused},
-		{"138 session claim a string", claim(fromStage(func(s *stage) any { return s.session.ID })), jwtRefused},
-		{"138 session claim a list", claim(fromStage(func(s *stage) any { return []any{map[string]any{"id": s.session.ID}} })), jwtRefused},
+		{"138 session claim a string", claim(fromStage(func(s *authtest.Env) any { return s.Session.ID })), jwtRefused},
+		{"138 session claim a list", claim(fromStage(func(s *authtest.Env) any { return []any{map[string]any{"id": s.Session.ID}} })), jwtRefused},
 		{"138 session claim a number", claim(1), jwtRefused},
 		{"138 session claim true", claim(true), jwtRefused},
 		{"138 session claim {}", claim(map[string]any{}), jwtRefused},
-		{"138 session claim of an id alone", claim(fromStage(func(s *stage) any { return map[string]any{"id": s.session.ID} })), jwtPasses},
+		{"138 session claim of an id alone", claim(fromStage(func(s *authtest.Env) any { return map[string]any{"id": s.Session.ID} })), jwtPasses},
 		{"139 session id missing", bentSession("id", absent), jwtRefused},
 		{"139 session id empty", bentSession("id", ""), jwtRefused},
 		{"139 session id a number", bentSession("id", 1), jwtRefused},
 		{"139 session id null", bentSession("id", nil), jwtRefused},
-		{"139 session id a list", bentSession("id", fromStage(func(s *stage) any { return []string{s.session.ID} })), jwtRefused},
+		{"139 session id a list", bentSession("id", fromStage(func(s *authtest.Env) any { return []string{s.Session.ID} })), jwtRefused},
 		{"139 session id with line breaks", bentSession("id", "session-test-x\r\nX: y"), jwtRefused},
 		{"139 session id with a path", bentSession("id", "../session-test-x"), jwtRefused},
 		{"139 session id of 257 bytes", bentSession("id", strings.Repeat("s", 257)), jwtRefused},
 		{"140 expires_at past, exp future", bentSession("expires_at", "2020-01-01T00:00:00Z"), jwtRefused},
 		{"140 expires_at a moment ago", bentSession("expires_at", time.Now().UTC().Format(time.RFC3339)), jwtRefused},
-		{"140 expires_at past, exp past", func(s *stage) string {
-			claims := bendMembers(s, s.Claims(s.session.ID), lived(7*time.Minute))
-			claims[sessionClaimName] = map[string]any{"id": s.session.ID, "expires_at": "2020-01-01T00:00:00Z"}
-			return s.Sign([]byte(s.jwtHeader()), []byte(objectText(claims)))
+		{"140 expires_at past, exp past", func(s *authtest.Env) string {
+			claims := bendMembers(s, s.Claims(s.Session.ID), lived(7*time.Minute))
+			claims[sessionClaimName] = map[string]any{"id": s.Session.ID, "expires_at": "2020-01-01T00:00:00Z"}
+			return s.Sign([]byte(jwtHeader(s)), []byte(objectText(claims)))
 		}, jwtRefused},
 		{"141 expires_at garbage", bentSession("expires_at", "tomorrow"), jwtRefused},
 		{"141 expires_at empty", bentSession("expires_at", ""), jwtRefused},
@@ -122,10 +124,10 @@ func TestJWTSessionClaim(t *testing.T) {
 
 // 142: without expires_at the JWT's exp is the end.
 func TestJWTWithoutExpiresAt(t *testing.T) {
-	s := newStage(t, sessionOnly)
+	s := authtest.New(t, authtest.SessionOnly)
 	exp := time.Now().Add(time.Minute).Truncate(time.Second)
-	claims := bendMembers(s, s.Claims(s.session.ID), []any{"exp", exp.Unix(), sessionClaimName, map[string]any{"id": s.session.ID}})
-	if id := s.identityOf(s.Sign([]byte(s.jwtHeader()), []byte(objectText(claims)))); !id.ExpiresAt.Equal(exp) || !id.Session.ExpiresAt.IsZero() {
+	claims := bendMembers(s, s.Claims(s.Session.ID), []any{"exp", exp.Unix(), sessionClaimName, map[string]any{"id": s.Session.ID}})
+	if id := identityOf(s, s.Sign([]byte(jwtHeader(s)), []byte(objectText(claims)))); !id.ExpiresAt.Equal(exp) || !id.Session.ExpiresAt.IsZero() {
 		t.Errorf("got an identity until %v, the session until %v, want %v and none", id.ExpiresAt, id.Session.ExpiresAt, exp)
 	}
 }
@@ -134,8 +136,8 @@ func TestJWTWithoutExpiresAt(t *testing.T) {
 func TestJWTRolesOfAnotherType(t *testing.T) {
 	for name, roles := range map[string]any{"absent": absent, "empty": []string{}, "other": []string{"admin ", "Admin", ""}} {
 		t.Run("143 roles "+name, func(t *testing.T) {
-			s := newStage(t, sessionOnly)
-			for _, role := range s.identityOf(bentSession("roles", roles)(s)).Session.Roles {
+			s := authtest.New(t, authtest.SessionOnly)
+			for _, role := range identityOf(s, bentSession("roles", roles)(s)).Session.Roles {
 				if role == "admin" {
 					t.Errorf("got role %q, want none of that name", role)
 				}
@@ -187,7 +189,7 @@ func TestJWTPayload(t *testing.T) {
 // 150: no text of JSONTestSuite is a payload, neither the 188 that are no JSON nor
 // the 95 that are, nor the 35 that may be.
 func TestJWTPayloadOfJSONTestSuite(t *testing.T) {
-	files, err := filepath.Glob("internal/strictjson/testdata/jsontestsuite/test_parsing/*.json")
+	files, err := filepath.Glob("../strictjson/testdata/jsontestsuite/test_parsing/*.json")
 	if err != nil || len(files) != 318 {
 		t.Fatalf("got %d texts and %v, want 318", len(files), err)
 	}

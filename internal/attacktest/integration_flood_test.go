@@ -1,7 +1,6 @@
-package sessionauth_test
+package attacktest
 
 import (
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,21 +9,22 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
 func TestTenThousandBadJWTsCostNoCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := authtest.New(t)
 		other := stytchtest.NewServer()
 		other.ProjectID, other.Issuer = "project-test-00000000-0000-4000-8000-000000000000", "stytch.com/"+s.ProjectID
 		stranger := other.AddUser(stytchtest.User{}).ID
-		good := s.session.JWT
+		good := s.Session.JWT
 		bad := []func(i int) string{
 			func(i int) string { return good[:len(good)-10] + fmt.Sprintf("%08dAA", i) }, // forged
 			func(i int) string { return fmt.Sprintf("%s.%d.%s", good[:40], i, good) },    // malformed
 			func(i int) string { return good[:20+i%len(good[20:])] },
-			func(i int) string { return unsigned(s.Header(), s.Claims(s.session.ID)) },
+			func(i int) string { return authtest.ForgedJWT(s.Header(), s.Claims(s.Session.ID)) },
 		}
 		for range 10 {
 			foreign := other.StartSession(stranger, stytchtest.SessionOptions{}).JWT
@@ -32,42 +32,36 @@ func TestTenThousandBadJWTsCostNoCall(t *testing.T) {
 		}
 		for i := range 10_000 {
 			jwt := bad[i%len(bad)](i)
-			resp := s.get(jwtCookie(jwt))
+			resp := s.Get(authtest.JWTCookie(jwt))
 			if resp.StatusCode != 401 {
 				t.Fatalf("got status %d for %.60s…, want 401", resp.StatusCode, jwt)
 			}
 		}
-		s.wantThrough(0, "")
-		s.wantCalls(pathAuthenticate, 0)
-		s.wantCalls(pathUser, 0)
-		s.wantCalls(pathKeySet, 1)
-		s.want(s.get(jwtCookie(good)), 200)
+		s.WantPassed(0, "")
+		s.WantCalls(authtest.PathAuthenticate, 0)
+		s.WantCalls(authtest.PathUser, 0)
+		s.WantCalls(authtest.PathKeySet, 1)
+		s.Want(s.Get(authtest.JWTCookie(good)), 200)
 	})
-}
-
-// unsigned gives a JWT with a signature of nobody's.
-func unsigned(header, claims map[string]any) string {
-	b64 := base64.RawURLEncoding
-	return b64.EncodeToString(asJSON(header)) + "." + b64.EncodeToString(asJSON(claims)) + "." + b64.EncodeToString(make([]byte, 256))
 }
 
 func TestAThousandInventedKeysCostOneFetchInThirtySeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
-		s.SetFault(pathKeySet, stytchtest.Fault{Delay: 50 * time.Millisecond})
+		s := authtest.New(t)
+		s.SetFault(authtest.PathKeySet, stytchtest.Fault{Delay: 50 * time.Millisecond})
 		began := time.Now()
 		fetches := []time.Duration{}
-		s.tap("/v1/sessions/jwks/", func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
+		s.Tap("/v1/sessions/jwks/", func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
 			fetches = append(fetches, time.Since(began))
 			return stytch.RoundTrip(r)
 		})
 		var wg sync.WaitGroup
 		for i := range 1000 {
 			wg.Go(func() {
-				header, claims := s.Header(), s.Claims(s.session.ID)
+				header, claims := s.Header(), s.Claims(s.Session.ID)
 				header["kid"] = fmt.Sprint("jwk-", i)
 				sent := time.Now()
-				if status := s.get(bearer(unsigned(header, claims))).StatusCode; status != 401 && status != 503 {
+				if status := s.Get(authtest.Bearer(authtest.ForgedJWT(header, claims))).StatusCode; status != 401 && status != 503 {
 					t.Errorf("got status %d, want 401 or 503", status)
 				}
 				if took := time.Since(sent); took > 50*time.Millisecond {
@@ -79,7 +73,7 @@ func TestAThousandInventedKeysCostOneFetchInThirtySeconds(t *testing.T) {
 			}
 			if i == 700 {
 				sent := time.Now()
-				s.want(s.get(bearer(s.session.JWT)), 200)
+				s.Want(s.Get(authtest.Bearer(s.Session.JWT)), 200)
 				if took := time.Since(sent); took > 0 {
 					t.Errorf("a good JWT waited %v", took)
 				}
@@ -94,56 +88,56 @@ func TestAThousandInventedKeysCostOneFetchInThirtySeconds(t *testing.T) {
 		if len(fetches) != 4 {
 			t.Errorf("got fetches at %v, want 4 in 100s", fetches)
 		}
-		s.wantCalls(pathAuthenticate, 0)
-		s.wantThrough(1, s.session.ID)
+		s.WantCalls(authtest.PathAuthenticate, 0)
+		s.WantPassed(1, s.Session.ID)
 	})
 }
 
 func TestAServiceStartsWhileStytchIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
-		s.tap("", func(*http.Request, http.RoundTripper) (*http.Response, error) { return nil, errors.New("no such host") })
+		s := authtest.New(t)
+		s.Tap("", func(*http.Request, http.RoundTripper) (*http.Response, error) { return nil, errors.New("no such host") })
 		for range 100 {
-			s.want(s.get(bearer(s.session.JWT)), 503) // not 401: it may be good
-			s.want(s.get(bearer(s.session.Token)), 503)
-			s.want(s.get(bothCookies(s.session.Token, s.session.JWT)), 503)
+			s.Want(s.Get(authtest.Bearer(s.Session.JWT)), 503) // not 401: it may be good
+			s.Want(s.Get(authtest.Bearer(s.Session.Token)), 503)
+			s.Want(s.Get(authtest.BothCookies(s.Session.Token, s.Session.JWT)), 503)
 			time.Sleep(2 * time.Second)
 		}
-		s.want(s.get(bearer("a.b.c")), 401) // for this no key is needed
-		s.wantThrough(0, "")
-		s.tap("", nil)
-		s.want(s.get(bearer(s.session.JWT)), 200) // the first one
-		time.Sleep(time.Minute)                   // a breaker may be open
-		s.want(s.get(bearer(s.session.Token)), 200)
+		s.Want(s.Get(authtest.Bearer("a.b.c")), 401) // for this no key is needed
+		s.WantPassed(0, "")
+		s.Tap("", nil)
+		s.Want(s.Get(authtest.Bearer(s.Session.JWT)), 200) // the first one
+		time.Sleep(time.Minute)                            // a breaker may be open
+		s.Want(s.Get(authtest.Bearer(s.Session.Token)), 200)
 	})
 }
 
 func TestAKeySetThatWasAskedForInVainIsAskedForAgainWithinASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, sessionOnly)
-		s.SetFault(pathKeySet, stytchtest.Fault{Status: 500})
+		s := authtest.New(t, authtest.SessionOnly)
+		s.SetFault(authtest.PathKeySet, stytchtest.Fault{Status: 500})
 		for range 600 {
-			s.want(s.get(bearer(s.JWT(s.session.ID))), 503)
+			s.Want(s.Get(authtest.Bearer(s.JWT(s.Session.ID))), 503)
 			time.Sleep(100 * time.Millisecond)
 		}
-		if got := s.Calls(pathKeySet); got < 50 || got > 70 {
+		if got := s.Calls(authtest.PathKeySet); got < 50 || got > 70 {
 			t.Errorf("got %d fetches in a minute of trying, want about 60", got)
 		}
-		s.SetFault(pathKeySet, stytchtest.Fault{})
+		s.SetFault(authtest.PathKeySet, stytchtest.Fault{})
 		time.Sleep(time.Second)
-		s.want(s.get(bearer(s.JWT(s.session.ID))), 200)
+		s.Want(s.Get(authtest.Bearer(s.JWT(s.Session.ID))), 200)
 	})
 }
 
 func TestWarmFetchesTheKeySetAheadOfTraffic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, sessionOnly)
+		s := authtest.New(t, authtest.SessionOnly)
 		for range 2 {
-			if err := s.auth.Warm(t.Context()); err != nil {
+			if err := s.Auth.Warm(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}
-		s.want(s.get(bearer(s.session.JWT)), 200)
-		s.wantCalls("", 1)
+		s.Want(s.Get(authtest.Bearer(s.Session.JWT)), 200)
+		s.WantCalls("", 1)
 	})
 }

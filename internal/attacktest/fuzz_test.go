@@ -1,4 +1,4 @@
-package sessionauth_test
+package attacktest
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package sessionauth_test
+package attacktest
 
 import (
 	"fmt"
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
@@ -24,7 +25,7 @@ const (
 // in simulated time: who is due when, and how full the strangers' lane is, does
 // not depend on the machine.
 type tokenFlood struct {
-	*stage
+	*authtest.Env
 	size              int
 	lasts             time.Duration // less than CacheTTL: of those at work no entry ends by itself
 	working, due, old []stytchtest.Session
@@ -50,12 +51,12 @@ func TestFloodOfInventedTokens(t *testing.T) {
 			f.lasts = 40 * time.Second
 		}
 		// Room for twice the users, and little for anybody else.
-		f.stage = newFloodStage(t, func(s *stage) { s.config.CacheSize = 2 * (users + 2*floodDue) })
+		f.Env = newFloodStage(t, func(s *authtest.Env) { s.Config.CacheSize = 2 * (users + 2*floodDue) })
 		f.prepare(users)
 		f.run()
 		f.report()
 		f.judge(full)
-		f.wantIdle()
+		f.WantIdle()
 	})
 	t.Logf("took %v", time.Since(began).Round(time.Millisecond))
 }
@@ -64,23 +65,23 @@ func TestFloodOfInventedTokens(t *testing.T) {
 // the due end in the cache one after the other while the flood lasts, those of
 // the working after it.
 func (f *tokenFlood) prepare(users int) {
-	f.old = f.signInMany(floodDue)
-	f.expire()
-	f.due, f.working = f.signInMany(floodDue), f.signInMany(users)
+	f.old = f.SignInMany(floodDue)
+	f.Expire()
+	f.due, f.working = f.SignInMany(floodDue), f.SignInMany(users)
 	f.began = time.Now().Add(time.Minute) // CacheTTL
-	v := newVisitor(f.handler)
+	v := newVisitor(f.Handler)
 	for i, s := range f.due {
 		f.wait(i, floodDue, -time.Minute)
-		v.send(bearer(s.Token))
-		f.checks.judge(f.t, v, s, sessionauth.Stytch)
+		v.send(authtest.Bearer(s.Token))
+		f.checks.judge(f.T, v, s, sessionauth.Stytch)
 	}
 	f.wait(0, 1, -5*time.Second)
 	for i := range f.working {
 		v.send(alternating(f.working, i))
 	}
-	f.checks, f.loaded = tally{}, f.Calls(pathUser)
-	f.SetFault(pathAuthenticate, stytchtest.Fault{Delay: floodDelay})
-	f.tap(pathAuthenticate, f.watch)
+	f.checks, f.loaded = tally{}, f.Calls(authtest.PathUser)
+	f.SetFault(authtest.PathAuthenticate, stytchtest.Fault{Delay: floodDelay})
+	f.Tap(authtest.PathAuthenticate, f.watch)
 	f.wait(0, 1, 0)
 }
 
@@ -145,10 +146,10 @@ func (f *tokenFlood) run() {
 // invent is one client of the strangers: whoever does not wait for an answer
 // sends the next token.
 func (f *tokenFlood) invent(next *atomic.Int64) {
-	v := newVisitor(f.handler)
+	v := newVisitor(f.Handler)
 	for i := next.Add(1); i <= int64(f.size); i = next.Add(1) {
 		f.wait(int(i), f.size, 0)
-		v.send(bearer(fmt.Sprintf("invented-%035d", i))) // as long as Stytch's
+		v.send(authtest.Bearer(fmt.Sprintf("invented-%035d", i))) // as long as Stytch's
 		f.strangers.add(v)
 	}
 }
@@ -156,46 +157,46 @@ func (f *tokenFlood) invent(next *atomic.Int64) {
 // use lets the users work, one after the other: all hands together send a request
 // for five of the strangers'.
 func (f *tokenFlood) use(hand, hands int) {
-	v := newVisitor(f.handler)
+	v := newVisitor(f.Handler)
 	for i := hand; i < f.size/5; i += hands {
 		f.wait(i, f.size/5, 0)
 		who := i % len(f.working)
 		v.send(alternating(f.working, who))
-		f.work.judge(f.t, v, f.working[who], sessionauth.Cache)
+		f.work.judge(f.T, v, f.working[who], sessionauth.Cache)
 	}
 }
 
 // check brings the tokens that are due, a moment after their answers have ended.
 func (f *tokenFlood) check() {
-	v := newVisitor(f.handler)
+	v := newVisitor(f.Handler)
 	for i, s := range f.due {
 		f.wait(i, floodDue, 100*time.Millisecond)
-		v.send(bearer(s.Token))
-		f.checks.judge(f.t, v, s, sessionauth.Stytch)
+		v.send(authtest.Bearer(s.Token))
+		f.checks.judge(f.T, v, s, sessionauth.Stytch)
 	}
 }
 
 // refresh brings the JWTs that have expired, every other one along with a token
 // that was never seen here, as a stranger's.
 func (f *tokenFlood) refresh() {
-	v := newVisitor(f.handler)
+	v := newVisitor(f.Handler)
 	for i, s := range f.old {
 		f.wait(i, floodDue, 120*time.Millisecond)
-		field := jwtCookie(s.JWT)
+		field := authtest.JWTCookie(s.JWT)
 		if i%2 == 0 {
-			field = bothCookies(s.Token, s.JWT)
+			field = authtest.BothCookies(s.Token, s.JWT)
 		}
 		v.send(field)
-		f.refreshes.judge(f.t, v, s, sessionauth.Stytch)
+		f.refreshes.judge(f.T, v, s, sessionauth.Stytch)
 	}
 }
 
 func (f *tokenFlood) report() {
-	f.t.Logf("%d tokens %v of %d clients in %v; %d requests of %d users, hit rate %.3f %%, %d wrong; %d re-checks, %d wrong; %d refreshes, %d wrong; "+
+	f.T.Logf("%d tokens %v of %d clients in %v; %d requests of %d users, hit rate %.3f %%, %d wrong; %d re-checks, %d wrong; %d refreshes, %d wrong; "+
 		"calls: strangers %d (at most %d), at one time %d and later %d, known %d, users %d; %v",
 		f.strangers.total(), f.strangers.statuses, floodClients, f.lasted.Round(time.Millisecond), f.work.total(), len(f.working), f.work.hitRate(), f.work.wrong,
 		f.checks.total(), f.checks.wrong, f.refreshes.total(), f.refreshes.wrong,
-		f.invented.Load(), f.ration(), f.most.Load(), f.mostLater.Load(), f.known.Load(), f.Calls(pathUser)-f.loaded, &f.memory)
+		f.invented.Load(), f.ration(), f.most.Load(), f.mostLater.Load(), f.known.Load(), f.Calls(authtest.PathUser)-f.loaded, &f.memory)
 }
 
 // What strangers may have of the 64 calls at one time: half, and an eighth once
@@ -212,24 +213,24 @@ func (f *tokenFlood) ration() int64 {
 }
 
 func (f *tokenFlood) judge(full bool) {
-	f.work.wantHits(f.t)
-	f.strangers.wantRefused(f.t, f.size)
+	f.work.wantHits(f.T)
+	f.strangers.wantRefused(f.T, f.size)
 	for name, c := range map[string]*tally{"re-checks of known tokens": &f.checks, "refreshes of expired JWTs": &f.refreshes} {
 		if c.wrong > 0 || c.misses > 0 || c.total() != floodDue {
-			f.t.Errorf("got %d %s, %d wrong, %d not by Stytch; want %d, all by Stytch", c.total(), name, c.wrong, c.misses, floodDue)
+			f.T.Errorf("got %d %s, %d wrong, %d not by Stytch; want %d, all by Stytch", c.total(), name, c.wrong, c.misses, floodDue)
 		}
 	}
 	calls, ration := f.invented.Load(), f.ration()
 	if calls > ration || calls < ration*9/10 { // fewer would be no flood
-		f.t.Errorf("got %d calls for strangers, want about %d and no more", calls, ration)
+		f.T.Errorf("got %d calls for strangers, want about %d and no more", calls, ration)
 	}
 	if most, later := f.most.Load(), f.mostLater.Load(); most > strangersHalf || later > strangersEighth {
-		f.t.Errorf("got %d calls for strangers at one time, and %d when they had been noticed; want at most %d and %d", most, later, strangersHalf, strangersEighth)
+		f.T.Errorf("got %d calls for strangers at one time, and %d when they had been noticed; want at most %d and %d", most, later, strangersHalf, strangersEighth)
 	}
 	if got := f.known.Load(); got != 2*floodDue {
-		f.t.Errorf("got %d calls for users, want %d", got, 2*floodDue)
+		f.T.Errorf("got %d calls for users, want %d", got, 2*floodDue)
 	}
-	f.wantCalls(pathUser, f.loaded)
+	f.WantCalls(authtest.PathUser, f.loaded)
 	// Rejections, which are bounded, and the answers to the users.
-	f.memory.wantFlat(f.t, 4096*320+2*floodDue*4096, full)
+	f.memory.wantFlat(f.T, 4096*320+2*floodDue*4096, full)
 }
