@@ -2,6 +2,7 @@ package sessionauth_test
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -375,5 +376,41 @@ func TestAUserByExternalIDIsNotTheUserOfTheJWT(t *testing.T) {
 		s.WantPassed(0, "")
 		s.Tap("/v1/users/", nil)
 		s.Want(s.Get(bearer(s.Session.JWT)), 200)
+	})
+}
+
+func TestAServiceStartsWhileStytchIsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		s.Tap("", func(*http.Request, http.RoundTripper) (*http.Response, error) { return nil, errors.New("no such host") })
+		for range 100 {
+			s.Want(s.Get(bearer(s.Session.JWT)), 503) // not 401: it may be good
+			s.Want(s.Get(bearer(s.Session.Token)), 503)
+			s.Want(s.Get(bothCookies(s.Session.Token, s.Session.JWT)), 503)
+			time.Sleep(2 * time.Second)
+		}
+		s.Want(s.Get(bearer("a.b.c")), 401) // for this no key is needed
+		s.WantPassed(0, "")
+		s.Tap("", nil)
+		s.Want(s.Get(bearer(s.Session.JWT)), 200) // the first one
+		time.Sleep(time.Minute)                   // a breaker may be open
+		s.Want(s.Get(bearer(s.Session.Token)), 200)
+	})
+}
+
+func TestAKeySetThatWasAskedForInVainIsAskedForAgainWithinASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, sessionOnly)
+		s.SetFault(pathKeySet, stytchtest.Fault{Status: 500})
+		for range 600 {
+			s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 503)
+			time.Sleep(100 * time.Millisecond)
+		}
+		if got := s.Calls(pathKeySet); got < 50 || got > 70 {
+			t.Errorf("got %d fetches in a minute of trying, want about 60", got)
+		}
+		s.SetFault(pathKeySet, stytchtest.Fault{})
+		time.Sleep(time.Second)
+		s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 200)
 	})
 }

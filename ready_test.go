@@ -227,3 +227,16 @@ func TestReadyWaitsNoLongerThanItsCaller(t *testing.T) {
 		s.WantIdle()
 	})
 }
+
+func TestWarmFetchesTheKeySetAheadOfTraffic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, sessionOnly)
+		for range 2 {
+			if err := s.Auth.Warm(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.Want(s.Get(bearer(s.Session.JWT)), 200)
+		s.WantCalls("", 1)
+	})
+}

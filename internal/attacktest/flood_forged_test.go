@@ -1,7 +1,6 @@
 package attacktest
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -90,54 +89,5 @@ func TestAThousandInventedKeysCostOneFetchInThirtySeconds(t *testing.T) {
 		}
 		s.WantCalls(authtest.PathAuthenticate, 0)
 		s.WantPassed(1, s.Session.ID)
-	})
-}
-
-func TestAServiceStartsWhileStytchIsDown(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := authtest.New(t)
-		s.Tap("", func(*http.Request, http.RoundTripper) (*http.Response, error) { return nil, errors.New("no such host") })
-		for range 100 {
-			s.Want(s.Get(authtest.Bearer(s.Session.JWT)), 503) // not 401: it may be good
-			s.Want(s.Get(authtest.Bearer(s.Session.Token)), 503)
-			s.Want(s.Get(authtest.BothCookies(s.Session.Token, s.Session.JWT)), 503)
-			time.Sleep(2 * time.Second)
-		}
-		s.Want(s.Get(authtest.Bearer("a.b.c")), 401) // for this no key is needed
-		s.WantPassed(0, "")
-		s.Tap("", nil)
-		s.Want(s.Get(authtest.Bearer(s.Session.JWT)), 200) // the first one
-		time.Sleep(time.Minute)                            // a breaker may be open
-		s.Want(s.Get(authtest.Bearer(s.Session.Token)), 200)
-	})
-}
-
-func TestAKeySetThatWasAskedForInVainIsAskedForAgainWithinASecond(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := authtest.New(t, authtest.SessionOnly)
-		s.SetFault(authtest.PathKeySet, stytchtest.Fault{Status: 500})
-		for range 600 {
-			s.Want(s.Get(authtest.Bearer(s.JWT(s.Session.ID))), 503)
-			time.Sleep(100 * time.Millisecond)
-		}
-		if got := s.Calls(authtest.PathKeySet); got < 50 || got > 70 {
-			t.Errorf("got %d fetches in a minute of trying, want about 60", got)
-		}
-		s.SetFault(authtest.PathKeySet, stytchtest.Fault{})
-		time.Sleep(time.Second)
-		s.Want(s.Get(authtest.Bearer(s.JWT(s.Session.ID))), 200)
-	})
-}
-
-func TestWarmFetchesTheKeySetAheadOfTraffic(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := authtest.New(t, authtest.SessionOnly)
-		for range 2 {
-			if err := s.Auth.Warm(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		}
-		s.Want(s.Get(authtest.Bearer(s.Session.JWT)), 200)
-		s.WantCalls("", 1)
 	})
 }
