@@ -17,32 +17,36 @@ import (
 )
 
 const (
-	floodDelay = 50 * time.Millisecond // of Stytch's answers
+	floodDelay = 50 * time.Millisecond // of the answers of Stytch
 	floodDue   = 100                   // users whose token is due for a check, and as many whose JWT has expired
 )
 
-// A tokenFlood is a million tokens of 100 clients while 1,000 users work. It is
-// in simulated time: who is due when, and how full the strangers' lane is, does
-// not depend on the machine.
+// A tokenFlood is a flood of invented tokens by 100 clients while users work. It
+// runs in simulated time, so its timing does not depend on the machine.
 type tokenFlood struct {
 	*authtest.Env
 	size              int
-	lasts             time.Duration // less than CacheTTL: of those at work no entry ends by itself
+	lasts             time.Duration // less than CacheTTL, so no entry of a working user ends
 	working, due, old []stytchtest.Session
 	began             time.Time
 	lasted            time.Duration
 	loaded            int // calls for users before the flood
 	memory            memory
 
-	strangers, work, checks, refreshes tally
+	unverified, work, checks, refreshes tally
 
 	// Calls to /v1/sessions/authenticate.
 	known, invented atomic.Int64
-	underWay        atomic.Int64 // invented
-	most, mostLater atomic.Int64 // at one time: ever, and from the second second on
+	running         atomic.Int64 // for invented tokens
+	most, mostLater atomic.Int64 // the most at one time: in all, and after the first second
 }
 
-func TestFloodOfInventedTokens(t *testing.T) {
+func TestFlood_InventedTokens(t *testing.T) {
+	authtest.SlowOnly(t)
+	t.Run("166 invented tokens", floodOfInventedTokens)
+}
+
+func floodOfInventedTokens(t *testing.T) {
 	size, users, full := floodSize(t)
 	began := time.Now()
 	synctest.Test(t, func(t *testing.T) {
@@ -50,8 +54,8 @@ func TestFloodOfInventedTokens(t *testing.T) {
 		if full {
 			f.lasts = 40 * time.Second
 		}
-		// Room for twice the users, and little for anybody else.
-		f.Env = newFloodStage(t, func(s *authtest.Env) { s.Config.CacheSize = 2 * (users + 2*floodDue) })
+		// Room for twice the users, and for little else.
+		f.Env = newFloodEnv(t, func(s *authtest.Env) { s.Config.CacheSize = 2 * (users + 2*floodDue) })
 		f.prepare(users)
 		f.run()
 		f.report()
@@ -61,9 +65,9 @@ func TestFloodOfInventedTokens(t *testing.T) {
 	t.Logf("took %v", time.Since(began).Round(time.Millisecond))
 }
 
-// prepare signs everybody in: the old have JWTs that have expired, the tokens of
-// the due end in the cache one after the other while the flood lasts, those of
-// the working after it.
+// prepare signs the users in. The old ones have expired JWTs. The cache entries of
+// the due ones end one by one during the flood, those of the working ones after
+// it.
 func (f *tokenFlood) prepare(users int) {
 	f.old = f.SignInMany(floodDue)
 	f.Expire()
@@ -73,7 +77,7 @@ func (f *tokenFlood) prepare(users int) {
 	for i, s := range f.due {
 		f.wait(i, floodDue, -time.Minute)
 		v.send(authtest.Bearer(s.Token))
-		f.checks.judge(f.T, v, s, sessionauth.Stytch)
+		f.checks.pass(f.T, v, s, sessionauth.Stytch)
 	}
 	f.wait(0, 1, -5*time.Second)
 	for i := range f.working {
@@ -85,12 +89,12 @@ func (f *tokenFlood) prepare(users int) {
 	f.wait(0, 1, 0)
 }
 
-// wait waits until the i-th of n things that are spread over the flood is due.
+// wait waits until event i of n, spread evenly over the flood, is due.
 func (f *tokenFlood) wait(i, n int, late time.Duration) {
 	time.Sleep(time.Until(f.began.Add(f.lasts*time.Duration(i)/time.Duration(n) + late)))
 }
 
-// watch stands between the Authenticator and Stytch.
+// watch is a Tap that counts calls.
 func (f *tokenFlood) watch(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
 	body, err := r.GetBody()
 	if err != nil {
@@ -105,8 +109,8 @@ func (f *tokenFlood) watch(r *http.Request, stytch http.RoundTripper) (*http.Res
 		return stytch.RoundTrip(r)
 	}
 	f.invented.Add(1)
-	n := f.underWay.Add(1)
-	defer f.underWay.Add(-1)
+	n := f.running.Add(1)
+	defer f.running.Add(-1)
 	raise(&f.most, n)
 	if time.Since(f.began) > time.Second {
 		raise(&f.mostLater, n)
@@ -143,41 +147,41 @@ func (f *tokenFlood) run() {
 	f.memory.end()
 }
 
-// invent is one client of the strangers: whoever does not wait for an answer
-// sends the next token.
+// invent is one client. A client that does not wait for an answer sends the next
+// token.
 func (f *tokenFlood) invent(next *atomic.Int64) {
 	v := newVisitor(f.Handler)
 	for i := next.Add(1); i <= int64(f.size); i = next.Add(1) {
 		f.wait(int(i), f.size, 0)
-		v.send(authtest.Bearer(fmt.Sprintf("invented-%035d", i))) // as long as Stytch's
-		f.strangers.add(v)
+		v.send(authtest.Bearer(fmt.Sprintf("invented-%035d", i))) // as long as a token of Stytch
+		f.unverified.add(v)
 	}
 }
 
-// use lets the users work, one after the other: all hands together send a request
-// for five of the strangers'.
+// use sends requests of the working users in turn: all hands together send one
+// request for five invented tokens.
 func (f *tokenFlood) use(hand, hands int) {
 	v := newVisitor(f.Handler)
 	for i := hand; i < f.size/5; i += hands {
 		f.wait(i, f.size/5, 0)
 		who := i % len(f.working)
 		v.send(alternating(f.working, who))
-		f.work.judge(f.T, v, f.working[who], sessionauth.Cache)
+		f.work.pass(f.T, v, f.working[who], sessionauth.Cache)
 	}
 }
 
-// check brings the tokens that are due, a moment after their answers have ended.
+// check sends the tokens that are due, shortly after their entries have ended.
 func (f *tokenFlood) check() {
 	v := newVisitor(f.Handler)
 	for i, s := range f.due {
 		f.wait(i, floodDue, 100*time.Millisecond)
 		v.send(authtest.Bearer(s.Token))
-		f.checks.judge(f.T, v, s, sessionauth.Stytch)
+		f.checks.pass(f.T, v, s, sessionauth.Stytch)
 	}
 }
 
-// refresh brings the JWTs that have expired, every other one along with a token
-// that was never seen here, as a stranger's.
+// refresh sends the expired JWTs, every second one together with a token that is
+// not cached.
 func (f *tokenFlood) refresh() {
 	v := newVisitor(f.Handler)
 	for i, s := range f.old {
@@ -187,50 +191,50 @@ func (f *tokenFlood) refresh() {
 			field = authtest.BothCookies(s.Token, s.JWT)
 		}
 		v.send(field)
-		f.refreshes.judge(f.T, v, s, sessionauth.Stytch)
+		f.refreshes.pass(f.T, v, s, sessionauth.Stytch)
 	}
 }
 
 func (f *tokenFlood) report() {
 	f.T.Logf("%d tokens %v of %d clients in %v; %d requests of %d users, hit rate %.3f %%, %d wrong; %d re-checks, %d wrong; %d refreshes, %d wrong; "+
-		"calls: strangers %d (at most %d), at one time %d and later %d, known %d, users %d; %v",
-		f.strangers.total(), f.strangers.statuses, floodClients, f.lasted.Round(time.Millisecond), f.work.total(), len(f.working), f.work.hitRate(), f.work.wrong,
+		"calls: unverified %d (at most %d), at one time %d and later %d, known %d, users %d; %v",
+		f.unverified.total(), f.unverified.statuses, floodClients, f.lasted.Round(time.Millisecond), f.work.total(), len(f.working), f.work.hitRate(), f.work.wrong,
 		f.checks.total(), f.checks.wrong, f.refreshes.total(), f.refreshes.wrong,
 		f.invented.Load(), f.ration(), f.most.Load(), f.mostLater.Load(), f.known.Load(), f.Calls(authtest.PathUser)-f.loaded, &f.memory)
 }
 
-// What strangers may have of the 64 calls at one time: half, and an eighth once
-// more than 100 rejections came in a second.
+// Unverified credentials may take half of the 64 concurrent calls, and an eighth
+// once more than 100 rejections came in a second.
 const (
-	strangersHalf, strangersEighth = 32, 8
-	manyRejections                 = 100
+	unverifiedHalf, unverifiedEighth = 32, 8
+	manyRejections                   = 100
 )
 
-// ration is how many calls strangers may cause in the time it lasted: until they
-// are noticed, then an eighth of the places, each for as long as a call takes.
+// ration returns the number of calls that unverified credentials may cause during
+// the flood: half of the places until the rejections count, then an eighth.
 func (f *tokenFlood) ration() int64 {
-	return manyRejections + 1 + strangersHalf + strangersEighth*(1+int64(f.lasted/floodDelay))
+	return manyRejections + 1 + unverifiedHalf + unverifiedEighth*(1+int64(f.lasted/floodDelay))
 }
 
 func (f *tokenFlood) judge(full bool) {
 	f.work.wantHits(f.T)
-	f.strangers.wantRefused(f.T, f.size)
+	f.unverified.wantRefused(f.T, f.size)
 	for name, c := range map[string]*tally{"re-checks of known tokens": &f.checks, "refreshes of expired JWTs": &f.refreshes} {
 		if c.wrong > 0 || c.misses > 0 || c.total() != floodDue {
 			f.T.Errorf("got %d %s, %d wrong, %d not by Stytch; want %d, all by Stytch", c.total(), name, c.wrong, c.misses, floodDue)
 		}
 	}
 	calls, ration := f.invented.Load(), f.ration()
-	if calls > ration || calls < ration*9/10 { // fewer would be no flood
-		f.T.Errorf("got %d calls for strangers, want about %d and no more", calls, ration)
+	if calls > ration || calls < ration*9/10 { // fewer means that no flood took place
+		f.T.Errorf("got %d calls for unverified credentials, want about %d and no more", calls, ration)
 	}
-	if most, later := f.most.Load(), f.mostLater.Load(); most > strangersHalf || later > strangersEighth {
-		f.T.Errorf("got %d calls for strangers at one time, and %d when they had been noticed; want at most %d and %d", most, later, strangersHalf, strangersEighth)
+	if most, later := f.most.Load(), f.mostLater.Load(); most > unverifiedHalf || later > unverifiedEighth {
+		f.T.Errorf("got %d calls for unverified credentials at one time, and %d later; want at most %d and %d", most, later, unverifiedHalf, unverifiedEighth)
 	}
 	if got := f.known.Load(); got != 2*floodDue {
 		f.T.Errorf("got %d calls for users, want %d", got, 2*floodDue)
 	}
 	f.WantCalls(authtest.PathUser, f.loaded)
-	// Rejections, which are bounded, and the answers to the users.
+	// The cache of rejections, which is bounded, and the entries of the users.
 	f.memory.wantFlat(f.T, 4096*320+2*floodDue*4096, full)
 }

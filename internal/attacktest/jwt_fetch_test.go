@@ -14,8 +14,8 @@ import (
 	"github.com/sessionauth/sessionauth/internal/authtest"
 )
 
-// A bait is a server that a hostile token names. It serves a key set with the
-// stranger's key, so that whoever fetches it accepts the token.
+// A bait is a server that a hostile JWT names. It serves a key set with the key
+// that signed the JWT, so that a verifier that fetches it accepts the JWT.
 type bait struct {
 	*httptest.Server
 	hits atomic.Int64
@@ -25,13 +25,13 @@ func newBait(t *testing.T) *bait {
 	b := &bait{}
 	b.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b.hits.Add(1)
-		_, _ = w.Write([]byte(`{"keys":[` + jwkText(&strangerKey().PublicKey, r.URL.Query().Get("kid")) + `]}`))
+		_, _ = w.Write([]byte(`{"keys":[` + jwkText(&otherKey().PublicKey, r.URL.Query().Get("kid")) + `]}`))
 	}))
 	t.Cleanup(b.Close)
 	return b
 }
 
-// reachable lets the Authenticator's client reach the bait beside Stytch.
+// reachable lets the HTTP client of the Authenticator reach the bait and Stytch.
 func (b *bait) reachable(c *sessionauth.Config) {
 	stytch := c.HTTPClient.Transport
 	c.HTTPClient = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
@@ -46,28 +46,28 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-func TestJWTNamesAServer(t *testing.T) {
+func TestJWT_NamesAServer(t *testing.T) {
 	b := newBait(t)
 	url := func(s *authtest.Env) any { return b.URL + "/?kid=" + s.KeyID() }
-	named := fromStage(url)
+	named := fromEnv(url)
 	runJWTRows(t, []jwtRow{
-		{"72 jku to a bait", signedWith(signByStranger, "jku", named), jwtRefused},
-		{"72 jku to a bait with an unknown kid", signedWith(signByStranger, "jku", named, "kid", "x"), jwtRefused},
-		{"72 jku to a bait without kid", signedWith(signByStranger, "jku", named, "kid", absent), jwtRefused},
+		{"72 jku to a bait", signedWith(signByOtherKey, "jku", named), jwtRefused},
+		{"72 jku to a bait with an unknown kid", signedWith(signByOtherKey, "jku", named, "kid", "x"), jwtRefused},
+		{"72 jku to a bait without kid", signedWith(signByOtherKey, "jku", named, "kid", absent), jwtRefused},
 		{"72 jku beside the right key", bentHeader("jku", named), jwtPasses},
-		{"72 x5u to a bait", signedWith(signByStranger, "x5u", named), jwtRefused},
+		{"72 x5u to a bait", signedWith(signByOtherKey, "x5u", named), jwtRefused},
 		{"72 x5u beside the right key", bentHeader("x5u", named), jwtPasses},
-		{"73 kid is the bait", signedWith(signByStranger, "kid", named), jwtRefused},
+		{"73 kid is the bait", signedWith(signByOtherKey, "kid", named), jwtRefused},
 		{"73 iss is the bait", bentClaims("iss", b.URL), jwtRefused},
-		{"73 iss is the bait, signed by a stranger", func(s *authtest.Env) string {
+		{"73 iss is the bait, signed with another key", func(s *authtest.Env) string {
 			input := b64url(jwtHeader(s)) + "." + b64url(objectText(bendMembers(s, s.Claims(s.Session.ID), []any{"iss", b.URL})))
-			return input + "." + b64url(string(signRS256(strangerKey(), input)))
+			return input + "." + b64url(string(signRS256(otherKey(), input)))
 		}, jwtRefused},
 	}, b.reachable)
 	if got := b.hits.Load(); got != 0 {
 		t.Errorf("got %d hits of the bait, want 0", got)
 	}
-	// The bait could have been reached.
+	// Prove that the bait is reachable.
 	s := authtest.New(t, b.reachable)
 	resp, err := s.Config.HTTPClient.Get(b.URL)
 	if err != nil {
@@ -75,12 +75,12 @@ func TestJWTNamesAServer(t *testing.T) {
 	}
 	resp.Body.Close()
 	if got := b.hits.Load(); got != 1 {
-		t.Errorf("got %d hits of the bait after a call of ours, want 1", got)
+		t.Errorf("got %d hits of the bait after a call by the test, want 1", got)
 	}
 }
 
-// 74: whatever key ids arrive, the key set is fetched at most once per 30 s.
-func TestJWTOfUnknownKey(t *testing.T) {
+// 74: whatever key IDs arrive, the key set is fetched at most once in 30 s.
+func TestJWT_UnknownKey(t *testing.T) {
 	for _, by := range authtest.Carriers {
 		t.Run("74 by "+by.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { costsOneFetch(t, by.Carry) })
@@ -91,12 +91,12 @@ func TestJWTOfUnknownKey(t *testing.T) {
 func costsOneFetch(t *testing.T, carry func(string) string) {
 	s := authtest.New(t)
 	unknown := func(kid string) string { return carry(authtest.Bearer(bentHeader("kid", kid)(s))) }
-	// The set is fetched for this request, so it is proof.
+	// The key set is fetched after this request arrived, so the key does not exist.
 	s.WantAnswer(s.Get(unknown("a")), want401i)
 	s.WantCalls(authtest.PathKeySet, 1)
 	s.Want(s.Get(authtest.Bearer(s.Session.JWT)), 200)
 	time.Sleep(time.Second)
-	// It is no proof against a token minted just now, only against an older one.
+	// The key of a JWT that was issued later may exist, the key of an older JWT does not.
 	resp := s.Get(unknown("b"))
 	s.WantAnswer(resp, want503r)
 	s.WantRetry(resp, "29")
@@ -104,7 +104,7 @@ func costsOneFetch(t *testing.T, carry func(string) string) {
 	older := s.Sign([]byte(objectText(bendMembers(s, s.Header(), []any{"kid", "b"}))),
 		[]byte(objectText(bendMembers(s, s.Claims(s.Session.ID), []any{"iat", iat}))))
 	s.WantAnswer(s.Get(carry(authtest.Bearer(older))), want401i)
-	// A token that came along decides.
+	// A session token beside the JWT decides.
 	s.Want(s.Get(authtest.BothCookies(s.Session.Token, bentHeader("kid", "c")(s))), 200)
 	s.WantCalls(authtest.PathAuthenticate, 1)
 	for range 100 {
@@ -122,8 +122,8 @@ func costsOneFetch(t *testing.T, carry func(string) string) {
 	s.WantPassed(3, s.Session.ID)
 }
 
-// 74: the first token of a new key passes, with one fetch.
-func TestJWTAfterRotation(t *testing.T) {
+// 74: the first JWT of a new key passes after one fetch.
+func TestJWT_AfterRotation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := authtest.New(t)
 		old := s.JWT(s.Session.ID)
@@ -137,11 +137,11 @@ func TestJWTAfterRotation(t *testing.T) {
 	})
 }
 
-// Key ids never reach the log.
-func TestJWTKeyIDIsNotLogged(t *testing.T) {
+// 76: a key ID is never logged.
+func TestJWT_KeyIDIsNotLogged(t *testing.T) {
 	for name, kid := range map[string]string{
 		"76 line breaks": "a\r\nlevel=ERROR owned", "76 a path": "../../etc/passwd", "76 NUL": "k\x00d", "76 a template": "${jndi:ldap://x}",
-		"76 20 kB": strings.Repeat("k", 20_000), "76 what is fit for a header field": "Set-Cookie: owned=1",
+		"76 20 kB": strings.Repeat("k", 20_000), "76 a header field": "Set-Cookie: owned=1",
 	} {
 		for _, by := range authtest.Carriers {
 			t.Run(name+"/"+by.Name, func(t *testing.T) {
@@ -158,14 +158,15 @@ func TestJWTKeyIDIsNotLogged(t *testing.T) {
 	}
 }
 
-// What is too large is refused before anything is done with it.
-func TestJWTTooLarge(t *testing.T) {
+// A JWT that is too large is refused before it is parsed.
+func TestJWT_TooLarge(t *testing.T) {
+	authtest.SkipIfShort(t)
 	p2c := `{"alg":"PBES2-HS512+A256KW","enc":"A256GCM","p2s":"c2FsdA","p2c":2147483647,"kid":"x"}`
 	rows := []jwtRow{
 		{"87 header nested 20000 deep", bentHeader("x", jsonText(nestedLists(20000))), jwtRefused},
 		{"104 10000 dots", func(*authtest.Env) string { return strings.Repeat(".", 10000) }, jwtRefused},
 		{"104 900000 dots", func(*authtest.Env) string { return strings.Repeat(".", 900000) }, jwtRefused},
-		{"104 900000 dots behind a good token", func(s *authtest.Env) string { return s.Session.JWT + strings.Repeat(".", 900000) }, jwtRefused},
+		{"104 900000 dots after a good JWT", func(s *authtest.Env) string { return s.Session.JWT + strings.Repeat(".", 900000) }, jwtRefused},
 		{"106 JWE", func(*authtest.Env) string { return b64url(`{"alg":"RSA-OAEP","enc":"A256GCM"}`) + ".a.b.c.d" }, jwtRefused},
 		{"106 PBES2 with p2c 2^31-1", func(*authtest.Env) string { return b64url(p2c) + ".AAAA.AAAA.AAAA.AAAA" }, jwtRefused},
 		{"106 PBES2 with p2c 2^31-1 in 3 segments", func(*authtest.Env) string { return b64url(p2c) + ".AAAA.AAAA" }, jwtRefused},
@@ -194,7 +195,7 @@ func TestJWTTooLarge(t *testing.T) {
 			token := row.token(s)
 			for _, field := range []string{authtest.Bearer(token), authtest.JWTCookie(token)} {
 				best := time.Hour
-				for range 3 { // somebody else may have had the processor
+				for range 3 { // another process may have delayed one of them
 					began := time.Now()
 					s.Get(field)
 					best = min(best, time.Since(began))
@@ -207,28 +208,29 @@ func TestJWTTooLarge(t *testing.T) {
 	}
 }
 
-// 104: 900000 dots are not turned into 900001 strings.
-func TestJWTOfDotsIsNotSplit(t *testing.T) {
+// 104: 900000 dots are not split into 900001 strings.
+func TestJWT_DotsAreNotSplit(t *testing.T) {
 	s := authtest.New(t)
 	token := strings.Repeat(".", 900_000)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	_ = verifyText(s, token)
 	runtime.ReadMemStats(&after)
-	// Hashing may copy the text once.
+	// A digest may copy the text once.
 	if got := after.TotalAlloc - before.TotalAlloc; got > 2<<20 {
 		t.Errorf("got %d bytes allocated, want at most 2 MiB", got)
 	}
 }
 
-// sized is a good token of this many bytes, as near as base64 comes.
+// sized signs a JWT of this size, or as close to it as base64 allows: not larger
+// for the limit of 8 KiB, and otherwise not smaller.
 func sized(size int) func(*authtest.Env) string {
 	return func(s *authtest.Env) string {
 		token := bentClaims("pad", "")(s)
 		for n := (size - len(token)) * 3 / 4; ; n++ {
 			next := bentClaims("pad", strings.Repeat("p", n))(s)
 			if len(next) > size {
-				if size == 8<<10 { // the last that is no larger
+				if size == 8<<10 {
 					return token
 				}
 				return next

@@ -12,7 +12,7 @@ import (
 	"github.com/sessionauth/sessionauth/internal/authtest"
 )
 
-func TestJWTSignature(t *testing.T) {
+func TestJWT_Signature(t *testing.T) {
 	sig := signPKCS1(crypto.SHA256)
 	flip := func(i int) func(*authtest.Env, string) []byte {
 		return changedSignature(func(b []byte) []byte { b[(i+len(b))%len(b)] ^= 1; return b })
@@ -24,8 +24,8 @@ func TestJWTSignature(t *testing.T) {
 		{"89 a bit of the last byte flipped", signedWith(flip(-1)), jwtRefused},
 		{"90 first byte cut", signedWith(changedSignature(func(b []byte) []byte { return b[1:] })), jwtRefused},
 		{"90 last byte cut", signedWith(changedSignature(func(b []byte) []byte { return b[:len(b)-1] })), jwtRefused},
-		{"90 zero before", signedWith(changedSignature(func(b []byte) []byte { return append([]byte{0}, b...) })), jwtRefused},
-		{"90 zero behind", signedWith(changedSignature(func(b []byte) []byte { return append(b, 0) })), jwtRefused},
+		{"90 leading zero", signedWith(changedSignature(func(b []byte) []byte { return append([]byte{0}, b...) })), jwtRefused},
+		{"90 trailing zero", signedWith(changedSignature(func(b []byte) []byte { return append(b, 0) })), jwtRefused},
 		{"90 doubled", signedWith(changedSignature(func(b []byte) []byte { return append(b, b...) })), jwtRefused},
 		{"91 all 0", signedWith(changedSignature(func(b []byte) []byte { return make([]byte, len(b)) })), jwtRefused},
 		{"91 all FF", signedWith(changedSignature(func(b []byte) []byte { return bytes.Repeat([]byte{0xff}, len(b)) })), jwtRefused},
@@ -37,20 +37,20 @@ func TestJWTSignature(t *testing.T) {
 		{"91 n+s in 256 bytes", shortSum, jwtRefused},
 		{"92 signature over the payload only", signedWith(func(s *authtest.Env, input string) []byte { return sig(s, input[strings.Index(input, ".")+1:]) }), jwtRefused},
 		{"92 signature over the decoded text", signedWith(func(s *authtest.Env, _ string) []byte { return sig(s, jwtHeader(s)+"."+jwtClaims(s)) }), jwtRefused},
-		{"92 signature over text with a dot behind", signedWith(func(s *authtest.Env, input string) []byte { return sig(s, input+".") }), jwtRefused},
+		{"92 signature over text with a trailing dot", signedWith(func(s *authtest.Env, input string) []byte { return sig(s, input+".") }), jwtRefused},
 		{"93 signature from another token", signedWith(func(s *authtest.Env, _ string) []byte { return sig(s, "x") }), jwtRefused},
 		{"93 payload from another token", editedToken(func(h, _, sig string) string { return h + "." + b64url(`{"sub":"user-test-x"}`) + "." + sig }), jwtRefused},
 		{"93 header from another token", editedToken(func(_, p, sig string) string { return b64url(`{"alg":"RS256","kid":"x"}`) + "." + p + "." + sig }), jwtRefused},
 	})
 }
 
-// changedSignature changes the bytes of an honest signature.
+// changedSignature changes the bytes of a correct signature.
 func changedSignature(change func([]byte) []byte) func(*authtest.Env, string) []byte {
 	return func(s *authtest.Env, input string) []byte { return change(signRS256(s.Key(), input)) }
 }
 
-// numberSignature makes a signature from an honest one and the modulus, as
-// numbers. Both are copies.
+// numberSignature computes a signature from a correct signature s and the modulus
+// n. Both are copies.
 func numberSignature(change func(s, n *big.Int) *big.Int) func(*authtest.Env, string) []byte {
 	return func(s *authtest.Env, input string) []byte {
 		sig := new(big.Int).SetBytes(signRS256(s.Key(), input))
@@ -59,7 +59,7 @@ func numberSignature(change func(s, n *big.Int) *big.Int) func(*authtest.Env, st
 	}
 }
 
-// shortSum is n+s where that needs no further byte.
+// shortSum signs with n+s where the sum has no more bytes than n.
 func shortSum(s *authtest.Env) string {
 	for i := range 1000 {
 		token := signedWith(numberSignature(func(s, n *big.Int) *big.Int { return n.Add(n, s) }), "x", i)(s)
@@ -71,7 +71,7 @@ func shortSum(s *authtest.Env) string {
 	return ""
 }
 
-func TestJWTPadding(t *testing.T) {
+func TestJWT_Padding(t *testing.T) {
 	const (
 		sha1Info   = "\x30\x21\x30\x09\x06\x05\x2b\x0e\x03\x02\x1a\x05\x00\x04\x14"
 		sha256Info = "\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20"
@@ -86,7 +86,7 @@ func TestJWTPadding(t *testing.T) {
 	}
 	fill := func(n int, with string) string { return strings.Repeat(with, n) }
 	runJWTRows(t, []jwtRow{
-		{"94 the padding as it should be", padded("\x00\x01", "\xff", sum(crypto.SHA256, sha256Info, "")), jwtPasses},
+		{"94 correct padding", padded("\x00\x01", "\xff", sum(crypto.SHA256, sha256Info, "")), jwtPasses},
 		{"94 no DigestInfo", padded("\x00\x01", "\xff", sum(crypto.SHA256, "", "")), jwtRefused},
 		{"94 block type 0", padded("\x00\x00", "\xff", sum(crypto.SHA256, sha256Info, "")), jwtRefused},
 		{"94 block type 0 filled with zeros", padded("\x00\x00", "\x00", sum(crypto.SHA256, sha256Info, "")), jwtRefused},
@@ -111,8 +111,8 @@ func TestJWTPadding(t *testing.T) {
 	})
 }
 
-// padded signs a block of the test's own making: start, fill up to the
-// modulus's length, separator, content.
+// padded applies the private key to a block: start, fill up to the length of the
+// modulus, separator, content.
 func padded(start, fill string, content func(input string) string) func(*authtest.Env) string {
 	return signedWith(func(s *authtest.Env, input string) []byte {
 		end := "\x00" + content(input)
@@ -122,23 +122,23 @@ func padded(start, fill string, content func(input string) string) func(*authtes
 	})
 }
 
-// powerOf is the bare RSA operation with the private key.
+// powerOf returns the RSA operation with the private key, without padding.
 func powerOf(key *rsa.PrivateKey, m *big.Int) *big.Int { return new(big.Int).Exp(m, key.D, key.N) }
 
-func TestJWTEncoding(t *testing.T) {
+func TestJWT_Encoding(t *testing.T) {
 	runJWTRows(t, []jwtRow{
 		{"97 trailing bits in the signature, lowest", editedToken(func(h, p, sig string) string { return h + "." + p + "." + withTrailingBits(sig, 1) }), jwtRefused},
 		{"97 trailing bits in the signature, highest", editedToken(func(h, p, sig string) string { return h + "." + p + "." + withTrailingBits(sig, 8) }), jwtRefused},
-		{"98 trailing bits in the payload, signed so", respelt(1, func(seg string) string { return withTrailingBits(seg, 1) }), jwtRefused},
-		{"98 trailing bits in the header, signed so", respelt(0, func(seg string) string { return withTrailingBits(seg, 1) }), jwtRefused},
+		{"98 trailing bits in the payload, signed like that", respelt(1, func(seg string) string { return withTrailingBits(seg, 1) }), jwtRefused},
+		{"98 trailing bits in the header, signed like that", respelt(0, func(seg string) string { return withTrailingBits(seg, 1) }), jwtRefused},
 		{"99 padding on the header", editedToken(func(h, p, sig string) string { return h + "=." + p + "." + sig }), jwtBadField},
 		{"99 padding on the payload", editedToken(func(h, p, sig string) string { return h + "." + p + "=." + sig }), jwtBadField},
 		{"99 padding on the signature", editedToken(func(h, p, sig string) string { return h + "." + p + "." + sig + "==" }), jwtRefused},
 		{"99 padding on all", editedToken(func(h, p, sig string) string { return h + "=." + p + "=." + sig + "==" }), jwtBadField},
-		{"99 padding on the payload, signed so", respelt(1, func(seg string) string { return seg + strings.Repeat("=", (4-len(seg)%4)%4) }), jwtBadField},
-		{"99 padding on the header, signed so", respelt(0, func(seg string) string { return seg + strings.Repeat("=", (4-len(seg)%4)%4) }), jwtBadField},
-		{"100 standard alphabet in the payload, signed so", respelt(1, strings.NewReplacer("-", "+", "_", "/").Replace), jwtRefused},
-		{"100 standard alphabet in the header, signed so", respelt(0, strings.NewReplacer("-", "+", "_", "/").Replace), jwtRefused},
+		{"99 padding on the payload, signed like that", respelt(1, func(seg string) string { return seg + strings.Repeat("=", (4-len(seg)%4)%4) }), jwtBadField},
+		{"99 padding on the header, signed like that", respelt(0, func(seg string) string { return seg + strings.Repeat("=", (4-len(seg)%4)%4) }), jwtBadField},
+		{"100 standard alphabet in the payload, signed like that", respelt(1, strings.NewReplacer("-", "+", "_", "/").Replace), jwtRefused},
+		{"100 standard alphabet in the header, signed like that", respelt(0, strings.NewReplacer("-", "+", "_", "/").Replace), jwtRefused},
 		{"100 standard alphabet in the signature", signatureInStandardAlphabet, jwtRefused},
 		{"102 illegal character", editedToken(func(h, p, sig string) string { return h + "." + p + "!." + sig }), jwtBadField},
 		{"102 percent-encoded dots", editedToken(func(h, p, sig string) string { return h + "%2E" + p + "%2E" + sig }), jwtBadField},
@@ -162,7 +162,7 @@ func TestJWTEncoding(t *testing.T) {
 		}), jwtBadBytes},
 		{"105 JSON serialization in base64url", editedToken(func(h, p, sig string) string { return b64url(jsonSerialization(h, p, sig)) }), jwtRefused},
 		{"107 detached payload", editedToken(func(h, _, sig string) string { return h + ".." + sig }), jwtRefused},
-		{"107 detached payload, signed so", respelt(1, func(string) string { return "" }), jwtRefused},
+		{"107 detached payload, signed like that", respelt(1, func(string) string { return "" }), jwtRefused},
 		{"108 in upper case", editedToken(func(h, p, sig string) string { return strings.ToUpper(h + "." + p + "." + sig) }), jwtRefused},
 		{"108 in lower case", editedToken(func(h, p, sig string) string { return strings.ToLower(h + "." + p + "." + sig) }), jwtRefused},
 		{"110 NUL", editedToken(func(h, p, sig string) string { return h + "." + p + "." + sig + "\x00" }), jwtBadBytes},
@@ -173,17 +173,17 @@ func TestJWTEncoding(t *testing.T) {
 
 const base64urlAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
-// withTrailingBits sets bits of the last character that stand for nothing.
+// withTrailingBits sets unused bits of the last character.
 func withTrailingBits(segment string, bits int) string {
 	if len(segment)%4 == 0 {
-		panic("no bits to spare")
+		panic("no unused bits")
 	}
 	last := strings.IndexByte(base64urlAlphabet, segment[len(segment)-1])
 	return segment[:len(segment)-1] + string(base64urlAlphabet[last|bits])
 }
 
-// respelt spells one segment otherwise, 0 the header and 1 the payload, and
-// signs that. Both segments have bits to spare and both special characters.
+// respelt encodes one segment in another way, 0 the header and 1 the payload, and
+// signs the result. Both segments have unused bits and both special characters.
 func respelt(which int, spell func(string) string) func(*authtest.Env) string {
 	return func(s *authtest.Env) string {
 		special := func(text string) string {

@@ -20,8 +20,8 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// serve serves next behind Require on a socket, and returns a request to it that
-// carries a field.
+// serve starts a server with next behind Require, and returns a request to it with
+// a header field.
 func serve(s *authtest.Env, http2 bool, field string, next http.HandlerFunc) (*httptest.Server, *http.Request) {
 	s.T.Helper()
 	srv := httptest.NewUnstartedServer(s.Auth.Require(next))
@@ -43,7 +43,7 @@ func serve(s *authtest.Env, http2 bool, field string, next http.HandlerFunc) (*h
 	return srv, r
 }
 
-func TestTheHandlerBehindHasTheServersOwnResponseWriter(t *testing.T) {
+func TestServer_ResponseWriterIsNotWrapped(t *testing.T) {
 	for _, by := range authtest.Carriers {
 		t.Run("198 by "+by.Name, func(t *testing.T) {
 			var own http.ResponseWriter
@@ -52,14 +52,14 @@ func TestTheHandlerBehindHasTheServersOwnResponseWriter(t *testing.T) {
 			w := httptest.NewRecorder()
 			s.Handler.ServeHTTP(w, authtest.NewRequest("GET", by.Carry(authtest.Bearer(s.Session.JWT))))
 			if own != w {
-				t.Errorf("got a %T, want the ResponseWriter as it came", own)
+				t.Errorf("got a %T, want the ResponseWriter of the server", own)
 			}
 			s.WantCalls("", 2) // the key set and the user
 		})
 	}
 }
 
-func TestFlushDeadlinesAndTrailersWorkBehindRequire(t *testing.T) {
+func TestServer_FlushDeadlinesAndTrailers(t *testing.T) {
 	for _, http2 := range []bool{false, true} {
 		for _, by := range authtest.Carriers {
 			t.Run(fmt.Sprintf("198 HTTP/2 %t/%s", http2, by.Name), func(t *testing.T) {
@@ -88,7 +88,7 @@ func worksBehindRequire(s *authtest.Env, http2 bool, field string) {
 		if err := rc.Flush(); err != nil {
 			t.Errorf("Flush: %v", err)
 		}
-		<-seen // the client has the first line while we are still at work
+		<-seen // the client has the first line
 		_, _ = io.WriteString(w, "second\n")
 		w.Header().Set("X-Sum", "2")
 	})
@@ -109,7 +109,7 @@ func worksBehindRequire(s *authtest.Env, http2 bool, field string) {
 	}
 }
 
-func TestHijackWorksBehindRequire(t *testing.T) {
+func TestServer_Hijack(t *testing.T) {
 	for _, by := range authtest.Carriers {
 		t.Run("198 by "+by.Name, func(t *testing.T) {
 			s := authtest.New(t)
@@ -134,7 +134,7 @@ func hijacksBehindRequire(s *authtest.Env, field string) {
 		_ = buffered.Flush()
 	})
 	r.Header.Set("Upgrade", "echo")
-	r.Header.Set("Connection", "Upgrade") // by no browser: it names no origin, so that a cookie passes too
+	r.Header.Set("Connection", "Upgrade") // without an origin, so that a cookie passes too
 	resp, err := srv.Client().Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -150,7 +150,7 @@ func hijacksBehindRequire(s *authtest.Env, field string) {
 	}
 }
 
-func TestARefusalComesBeforeTheBodyIsRead(t *testing.T) {
+func TestServer_RefusesBeforeTheBodyIsRead(t *testing.T) {
 	const head = "POST / HTTP/1.1\nHost: a\nExpect: 100-continue\nContent-Length: 1000000\n"
 	for _, row := range []struct {
 		name, fields string
@@ -164,13 +164,13 @@ func TestARefusalComesBeforeTheBodyIsRead(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := newScene(t)
-			// The first answer is the last: no 100 Continue came before it.
-			s.wantRuling(dial(s).send(head+row.fields+"\n"), row.want, 0)
+			// The first answer is not 100 Continue.
+			s.wantFirst(dial(s).send(head+row.fields+"\n"), row.want, 0)
 		})
 	}
 }
 
-func TestAPanicOfTheHandlerPassesThrough(t *testing.T) {
+func TestServer_HandlerPanics(t *testing.T) {
 	for _, by := range authtest.Carriers {
 		t.Run("199 by "+by.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -189,20 +189,20 @@ func TestAPanicOfTheHandlerPassesThrough(t *testing.T) {
 	}
 }
 
-// What a Logger does wrong decides about nobody.
-func TestAPanicInTheLoggerDecidesNothing(t *testing.T) {
+// A panic of the Logger changes no answer.
+func TestServer_LoggerPanics(t *testing.T) {
 	for _, by := range authtest.Carriers {
 		t.Run("200 by "+by.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := authtest.New(t, func(c *sessionauth.Config) { c.Logger = slog.New(panickyHandler{slog.DiscardHandler}) })
 				token := by.Carry(authtest.Bearer(s.Session.Token))
-				s.SetFault(authtest.PathAuthenticate, stytchtest.Fault{Status: 401, ErrorType: stytch.TypeUnauthorizedCredentials}) // which is logged
+				s.SetFault(authtest.PathAuthenticate, stytchtest.Fault{Status: 401, ErrorType: stytch.TypeUnauthorizedCredentials}) // is logged
 				s.WantAnswer(s.Get(token), want503r)
 				s.Tap(authtest.PathAuthenticate, func(*http.Request, http.RoundTripper) (*http.Response, error) { panic("transport") })
 				s.WantAnswer(s.Get(token), authtest.Answer{Status: 500})
 				s.Tap("", nil)
 				s.SetFault(authtest.PathAuthenticate, stytchtest.Fault{Status: 500})
-				for range 10 { // the breaker opens, which is logged too
+				for range 10 { // the breaker opens, which is logged
 					s.WantAnswer(s.Get(token), want503r)
 				}
 				s.WantPassed(0, "")
@@ -222,7 +222,7 @@ type panickyHandler struct{ slog.Handler }
 func (panickyHandler) Enabled(context.Context, slog.Level) bool  { return true }
 func (panickyHandler) Handle(context.Context, slog.Record) error { panic("Logger") }
 
-func TestACancelledRequestReturnsAtOnce(t *testing.T) {
+func TestServer_CancelledRequest(t *testing.T) {
 	for _, ask := range authtest.NeedsCall {
 		for _, by := range authtest.Carriers {
 			t.Run("203 "+ask.Name+"/"+by.Name, func(t *testing.T) {
@@ -247,7 +247,7 @@ func TestACancelledRequestReturnsAtOnce(t *testing.T) {
 	}
 }
 
-func TestAnswersReflectNothing(t *testing.T) {
+func TestServer_AnswersReflectNothing(t *testing.T) {
 	const mark = "MARK4711"
 	session, invalid := authtest.Problem(401, "invalid-session", "Invalid session"), authtest.Problem(400, "invalid-request", "Ambiguous or malformed request")
 	crossOrigin := authtest.Problem(403, "cross-origin", "Cross-origin request")
@@ -258,7 +258,7 @@ func TestAnswersReflectNothing(t *testing.T) {
 		body                 string
 	}{
 		{"209 no credential", "POST", "", want401n, 0, authtest.Problem(401, "no-credential", "Authentication required")},
-		{"209 a header that is none", "POST", "Authorization: " + mark, want400r, 0, invalid},
+		{"209 a malformed header", "POST", "Authorization: " + mark, want400r, 0, invalid},
 		{"209 a token in the header", "POST", "Authorization: Bearer " + mark + mark, want401i, 1, session},
 		{"209 a JWT in the header", "POST", "Authorization: Bearer " + mark + ".e30." + mark, want401i, 0, session},
 		{"209 two headers", "POST", "Authorization: Bearer " + mark + "\nAuthorization: Basic " + mark, want400r, 0, invalid},
@@ -282,9 +282,9 @@ func TestAnswersReflectNothing(t *testing.T) {
 				t.Errorf("got %s %s, want the problem %s", resp.Header.Get("Content-Type"), got, row.body)
 			}
 			if strings.Contains(fmt.Sprint(resp.Header)+string(body), mark) {
-				t.Errorf("got %v %s, want nothing of the request in it", resp.Header, body)
+				t.Errorf("got %v %s, want nothing of the request", resp.Header, body)
 			}
-			s.wantRuling(resp, row.want, row.calls)
+			s.wantFirst(resp, row.want, row.calls)
 		})
 	}
 }

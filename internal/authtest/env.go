@@ -206,3 +206,20 @@ func SessionOnly(c *sessionauth.Config) { c.SessionOnly = true }
 
 // WriteBack sets Config.Cookies.WriteBack.
 func WriteBack(c *sessionauth.Config) { c.Cookies.WriteBack = true }
+
+// SlowOnly skips a test unless the build tag slow is set. Floods and simulated
+// days take the time of hundreds of other tests.
+func SlowOnly(t *testing.T) {
+	t.Helper()
+	if !Slow {
+		t.Skip("takes long; run go test -tags slow")
+	}
+}
+
+// SkipIfShort skips a test in go test -short.
+func SkipIfShort(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("takes more than a moment; run go test without -short")
+	}
+}
