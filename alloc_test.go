@@ -24,7 +24,7 @@ func (q quiet) WriteString(s string) (int, error) { return len(s), nil }
 // What a request allocates in all of Require: two are the request's copy and the
 // decision in its context. Cookies are net/http's own.
 func TestAllocations(t *testing.T) {
-	s := newStage(t, func(c *sessionauth.Config) { c.Observe, c.Logger = nil, nil })
+	s := newEnv(t, func(c *sessionauth.Config) { c.Observe, c.Logger = nil, nil })
 	h := s.Auth.Require(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	s.Want(s.Get(bearer(s.Session.JWT)), 200)
 	s.Want(s.Get(bearer(s.Session.Token)), 200)
@@ -59,7 +59,7 @@ func TestAllocations(t *testing.T) {
 // would be 27 more, and a goroutine to learn that the breaker is open as many again.
 func TestAJWTIsVerifiedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, func(c *sessionauth.Config) {
+		s := newEnv(t, func(c *sessionauth.Config) {
 			c.Observe, c.Logger, c.CacheTTL, c.StaleIfError = nil, slog.New(slog.DiscardHandler), time.Second, time.Hour
 		})
 		h := s.Auth.Require(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))

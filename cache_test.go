@@ -15,15 +15,15 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-func TestWhatIsCachedEndsToTheMillisecond(t *testing.T) {
+func TestCache_EndsToTheMillisecond(t *testing.T) {
 	type change = func(*sessionauth.Config)
-	jwt := func(s *stage) string { return bearer(s.Session.JWT) }
-	token := func(s *stage) string { return bearer(s.Session.Token) }
-	tokenInCookie := func(s *stage) string { return tokenCookie(s.Session.Token) }
-	both := func(s *stage) string { return bothCookies(s.Session.Token, s.Session.JWT) }
-	invented := func(*stage) string { return bearer(inventedToken) }
-	bent := func(name string, value any) func(*stage) string {
-		return func(s *stage) string { return bearer(s.SignJWT(func(_, c map[string]any) { c[name] = value })) }
+	jwt := func(s *env) string { return bearer(s.Session.JWT) }
+	token := func(s *env) string { return bearer(s.Session.Token) }
+	tokenInCookie := func(s *env) string { return tokenCookie(s.Session.Token) }
+	both := func(s *env) string { return bothCookies(s.Session.Token, s.Session.JWT) }
+	invented := func(*env) string { return bearer(inventedToken) }
+	bent := func(name string, value any) func(*env) string {
+		return func(s *env) string { return bearer(s.SignJWT(func(_, c map[string]any) { c[name] = value })) }
 	}
 	ttl := func(d time.Duration) change { return func(c *sessionauth.Config) { c.CacheTTL = d } }
 	leeway := func(d time.Duration) change {
@@ -36,42 +36,42 @@ func TestWhatIsCachedEndsToTheMillisecond(t *testing.T) {
 		name    string
 		change  change
 		session time.Duration // its length
-		field   func(*stage) string
-		age     time.Duration // of the credential when it is first sent
-		path    string        // what is called
-		end     time.Duration // after it was first sent
+		field   func(*env) string
+		age     time.Duration // of the credential when it is sent first
+		path    string        // of the calls
+		end     time.Duration // after it was sent first
 		status  int           // before the end and after
 		after   int
-		calls   int // after the end; one before it if something was asked at first
+		calls   int // in all
 	}{
 		{"a JWT at exp and the default leeway", sessionOnly, 0, jwt, 0, pathAuthenticate, 5*m + 5*s, 200, 200, 1},
 		{"a JWT at exp and a leeway of a minute", leeway(m), 0, jwt, 0, pathAuthenticate, 6 * m, 200, 200, 1},
 		{"a JWT at exp without leeway", leeway(-1), 0, jwt, 0, pathAuthenticate, 5 * m, 200, 200, 1},
 		{"a JWT at exp, seen late", sessionOnly, 0, jwt, 4 * m, pathAuthenticate, m + 5*s, 200, 200, 1},
-		{"a JWT at its session's end", sessionOnly, 2 * m, jwt, 0, pathAuthenticate, 2 * m, 200, 401, 0},
-		{"a JWT and token at the session's end", sessionOnly, 2 * m, both, 0, pathAuthenticate, 2 * m, 200, 401, 1},
+		{"a JWT at the end of its session", sessionOnly, 2 * m, jwt, 0, pathAuthenticate, 2 * m, 200, 401, 0},
+		{"a JWT and token at the end of the session", sessionOnly, 2 * m, both, 0, pathAuthenticate, 2 * m, 200, 401, 1},
 		{"a JWT at MaxTokenAge", maxAge(90 * s), 0, jwt, 0, pathAuthenticate, 90 * s, 200, 200, 1},
 		{"a JWT at MaxTokenAge, seen late", maxAge(90 * s), 0, jwt, 30 * s, pathAuthenticate, m, 200, 200, 1},
-		{"a JWT whose user is kept for a minute", nil, 0, jwt, 0, pathUser, m, 200, 200, 2},
-		{"a JWT whose user is kept for ten seconds", ttl(10 * s), 0, jwt, 0, pathUser, 10 * s, 200, 200, 2},
+		{"a JWT whose user is cached for a minute", nil, 0, jwt, 0, pathUser, m, 200, 200, 2},
+		{"a JWT whose user is cached for ten seconds", ttl(10 * s), 0, jwt, 0, pathUser, 10 * s, 200, 200, 2},
 		{"a token at the default CacheTTL", nil, 0, token, 0, pathAuthenticate, m, 200, 200, 2},
 		{"a token at CacheTTL", ttl(7 * s), 0, token, 0, pathAuthenticate, 7 * s, 200, 200, 2},
-		{"162 a token at its session's end", nil, 40 * s, token, 0, pathAuthenticate, 40 * s, 200, 401, 2},
-		{"162 a token in a cookie at its session's end", nil, 40 * s, tokenInCookie, 0, pathAuthenticate, 40 * s, 200, 401, 2},
-		{"an old JWT's answer", nil, 0, jwt, 6 * m, pathAuthenticate, 30 * s, 200, 200, 2},
-		{"an old JWT's answer, by the token", nil, 0, both, 6 * m, pathAuthenticate, 30 * s, 200, 200, 2},
-		{"an old JWT's answer at CacheTTL", ttl(10 * s), 0, jwt, 6 * m, pathAuthenticate, 10 * s, 200, 200, 2},
-		{"an old JWT's answer at MaxTokenAge", maxAge(20 * s), 0, jwt, m, pathAuthenticate, 20 * s, 200, 200, 2},
-		{"an old JWT's answer, all of them", both10s, 0, both, m, pathAuthenticate, 10 * s, 200, 200, 2},
-		{"an old JWT's answer at its session's end", nil, 370 * s, jwt, 6 * m, pathAuthenticate, 10 * s, 200, 401, 1},
-		{"the answer about a JWT with scope", nil, 0, bent("scope", "x"), 0, pathAuthenticate, 30 * s, 200, 200, 2},
+		{"162 a token at the end of its session", nil, 40 * s, token, 0, pathAuthenticate, 40 * s, 200, 401, 2},
+		{"162 a token in a cookie at the end of its session", nil, 40 * s, tokenInCookie, 0, pathAuthenticate, 40 * s, 200, 401, 2},
+		{"the entry of an old JWT", nil, 0, jwt, 6 * m, pathAuthenticate, 30 * s, 200, 200, 2},
+		{"the entry of an old JWT, by the token", nil, 0, both, 6 * m, pathAuthenticate, 30 * s, 200, 200, 2},
+		{"the entry of an old JWT at CacheTTL", ttl(10 * s), 0, jwt, 6 * m, pathAuthenticate, 10 * s, 200, 200, 2},
+		{"the entry of an old JWT at MaxTokenAge", maxAge(20 * s), 0, jwt, m, pathAuthenticate, 20 * s, 200, 200, 2},
+		{"the entry of an old JWT, all limits", both10s, 0, both, m, pathAuthenticate, 10 * s, 200, 200, 2},
+		{"the entry of an old JWT at the end of its session", nil, 370 * s, jwt, 6 * m, pathAuthenticate, 10 * s, 200, 401, 1},
+		{"the entry of a JWT with scope", nil, 0, bent("scope", "x"), 0, pathAuthenticate, 30 * s, 200, 200, 2},
 		{"152 a rejected token", nil, 0, invented, 0, pathAuthenticate, 10 * s, 401, 401, 2},
 		{"a rejected user", nil, 0, bent("sub", "user-test-unknown"), 0, pathUser, 10 * s, 401, 401, 2},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, func(c *sessionauth.Config) {
+				s := newEnv(t, func(c *sessionauth.Config) {
 					if row.change != nil {
 						row.change(c)
 					}
@@ -82,7 +82,7 @@ func TestWhatIsCachedEndsToTheMillisecond(t *testing.T) {
 				verdicts := map[int]authtest.Answer{200: {Status: 200}, 401: want401i}
 				s.WantAnswer(s.Get(field), verdicts[row.status])
 				first := s.Calls(row.path)
-				for range 2 { // a hit never extends
+				for range 2 { // a hit does not extend an entry
 					time.Sleep(row.end/2 - time.Millisecond/2)
 					s.WantAnswer(s.Get(field), verdicts[row.status])
 				}
@@ -95,11 +95,11 @@ func TestWhatIsCachedEndsToTheMillisecond(t *testing.T) {
 	}
 }
 
-func TestATokenIsAskedAgainWhenItsSessionShouldHaveEnded(t *testing.T) {
+func TestCache_TokenAtTheEndOfItsSession(t *testing.T) {
 	for i, by := range []func(string) string{bearer, tokenCookie} {
 		t.Run("161 by "+authtest.Carriers[i].Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
+				s := newEnv(t)
 				short := s.StartSession(s.Session.UserID, stytchtest.SessionOptions{Duration: 30 * time.Second})
 				s.Want(s.Get(by(short.Token)), 200)
 				s.Want(s.Get(by(s.Session.Token)), 200)
@@ -113,21 +113,21 @@ func TestATokenIsAskedAgainWhenItsSessionShouldHaveEnded(t *testing.T) {
 				s.Want(s.Get(by(short.Token)), 200)
 				s.WantCalls(pathAuthenticate, 3)
 				time.Sleep(time.Millisecond)
-				s.Want(s.Get(by(short.Token)), 200) // a miss, not a no
+				s.Want(s.Get(by(short.Token)), 200) // a miss, not a rejection
 				s.WantCalls(pathAuthenticate, 4)
 			})
 		})
 	}
 }
 
-func TestAVerifiedJWTDiesWithItsKey(t *testing.T) {
+func TestCache_JWTEndsWithItsKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, sessionOnly) // or the JWT would end with its user
+		s := newEnv(t, sessionOnly) // so that the entry does not end with its user
 		first := s.KeyID()
 		s.Want(s.Get(bearer(s.Session.JWT)), 200)
 		s.RotateKeys()
 		time.Sleep(40 * time.Second)
-		s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 200) // makes us fetch both keys
+		s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 200) // fetches both keys
 		s.Want(s.Get(bearer(s.Session.JWT)), 200)
 		s.WithdrawKey(first)
 		s.Want(s.Get(bearer(s.Session.JWT)), 200)
@@ -140,9 +140,9 @@ func TestAVerifiedJWTDiesWithItsKey(t *testing.T) {
 	})
 }
 
-func TestIdentitySaysWhoDecidedAndUntilWhen(t *testing.T) {
+func TestCache_IdentityTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		began := time.Now()
 		check := func(what, field string, by sessionauth.Decider, at, until time.Duration) {
 			t.Helper()
@@ -160,7 +160,7 @@ func TestIdentitySaysWhoDecidedAndUntilWhen(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		check("a token again", bearer(s.Session.Token), sessionauth.Cache, 10*s1, 70*s1)
 		if id := s.Authenticate(bearer(s.Session.Token)); id.Refreshed.JWT != "" {
-			t.Error("got a JWT from the cache of tokens, want no raw credential kept there")
+			t.Error("got a JWT from the cache of tokens, want none, credentials are not stored")
 		}
 		time.Sleep(6*time.Minute - 15*time.Second)
 		check("an old JWT", bearer(s.Session.JWT), sessionauth.Stytch, 6*m, 6*m+30*s1)
@@ -168,9 +168,9 @@ func TestIdentitySaysWhoDecidedAndUntilWhen(t *testing.T) {
 	})
 }
 
-func TestNegativeCacheTTLAsksForEveryRequest(t *testing.T) {
+func TestCache_NegativeTTL(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, func(c *sessionauth.Config) { c.CacheTTL = -time.Hour })
+		s := newEnv(t, func(c *sessionauth.Config) { c.CacheTTL = -time.Hour })
 		for range 3 {
 			s.Want(s.Get(bearer(s.Session.Token)), 200)
 			s.Want(s.Get(bearer(s.Session.JWT)), 200)
@@ -187,47 +187,47 @@ func TestNegativeCacheTTLAsksForEveryRequest(t *testing.T) {
 	})
 }
 
-func TestTheLeastRecentlyUsedMakesRoom(t *testing.T) {
+func TestCache_LeastRecentlyUsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, sessionOnly, func(c *sessionauth.Config) { c.CacheSize = 2 })
+		s := newEnv(t, sessionOnly, func(c *sessionauth.Config) { c.CacheSize = 2 })
 		a, b, c := s.SignIn(stytchtest.SessionOptions{}), s.SignIn(stytchtest.SessionOptions{}), s.Session
 		for _, sent := range []stytchtest.Session{a, b, a, c, a, c} {
 			s.Want(s.Get(bearer(sent.Token)), 200)
-			time.Sleep(time.Second) // uses within one second are one use
+			time.Sleep(time.Second) // uses within a second count as one
 		}
 		s.WantCalls(pathAuthenticate, 3)
-		for _, sent := range []stytchtest.Session{a, b, c} { // JWTs have a cache of their own
+		for _, sent := range []stytchtest.Session{a, b, c} { // JWTs have another cache
 			s.Want(s.Get(bearer(sent.JWT)), 200)
-			s.Want(s.Get(tokenCookie(inventedToken+sent.ID[len(sent.ID)-8:])), 401) // and so have rejections
+			s.Want(s.Get(tokenCookie(inventedToken+sent.ID[len(sent.ID)-8:])), 401) // rejections have another cache
 		}
 		s.WantCalls(pathAuthenticate, 6)
 		s.Want(s.Get(bearer(a.Token)), 200)
 		s.Want(s.Get(bearer(c.Token)), 200)
 		s.WantCalls(pathAuthenticate, 6)
-		s.Want(s.Get(bearer(b.Token)), 200) // had to go
+		s.Want(s.Get(bearer(b.Token)), 200) // was evicted
 		s.WantCalls(pathAuthenticate, 7)
 	})
 }
 
-func TestACacheOfOne(t *testing.T) {
+func TestCache_SizeOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, func(c *sessionauth.Config) { c.CacheSize = 1 })
+		s := newEnv(t, func(c *sessionauth.Config) { c.CacheSize = 1 })
 		other := s.SignIn(stytchtest.SessionOptions{})
 		for i, sent := range []stytchtest.Session{s.Session, s.Session, other, other, s.Session} {
 			s.Want(s.Get(bearer(sent.Token)), 200)
 			s.WantCalls(pathAuthenticate, []int{1, 1, 2, 2, 3}[i])
 		}
 		s.Expire()
-		for i, credential := range []string{s.Session.Token, s.Session.JWT, s.Session.Token} { // an old JWT's answer is kept elsewhere
+		for i, credential := range []string{s.Session.Token, s.Session.JWT, s.Session.Token} { // old JWTs have another cache
 			s.Want(s.Get(bearer(credential)), 200)
 			s.WantCalls(pathAuthenticate, []int{4, 5, 5}[i])
 		}
 	})
 }
 
-func TestSpellingsOfACachedCredentialAreOtherCredentials(t *testing.T) {
+func TestCache_OtherSpellings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		token, jwt := s.Session.Token, s.Session.JWT
 		s.Want(s.Get(bearer(token)), 200)
 		s.Want(s.Get(bearer(jwt)), 200)
@@ -241,11 +241,11 @@ func TestSpellingsOfACachedCredentialAreOtherCredentials(t *testing.T) {
 			s.Want(s.Get(bearer(other)), 401)
 		}
 		s.WantPassed(2, s.Session.ID)
-		s.WantCalls(pathAuthenticate, 1+5) // once for each token
+		s.WantCalls(pathAuthenticate, 1+5) // one for each token
 	})
 }
 
-func TestAuthenticatorsShareNothing(t *testing.T) {
+func TestCache_AuthenticatorsShareNothing(t *testing.T) {
 	otherProject := func(c *sessionauth.Config) { c.ProjectID = "project-test-00000000-0000-4000-8000-000000000000" }
 	for name, change := range map[string]func(*sessionauth.Config){
 		"158 another project": otherProject, "159 the same project at another URL": func(c *sessionauth.Config) { c.BaseURL = "https://two.invalid" },
@@ -259,7 +259,7 @@ func TestAuthenticatorsShareNothing(t *testing.T) {
 }
 
 func sharesNothing(t *testing.T, change func(*sessionauth.Config), carry func(string) string) {
-	first := newStage(t)
+	first := newEnv(t)
 	second := stytchtest.NewServer()
 	config := sessionauth.Config{ProjectID: second.ProjectID, Secret: second.Secret}
 	change(&config)
@@ -284,13 +284,13 @@ func sharesNothing(t *testing.T, change func(*sessionauth.Config), carry func(st
 	first.WantPassed(1, first.Session.ID)
 }
 
-func TestUsersAreNeverSwapped(t *testing.T) {
+func TestCache_UsersAreNeverSwapped(t *testing.T) {
 	t.Run("164 by header and by cookie", func(t *testing.T) { synctest.Test(t, neverSwapped) })
 }
 
 func neverSwapped(t *testing.T) {
 	const users, rounds = 48, 6
-	s := newStage(t, func(c *sessionauth.Config) { c.CacheSize, c.CacheTTL, c.MaxInFlight = 20, 3*time.Second, 1000 })
+	s := newEnv(t, func(c *sessionauth.Config) { c.CacheSize, c.CacheTTL, c.MaxInFlight = 20, 3*time.Second, 1000 })
 	s.Handler = s.Auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id, _ := sessionauth.FromContext(r.Context())
 		if want := r.Header.Get("X-Want"); id.Session.UserID != want || id.User.ID != want {
@@ -315,4 +315,143 @@ func neverSwapped(t *testing.T) {
 		}
 	}
 	wg.Wait()
+}
+
+func TestForget_DropsEntries(t *testing.T) {
+	rows := []struct {
+		name          string
+		id            func(*env) string
+		session, user int // calls after Forget
+	}{
+		{"session ID", func(s *env) string { return s.Session.ID }, 2, 1},
+		{"user ID", func(s *env) string { return s.Session.UserID }, 2, 2},
+		{"another session ID", func(*env) string { return "session-test-other" }, 1, 1},
+		{"an empty ID", func(*env) string { return "" }, 1, 1},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newEnv(t)
+				other := s.SignIn(stytchtest.SessionOptions{})
+				s.Want(s.Get(bearer(s.Session.JWT)), 200)
+				s.Want(s.Get(bearer(s.Session.Token)), 200)
+				s.Want(s.Get(bearer(other.Token)), 200)
+				s.WantCalls(pathUser, 1)
+				s.WantCalls(pathAuthenticate, 2)
+				s.Auth.Forget("session-test-1", row.id(s))
+				s.Want(s.Get(bearer(s.Session.JWT)), 200) // Forget refuses nothing
+				s.WantCalls(pathUser, row.user)
+				s.Want(s.Get(bearer(s.Session.Token)), 200)
+				s.Want(s.Get(bearer(other.Token)), 200)
+				s.WantCalls(pathAuthenticate, row.session+1)
+			})
+		})
+	}
+}
+
+func TestForget_OldJWT(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		s.Expire()
+		s.Want(s.Get(jwtCookie(s.Session.JWT)), 200)
+		s.RevokeSession(s.Session.ID)
+		s.Want(s.Get(jwtCookie(s.Session.JWT)), 200)
+		s.Auth.Forget(s.Session.ID)
+		s.Want(s.Get(jwtCookie(s.Session.JWT)), 401)
+	})
+}
+
+func TestForget_VerifiesTheJWTAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		for _, want := range []sessionauth.Decider{sessionauth.Local, sessionauth.Cache} {
+			if id := s.Authenticate(bearer(s.Session.JWT)); id.DecidedBy != want {
+				t.Errorf("got %s, want %s", id.DecidedBy, want)
+			}
+		}
+		s.Auth.Forget(s.Session.UserID)
+		if id := s.Authenticate(bearer(s.Session.JWT)); id.DecidedBy != sessionauth.Local {
+			t.Errorf("got %s, want %s", id.DecidedBy, sessionauth.Local)
+		}
+	})
+}
+
+func TestForget_DuringACallKeepsTheNewerAnswer(t *testing.T) {
+	for _, ask := range authtest.NeedsCall {
+		t.Run(ask.Name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newEnv(t)
+				ask.Prepare(s)
+				s.Tap(ask.Prefix, authtest.DelayAnswers(time.Second))
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					s.Want(s.Get(ask.Field(s)), 200) // arrived before Forget
+				}()
+				time.Sleep(500 * time.Millisecond)
+				s.Auth.Forget(s.Session.UserID)
+				s.Want(s.Get(ask.Field(s)), 200) // does not share the earlier call
+				s.WantCalls(ask.Path, 2)
+				<-done
+				s.Want(s.Get(ask.Field(s)), 200)
+				s.WantCalls(ask.Path, 2) // the later answer is stored
+			})
+		})
+	}
+}
+
+func TestForget_DuringACallStoresNothing(t *testing.T) {
+	for _, ask := range authtest.NeedsCall {
+		t.Run(ask.Name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newEnv(t)
+				ask.Prepare(s)
+				s.Tap(ask.Prefix, authtest.DelayAnswers(time.Second))
+				time.AfterFunc(500*time.Millisecond, func() { s.Auth.Forget(s.Session.ID, s.Session.UserID) })
+				s.Want(s.Get(ask.Field(s)), 200)
+				s.WantCalls(ask.Path, 1)
+				s.Want(s.Get(ask.Field(s)), 200)
+				s.WantCalls(ask.Path, 2)
+			})
+		})
+	}
+}
+
+// The JWTs of one session evict only each other.
+func TestCache_EightJWTsOfOneSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		var jwts []string
+		for range 16 {
+			jwts = append(jwts, s.JWT(s.Session.ID))
+			time.Sleep(time.Second)
+		}
+		for _, jwt := range jwts {
+			s.Authenticate(bearer(jwt))
+		}
+		for i, jwt := range jwts[8:] {
+			if by := s.Authenticate(bearer(jwt)).DecidedBy; by != sessionauth.Cache {
+				t.Errorf("JWT %d: got decided by %s, want %s", 8+i, by, sessionauth.Cache)
+			}
+		}
+		if by := s.Authenticate(bearer(jwts[7])).DecidedBy; by != sessionauth.Local {
+			t.Errorf("the ninth newest JWT: got decided by %s, want %s", by, sessionauth.Local)
+		}
+	})
+}
+
+// A JWT that is verified again takes one place only.
+func TestCache_JWTVerifiedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t, func(c *sessionauth.Config) { c.CacheTTL = 10 * time.Second })
+		for range 7 {
+			s.Authenticate(bearer(s.Session.JWT))
+			time.Sleep(11 * time.Second)
+		}
+		s.Authenticate(bearer(s.Session.JWT))
+		s.Authenticate(bearer(s.JWT(s.Session.ID)))
+		if by := s.Authenticate(bearer(s.Session.JWT)).DecidedBy; by != sessionauth.Cache {
+			t.Errorf("got decided by %s, want %s", by, sessionauth.Cache)
+		}
+	})
 }

@@ -13,17 +13,17 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-func TestTheIdentityFollowsTheRequest(t *testing.T) {
+func TestFromContext_FollowsTheRequest(t *testing.T) {
 	type key string
 	another := func(ctx context.Context) context.Context {
-		//lint:ignore SA1029 the clash is the point
-		return context.WithValue(context.WithValue(ctx, key("session"), "another's"), "session", "another's")
+		//lint:ignore SA1029 the test is about such a key
+		return context.WithValue(context.WithValue(ctx, key("session"), "other"), "session", "other")
 	}
 	for _, row := range []struct {
 		name   string
 		change func(*http.Request) *http.Request // in the handler
 	}{
-		{"201 a session of somebody else's in the context", func(r *http.Request) *http.Request { return r.WithContext(another(r.Context())) }},
+		{"201 the same key with another value", func(r *http.Request) *http.Request { return r.WithContext(another(r.Context())) }},
 		{"202 Clone", func(r *http.Request) *http.Request { return r.Clone(r.Context()) }},
 		{"202 WithContext", func(r *http.Request) *http.Request { return r.WithContext(context.WithoutCancel(r.Context())) }},
 		{"202 Clone with more in the context", func(r *http.Request) *http.Request { return r.Clone(another(r.Context())) }},
@@ -31,11 +31,11 @@ func TestTheIdentityFollowsTheRequest(t *testing.T) {
 		for _, by := range authtest.Carriers {
 			t.Run(row.name+"/"+by.Name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := newStage(t)
+					s := newEnv(t)
 					next := s.Next()
 					behind := s.Auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(w, row.change(r)) }))
 					s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-						behind.ServeHTTP(w, r.WithContext(another(r.Context()))) // in front too
+						behind.ServeHTTP(w, r.WithContext(another(r.Context()))) // in front of Require too
 					})
 					s.Want(s.Get(by.Carry(bearer(s.Session.JWT))), 200)
 					s.WantPassed(1, s.Session.ID)
@@ -47,7 +47,7 @@ func TestTheIdentityFollowsTheRequest(t *testing.T) {
 	}
 }
 
-func TestAHandlerCannotChangeWhatOthersGet(t *testing.T) {
+func TestFromContext_ReturnsACopy(t *testing.T) {
 	for _, credential := range []string{"token", "jwt", "old jwt"} {
 		for _, by := range authtest.Carriers {
 			t.Run("163 "+credential+"/"+by.Name, func(t *testing.T) {
@@ -58,7 +58,7 @@ func TestAHandlerCannotChangeWhatOthersGet(t *testing.T) {
 }
 
 func changesNothing(t *testing.T, credential string, carry func(string) string) {
-	s := newStage(t)
+	s := newEnv(t)
 	s.Session = s.StartSession(s.AddUser(stytchtest.User{
 		Email: "grace@example.com", Roles: []string{"editor"}, TrustedMetadata: map[string]any{"plan": "basic"},
 	}).ID, stytchtest.SessionOptions{

@@ -106,7 +106,7 @@ func heapDump(t *testing.T) []byte {
 // A background job may keep the context of the request that began it; it must not
 // keep the request's body with it.
 func TestAKeptContextKeepsNoRequest(t *testing.T) {
-	s := newStage(t)
+	s := newEnv(t)
 	freed := make(chan struct{})
 	ctx := contextOfRequest(s, freed)
 	deadline := time.After(10 * time.Second)
@@ -128,7 +128,7 @@ func TestAKeptContextKeepsNoRequest(t *testing.T) {
 
 // contextOfRequest gives the context of a request that has ended, and closes freed
 // once its body is garbage.
-func contextOfRequest(s *stage, freed chan struct{}) (ctx context.Context) {
+func contextOfRequest(s *env, freed chan struct{}) (ctx context.Context) {
 	h := s.Auth.Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { ctx = context.WithoutCancel(r.Context()) }))
 	r := newRequest(http.MethodGet, bearer(s.Session.JWT))
 	body := &struct{ io.ReadCloser }{http.NoBody}

@@ -14,10 +14,9 @@ import (
 	"github.com/sessionauth/sessionauth"
 	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytch"
-	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-func TestWriteError(t *testing.T) {
+func TestWriteError_EveryKind(t *testing.T) {
 	const (
 		ms     = time.Millisecond
 		realm  = `Bearer realm="api"`
@@ -73,16 +72,16 @@ func TestWriteError(t *testing.T) {
 			strings.TrimSuffix(forbidden, "}") + `,"resource":"documents","action":"delete"}`},
 		{"a body too long", &sessionauth.Error{Kind: sessionauth.ErrInvalidRequest, Status: 413}, 413, "", "", authtest.Problem(413, "invalid-request", "Ambiguous or malformed request")},
 
-		{"a reason changes nothing", &sessionauth.Error{Kind: sessionauth.ErrInvalidSession, Reason: sessionauth.ReasonRevoked}, 401, realm + `, error="invalid_token"`, "", session},
+		{"a reason does not change the answer", &sessionauth.Error{Kind: sessionauth.ErrInvalidSession, Reason: sessionauth.ReasonRevoked}, 401, realm + `, error="invalid_token"`, "", session},
 		{"wrapped", fmt.Errorf("handler: %w", sessionauth.ErrForbidden), 403, scope, "", forbidden},
-		{"wrapped with what it carries", fmt.Errorf("handler: %w", later(5*time.Second)), 503, "", "5", unavailable},
-		{"cannot decide is not no", errors.Join(sessionauth.ErrInvalidSession, sessionauth.ErrUnavailable), 503, "", "1", unavailable},
-		{"a foreign error", errors.New("sql: no rows"), 500, "", "", internal},
-		{"a context's end", context.Canceled, 500, "", "", internal},
-		{"Stytch's no, not through us", &stytch.Error{StatusCode: 404, Type: stytch.TypeSessionNotFound}, 500, "", "", internal},
+		{"wrapped with Retry-After", fmt.Errorf("handler: %w", later(5*time.Second)), 503, "", "5", unavailable},
+		{"unavailable wins over invalid", errors.Join(sessionauth.ErrInvalidSession, sessionauth.ErrUnavailable), 503, "", "1", unavailable},
+		{"another error", errors.New("sql: no rows"), 500, "", "", internal},
+		{"context.Canceled", context.Canceled, 500, "", "", internal},
+		{"a stytch.Error", &stytch.Error{StatusCode: 404, Type: stytch.TypeSessionNotFound}, 500, "", "", internal},
 		{"an Error without a kind", &sessionauth.Error{}, 500, "", "", internal},
 		{"nil", nil, 500, "", "", internal},
-		{"a refusal is never a success", &sessionauth.Error{Kind: sessionauth.ErrInvalidSession, Status: 200}, 401, realm + `, error="invalid_token"`, "", session},
+		{"a status of success", &sessionauth.Error{Kind: sessionauth.ErrInvalidSession, Status: 200}, 401, realm + `, error="invalid_token"`, "", session},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := httptest.NewRecorder()
@@ -108,7 +107,7 @@ func TestWriteError(t *testing.T) {
 	}
 }
 
-func TestWriteErrorReplacesWhatTheHandlerPromised(t *testing.T) {
+func TestWriteError_ReplacesTheHeader(t *testing.T) {
 	w := httptest.NewRecorder()
 	for _, name := range []string{"Content-Length", "Content-Type", "Cache-Control", "WWW-Authenticate"} {
 		w.Header().Set(name, "1")
@@ -123,84 +122,9 @@ func TestWriteErrorReplacesWhatTheHandlerPromised(t *testing.T) {
 	}
 }
 
-func TestErrorsCarryTheirCause(t *testing.T) {
-	broken := errors.New("broken pipe")
-	fault := func(w stytchtest.Fault) func(*stage) {
-		return func(s *stage) { s.SetFault(pathAuthenticate, w) }
-	}
-	cut := func(s *stage) {
-		s.Tap(pathAuthenticate, func(*http.Request, http.RoundTripper) (*http.Response, error) { return nil, broken })
-	}
-	for _, row := range []struct {
-		name   string
-		change func(*stage)
-		kind   error
-		reason sessionauth.Reason
-		cause  func(error) bool
-	}{
-		{"Stytch fails", fault(stytchtest.Fault{Status: 500}), sessionauth.ErrUnavailable, sessionauth.ReasonStytchFailing, isStytchError(500, "internal_server_error")},
-		{"Stytch refuses the project", fault(stytchtest.Fault{Status: 401, ErrorType: stytch.TypeUnauthorizedCredentials}), sessionauth.ErrUnavailable, sessionauth.ReasonMisconfigured, isStytchError(401, stytch.TypeUnauthorizedCredentials)},
-		{"the connection breaks", cut, sessionauth.ErrUnavailable, sessionauth.ReasonUnreachable, func(err error) bool { return errors.Is(err, broken) }},
-		{"Stytch says no", func(s *stage) { s.RevokeSession(s.Session.ID) }, sessionauth.ErrInvalidSession, sessionauth.ReasonRejected, isStytchError(404, stytch.TypeSessionNotFound)},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			s := newStage(t)
-			row.change(s)
-			_, err := s.Auth.Verify(t.Context(), sessionauth.Credential{Token: s.Session.Token})
-			var e *sessionauth.Error
-			if !errors.Is(err, row.kind) || !errors.As(err, &e) || e.Kind != row.kind || e.Reason != row.reason {
-				t.Errorf("got %v, want %v: %s", err, row.kind, row.reason)
-			}
-			if !row.cause(err) {
-				t.Errorf("got %#v, want one that wraps its cause", err)
-			}
-		})
-	}
-}
-
-func isStytchError(status int, kind string) func(error) bool {
-	return func(err error) bool {
-		var e *stytch.Error
-		return errors.As(err, &e) && e.StatusCode == status && e.Type == kind
-	}
-}
-
-func TestErrorsOfAnExtractor(t *testing.T) {
-	odd := errors.New("odd header")
-	for _, row := range []struct {
-		name string
-		err  error
-		kind error
-	}{
-		{"no credential", sessionauth.ErrNoCredential, sessionauth.ErrNoCredential},
-		{"no credential, wrapped", fmt.Errorf("mine: %w", sessionauth.ErrNoCredential), sessionauth.ErrNoCredential},
-		{"an error of its own", odd, sessionauth.ErrInvalidRequest},
-		{"a kind that is not the extractor's to give", sessionauth.ErrForbidden, sessionauth.ErrInvalidRequest},
-		{"nothing, and no error", nil, sessionauth.ErrNoCredential},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			s := newStage(t, func(c *sessionauth.Config) {
-				c.Extractor = func(*http.Request) (sessionauth.Credential, error) { return sessionauth.Credential{}, row.err }
-			})
-			_, err := s.Auth.Credential(newRequest("GET"))
-			if !errors.Is(err, row.kind) {
-				t.Errorf("got %v, want %v", err, row.kind)
-			}
-			if row.err == odd && !errors.Is(err, odd) {
-				t.Errorf("got %v, want one that wraps %v", err, odd)
-			}
-			want := 401
-			if row.kind == sessionauth.ErrInvalidRequest {
-				want = 400
-			}
-			s.Want(s.Get(), want)
-		})
-	}
-}
-
-func TestErrorHandler(t *testing.T) {
+func TestErrorHandler_WritesTheAnswer(t *testing.T) {
 	var got []error
-	s := newStage(t, func(c *sessionauth.Config) {
+	s := newEnv(t, func(c *sessionauth.Config) {
 		c.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, err error) {
 			got = append(got, err)
 			http.Error(w, "sign in first", http.StatusTeapot)
@@ -218,58 +142,5 @@ func TestErrorHandler(t *testing.T) {
 	want := []error{sessionauth.ErrNoCredential, sessionauth.ErrInvalidSession, sessionauth.ErrCrossOrigin}
 	if !slices.EqualFunc(got, want, errors.Is) {
 		t.Errorf("got errors %v, want %v", got, want)
-	}
-}
-
-func TestVaryAndCacheControl(t *testing.T) {
-	const ours = "Cookie, Authorization"
-	header := func(pairs ...string) func(http.Header) {
-		return func(h http.Header) {
-			for i := 0; i < len(pairs); i += 2 {
-				h.Set(pairs[i], pairs[i+1])
-			}
-		}
-	}
-	for _, row := range []struct {
-		name          string
-		before, after func(http.Header) // what stands in front sets, and what the handler sets
-		vary          []string
-		cacheControl  string
-	}{
-		{"the handler sets nothing", header(), header(), []string{ours}, "private"},
-		{"the handler says public", header(), header("Cache-Control", "public, max-age=60"), []string{ours}, "public, max-age=60"},
-		{"the handler says no-store", header(), header("Cache-Control", "no-store"), []string{ours}, "no-store"},
-		{"in front it says no-cache", header("Cache-Control", "no-cache"), header(), []string{ours}, "no-cache"},
-		{"in front there is Vary", header("Vary", "Accept-Encoding"), header(), []string{"Accept-Encoding", ours}, "private"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			s := newStage(t)
-			guarded := s.Auth.Require(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { row.after(w.Header()) }))
-			s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				row.before(w.Header())
-				guarded.ServeHTTP(w, r)
-			})
-			for _, fields := range [][]string{{bearer(s.Session.JWT)}, {}} {
-				resp := s.Get(fields...)
-				want := row.cacheControl
-				if resp.StatusCode == 401 {
-					want = "no-store"
-				}
-				if got := resp.Header.Get("Cache-Control"); got != want {
-					t.Errorf("%d: got Cache-Control %q, want %q", resp.StatusCode, got, want)
-				}
-				if got := resp.Header.Values("Vary"); !slices.Equal(got, row.vary) {
-					t.Errorf("%d: got Vary %q, want %q", resp.StatusCode, got, row.vary)
-				}
-			}
-		})
-	}
-}
-
-func TestVaryIsSaidOnce(t *testing.T) {
-	s := newStage(t)
-	s.Handler = s.Auth.Optional(s.Auth.Require(s.Next()))
-	if got := s.Get(bearer(s.Session.JWT)).Header.Values("Vary"); !slices.Equal(got, []string{"Cookie, Authorization"}) {
-		t.Errorf("got Vary %q, want it once", got)
 	}
 }

@@ -2,7 +2,6 @@ package sessionauth_test
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,9 +19,9 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// writings writes v in every way a debug line might, alone and inside of
+// formats v in every way a debug line might, alone and inside of
 // something else.
-func writings(v any) map[string]string {
+func formats(v any) map[string]string {
 	all := map[string]string{}
 	holders := map[string]any{
 		"alone": v, "in a struct": struct{ V any }{v}, "behind a pointer": &struct{ V any }{v},
@@ -48,36 +47,35 @@ func writings(v any) map[string]string {
 	return all
 }
 
-// wantSilent checks that no writing of v shows one of these.
-func wantSilent(t *testing.T, name string, v any, secrets ...string) {
+// wantRedacted checks that no format of v contains a secret.
+func wantRedacted(t *testing.T, name string, v any, secrets ...string) {
 	t.Helper()
-	for how, text := range writings(v) {
+	for how, text := range formats(v) {
 		for _, secret := range secrets {
 			if strings.Contains(text, secret) || strings.Contains(text, fmt.Sprintf("%x", secret)) {
 				t.Errorf("%s: %T by %s: got %.150q, want none of the secrets", name, v, how, text)
-				return // once a value is enough
+				return // one error for each value is enough
 			}
 		}
 	}
 }
 
-// A redactScene has all kinds of values of one Authenticator that asked Stytch
-// about an old JWT, and so has got a new one.
-type redactScene struct {
-	*stage
+// A redactEnv has the values of a request with an old JWT, which Stytch replaced.
+type redactEnv struct {
+	*env
 	identity *sessionauth.Identity
 	cred     sessionauth.Credential
-	request  *http.Request // as the handler got it, without its header
-	secrets  []string      // no value may show these
+	request  *http.Request // as the handler received it, without its header
+	secrets  []string      // which no value may contain
 }
 
-func newRedactScene(t *testing.T) *redactScene {
+func newRedactEnv(t *testing.T) *redactEnv {
 	t.Helper()
-	s := &redactScene{stage: newStage(t)}
+	s := &redactEnv{env: newEnv(t)}
 	s.Handler = s.Auth.Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		s.identity, _ = sessionauth.FromContext(r.Context())
 		s.request = r.Clone(r.Context())
-		s.request.Header = nil // the client's own words are not ours to hide
+		s.request.Header = nil // the header of the client is not redacted
 	}))
 	time.Sleep(6 * time.Minute)
 	r := newRequest("GET", bothCookies(s.Session.Token, s.Session.JWT))
@@ -93,9 +91,9 @@ func newRedactScene(t *testing.T) *redactScene {
 	return s
 }
 
-func TestValuesRedactThemselves(t *testing.T) {
+func TestRedact_Values(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newRedactScene(t)
+		s := newRedactEnv(t)
 		config := s.Config
 		clientConfig := stytch.Config{ProjectID: s.ProjectID, Secret: s.Secret, BaseURL: s.URL, HTTPClient: s.Client()}
 		client, err := stytch.NewClient(clientConfig)
@@ -149,12 +147,12 @@ func TestValuesRedactThemselves(t *testing.T) {
 			{"207 RevokeSessionParams by JWT", stytch.RevokeSessionParams{SessionJWT: s.Session.JWT}},
 			{"207 the context of a request", s.request.Context()},
 			{"207 a request", s.request},
-			{"207 a request that the handler built upon", s.request.WithContext(sessionauth.NewContext(s.request.Context(), s.identity))},
+			{"207 a request with NewContext", s.request.WithContext(sessionauth.NewContext(s.request.Context(), s.identity))},
 			{"207 stytchtest.User", stytchtest.User{Password: authtest.Password}},
 			{"207 stytchtest.Session", s.Session},
 			{"207 Session", s.identity.Session},
 		} {
-			wantSilent(t, row.name, row.value, secrets...)
+			wantRedacted(t, row.name, row.value, secrets...)
 		}
 		for _, row := range []struct {
 			name  string
@@ -165,12 +163,12 @@ func TestValuesRedactThemselves(t *testing.T) {
 			{"207 Identities", []*sessionauth.Identity{s.identity}},
 			{"207 User", s.identity.User},
 		} {
-			wantSilent(t, row.name, row.value, s.secrets...) // the user's e-mail address is the app's to print
+			wantRedacted(t, row.name, row.value, s.secrets...) // the application may print the email address of a user
 		}
 	})
 }
 
-// The stage's Stytch says back what it was sent, as no error of ours may.
+// echo is a Stytch that returns the body of a call in every field of its error.
 func echo(r *http.Request, _ http.RoundTripper) (*http.Response, error) {
 	var body bytes.Buffer
 	if _, err := body.ReadFrom(r.Body); err != nil {
@@ -180,7 +178,7 @@ func echo(r *http.Request, _ http.RoundTripper) (*http.Response, error) {
 	return authtest.Reply(400, string(authtest.JSON(answer))), nil
 }
 
-// causes gives an error and all that it wraps.
+// causes returns an error and everything that it wraps.
 func causes(err error) []error {
 	all := []error{err}
 	switch e := err.(type) {
@@ -196,19 +194,19 @@ func causes(err error) []error {
 	return all
 }
 
-func TestErrorsHoldNoCredential(t *testing.T) {
-	verify := func(s *stage, c sessionauth.Credential) error {
+func TestRedact_Errors(t *testing.T) {
+	verify := func(s *env, c sessionauth.Credential) error {
 		_, err := s.Auth.Verify(t.Context(), c)
 		return err
 	}
-	byToken := func(edit func(string) string) func(*stage) error {
-		return func(s *stage) error { return verify(s, sessionauth.Credential{Token: edit(s.Session.Token)}) }
+	byToken := func(edit func(string) string) func(*env) error {
+		return func(s *env) error { return verify(s, sessionauth.Credential{Token: edit(s.Session.Token)}) }
 	}
-	byJWT := func(edit func(string) string) func(*stage) error {
-		return func(s *stage) error { return verify(s, sessionauth.Credential{JWT: edit(s.Session.JWT)}) }
+	byJWT := func(edit func(string) string) func(*env) error {
+		return func(s *env) error { return verify(s, sessionauth.Credential{JWT: edit(s.Session.JWT)}) }
 	}
 	as := func(s string) string { return s }
-	signIn := func(s *stage) error {
+	signIn := func(s *env) error {
 		_, err := s.Auth.SignIn(t.Context(), stytch.AuthenticatePasswordParams{Email: "ada@example.com", Password: authtest.Password + "!", SessionDuration: time.Hour})
 		return err
 	}
@@ -221,7 +219,7 @@ func TestErrorsHoldNoCredential(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		tap  authtest.Tap
-		call func(*stage) error
+		call func(*env) error
 	}{
 		{"207 no credential", nil, byToken(func(string) string { return "" })},
 		{"207 a malformed token", nil, byToken(func(s string) string { return s + "!" })},
@@ -230,20 +228,20 @@ func TestErrorsHoldNoCredential(t *testing.T) {
 		{"207 a JWT with another signature", nil, byJWT(authtest.OtherSignature)},
 		{"207 a transport that fails", leaky, byToken(as)},
 		{"207 a transport that panics", panicky, byToken(as)},
-		{"207 a Stytch that says everything back", echo, byToken(as)},
+		{"207 a Stytch that returns the request", echo, byToken(as)},
 		{"207 a wrong password", nil, signIn},
-		{"207 a sign-in at a Stytch that says everything back", echo, signIn},
+		{"207 a sign-in at a Stytch that returns the request", echo, signIn},
 		{"207 a sign-in while the transport fails", leaky, signIn},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			s := newStage(t)
+			s := newEnv(t)
 			secrets := []string{s.Secret, s.Session.Token, s.Session.JWT, inventedToken, authtest.Password, "ada@example.com", authtest.OtherSignature(s.Session.JWT)}
 			s.Tap("/v1/", row.tap)
 			err := row.call(s)
 			if err == nil {
 				t.Fatal("got no error, want one")
 			}
-			wantSilent(t, row.name, err, secrets...)
+			wantRedacted(t, row.name, err, secrets...)
 			for _, cause := range causes(err) {
 				for _, secret := range secrets {
 					if strings.Contains(cause.Error(), secret) {
@@ -251,14 +249,14 @@ func TestErrorsHoldNoCredential(t *testing.T) {
 					}
 				}
 				if _, ok := cause.(*url.Error); ok {
-					t.Errorf("got %T, which prints the URL, want none", cause)
+					t.Errorf("got %T, which contains the URL, want another type", cause)
 				}
 			}
 			var se *stytch.Error
 			if errors.As(err, &se) {
 				for _, text := range []string{se.Error(), se.Type, se.RequestID, fmt.Sprintf("%v %+v %s", se, se, se)} {
 					if strings.ContainsAny(text, "@\"") || strings.Contains(text, s.Session.Token) {
-						t.Errorf("got %q, want none of what Stytch said back", text)
+						t.Errorf("got %q, want nothing that Stytch returned", text)
 					}
 				}
 			}
@@ -266,56 +264,9 @@ func TestErrorsHoldNoCredential(t *testing.T) {
 	}
 }
 
-// 208: every stage has a lookout, which would not miss what is logged of these.
-func TestALookoutSeesALeak(t *testing.T) {
-	for _, row := range []struct {
-		name  string
-		field func(*stage) string
-		leak  func(*stage) string
-	}{
-		{"208 a token in the header", tokenOf, func(s *stage) string { return s.Session.Token }},
-		{"208 a token in a cookie", func(s *stage) string { return tokenCookie(s.Session.Token) }, func(s *stage) string { return s.Session.Token[9:25] }},
-		{"208 the signature of a JWT in the header", jwtOf, func(s *stage) string { return s.Session.JWT[len(s.Session.JWT)-authtest.ShortestLeak:] }},
-		{"208 the payload of a JWT in a cookie", func(s *stage) string { return jwtCookie(s.Session.JWT) }, func(s *stage) string { return strings.Split(s.Session.JWT, ".")[1][100:140] }},
-		{"208 a token that nobody has", func(*stage) string { return bearer(inventedToken) }, func(*stage) string { return inventedToken[20:] }},
-		{"208 a JWT that is none", func(s *stage) string { return jwtCookie(authtest.OtherSignature(s.Session.JWT)) }, func(s *stage) string { return authtest.OtherSignature(s.Session.JWT)[300:] }},
-		{"208 the JWT of a refresh", jwtOf, func(s *stage) string { return s.Authenticate(jwtOf(s)).Refreshed.JWT }},
-		{"208 the secret", tokenOf, func(s *stage) string { return s.Secret }},
-		{"208 our own Authorization", tokenOf, func(s *stage) string {
-			return base64.StdEncoding.EncodeToString([]byte(s.ProjectID + ":" + s.Secret))[20:]
-		}},
-		{"208 an e-mail address", tokenOf, func(*stage) string { return "ada@example.com" }},
-		{"208 a password", tokenOf, func(*stage) string { return authtest.Password }},
-		{"208 Stytch's message", func(*stage) string { return bearer(inventedToken) }, func(s *stage) string {
-			_, err := s.Auth.Client().AuthenticateSession(s.T.Context(), stytch.AuthenticateSessionParams{SessionToken: inventedToken})
-			var said *stytch.Error
-			if !errors.As(err, &said) || len(said.Message) < authtest.ShortestLeak {
-				s.T.Fatalf("got %v, want a message", err)
-			}
-			return said.Message
-		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
-				s.Expire() // an old JWT is sent to Stytch, and answered with a new one
-				s.Get(row.field(s))
-				leak := row.leak(s)
-				if s.Leaks.Find("level=DEBUG msg=cache key="+leak+" hit=true") == nil {
-					t.Errorf("got nothing found in a log with %q, want that", leak)
-				}
-				if got := s.Leaks.Find(s.Leaks.Output()); got != nil {
-					t.Errorf("got %q in a log without it, want nothing", got)
-				}
-			})
-		})
-	}
-}
-
-// What is logged at the alarms is read by many.
-func TestLogHoldsNoCredential(t *testing.T) {
+func TestRedact_Log(t *testing.T) {
 	var book authtest.Log
-	s := newStage(t, book.Record)
+	s := newEnv(t, book.Record)
 	s.Tap("/v1/", func(r *http.Request, _ http.RoundTripper) (*http.Response, error) {
 		panic(r.Header.Get("Authorization") + s.Session.Token)
 	})

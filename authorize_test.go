@@ -3,6 +3,8 @@ package sessionauth_test
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -15,24 +17,24 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// office is a policy in which an editor writes documents.
+// office is a policy that lets an editor write documents.
 var office = stytch.Policy{Roles: []stytch.Role{
 	{ID: "stytch_user", Permissions: []stytch.Permission{{ResourceID: "notes", Actions: []string{"read"}}}},
 	{ID: "editor", Permissions: []stytch.Permission{{ResourceID: "documents", Actions: []string{"write", "read"}}, {ResourceID: "notes", Actions: []string{"write", "read"}}}},
 	{ID: "admin", Permissions: []stytch.Permission{{ResourceID: "settings", Actions: []string{"*"}}}},
 }}
 
-// newOffice is a stage where an editor is signed in.
-func newOffice(t *testing.T, changes ...func(*sessionauth.Config)) *stage {
+// newOffice returns an environment where an editor is signed in.
+func newOffice(t *testing.T, changes ...func(*sessionauth.Config)) *env {
 	t.Helper()
-	s := newStage(t, changes...)
+	s := newEnv(t, changes...)
 	s.SetPolicy(office)
 	s.Session = s.StartSession(s.AddUser(stytchtest.User{Roles: []string{"editor"}}).ID, stytchtest.SessionOptions{})
 	return s
 }
 
-// inside gives a context as a handler behind Require has it.
-func inside(s *stage, wrap func(http.Handler) http.Handler, fields ...string) context.Context {
+// inside returns the context of a request in a handler behind wrap.
+func inside(s *env, wrap func(http.Handler) http.Handler, fields ...string) context.Context {
 	s.T.Helper()
 	var ctx context.Context
 	h := wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { ctx = r.Context() }))
@@ -44,7 +46,7 @@ func inside(s *stage, wrap func(http.Handler) http.Handler, fields ...string) co
 	return ctx
 }
 
-// checks are all ways to ask in a handler, as questions that the editor passes.
+// checks returns every check that a handler can make. The editor passes them all.
 func checks(auth *sessionauth.Authenticator) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
 		"CheckRole":       func(ctx context.Context) error { return sessionauth.CheckRole(ctx, "editor") },
@@ -59,39 +61,39 @@ func checks(auth *sessionauth.Authenticator) map[string]func(context.Context) er
 		"Allowed": func(ctx context.Context) error {
 			ok, err := auth.Allowed(ctx, "documents", "write")
 			if ok == (err != nil) {
-				return errors.New("a yes together with an error, or a no without one")
+				return errors.New("got true with an error, or false without one")
 			}
 			return err
 		},
 		"Permissions": func(ctx context.Context) error {
 			list, err := auth.Permissions(ctx)
 			if len(list) > 0 == (err != nil) {
-				return errors.New("permissions together with an error, or none without one")
+				return errors.New("got permissions with an error, or none without one")
 			}
 			return err
 		},
 	}
 }
 
-func TestChecksInAHandler(t *testing.T) {
+func TestCheck_InAHandler(t *testing.T) {
 	rows := []struct {
 		name    string
-		context func(*stage) context.Context
+		context func(*env) context.Context
 		want    error
 	}{
-		{"behind Require", func(s *stage) context.Context { return inside(s, s.Auth.Require, bearer(s.Session.JWT)) }, nil},
-		{"behind Optional", func(s *stage) context.Context { return inside(s, s.Auth.Optional, bearer(s.Session.JWT)) }, nil},
-		{"without either", func(s *stage) context.Context { return context.Background() }, sessionauth.ErrNoCredential},
-		{"behind NewContext", func(s *stage) context.Context {
+		{"behind Require", func(s *env) context.Context { return inside(s, s.Auth.Require, bearer(s.Session.JWT)) }, nil},
+		{"behind Optional", func(s *env) context.Context { return inside(s, s.Auth.Optional, bearer(s.Session.JWT)) }, nil},
+		{"without a middleware", func(s *env) context.Context { return context.Background() }, sessionauth.ErrNoCredential},
+		{"behind NewContext", func(s *env) context.Context {
 			id, _ := sessionauth.FromContext(inside(s, s.Auth.Require, bearer(s.Session.JWT)))
 			return sessionauth.NewContext(context.Background(), id)
 		}, sessionauth.ErrNoCredential},
-		{"behind NewContext behind Require", func(s *stage) context.Context {
+		{"behind NewContext behind Require", func(s *env) context.Context {
 			ctx := inside(s, s.Auth.Require, bearer(s.Session.JWT))
 			id, _ := sessionauth.FromContext(ctx)
 			return sessionauth.NewContext(ctx, id)
 		}, sessionauth.ErrNoCredential},
-		{"behind Optional as nobody", func(s *stage) context.Context { return inside(s, s.Auth.Optional) }, sessionauth.ErrNoCredential},
+		{"behind Optional, anonymous", func(s *env) context.Context { return inside(s, s.Auth.Optional) }, sessionauth.ErrNoCredential},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -108,9 +110,8 @@ func TestChecksInAHandler(t *testing.T) {
 	}
 }
 
-// Allowed and Permissions are asked of one Authenticator, and only what it found
-// out itself counts.
-func TestAllowedTrustsNoOtherAuthenticator(t *testing.T) {
+// Allowed and Permissions accept only a result of their own Authenticator.
+func TestAllowed_OtherAuthenticator(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, other := newOffice(t), newOffice(t)
 		ctx := inside(s, s.Auth.Require, bearer(s.Session.JWT))
@@ -124,14 +125,14 @@ func TestAllowedTrustsNoOtherAuthenticator(t *testing.T) {
 	})
 }
 
-func TestAllowedAndPermissions(t *testing.T) {
+func TestAllowed_AndPermissions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newOffice(t)
 		ctx := inside(s, s.Auth.Require, bearer(s.Session.JWT))
 		if ok, err := s.Auth.Allowed(ctx, "documents", "delete"); ok || err != nil {
-			t.Errorf("got %t, %v, want a no that is no error", ok, err)
+			t.Errorf("got %t, %v, want false and nil", ok, err)
 		}
-		for range 2 { // the second shows that the first was the caller's own
+		for range 2 { // the second shows that the first result was a copy
 			list, err := s.Auth.Permissions(ctx)
 			if err != nil || len(list) != 2 || list[0].ResourceID != "documents" || list[1].ResourceID != "notes" ||
 				!slices.Equal(list[0].Actions, []string{"read", "write"}) || !slices.Equal(list[1].Actions, []string{"read", "write"}) {
@@ -141,15 +142,15 @@ func TestAllowedAndPermissions(t *testing.T) {
 		}
 		for _, action := range []string{"*", "delete"} {
 			if ok, _ := s.Auth.Allowed(ctx, "documents", action); ok {
-				t.Errorf("got %s allowed, want a policy that nobody can change", action)
+				t.Errorf("got %s allowed, want an unchanged policy", action)
 			}
 		}
 		s.WantCalls(pathPolicy, 1)
 	})
 }
 
-// Without a policy there is no answer at all, and no empty list of permissions.
-func TestAllowedWithoutAPolicy(t *testing.T) {
+// Without a policy, Allowed and Permissions fail.
+func TestAllowed_WithoutAPolicy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newOffice(t)
 		ctx := inside(s, s.Auth.Require, bearer(s.Session.JWT))
@@ -162,13 +163,13 @@ func TestAllowedWithoutAPolicy(t *testing.T) {
 		s.SetFault(pathPolicy, stytchtest.Fault{})
 		time.Sleep(time.Second)
 		if ok, err := s.Auth.Allowed(ctx, "documents", "write"); !ok || err != nil {
-			t.Errorf("got %t, %v, want a yes", ok, err)
+			t.Errorf("got %t, %v, want true", ok, err)
 		}
 	})
 }
 
-// Nonsense asked in a handler is never a yes.
-func TestChecksOfNothing(t *testing.T) {
+// A check with invalid arguments never passes.
+func TestCheck_InvalidArguments(t *testing.T) {
 	live := func(resource, action string) func(context.Context) error {
 		return func(ctx context.Context) error {
 			_, err := sessionauth.CheckPermissionLive(ctx, resource, action)
@@ -184,7 +185,7 @@ func TestChecksOfNothing(t *testing.T) {
 		{"an empty role", func(ctx context.Context) error { return sessionauth.CheckRole(ctx, "") }, sessionauth.ErrForbidden},
 		{"no factor", func(ctx context.Context) error { return sessionauth.CheckFactor(ctx) }, sessionauth.ErrStepUp},
 		{"an empty factor", func(ctx context.Context) error { return sessionauth.CheckFactor(ctx, "") }, sessionauth.ErrStepUp},
-		{"less than no time", func(ctx context.Context) error { return sessionauth.CheckFresh(ctx, -time.Second) }, sessionauth.ErrStepUp},
+		{"a negative duration", func(ctx context.Context) error { return sessionauth.CheckFresh(ctx, -time.Second) }, sessionauth.ErrStepUp},
 		{"no permission", func(ctx context.Context) error { return sessionauth.CheckPermission(ctx, "", "") }, sessionauth.ErrForbidden},
 		{"no action", func(ctx context.Context) error { return sessionauth.CheckPermission(ctx, "documents", "") }, sessionauth.ErrForbidden},
 		{"no permission, live", live("", ""), nil},
@@ -204,8 +205,8 @@ func TestChecksOfNothing(t *testing.T) {
 	}
 }
 
-// A session without factors is older than any limit.
-func TestFreshOfASessionWithoutFactors(t *testing.T) {
+// A session without factors is not fresh within any limit.
+func TestCheckFresh_WithoutFactors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newOffice(t)
 		s.Session = s.SignIn(stytchtest.SessionOptions{Factors: []stytch.AuthenticationFactor{}})
@@ -216,8 +217,8 @@ func TestFreshOfASessionWithoutFactors(t *testing.T) {
 	})
 }
 
-// Permission costs nothing worth mention once the policy is held.
-func TestAWarmCheckDoesNotAllocate(t *testing.T) {
+// A check does not allocate once the policy is cached.
+func TestCheck_DoesNotAllocate(t *testing.T) {
 	observed := 0
 	rows := map[string]func(*sessionauth.Config){
 		"unobserved": func(c *sessionauth.Config) { c.SessionOnly, c.Logger = true, nil },
@@ -234,7 +235,7 @@ func TestAWarmCheckDoesNotAllocate(t *testing.T) {
 					t.Error("got a refusal, want a pass")
 				}
 				if ok, err := s.Auth.Allowed(ctx, "documents", "delete"); ok || err != nil {
-					t.Error("got a pass, want a no")
+					t.Error("got a pass, want a refusal")
 				}
 			}
 			check()
@@ -244,7 +245,7 @@ func TestAWarmCheckDoesNotAllocate(t *testing.T) {
 		})
 	}
 	if observed == 0 {
-		t.Error("got nothing observed, want every pass")
+		t.Error("got no event, want one for every check")
 	}
 }
 
@@ -264,5 +265,165 @@ func BenchmarkCheckPermission(b *testing.B) {
 		if sessionauth.CheckPermission(ctx, "notes", "write") != nil {
 			b.Fatal("got a refusal, want a pass")
 		}
+	}
+}
+
+// The names in a random policy: few, so that they often match, and similar, so
+// that a match that is not exact is found.
+var (
+	someRoles     = []string{"stytch_user", "editor", "Editor", "editor ", "admin", "*", "é"}
+	someResources = []string{"documents", "Documents", "documents*", "notes", "*", "é"}
+	someActions   = []string{"read", "Read", "read ", "write", "*", "re*"}
+)
+
+// A generator makes random policies and checks.
+type generator struct{ *rand.Rand }
+
+// pick returns up to most of the names, maybe with repetitions.
+func (f generator) pick(names []string, most int) []string {
+	picked := []string{}
+	for range f.IntN(most + 1) {
+		picked = append(picked, f.one(names))
+	}
+	return picked
+}
+
+func (f generator) one(names []string) string { return names[f.IntN(len(names))] }
+
+// policy returns a policy with repeated roles, overlapping permissions, and
+// resources and scopes, which grant nothing to a session.
+func (f generator) policy() stytch.Policy {
+	p := stytch.Policy{}
+	for range f.IntN(7) {
+		p.Roles = append(p.Roles, stytch.Role{ID: f.one(someRoles), Permissions: f.permissions()})
+	}
+	for _, resource := range f.pick(someResources, 3) {
+		p.Resources = append(p.Resources, stytch.Resource{ID: resource, Actions: []string{"*"}})
+	}
+	for _, role := range f.pick(someRoles, 2) {
+		p.Scopes = append(p.Scopes, stytch.Scope{Scope: role, Permissions: []stytch.Permission{{ResourceID: f.one(someResources), Actions: []string{"*"}}}})
+	}
+	return p
+}
+
+func (f generator) permissions() []stytch.Permission {
+	var list []stytch.Permission
+	for range 1 + f.IntN(4) {
+		list = append(list, stytch.Permission{ResourceID: f.one(someResources), Actions: f.pick(someActions, 3)})
+	}
+	return list
+}
+
+// For random policies, roles and checks, Allowed returns what Stytch answers, and
+// Permissions lists exactly what Allowed allows.
+func TestPermissions_AgreeWithStytch(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	f := generator{rand.New(rand.NewPCG(seed, 0))}
+	yes, no := 0, 0
+	rounds := 200
+	if testing.Short() {
+		rounds = 50
+	}
+	for range rounds {
+		// The clock of the bubble stands still, so neither a session nor a policy expires.
+		synctest.Test(t, func(t *testing.T) {
+			p := newPolicyEnv(t, f.policy())
+			for range 3 {
+				user := p.AddUser(stytchtest.User{Roles: f.pick(someRoles, 4)})
+				p.Session = p.StartSession(user.ID, stytchtest.SessionOptions{})
+				y, n := p.agree(f)
+				yes, no = yes+y, no+n
+			}
+			p.WantCalls(pathPolicy, 1)
+		})
+	}
+	t.Logf("%d allowed, %d refused", yes, no)
+	if yes < 5*rounds/2 || no < 10*rounds {
+		t.Errorf("got %d allowed and %d refused, want more of both", yes, no)
+	}
+}
+
+type policyEnv struct {
+	*env
+	policy stytch.Policy
+	client *stytch.Client
+}
+
+func newPolicyEnv(t *testing.T, policy stytch.Policy) *policyEnv {
+	t.Helper()
+	s := &policyEnv{env: &env{Server: stytchtest.NewServer(), T: t}, policy: policy}
+	s.SetPolicy(policy)
+	auth, err := sessionauth.New(sessionauth.Config{
+		ProjectID: s.ProjectID, Secret: s.Secret, BaseURL: s.URL, HTTPClient: s.Client(),
+		SessionOnly: true, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Auth, s.client = auth, auth.Client()
+	return s
+}
+
+// agree compares Allowed with the policy and with Permissions for every name, and
+// with Stytch for some. It counts the answers of Stytch.
+func (s *policyEnv) agree(f generator) (yes, no int) {
+	s.T.Helper()
+	ctx := inside(s.env, s.Auth.Require, bearer(s.Session.JWT))
+	roles := s.roles()
+	list, err := s.Auth.Permissions(ctx)
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	for _, resource := range append(someResources, "planets") {
+		for _, action := range append(someActions, "shred") {
+			allowed, err := s.Auth.Allowed(ctx, resource, action)
+			if err != nil {
+				s.T.Fatal(err)
+			}
+			if pure := s.policy.Allows(roles, resource, action); pure != allowed {
+				s.T.Errorf("%v, %q, %q: got Allows %t and Allowed %t, want the same", roles, resource, action, pure, allowed)
+			}
+			if listed := lists(list, resource, action); listed != allowed {
+				s.T.Errorf("%v, %q, %q: got listed %t and Allowed %t, want the same", roles, resource, action, listed, allowed)
+			}
+			if f.IntN(3) > 0 {
+				continue // Stytch signs a JWT with each answer, which takes long
+			}
+			s.agreeWithStytch(allowed, resource, action)
+			if allowed {
+				yes++
+			} else {
+				no++
+			}
+		}
+	}
+	return yes, no
+}
+
+// roles returns the roles of the session in its JWT.
+func (s *policyEnv) roles() []string {
+	session, _ := sessionauth.SessionFromContext(inside(s.env, s.Auth.Require, bearer(s.Session.JWT)))
+	return session.Roles
+}
+
+func lists(list []stytch.Permission, resource, action string) bool {
+	return slices.ContainsFunc(list, func(p stytch.Permission) bool {
+		return p.ResourceID == resource && (slices.Contains(p.Actions, action) || slices.Contains(p.Actions, "*"))
+	})
+}
+
+func (s *policyEnv) agreeWithStytch(allowed bool, resource, action string) {
+	s.T.Helper()
+	_, err := s.client.AuthenticateSession(s.T.Context(), stytch.AuthenticateSessionParams{
+		SessionToken: s.Session.Token, AuthorizationCheck: &stytch.AuthorizationCheck{ResourceID: resource, Action: action},
+	})
+	var said *stytch.Error
+	denied := errors.As(err, &said) && said.StatusCode == http.StatusForbidden && said.Type == stytch.TypeSessionAuthorization
+	if err != nil && !denied {
+		s.T.Fatalf("%q, %q: got %v, want a decision", resource, action, err)
+	}
+	if denied == allowed {
+		s.T.Errorf("%q, %q: got Allowed %t, want the answer of Stytch: denied %t", resource, action, allowed, denied)
 	}
 }
