@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
@@ -147,6 +148,7 @@ func TestRequire_NoKeySet(t *testing.T) {
 }
 
 func TestRequire_KeySetServesForADay(t *testing.T) {
+	authtest.SlowOnly(t)
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t, sessionOnly)
 		long := s.SignIn(stytchtest.SessionOptions{Duration: 48 * time.Hour})
@@ -189,7 +191,7 @@ func TestRequire_KeySetIsFetchedAgain(t *testing.T) {
 		s := newEnv(t, sessionOnly)
 		s.SetFault(pathKeySet, stytchtest.Fault{Status: 500})
 		for range 600 {
-			s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 503)
+			s.Want(s.Get(bearer(s.Session.JWT)), 503)
 			time.Sleep(100 * time.Millisecond)
 		}
 		if got := s.Calls(pathKeySet); got < 50 || got > 70 {

@@ -19,8 +19,8 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// formats v in every way a debug line might, alone and inside of
-// something else.
+// formats returns v in every way that a log line may print it, alone and inside
+// another value.
 func formats(v any) map[string]string {
 	all := map[string]string{}
 	holders := map[string]any{

@@ -368,6 +368,7 @@ func TestRevoke_AgainWhileRequestsArrive(t *testing.T) {
 
 // A request that waits for the key set while its session is signed out is refused.
 func TestSignOut_DuringARequest(t *testing.T) {
+	authtest.SkipIfShort(t)
 	for range 500 { // which of the two goroutines runs first varies
 		synctest.Test(t, func(t *testing.T) {
 			s := newEnv(t, func(c *sessionauth.Config) { c.SessionOnly = true })
