@@ -59,7 +59,7 @@ func floodOfInventedTokens(t *testing.T) {
 		f.prepare(users)
 		f.run()
 		f.report()
-		f.judge(full)
+		f.wantLimits(full)
 		f.WantIdle()
 	})
 	t.Logf("took %v", time.Since(began).Round(time.Millisecond))
@@ -216,7 +216,7 @@ func (f *tokenFlood) ration() int64 {
 	return manyRejections + 1 + unverifiedHalf + unverifiedEighth*(1+int64(f.lasted/floodDelay))
 }
 
-func (f *tokenFlood) judge(full bool) {
+func (f *tokenFlood) wantLimits(full bool) {
 	f.work.wantHits(f.T)
 	f.unverified.wantRefused(f.T, f.size)
 	for name, c := range map[string]*tally{"re-checks of known tokens": &f.checks, "refreshes of expired JWTs": &f.refreshes} {

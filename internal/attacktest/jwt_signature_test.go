@@ -147,7 +147,7 @@ func TestJWT_Encoding(t *testing.T) {
 		{"102 tilde, which a b64token may have", editedToken(func(h, p, sig string) string { return h + "." + p + "." + sig + "~" }), jwtRefused},
 		{"103 0 segments", func(*authtest.Env) string { return "" }, jwtVerdict{header: want400r, cookie: want401n}},
 		{"103 1 segment, too long for an opaque token", editedToken(func(h, p, _ string) string { return h + p }), jwtRefused},
-		{"103 1 segment, as long as an opaque token", editedToken(func(h, _, _ string) string { return h }), jwtAskedOpaque},
+		{"103 1 segment, as long as an opaque token", editedToken(func(h, _, _ string) string { return h }), jwtCalledOpaque},
 		{"103 2 segments", editedToken(func(h, p, _ string) string { return h + "." + p }), jwtRefused},
 		{"103 4 segments", editedToken(func(h, p, sig string) string { return h + "." + p + "." + sig + "." + sig }), jwtRefused},
 		{"103 4 segments, the last empty", editedToken(func(h, p, sig string) string { return h + "." + p + "." + sig + "." }), jwtRefused},

@@ -32,17 +32,17 @@ type jwtVerdict struct {
 }
 
 var (
-	jwtRefused     = jwtVerdict{header: want401i, cookie: want401i}
-	jwtPasses      = jwtVerdict{header: passAs("ada"), cookie: passAs("ada")}
-	jwtAsked       = jwtVerdict{header: want401i, cookie: want401i, headerCalls: 1, cookieCalls: 1}
-	jwtAskedPasses = jwtVerdict{header: passAs("ada"), cookie: passAs("ada"), headerCalls: 1, cookieCalls: 1}
+	jwtRefused      = jwtVerdict{header: want401i, cookie: want401i}
+	jwtPasses       = jwtVerdict{header: passAs("ada"), cookie: passAs("ada")}
+	jwtCalled       = jwtVerdict{header: want401i, cookie: want401i, headerCalls: 1, cookieCalls: 1}
+	jwtCalledPasses = jwtVerdict{header: passAs("ada"), cookie: passAs("ada"), headerCalls: 1, cookieCalls: 1}
 
 	// Not a b64token (RFC 6750, section 2.1), but allowed in a cookie.
 	jwtBadField = jwtVerdict{header: want400r, cookie: want401i}
 	// Allowed in neither: net/http drops a cookie with such bytes.
 	jwtBadBytes = jwtVerdict{header: want400r, cookie: want401n}
 	// Without dots it has the form of a session token in a header.
-	jwtAskedOpaque = jwtVerdict{header: want401i, cookie: want401i, headerCalls: 1}
+	jwtCalledOpaque = jwtVerdict{header: want401i, cookie: want401i, headerCalls: 1}
 )
 
 // byCookieToo reports whether a row must also run with its JWT in the cookie. A
