@@ -5,43 +5,56 @@ import (
 	"slices"
 	"sync"
 	"time"
-	"unsafe"
 
 	"github.com/sessionauth/sessionauth/internal/deadline"
+	"github.com/sessionauth/sessionauth/internal/lru"
 	"github.com/sessionauth/sessionauth/internal/sessionjwt"
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// A digest is what caches know a credential by: looking one up takes no time
-// that depends on a secret, and whoever reads their memory can use none of it.
-type digest [sha256.Size]byte
+// A digest identifies a credential in the caches. The time of a look-up depends
+// on no secret, and the caches hold nothing that authenticates anyone.
+type digest = lru.Key
 
 func digestOf(s string) digest {
-	// The bytes of the string itself: Sum256 only reads them, and a copy would be
-	// nearly as much as all else that a warm request allocates.
-	return sha256.Sum256(unsafe.Slice(unsafe.StringData(s), len(s)))
+	var buffer [512]byte // on the stack; holds a session token, or the signature of a JWT
+	if len(s) <= len(buffer) {
+		return sha256.Sum256(buffer[:copy(buffer[:], s)])
+	}
+	return sha256.Sum256([]byte(s))
 }
 
-// An entry is somebody's word for a session: Stytch's, or that of a verified
-// JWT. Entries are shared between requests and never changed.
+// userKey contains a colon, which no session token does.
+func userKey(id string) digest { return digestOf("user:" + id) }
+
+// sessionKey contains a colon, which no session token does.
+func sessionKey(id string) digest { return digestOf("session:" + id) }
+
+// An entry is an authenticated session. Entries are shared by requests and never
+// changed.
 type entry struct {
 	session *stytch.Session
 	user    *stytch.User      // nil with SessionOnly
-	token   *sessionjwt.Token // the JWT that was verified here; nil if Stytch answered
+	token   *sessionjwt.Token // the JWT that was verified locally; nil if Stytch answered
 
-	// refreshed is the new JWT that came with Stytch's answer. Only the answers
-	// to old JWTs keep it.
+	// refreshed is the new JWT in an answer about an old one. Only the cache of
+	// answers keeps it.
 	refreshed string
 
-	foreign   bool              // about a JWT of another kind: that it ended says nothing of the session
-	vouchedAt time.Time         // iat of the JWT by Stytch's clock, or when Stytch was asked by ours
-	expiresAt time.Time         // when it must be vouched for anew
-	end       deadline.Deadline // of its life in a cache; fixed, a hit never extends it
-	staleEnd  deadline.Deadline // until then it may be used if Stytch cannot be asked
+	// thirdParty reports that the answer is about a JWT that may be another
+	// kind of token: a rejection of it says nothing about the session.
+	thirdParty bool
+
+	vouchedAt time.Time         // iat of the JWT, or when Stytch was called
+	asOf      time.Time         // vouchedAt, less the possible skew of the clock that it is from
+	expiresAt time.Time         // when the session must be vouched for again
+	end       deadline.Deadline // of its life in a cache; a hit never extends it
+	staleEnd  deadline.Deadline // until then it may be used if Stytch cannot be reached
 }
 
-// by tells who vouched for it, to a request that found it in a cache or did not.
-func (e *entry) by(cached bool) Decider {
+// decidedBy returns the Decider for a request that found the entry in a cache,
+// or did not.
+func (e *entry) decidedBy(cached bool) Decider {
 	switch {
 	case cached:
 		return Cache
@@ -51,114 +64,13 @@ func (e *entry) by(cached bool) Decider {
 	return Stytch
 }
 
-// identity copies all that a caller could change.
-func (e *entry) identity(cached bool) *Identity {
-	return &Identity{
-		Session:    e.session.Clone(),
-		User:       e.user.Clone(),
-		Refreshed:  Credential{JWT: e.refreshed},
-		DecidedBy:  e.by(cached),
-		VerifiedAt: e.vouchedAt,
-		ExpiresAt:  e.expiresAt,
-	}
+// isAbout reports whether two entries are of the same session and user.
+func (e *entry) isAbout(s *stytch.Session) bool {
+	return e.session.ID == s.ID && e.session.UserID == s.UserID
 }
 
-const (
-	maxAnswers    = 1024             // answers to old JWTs: each keeps a raw JWT
-	answerTTL     = 30 * time.Second // long enough for the requests a page had under way
-	maxRejections = 4096
-	rejectionTTL  = 10 * time.Second
-)
-
-// caches is all that an Authenticator remembers of credentials. Its methods
-// say what may be kept, and until when.
-type caches struct {
-	jwts      *cache[*entry]            // verified here, by SHA-256 of its signature
-	jwtsOf    *cache[*ring]             // the JWTs of one session, by SHA-256 of its id
-	tokens    *cache[*entry]            // Stytch's answers, by SHA-256 of the token
-	answers   *cache[*entry]            // Stytch's answers about old JWTs, by SHA-256 of the session's id, or of a JWT of another kind
-	rechecked *cache[*entry]            // Stytch's answers to guards, by SHA-256 of the session id
-	users     *cache[*userEntry]        // by SHA-256 of the user id
-	rejected  *cache[deadline.Deadline] // a cache of its own, so that strangers evict nobody
-
-	ttl   time.Duration // CacheTTL; zero keeps nothing
-	stale time.Duration // StaleIfError
-
-	// A call that began before a Forget must not bring back what was forgotten.
-	forgetMu sync.RWMutex
-	forgets  uint64 // guarded by forgetMu; how many there were
-}
-
-type userEntry struct {
-	user     *stytch.User
-	end      deadline.Deadline
-	staleEnd deadline.Deadline
-}
-
-func newCaches(c *Config) *caches {
-	size, bytes := c.CacheSize, c.CacheBytes
-	return &caches{
-		jwts:      newCache(size, bytes/2, (*entry).size),
-		jwtsOf:    newCache(size, bytes, func(*ring) int { return 0 }), // as small as the JWTs are many
-		tokens:    newCache(size, bytes/4, (*entry).size),
-		answers:   newCache(min(size, maxAnswers), bytes/16, (*entry).size),
-		rechecked: newCache(min(size, maxAnswers), bytes/16, (*entry).size),
-		users:     newCache(size, bytes/8, (*userEntry).size),
-		rejected:  newCache(maxRejections, 1, func(deadline.Deadline) int { return 0 }),
-		ttl:       max(0, c.CacheTTL),
-		stale:     c.StaleIfError,
-	}
-}
-
-// A ring holds the newest verified JWTs of one session. Whoever owns a session
-// can have it mint JWTs without end; they drop each other out of the cache and
-// nobody else's.
-type ring struct {
-	mu     sync.Mutex
-	keys   []digest // grows to ringSize: most sessions have one JWT or two here
-	oldest int      // once it has
-}
-
-const ringSize = 8
-
-// add takes a JWT in, and returns the one that has to go for it, if any.
-func (r *ring) add(key digest) (dropped digest, ok bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if slices.Contains(r.keys, key) {
-		return digest{}, false // verified again
-	}
-	if len(r.keys) < ringSize {
-		r.keys = append(r.keys, key)
-		return digest{}, false
-	}
-	dropped, r.keys[r.oldest] = r.keys[r.oldest], key
-	r.oldest = (r.oldest + 1) % ringSize
-	return dropped, true
-}
-
-// jwt gives the entry of a JWT that was verified here, byte for byte the same.
-// Only its signature is a secret, so only that is digested, a quarter of the text:
-// header and payload give nobody a session, and are compared as they are.
-func (c *caches) jwt(signature digest, p sessionjwt.Parts, now time.Time) (*entry, bool) {
-	e, ok := c.jwts.get(signature, now)
-	if !ok || !e.token.Covers(p) {
-		return nil, false
-	}
-	return e, true
-}
-
-// addJWT keeps a verified JWT.
-func (c *caches) addJWT(key digest, e *entry, now time.Time) {
-	r := c.jwtsOf.getOrAdd(digestOf(e.session.ID), func() *ring { return &ring{} }, now)
-	c.jwts.add(key, e, now) // before another can drop it from the ring
-	if dropped, ok := r.add(key); ok {
-		c.jwts.remove(dropped)
-	}
-}
-
-// size is about how many bytes an entry keeps alive. Its user is counted where
-// users are kept.
+// size estimates the memory of an entry. Its user is counted where users are
+// cached.
 func (e *entry) size() int {
 	s := e.session
 	n := 1024 + len(s.CustomClaims) + len(e.refreshed) + 1024*len(s.Factors)
@@ -174,6 +86,12 @@ func (e *entry) size() int {
 	return n
 }
 
+type userEntry struct {
+	user     *stytch.User
+	end      deadline.Deadline
+	staleEnd deadline.Deadline
+}
+
 func (u *userEntry) size() int {
 	p := u.user
 	lists := len(p.Emails) + len(p.Roles) + len(p.PhoneNumbers) + len(p.WebAuthnRegistrations) + len(p.Providers) +
@@ -181,15 +99,95 @@ func (u *userEntry) size() int {
 	return 1024 + 256*lists + len(p.TrustedMetadata) + len(p.UntrustedMetadata)
 }
 
-// generation is asked before a call begins and given back with its answer.
+const (
+	maxAnswers    = 1024 // each holds a JWT
+	maxRejections = 4096
+	rejectionTTL  = 10 * time.Second
+)
+
+// caches holds everything that an Authenticator remembers about credentials.
+type caches struct {
+	jwts    *lru.Cache[*entry]     // verified locally, by SHA-256 of the signature
+	jwtsOf  *lru.Cache[*ring]      // the JWTs of a session, by SHA-256 of its id
+	tokens  *lru.Cache[*entry]     // Stytch's answers, by SHA-256 of the token
+	answers *lru.Cache[*entry]     // recent answers about a session, by sessionKey, or by the key of a third-party JWT
+	users   *lru.Cache[*userEntry] // by userKey
+
+	// rejected is a cache of its own, so that rejections evict nothing else.
+	rejected *lru.Cache[deadline.Deadline]
+
+	// A call that began before a Forget must not store what was forgotten.
+	forgetMu sync.RWMutex
+	forgets  uint64 // guarded by forgetMu; how often forget was called
+}
+
+func newCaches(size, bytes int) *caches {
+	return &caches{
+		jwts:     lru.New(size, bytes/2, (*entry).size),
+		jwtsOf:   lru.New(size, bytes, func(*ring) int { return 0 }), // bounded by the number of JWTs
+		tokens:   lru.New(size, bytes/4, (*entry).size),
+		answers:  lru.New(min(size, maxAnswers), bytes/8, (*entry).size),
+		users:    lru.New(size, bytes/8, (*userEntry).size),
+		rejected: lru.New(maxRejections, 1, func(deadline.Deadline) int { return 0 }),
+	}
+}
+
+// jwt returns the entry of a JWT that was verified here, or nil. Only the
+// signature is secret, so only it is hashed, a quarter of the text: header and
+// payload authenticate no one, and are compared as they are.
+func (c *caches) jwt(signature digest, signingInput string, now time.Time) *entry {
+	e, ok := c.jwts.Get(signature, now)
+	if !ok || !e.token.Matches(signingInput) {
+		return nil
+	}
+	return e
+}
+
+// addJWT adds a verified JWT.
+func (c *caches) addJWT(key digest, e *entry, now time.Time) {
+	r := c.jwtsOf.GetOrAdd(digestOf(e.session.ID), func() *ring { return &ring{} }, now)
+	c.jwts.Add(key, e, now) // before the ring can evict it for another
+	if evicted, ok := r.add(key); ok {
+		c.jwts.Remove(evicted)
+	}
+}
+
+// A ring holds the newest verified JWTs of one session. The owner of a session
+// can have Stytch mint any number of JWTs; they evict each other from the cache
+// and no one else's.
+type ring struct {
+	mu     sync.Mutex
+	keys   []digest // grows to ringSize: most sessions have one or two JWTs here
+	oldest int      // index, once the ring is full
+}
+
+const ringSize = 8
+
+// add adds a JWT and returns the one it replaces, if any.
+func (r *ring) add(key digest) (evicted digest, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if slices.Contains(r.keys, key) {
+		return digest{}, false
+	}
+	if len(r.keys) < ringSize {
+		r.keys = append(r.keys, key)
+		return digest{}, false
+	}
+	evicted, r.keys[r.oldest] = r.keys[r.oldest], key
+	r.oldest = (r.oldest + 1) % ringSize
+	return evicted, true
+}
+
+// generation is read before a call begins, and passed to store with its answer.
 func (c *caches) generation() uint64 {
 	c.forgetMu.RLock()
 	defer c.forgetMu.RUnlock()
 	return c.forgets
 }
 
-// keep runs add unless something was forgotten since generation.
-func (c *caches) keep(generation uint64, add func()) {
+// store calls add unless forget was called since generation.
+func (c *caches) store(generation uint64, add func()) {
 	c.forgetMu.RLock()
 	defer c.forgetMu.RUnlock()
 	if c.forgets == generation {
@@ -197,28 +195,27 @@ func (c *caches) keep(generation uint64, add func()) {
 	}
 }
 
-// forget drops everything about these sessions and users. What began before is
-// not kept any more once the count has changed, so the lock, which every miss
-// needs, is not held while looking for what to drop.
+// forget removes everything about these sessions and users. Calls that began
+// before store nothing once the count has changed, so the lock, which every
+// miss needs, is not held during the search.
 func (c *caches) forget(ids map[string]bool) {
 	c.forgetMu.Lock()
 	c.forgets++
 	c.forgetMu.Unlock()
 	matches := func(e *entry) bool { return ids[e.session.ID] || ids[e.session.UserID] }
-	c.jwts.removeIf(matches)
-	c.tokens.removeIf(matches)
-	c.answers.removeIf(matches)
-	c.rechecked.removeIf(matches)
-	c.users.removeIf(func(u *userEntry) bool { return ids[u.user.ID] })
+	c.jwts.RemoveIf(matches)
+	c.tokens.RemoveIf(matches)
+	c.answers.RemoveIf(matches)
+	c.users.RemoveIf(func(u *userEntry) bool { return ids[u.user.ID] })
 }
 
-// rejection remembers for a moment that Stytch said no. Nothing transient may
-// be remembered here.
-func (c *caches) rejection(k digest, now time.Time) {
-	c.rejected.add(k, deadline.In(now, rejectionTTL), now)
+// reject remembers for a moment that Stytch rejected a credential or a user.
+// Nothing transient may be remembered here.
+func (c *caches) reject(k digest, now time.Time) {
+	c.rejected.Add(k, deadline.In(now, rejectionTTL), now)
 }
 
 func (c *caches) isRejected(k digest, now time.Time) bool {
-	end, ok := c.rejected.get(k, now)
+	end, ok := c.rejected.Get(k, now)
 	return ok && !end.Passed(now)
 }

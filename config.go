@@ -12,101 +12,108 @@ import (
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// Config says which project's sessions to accept, and how. ProjectID and Secret
-// are required; everything else may be left zero, which means its default. A
-// negative duration means off, a negative size is an error. New copies it.
+// Config configures an Authenticator. ProjectID and Secret are required; the
+// zero value of every other field means its default. A negative duration means
+// off; a negative size is an error. New copies the Config.
 type Config struct {
 	ProjectID string // required, "project-test-…" or "project-live-…"
 	Secret    string // required
 
-	// BaseURL is where Stytch's API is. If empty, Stytch's live or test host, by
-	// the prefix of ProjectID. It is https, or http to a loopback address. If
-	// set it is also accepted as issuer of JWTs, as with a custom domain.
+	// BaseURL is the URL of Stytch's API: https, or http to a loopback address.
+	// If empty, it is Stytch's live or test host, by the prefix of ProjectID. If
+	// set, it is also accepted as the issuer of JWTs, as with a custom domain.
 	BaseURL string
 
-	// Issuers are further accepted issuers, beside "stytch.com/<ProjectID>": the
-	// custom domains that browsers sign in through, such as
-	// "https://login.example.com". They are compared byte for byte.
+	// Issuers lists the issuers to accept in addition to "stytch.com/<ProjectID>":
+	// the custom domains that browsers sign in through, such as
+	// "https://login.example.com". They are compared byte by byte.
 	Issuers []string
 
-	// HTTPClient calls Stytch. If nil, one of ours, with a proxy from the
-	// environment. Only its Transport and Timeout count: no redirect is followed
-	// and no cookie kept.
+	// HTTPClient makes the calls to Stytch. If nil, a default client with the
+	// proxy of the environment. Only its Transport and Timeout are used: no
+	// redirect is followed and no cookie is stored.
 	HTTPClient *http.Client
 
-	// Extractor finds the credential. If nil,
+	// Extractor finds the credential of a request. If nil, it is
 	// FirstOf(FromBearer, FromCookies(Cookies.Token, Cookies.JWT)).
 	Extractor Extractor
 
+	// Cookies configures the names and attributes of the session's cookies.
 	Cookies Cookies
 
-	// TrustedOrigins may make unsafe requests that a cookie authenticates,
-	// beside our own origin: "https://app.example.com". Without them another
-	// origin, a sibling subdomain too, is answered with 403.
+	// TrustedOrigins lists other origins, such as "https://app.example.com",
+	// that may send unsafe requests authenticated by a cookie. Unsafe requests
+	// from any other origin, including a sibling subdomain, are answered with
+	// 403. The check does not apply to credentials in a header.
 	TrustedOrigins []string
 
-	// Leeway is the clock difference allowed for exp, nbf and iat. If zero, 5
-	// seconds; at most 60. It lengthens the life of a JWT after its exp.
+	// Leeway is the clock skew allowed for exp, nbf and iat: at most 60 seconds.
+	// If zero, it is 5 seconds. A JWT is accepted until its exp plus Leeway.
 	Leeway time.Duration
 
-	// MaxTokenAge makes a JWT older than this be checked with Stytch, and so
-	// bounds how long a session revoked elsewhere is accepted. If zero, a JWT is
-	// trusted until it expires, 5 minutes after it was minted.
+	// MaxTokenAge is the age above which a JWT must be confirmed by Stytch. It
+	// bounds how long a session that was revoked elsewhere is accepted. If zero,
+	// a JWT is accepted until it expires, 5 minutes after it was issued.
 	MaxTokenAge time.Duration
 
-	// SessionDuration, if set, extends the session to this long from now with
-	// each check at Stytch: whole minutes, 5 minutes to 366 days.
+	// SessionDuration, if not zero, extends the session to end this long after
+	// each introspection by Stytch: whole minutes, 5 minutes to 366 days.
 	SessionDuration time.Duration
 
-	// SessionOnly loads no user. A JWT verified locally then costs no call.
+	// SessionOnly omits the user. A JWT that can be verified locally then needs
+	// no call to Stytch.
 	SessionOnly bool
 
-	// CacheSize is how many credentials of each kind are kept. If zero, 10,000.
+	// CacheSize is the number of credentials of each kind to cache. If zero, it
+	// is 10,000.
 	CacheSize int
 
-	// CacheBytes bounds the memory of all that is kept, by an estimate: entries
-	// with many claims or much metadata drop out sooner. If zero, 96 MiB: enough
+	// CacheBytes bounds the estimated memory of the caches: entries with many
+	// claims or much metadata are evicted sooner. If zero, it is 96 MiB, enough
 	// for the default CacheSize of sessions with one or two factors.
 	CacheBytes int
 
-	// CacheTTL is how long Stytch's answer for an opaque token or a user is
-	// reused, and so how long a token revoked elsewhere is accepted. If zero, 1
-	// minute; if negative, every request asks.
+	// CacheTTL is how long an answer of Stytch about a session token or a user is
+	// cached. A token that was revoked elsewhere is accepted for as long. If
+	// zero, it is one minute; if negative, every request calls Stytch.
 	CacheTTL time.Duration
 
-	// StaleIfError is how long past CacheTTL an answer may be reused while
-	// Stytch cannot be asked. If zero, not at all: requests with an opaque token
-	// get 503 then. It lengthens what CacheTTL says of revocation, but in an
-	// outage only.
+	// StaleIfError is how long after CacheTTL an answer may still be used while
+	// Stytch cannot be reached. During an outage, a token that was revoked
+	// elsewhere is accepted for as long. If zero, stale answers are not used:
+	// requests with a session token are answered with 503 during an outage.
 	StaleIfError time.Duration
 
-	// PolicyMaxAge is how long the RBAC policy is used when it cannot be
-	// refreshed; after that guard.Permission answers 503. If zero, an hour; at
-	// least a minute.
+	// PolicyMaxAge is how long the RBAC policy is used if it cannot be
+	// refreshed: at least one minute. After that guard.Permission answers 503.
+	// If zero, it is one hour.
 	PolicyMaxAge time.Duration
 
-	// Timeout bounds one call to Stytch. If zero, 3 seconds. A call always has
-	// an end: negative is an error.
+	// Timeout bounds one call to Stytch, its retry included. If zero, it is 3
+	// seconds. A negative Timeout is an error.
 	Timeout time.Duration
 
-	// MaxInFlight is how many calls to Stytch may be under way at one time; what
-	// would exceed it is answered with 503. If zero, 64.
+	// MaxInFlight is the number of calls to Stytch that may be under way at one
+	// time. Requests that would need another one are answered with 503. If
+	// zero, it is 64.
 	MaxInFlight int
 
-	// ErrorHandler answers requests that do not pass. If nil, WriteError.
+	// ErrorHandler answers requests that are not let in. If nil, it is
+	// WriteError.
 	ErrorHandler func(http.ResponseWriter, *http.Request, error)
 
-	// Observe is told of every decision, on the request's goroutine. If nil,
-	// nothing is observed. A panic in it is a panic of the handler.
+	// Observe, if not nil, is called with each decision, on the goroutine of the
+	// request. A panic in Observe is a panic of the handler.
 	Observe func(context.Context, Event)
 
-	// Logger gets rare operational events: credentials Stytch refuses, panics.
-	// If nil, slog.Default() at the time of the event.
+	// Logger receives rare operational events, such as a project secret that
+	// Stytch refuses, and panics. If nil, it is slog.Default() at the time of the
+	// event.
 	Logger *slog.Logger
 }
 
-// withDefaults checks a configuration and completes a copy of it. Errors name
-// the field.
+// withDefaults checks a Config and returns a completed copy. Errors name the
+// field.
 func (c Config) withDefaults() (Config, error) {
 	if err := c.check(); err != nil {
 		return Config{}, err
@@ -122,14 +129,15 @@ func (c Config) withDefaults() (Config, error) {
 	if c.CacheBytes == 0 {
 		c.CacheBytes = 96 << 20
 	}
-	if c.CacheTTL == 0 {
-		c.CacheTTL = time.Minute
-	}
+	c.CacheTTL = orDefault(c.CacheTTL, time.Minute)
 	c.StaleIfError = max(0, c.StaleIfError)
 	c.PolicyMaxAge = orDefault(c.PolicyMaxAge, time.Hour)
 	c.Timeout = orDefault(c.Timeout, 3*time.Second)
 	if c.MaxInFlight == 0 {
 		c.MaxInFlight = 64
+	}
+	if c.Extractor == nil {
+		c.Extractor = FirstOf(FromBearer, FromCookies(c.Cookies.Token, c.Cookies.JWT))
 	}
 	if c.ErrorHandler == nil {
 		c.ErrorHandler = WriteError
@@ -137,7 +145,7 @@ func (c Config) withDefaults() (Config, error) {
 	return c, nil
 }
 
-// orDefault reads a duration: zero is the default, negative is off.
+// orDefault returns the default for zero, and zero for a negative duration.
 func orDefault(d, otherwise time.Duration) time.Duration {
 	if d == 0 {
 		return otherwise
@@ -183,4 +191,12 @@ func (c *Config) check() error {
 		return errors.New("Timeout is negative: a call to Stytch always has an end")
 	}
 	return c.Cookies.check(strings.HasPrefix(c.ProjectID, "project-live-"))
+}
+
+// logger returns the Logger at the time of an event.
+func (c *Config) logger() *slog.Logger {
+	if c.Logger != nil {
+		return c.Logger
+	}
+	return slog.Default()
 }

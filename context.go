@@ -8,118 +8,116 @@ import (
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// An Identity is who sends a request, and who says so. It is the caller's own:
-// changing it changes nothing for others.
+// An Identity is the session and the user of a request. It is the caller's own
+// copy: changing it changes nothing for other requests.
 type Identity struct {
 	Session *stytch.Session
 	User    *stytch.User // nil with Config.SessionOnly
 
-	// Refreshed holds the new session JWT, when Stytch gave one.
+	// Refreshed holds the new session JWT, if Stytch returned one.
 	Refreshed Credential
 
 	DecidedBy  Decider
-	VerifiedAt time.Time // when the session was vouched for: iat of a JWT, time of Stytch's answer
-	ExpiresAt  time.Time // when it must be vouched for anew: the JWT's exp, or the end of the answer
+	VerifiedAt time.Time // when the session was vouched for: iat of a JWT, or time of Stytch's answer
+	ExpiresAt  time.Time // when the session must be vouched for again: exp of a JWT, or end of the cached answer
 }
 
-// A decided is what was decided about one request.
-type decided struct {
-	credential Credential
-	entry      *entry // shared with other requests, never changed; nil if err is not
-	cached     bool   // a cache had the entry
-	err        error  // why the request is not one of somebody signed in
-}
-
-func (d *decided) result() (*Identity, error) {
-	if d.err != nil {
-		return nil, own(d.err)
+// identityOf copies everything that a caller could change.
+func identityOf(e *entry, cached bool) *Identity {
+	return &Identity{
+		Session:    e.session.Clone(),
+		User:       e.user.Clone(),
+		Refreshed:  Credential{JWT: e.refreshed},
+		DecidedBy:  e.decidedBy(cached),
+		VerifiedAt: e.vouchedAt,
+		ExpiresAt:  e.expiresAt,
 	}
-	return d.entry.identity(d.cached), nil
 }
 
-// A carried is a decision in the context of its request, in one object of the heap:
-// what guards and FromContext ask for later, and no more. It does not hold the
-// request's copy, or whoever keeps a context would keep the request's body.
-type carried struct {
+// A requestState is the outcome of authentication in the context of a request:
+// what guards and FromContext need later, and no more. It does not refer to the
+// request, whose body a kept context would otherwise keep alive.
+type requestState struct {
 	auth   *Authenticator // nil if NewContext made it: no guard trusts that
 	entry  *entry         // shared with other requests, never changed; nil if err is not
-	cached bool           // a cache had the entry
-	err    error          // why nobody is signed in behind Optional
+	cached bool           // the entry was found in a cache
+	err    error          // why the request is anonymous, behind Optional
 
-	sent  string // the token or JWT to ask Stytch about the session with: see toAskWith
-	along bool   // it is a token that came along with a JWT
+	introspection introspectionCredential
 
-	own    atomic.Pointer[Identity] // the request's own copy, made when first asked for
-	ctx    requestContext           // carries the decision
-	fields [2]string                // of the answer: see markPrivate
+	copied atomic.Pointer[Identity] // the request's own copy, made when first asked for
+	ctx    requestContext           // holds the state; in one allocation with it
+	header [2]string                // values of the response: see markPrivate
 }
 
-// carry makes what carries a decision in a context made of ctx.
-func (a *Authenticator) carry(ctx context.Context, d *decided) *carried {
-	c := &carried{auth: a, entry: d.entry, cached: d.cached, err: d.err}
-	c.sent, c.along = d.credential.toAskWith()
-	c.within(ctx)
-	return c
+// newRequestState returns the state of a request, in a context derived from ctx.
+func newRequestState(ctx context.Context, a *Authenticator, r *authResult) *requestState {
+	s := &requestState{auth: a, entry: r.entry, cached: r.cached, err: r.err, introspection: r.credential.forIntrospection()}
+	s.ctx = requestContext{ctx, s}
+	return s
 }
 
-// within makes a context of ctx that carries c.
-func (c *carried) within(ctx context.Context) context.Context {
-	c.ctx = requestContext{ctx, c}
-	return &c.ctx
+// within returns a context derived from ctx that holds s.
+func (s *requestState) within(ctx context.Context) context.Context {
+	s.ctx = requestContext{ctx, s}
+	return &s.ctx
 }
 
-func (c *carried) identity() *Identity {
-	if c.own.Load() == nil {
-		c.own.CompareAndSwap(nil, c.entry.identity(c.cached))
+// identity returns the request's own copy: the same one each time.
+func (s *requestState) identity() *Identity {
+	if id := s.copied.Load(); id != nil {
+		return id
 	}
-	return c.own.Load()
+	s.copied.CompareAndSwap(nil, identityOf(s.entry, s.cached))
+	return s.copied.Load()
 }
 
-// A contextKey is a type of its own, so that no other package's key is ours.
+// A contextKey is a type of this package, so that no other package has the key.
 type contextKey struct{}
 
-// A requestContext carries a decision. Printed by itself it redacts itself; inside
-// of a request fmt calls no method of it, but shows no more than an address, as
+// A requestContext holds a requestState. Printed by itself it redacts itself.
+// Inside of a request fmt calls no method of it, but prints only an address, as
 // it follows no second pointer.
 type requestContext struct {
 	context.Context
-	carried *carried
+	state *requestState
 }
 
-// Value gives the decision for our key.
+// Value returns the state for contextKey.
 func (c *requestContext) Value(key any) any {
-	if _, ours := key.(contextKey); ours {
-		return c.carried
+	if _, ok := key.(contextKey); ok {
+		return c.state
 	}
 	return c.Context.Value(key)
 }
 
-func fromContext(ctx context.Context) *carried {
-	c, _ := ctx.Value(contextKey{}).(*carried)
-	return c
+// stateOf returns the requestState in ctx, or nil.
+func stateOf(ctx context.Context) *requestState {
+	s, _ := ctx.Value(contextKey{}).(*requestState)
+	return s
 }
 
-// NewContext returns a context that carries id, for tests of handlers. It opens
-// nothing: Require and the guards never trust it.
+// NewContext returns a context that holds id, for tests of handlers. Require and
+// the guards never trust it.
 func NewContext(ctx context.Context, id *Identity) context.Context {
 	if id == nil {
 		return ctx
 	}
 	own := *id
 	own.Session, own.User = id.Session.Clone(), id.User.Clone()
-	c := &carried{}
-	c.own.Store(&own)
-	return c.within(ctx)
+	s := &requestState{}
+	s.copied.Store(&own)
+	return s.within(ctx)
 }
 
-// FromContext returns the identity that Require or Optional found. Within one
-// request it is always the same copy.
+// FromContext returns the identity that Require or Optional found. It returns
+// the same copy each time within one request.
 func FromContext(ctx context.Context) (*Identity, bool) {
-	c := fromContext(ctx)
-	if c == nil || c.err != nil {
+	s := stateOf(ctx)
+	if s == nil || s.err != nil {
 		return nil, false
 	}
-	return c.identity(), true
+	return s.identity(), true
 }
 
 // SessionFromContext returns the session that Require or Optional found.
@@ -132,7 +130,7 @@ func SessionFromContext(ctx context.Context) (*stytch.Session, bool) {
 }
 
 // UserFromContext returns the user that Require or Optional found. With
-// Config.SessionOnly there is none.
+// Config.SessionOnly it reports false.
 func UserFromContext(ctx context.Context) (*stytch.User, bool) {
 	id, ok := FromContext(ctx)
 	if !ok || id.User == nil {
@@ -142,7 +140,7 @@ func UserFromContext(ctx context.Context) (*stytch.User, bool) {
 }
 
 // ClaimsFromContext decodes the session's custom claims into a T. Without a
-// session the error is ErrNoCredential; a session without custom claims gives
+// session the error is ErrNoCredential. A session without custom claims yields
 // the zero T.
 func ClaimsFromContext[T any](ctx context.Context) (T, error) {
 	var claims T

@@ -6,33 +6,34 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sessionauth/sessionauth/internal/denylist"
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// Cookies says how the session's cookies are named and set. Nothing in a
-// request changes any of it.
+// Cookies configures the names and attributes of the session's cookies.
 type Cookies struct {
-	// Token and JWT are the cookies' names. If empty, Stytch's own:
-	// stytch_session and stytch_session_jwt.
+	// Token and JWT are the names of the cookies. If empty, they are those of
+	// Stytch's SDKs: stytch_session and stytch_session_jwt.
 	Token, JWT string
 
-	// Domain and Path are set with the cookies. If empty, this host only, and "/".
+	// Domain and Path are attributes of the cookies. If Domain is empty, the
+	// cookies are for this host only. If Path is empty, it is "/".
 	Domain, Path string
 
 	// SameSite is Lax, Strict or None. If zero, Lax.
 	SameSite http.SameSite
 
-	// WriteBack writes a refreshed JWT back to the cookie the old one came from.
-	// Off by default: Stytch's browser SDK refreshes by itself, and cannot
-	// overwrite an HttpOnly cookie.
+	// WriteBack writes a refreshed JWT to the cookie that the old one came from.
+	// Leave it off where Stytch's browser SDK runs: it refreshes the cookies by
+	// itself, and cannot overwrite one that is HttpOnly.
 	WriteBack bool
 
-	// ScriptReadable drops HttpOnly, for Stytch's browser SDK. Any script on the
-	// page can then read the session.
+	// ScriptReadable omits HttpOnly, for Stytch's browser SDK. Every script on
+	// the page can then read the session.
 	ScriptReadable bool
 
-	// AllowHTTP drops Secure, for development without TLS. New refuses it with a
-	// live project, a __Host- or __Secure- name, or SameSite=None.
+	// AllowHTTP omits Secure, for development without TLS. New refuses it for a
+	// live project, with a __Host- or __Secure- name, and with SameSite=None.
 	AllowHTTP bool
 }
 
@@ -83,8 +84,8 @@ func (c Cookies) check(live bool) error {
 	return nil
 }
 
-// checkName holds a name against the rules of its prefix (RFC 6265bis, section
-// 4.1.3), which browsers compare without case.
+// checkName checks a name against the rules of its prefix (RFC 6265bis, section
+// 4.1.3). Browsers ignore the case of the prefix.
 func (c Cookies) checkName(field, name string) error {
 	if !isToken(name) {
 		return errors.New("Cookies." + field + " is not a cookie name")
@@ -100,7 +101,7 @@ func (c Cookies) checkName(field, name string) error {
 	return nil
 }
 
-// cookie makes a cookie that lives for maxAge; zero is for the browser session.
+// cookie returns a cookie that lives for maxAge; zero is until the browser ends.
 func (c Cookies) cookie(name, value string, maxAge time.Duration) *http.Cookie {
 	return &http.Cookie{
 		Name: name, Value: value, Domain: c.Domain, Path: c.Path,
@@ -108,20 +109,15 @@ func (c Cookies) cookie(name, value string, maxAge time.Duration) *http.Cookie {
 	}
 }
 
-// SetCookies sets the cookies of a session: for the token and the JWT that cred
-// has, until the session ends. An empty one is never written, nor a session
-// that has ended or was revoked here.
-func (a *Authenticator) SetCookies(w http.ResponseWriter, s *stytch.Session, cred Credential) {
-	if cred.Token != "" {
-		a.setCookie(w, s, a.config.Cookies.Token, cred.Token)
-	}
-	if cred.JWT != "" {
-		a.setCookie(w, s, a.config.Cookies.JWT, cred.JWT)
-	}
+// A cookieWriter writes the session's cookies.
+type cookieWriter struct {
+	Cookies
+	denied *denylist.List
 }
 
-// setCookie looks at the revoked list last: a sign-out may have come between.
-func (a *Authenticator) setCookie(w http.ResponseWriter, s *stytch.Session, name, value string) {
+// set writes one cookie that lives as long as the session. It writes nothing
+// for a session that has ended, or that was revoked here meanwhile.
+func (c *cookieWriter) set(w http.ResponseWriter, s *stytch.Session, name, value string) {
 	now := time.Now()
 	life := time.Duration(0)
 	if !s.ExpiresAt.IsZero() {
@@ -129,30 +125,29 @@ func (a *Authenticator) setCookie(w http.ResponseWriter, s *stytch.Session, name
 			return
 		}
 	}
-	if a.revoked.has(s.ID, now) {
+	if c.denied.Check(s.ID, denylist.Key{}, now, now) == denylist.Denied {
 		return
 	}
-	http.SetCookie(w, a.config.Cookies.cookie(name, value, life))
+	http.SetCookie(w, c.cookie(name, value, life))
 	w.Header().Set("Cache-Control", "no-store")
 }
 
-// ClearCookies removes the session's cookies from the browser, with the
-// attributes they were set with.
-func (a *Authenticator) ClearCookies(w http.ResponseWriter) {
-	for _, name := range []string{a.config.Cookies.Token, a.config.Cookies.JWT} {
-		c := a.config.Cookies.cookie(name, "", 0)
-		c.MaxAge = -1
-		http.SetCookie(w, c)
+// clear removes both cookies from the browser.
+func (c *cookieWriter) clear(w http.ResponseWriter) {
+	for _, name := range []string{c.Token, c.JWT} {
+		removed := c.cookie(name, "", 0)
+		removed.MaxAge = -1
+		http.SetCookie(w, removed)
 	}
 	w.Header().Set("Cache-Control", "no-store")
 }
 
-// writeBack gives a browser the JWT that Stytch refreshed, in the cookie the old
-// one came from.
-func (a *Authenticator) writeBack(w http.ResponseWriter, d *decided) {
-	from, jwt := d.credential.cookies, d.entry.refreshed
-	if !a.config.Cookies.WriteBack || from == nil || from.jwtCookie == "" || !isSessionJWT(jwt) || strings.Count(jwt, ".") != 2 {
+// writeBack writes a refreshed JWT to the cookie that the old one came from.
+func (c *cookieWriter) writeBack(w http.ResponseWriter, cred *Credential, s *stytch.Session, refreshed string) {
+	if !c.WriteBack || refreshed == "" || cred.cookies == nil || cred.cookies.jwtCookie == "" {
 		return
 	}
-	a.setCookie(w, d.entry.session, from.jwtCookie, jwt)
+	if isSessionJWT(refreshed) && strings.Count(refreshed, ".") == 2 {
+		c.set(w, s, cred.cookies.jwtCookie, refreshed)
+	}
 }

@@ -5,17 +5,20 @@ import (
 	"errors"
 	"time"
 
+	"github.com/sessionauth/sessionauth/internal/denylist"
 	"github.com/sessionauth/sessionauth/internal/sessionjwt"
+	"github.com/sessionauth/sessionauth/internal/upstream"
 )
 
-// A Decider is who decided about a request.
+// A Decider is what decided about a request.
 type Decider string
 
-// The deciders. A request that was refused before anybody was asked has none.
+// The deciders. A request that was refused before its credential was checked
+// has none.
 const (
-	Cache  Decider = "cache"  // what was verified or answered a moment ago
-	Local  Decider = "local"  // the JWT, verified against the key set
-	Stytch Decider = "stytch" // an answer of Stytch to this request, or to one that came at the same time
+	Cache  Decider = "cache"  // an earlier verification, or an earlier answer of Stytch
+	Local  Decider = "local"  // verification of the JWT against the key set
+	Stytch Decider = "stytch" // an answer of Stytch to this request, or to one that it shared a call with
 )
 
 // An Outcome is what became of a request.
@@ -24,55 +27,13 @@ type Outcome string
 // The outcomes.
 const (
 	Passed      Outcome = "passed"
-	Anonymous   Outcome = "anonymous"   // passed by Optional without an identity
-	Refused     Outcome = "refused"     // 400, 401 or 403
+	Anonymous   Outcome = "anonymous"   // let in by Optional without an identity
+	Refused     Outcome = "refused"     // 400, 401, 403 or 429
 	Unavailable Outcome = "unavailable" // 503
 	Failed      Outcome = "failed"      // 500: an error in this process
 )
 
-// A Reason says why a request did not pass.
-type Reason string
-
-// The reasons: a closed set, fit for a metric's label.
-const (
-	ReasonNoCredential Reason = "no_credential"
-	ReasonMalformed    Reason = Reason(sessionjwt.Malformed) // not the form of a credential
-	ReasonAmbiguous    Reason = "ambiguous"                  // several credentials, or two users
-	ReasonCrossOrigin  Reason = "cross_origin"
-
-	ReasonBadHeader     Reason = Reason(sessionjwt.BadHeader)     // JWT: algorithm, type or extension
-	ReasonUnknownKey    Reason = Reason(sessionjwt.UnknownKey)    // JWT: signed by a key the project has not
-	ReasonBadSignature  Reason = Reason(sessionjwt.BadSignature)  // JWT: forged or damaged
-	ReasonBadClaims     Reason = Reason(sessionjwt.BadClaims)     // JWT: not a user's session
-	ReasonWrongIssuer   Reason = Reason(sessionjwt.WrongIssuer)   // JWT
-	ReasonWrongAudience Reason = Reason(sessionjwt.WrongAudience) // JWT: of another project
-	ReasonBadTime       Reason = Reason(sessionjwt.BadTime)       // JWT: not valid yet, or impossible times
-
-	ReasonEnded        Reason = "ended"         // the session's own end has passed
-	ReasonRevoked      Reason = "revoked"       // revoked in this process
-	ReasonRejected     Reason = "rejected"      // Stytch says no
-	ReasonOtherSession Reason = "other_session" // token and JWT are of two sessions
-
-	ReasonRole       Reason = "role"       // none of the roles asked for
-	ReasonPermission Reason = "permission" // the policy does not allow it
-	ReasonFactor     Reason = "factor"     // none of the factors asked for
-	ReasonRecency    Reason = "recency"    // no factor fresh enough
-
-	ReasonNoPolicy      Reason = "no_policy"           // no RBAC policy to decide by
-	ReasonNoKeySet      Reason = "no_key_set"          // no key to verify a JWT with
-	ReasonUnreachable   Reason = "unreachable"         // connection refused, reset, timed out
-	ReasonStytchFailing Reason = "stytch_failing"      // an error or an answer that makes no sense
-	ReasonRateLimited   Reason = "rate_limited"        // 429
-	ReasonMisconfigured Reason = "misconfigured"       // Stytch refuses the project's own credentials
-	ReasonOverloaded    Reason = "overloaded"          // MaxInFlight calls are under way
-	ReasonNotKept       Reason = "not_kept"            // a sign-out that there is no room to remember: try again
-	ReasonBreakerOpen   Reason = "breaker_open"        // Stytch has failed many times in a row and is left alone for seconds
-	ReasonRevocations   Reason = "revocations_dropped" // the revoked list was full a moment ago: ask again
-	ReasonCanceled      Reason = "canceled"            // the client went away, or its deadline passed
-	ReasonInternal      Reason = "internal"            // an error or panic in this process
-)
-
-// A Check is which question an Event answers.
+// A Check is what an Event is about.
 type Check string
 
 // The checks.
@@ -81,32 +42,71 @@ const (
 	CheckedPermission Check = "permission" // does the policy allow it
 )
 
-// An Event is one decision, for metrics and traces. It names nobody.
+// An Event is one decision, for metrics and traces. It contains no identifiers.
 type Event struct {
-	Decider Decider       // who decided; empty if nobody had to be asked
-	Check   Check         // what was asked; a refusal by Reject is of the session
-	Outcome Outcome       // what became of the request
-	Reason  Reason        // why it did not pass; empty if it did
+	Decider Decider       // empty if the credential was not checked
+	Check   Check         // a refusal by Reject is CheckedSession
+	Outcome Outcome       //
+	Reason  Reason        // why the request did not pass; empty if it did
 	Latency time.Duration // from the arrival at the middleware to the decision
 
-	// PolicyAge is how old the RBAC policy was that decided; zero if none did.
+	// PolicyAge is the age of the RBAC policy that decided; zero if none did.
 	PolicyAge time.Duration
 
-	// How the Authenticator itself does, as Ready tells it.
+	// The state of the Authenticator, as Ready reports it.
 	KeySetAge          time.Duration
 	OpenBreakers       int
 	PendingRevocations int
 }
 
-// arrival is when a request came, where somebody wants to know.
-func (a *Authenticator) arrival() time.Time {
-	if a.config.Observe == nil {
-		return time.Time{}
-	}
-	return time.Now()
+// An observer reports to Config.Observe. If observe is nil it does nothing.
+type observer struct {
+	observe  func(context.Context, Event)
+	keys     *sessionjwt.KeySet
+	upstream *upstream.Upstream
+	denied   *denylist.List
 }
 
-// deciderOf says who refused a session.
+// report completes an Event about err, which may be nil, and passes it on. An
+// Outcome that is set stays.
+func (o *observer) report(ctx context.Context, e Event, err error) {
+	if o.observe == nil {
+		return
+	}
+	if e.Check == "" {
+		e.Check = CheckedSession
+	}
+	if e.Outcome == "" {
+		e.Outcome = outcomeOf(err)
+	}
+	if err != nil {
+		e.Reason = reasonOf(err)
+	}
+	if e.Reason == ReasonPermission {
+		e.Check, e.PolicyAge = CheckedPermission, details(err).policyAge
+	}
+	if keys := o.keys.Latest(); keys != nil {
+		e.KeySetAge = time.Since(keys.AsOf)
+	}
+	e.OpenBreakers = o.upstream.CountOpenBreakers()
+	e.PendingRevocations = o.denied.Pending()
+	o.observe(ctx, e)
+}
+
+func outcomeOf(err error) Outcome {
+	if err == nil {
+		return Passed
+	}
+	switch answerTo(err).kind {
+	case nil:
+		return Failed
+	case ErrUnavailable:
+		return Unavailable
+	}
+	return Refused
+}
+
+// deciderOf returns what refused a session.
 func deciderOf(err error) Decider {
 	var e *Error
 	switch {
@@ -118,38 +118,4 @@ func deciderOf(err error) Decider {
 		return Stytch
 	}
 	return Local
-}
-
-func (a *Authenticator) observe(ctx context.Context, d *decided, arrived time.Time, anonymous bool) {
-	if a.config.Observe == nil {
-		return
-	}
-	e := a.event(CheckedSession, "")
-	e.Latency = time.Since(arrived)
-	if d.err == nil {
-		e.Decider = d.entry.by(d.cached)
-	}
-	var ours *Error
-	if errors.As(d.err, &ours) && ours.Reason == ReasonPermission {
-		e.Check, e.PolicyAge = CheckedPermission, ours.policyAge
-	}
-	if d.err != nil {
-		e.Decider = deciderOf(d.err)
-		e.Outcome, e.Reason = answerTo(d.err).outcome, reasonOf(d.err)
-		if anonymous {
-			e.Outcome = Anonymous
-		}
-	}
-	a.config.Observe(ctx, e)
-}
-
-// event makes an Event of something that passed.
-func (a *Authenticator) event(check Check, by Decider) Event {
-	e := Event{Decider: by, Check: check, Outcome: Passed}
-	if keys := a.verifier.Keys.Latest(); keys != nil {
-		e.KeySetAge = time.Since(keys.AsOf)
-	}
-	e.OpenBreakers = int(a.upstream.openBreakers.Load())
-	e.PendingRevocations = int(a.revoked.pending.Load())
-	return e
 }

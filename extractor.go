@@ -7,71 +7,79 @@ import (
 	"strings"
 )
 
-// An Extractor finds the credential in a request. It returns ErrNoCredential
-// where there is none; any other error is answered with 400, and so is what
-// comes with Header set and lacks the syntax of RFC 6750, section 2.1.
+// An Extractor finds the credential of a request. If there is none it returns
+// ErrNoCredential. Any other error is answered with 400, and so is a Credential
+// with Header set that lacks the syntax of RFC 6750, section 2.1.
 type Extractor func(*http.Request) (Credential, error)
 
-// Where a request names two credentials, or something that is none, RFC 6750
-// section 3.1 asks for invalid_request. Built once: nothing of a request is in
-// them.
-var (
-	errAmbiguous = &Error{Kind: ErrInvalidRequest, Reason: ReasonAmbiguous}
-	errMalformed = &Error{Kind: ErrInvalidRequest, Reason: ReasonMalformed}
-)
-
-// FromBearer takes a session JWT or token from the Authorization header
-// (RFC 6750, section 2.1). Another scheme, such as Basic, is no credential. The
-// syntax of what follows is not looked at here: Require, Optional, Authenticate
-// and Credential of an Authenticator refuse what lacks it with ErrInvalidRequest.
+// FromBearer extracts a session JWT or session token from the Authorization
+// header (RFC 6750, section 2.1). Another scheme, such as Basic, is not a
+// credential. The syntax of the value is checked later: the methods of an
+// Authenticator refuse a wrong one with ErrInvalidRequest.
 func FromBearer(r *http.Request) (Credential, error) {
-	values := r.Header["Authorization"]
-	if len(values) > 1 {
-		// A proxy may have looked at the other one.
-		return Credential{}, own(errAmbiguous)
+	value, err := onlyValue(r.Header["Authorization"])
+	if err != nil {
+		return Credential{}, err
 	}
-	if len(values) == 0 || values[0] == "" {
-		return Credential{}, ErrNoCredential
-	}
-	const usual = "Bearer "
-	if value := values[0]; len(value) > len(usual) && value[:len(usual)] == usual && value[len(usual)] != ' ' {
-		return headerCredential(value[len(usual):]), nil // what the lines below come to, for 5 % less of an opaque token's time
-	}
-	scheme, rest, found := strings.Cut(values[0], " ")
-	// Folding by ASCII only: EqualFold would take a long s for an s.
-	if !asciiEqualFold(scheme, "bearer") {
-		if !found || len(scheme) >= len("bearer") && asciiEqualFold(scheme[:len("bearer")], "bearer") {
-			return Credential{}, own(errMalformed)
+	scheme, rest, found := strings.Cut(value, " ")
+	if !isBearer(scheme) {
+		if !found || len(scheme) >= len("bearer") && isBearer(scheme[:len("bearer")]) {
+			return Credential{}, cloneError(errMalformed)
 		}
 		return Credential{}, ErrNoCredential
 	}
 	rest = strings.TrimLeft(rest, " ")
-	if !found || rest == "" {
-		return Credential{}, own(errMalformed)
+	if rest == "" {
+		return Credential{}, cloneError(errMalformed)
 	}
 	return headerCredential(rest), nil
 }
 
-// FromHeader takes a session JWT or token from a header of its own, without a
-// scheme. As with FromBearer, its syntax is looked at later. It panics if name is not a header field name.
+// isBearer compares a scheme without regard to ASCII case (RFC 9110, section
+// 11.1). strings.EqualFold would also take a long s for an s.
+func isBearer(scheme string) bool {
+	const bearer = "bearer"
+	if len(scheme) != len(bearer) {
+		return false
+	}
+	for i := range len(scheme) {
+		if scheme[i]|0x20 != bearer[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// onlyValue returns the value of a header field. A field that is repeated is
+// refused: a proxy may have checked the other value.
+func onlyValue(values []string) (string, error) {
+	switch {
+	case len(values) > 1:
+		return "", cloneError(errAmbiguous)
+	case len(values) == 0 || values[0] == "":
+		return "", ErrNoCredential
+	}
+	return values[0], nil
+}
+
+// FromHeader returns an Extractor for a session JWT or session token in the
+// header field name, without a scheme. As with FromBearer, the syntax is checked
+// later. It panics if name is not a header field name.
 func FromHeader(name string) Extractor {
 	if !isToken(name) {
 		panic("sessionauth: FromHeader: not a header field name")
 	}
 	name = textproto.CanonicalMIMEHeaderKey(name)
 	return func(r *http.Request) (Credential, error) {
-		values := r.Header[name]
-		if len(values) > 1 {
-			return Credential{}, own(errAmbiguous)
+		value, err := onlyValue(r.Header[name])
+		if err != nil {
+			return Credential{}, err
 		}
-		if len(values) == 0 || values[0] == "" {
-			return Credential{}, ErrNoCredential
-		}
-		return headerCredential(values[0]), nil
+		return headerCredential(value), nil
 	}
 }
 
-// headerCredential tells a JWT by a dot, which no session token has.
+// headerCredential recognizes a JWT by a dot, which no session token contains.
 func headerCredential(value string) Credential {
 	if strings.IndexByte(value, '.') >= 0 {
 		return Credential{JWT: value, Header: true}
@@ -79,14 +87,14 @@ func headerCredential(value string) Credential {
 	return Credential{Token: value, Header: true}
 }
 
-// FromCookies takes the session token and the session JWT from cookies of these
-// names. It panics if both names are empty or one is no cookie name; an empty
-// name alone is a cookie not looked for.
+// FromCookies returns an Extractor for the session token and the session JWT in
+// the cookies of these names. An empty name means that there is no such cookie.
+// It panics if both names are empty, or if one is not a cookie name.
 func FromCookies(token, jwt string) Extractor {
 	if token == "" && jwt == "" || token != "" && !isToken(token) || jwt != "" && !isToken(jwt) {
 		panic("sessionauth: FromCookies: not a cookie name")
 	}
-	ofJWT := &fromCookies{jwtCookie: jwt}
+	ofJWT := &cookieSource{jwtCookie: jwt}
 	return func(r *http.Request) (Credential, error) {
 		if len(r.Header["Cookie"]) == 0 {
 			return Credential{}, ErrNoCredential
@@ -115,10 +123,9 @@ func FromCookies(token, jwt string) Extractor {
 	}
 }
 
-// cookieValues are the different values of one cookie name. A browser sends
-// several when they were set for different paths or domains; a sibling domain
-// can plant one (RFC 6265bis, section 8.6), so the first is not better than
-// the others.
+// cookieValues are the different values of one cookie. A browser sends several
+// if they were set for different paths or domains. A sibling domain can plant
+// one (RFC 6265bis, section 8.6), so the first has no precedence.
 type cookieValues struct {
 	first  string
 	others []string
@@ -140,8 +147,8 @@ func (v *cookieValues) add(value string) {
 	v.others = append(v.others, value)
 }
 
-// candidates gives every value alone: nobody can say which token belongs to
-// which JWT.
+// candidates returns a Credential that holds each value by itself, because
+// nothing tells which token belongs to which JWT.
 func candidates(tokens, jwts *cookieValues) (Credential, error) {
 	var list []Credential
 	if jwts.first != "" {
@@ -157,22 +164,34 @@ func candidates(tokens, jwts *cookieValues) (Credential, error) {
 		list = append(list, Credential{Token: v})
 	}
 	if len(list) > maxCandidates {
-		return Credential{}, own(errAmbiguous)
+		return Credential{}, cloneError(errAmbiguous)
 	}
-	return Credential{cookies: &fromCookies{candidates: list}}, nil
+	return Credential{cookies: &cookieSource{candidates: list}}, nil
 }
 
-// FirstOf tries the extractors in order. The first that finds a credential, or
-// fails, decides: a bad header is never rescued by a cookie, or a dummy header
-// could switch the cross-origin check off.
+// FirstOf returns an Extractor that tries extractors in order. The first one
+// that finds a credential, or fails, decides. A cookie never replaces a bad
+// header: a dummy header could otherwise disable the cross-origin check.
 func FirstOf(extractors ...Extractor) Extractor {
 	return func(r *http.Request) (Credential, error) {
 		for _, extract := range extractors {
 			cred, err := extract(r)
-			if err == nil || !errors.Is(err, ErrNoCredential) {
+			if err == nil || err != ErrNoCredential && !errors.Is(err, ErrNoCredential) {
 				return cred, err
 			}
 		}
 		return Credential{}, ErrNoCredential
 	}
+}
+
+// extractionError turns the error of an Extractor into one of this package.
+func extractionError(err error) error {
+	if errors.Is(err, ErrNoCredential) {
+		return ErrNoCredential
+	}
+	var ours *Error
+	if errors.As(err, &ours) && ours.Kind == ErrInvalidRequest {
+		return ours
+	}
+	return &Error{Kind: ErrInvalidRequest, Reason: ReasonMalformed, cause: err}
 }

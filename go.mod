@@ -8,5 +8,3 @@ require (
 	github.com/hashicorp/golang-lru/v2 v2.0.7
 	golang.org/x/sync v0.22.0
 )
-
-require github.com/sony/gobreaker/v2 v2.4.0

@@ -63,7 +63,7 @@ func TestReady_Degraded(t *testing.T) {
 			for _, session := range s.SignInMany(10) {
 				s.Want(s.Get(bearer(session.Token)), 503)
 			}
-		}, sessionauth.Readiness{OpenBreakers: []string{"sessions of strangers"}, Degraded: []string{"breaker: sessions of strangers"}}},
+		}, sessionauth.Readiness{OpenBreakers: []string{"unverified sessions"}, Degraded: []string{"breaker: unverified sessions"}}},
 		{"a breaker that is half open", func(s *env) {
 			s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 500})
 			for _, session := range s.SignInMany(10) {
@@ -71,7 +71,7 @@ func TestReady_Degraded(t *testing.T) {
 			}
 			time.Sleep(5*time.Second + 1)
 			s.Want(s.Get(bearer(s.SignIn(stytchtest.SessionOptions{}).Token)), 503)
-		}, sessionauth.Readiness{KeySetAge: 5*time.Second + 1, OpenBreakers: []string{"sessions of strangers"}, Degraded: []string{"breaker: sessions of strangers"}}},
+		}, sessionauth.Readiness{KeySetAge: 5*time.Second + 1, OpenBreakers: []string{"unverified sessions"}, Degraded: []string{"breaker: unverified sessions"}}},
 		{"a breaker that is closed again", func(s *env) {
 			s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 500})
 			for _, session := range s.SignInMany(10) {
@@ -116,8 +116,8 @@ func TestReady_Degraded(t *testing.T) {
 			synctest.Wait()
 		}, sessionauth.Readiness{
 			KeySetAge: 16 * time.Minute, PolicyAge: 16 * time.Minute, PendingRevocations: 1,
-			OpenBreakers: []string{"sessions of strangers"},
-			Degraded:     []string{"key_set", "policy", "breaker: sessions of strangers", "revocations"},
+			OpenBreakers: []string{"unverified sessions"},
+			Degraded:     []string{"key_set", "policy", "breaker: unverified sessions", "revocations"},
 		}},
 	}
 	for _, row := range rows {

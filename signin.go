@@ -6,33 +6,35 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/sessionauth/sessionauth/internal/upstream"
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// SignIn signs a user in at Stytch by e-mail address and password, or with
-// SessionToken or SessionJWT set gives an existing session the password as a
-// fresh factor. Package login has the handlers around it.
+// SignIn signs a user in at Stytch by e-mail address and password. If
+// SessionToken or SessionJWT is set, it adds the password to that session as a
+// fresh factor instead. Package login contains handlers that call it.
 //
-// The errors are ErrSignIn (a wrong e-mail address, a wrong password and a user
-// without a password are the same), ErrResetPassword, ErrTooManyAttempts,
-// ErrInvalidSession for an existing session that is none, ErrUnavailable, or
-// that of a parameter that Stytch would refuse. A password is never sent twice.
+// The errors are ErrSignIn (the same for a wrong e-mail address, a wrong
+// password and a user without a password), ErrResetPassword, ErrTooManyAttempts,
+// ErrInvalidSession if the session does not exist, ErrUnavailable, or a
+// *stytch.ParamError. A password is never sent twice.
 func (a *Authenticator) SignIn(ctx context.Context, p stytch.AuthenticatePasswordParams) (*stytch.AuthenticatePasswordResponse, error) {
-	asked, generation := time.Now(), a.caches.generation()
-	answer, err := run(ctx, a.upstream, signIn, func(ctx context.Context) (*stytch.AuthenticatePasswordResponse, error) {
-		return a.client.AuthenticatePassword(ctx, p)
+	s := a.sessions
+	asked := moment{time.Now(), s.caches.generation()}
+	answer, err := upstream.Do(ctx, s.upstream, upstream.SignIn, func(ctx context.Context) (*stytch.AuthenticatePasswordResponse, error) {
+		return s.client.AuthenticatePassword(ctx, p)
 	})
 	if err == nil {
-		a.upstream.trusted.Store(true)
-		a.keepUser(answer.User.Clone(), generation, asked) // newer than what is cached
+		s.storeUser(answer.User.Clone(), asked) // newer than what is cached
 		return answer, nil
 	}
-	if isNo(err) && p.SessionToken == "" && p.SessionJWT == "" {
-		return nil, a.upstream.unavailable(err) // nobody asked about a session
+	if upstream.IsSessionRejected(err) && p.SessionToken == "" && p.SessionJWT == "" {
+		return nil, translate(err, nil) // the call was not about a session
 	}
 	return nil, a.signInError(ctx, err)
 }
 
+// signInError translates an error of a sign-in.
 func (a *Authenticator) signInError(ctx context.Context, err error) error {
 	var param *stytch.ParamError
 	if errors.As(err, &param) {
@@ -40,7 +42,7 @@ func (a *Authenticator) signInError(ctx context.Context, err error) error {
 	}
 	var se *stytch.Error
 	if !errors.As(err, &se) {
-		return a.upstream.unavailable(err)
+		return translate(err, nil)
 	}
 	switch se.Type {
 	case stytch.TypeUnauthorizedCredentials:
@@ -56,16 +58,16 @@ func (a *Authenticator) signInError(ctx context.Context, err error) error {
 		return &Error{Kind: ErrInvalidSession, Reason: ReasonRejected, cause: err}
 	}
 	if se.StatusCode == http.StatusTooManyRequests {
-		return &Error{Kind: ErrTooManyAttempts, Reason: ReasonRateLimited, RetryAfter: clampRetryAfter(se.RetryAfter), cause: err}
+		return &Error{Kind: ErrTooManyAttempts, Reason: ReasonRateLimited, RetryAfter: upstream.ClampRetryAfter(se.RetryAfter), cause: err}
 	}
-	return a.upstream.unavailable(err)
+	return translate(err, nil)
 }
 
-// checkProject tells a wrong password from a wrong project secret, which Stytch
-// reports by the same type: while no call with the secret has ever succeeded,
-// it asks for the policy, at most once a minute.
+// checkProject distinguishes a wrong password from a wrong project secret, which
+// Stytch reports by the same error type. Unless a call with the secret has
+// succeeded, it fetches the policy, at most once a minute.
 func (a *Authenticator) checkProject(ctx context.Context) error {
-	if a.upstream.trusted.Load() {
+	if a.sessions.upstream.SecretAccepted() {
 		return nil
 	}
 	a.projectMu.Lock()
@@ -74,12 +76,10 @@ func (a *Authenticator) checkProject(ctx context.Context) error {
 	if !checked.IsZero() && time.Since(checked) < time.Minute {
 		return last
 	}
-	_, err := share(ctx, a.upstream, loadPolicy, "policy", a.client.Policy)
-	if err != nil {
-		err = a.upstream.unavailable(err)
-	}
+	_, err := upstream.Share(ctx, a.sessions.upstream, upstream.LoadPolicy, "policy", a.sessions.client.Policy)
+	err = translate(err, nil)
 	if ctx.Err() != nil {
-		return err // who left learnt nothing
+		return err // says nothing about the secret
 	}
 	a.projectMu.Lock()
 	defer a.projectMu.Unlock()
@@ -87,48 +87,63 @@ func (a *Authenticator) checkProject(ctx context.Context) error {
 	return err
 }
 
-// Cookies returns how the session's cookies are named and set, complete with
-// defaults.
+// Cookies returns the configuration of the session's cookies, with defaults.
 func (a *Authenticator) Cookies() Cookies { return a.config.Cookies }
 
-// CheckOrigin refuses an unsafe request that another site's page sent, with
-// ErrCrossOrigin. Require does so for requests that a cookie authenticates;
-// this is for those that carry no credential yet, such as a sign-in.
+// SetCookies sets the session's cookies, until the session ends: one for the
+// token and one for the JWT of cred. It sets no empty cookie, and none for a
+// session that has ended or was revoked here.
+func (a *Authenticator) SetCookies(w http.ResponseWriter, s *stytch.Session, cred Credential) {
+	if cred.Token != "" {
+		a.cookies.set(w, s, a.config.Cookies.Token, cred.Token)
+	}
+	if cred.JWT != "" {
+		a.cookies.set(w, s, a.config.Cookies.JWT, cred.JWT)
+	}
+}
+
+// ClearCookies removes the session's cookies from the browser, with the
+// attributes that they were set with.
+func (a *Authenticator) ClearCookies(w http.ResponseWriter) { a.cookies.clear(w) }
+
+// CheckOrigin returns ErrCrossOrigin for an unsafe request that a page of another
+// site sent. Require does so for requests that a cookie authenticates.
+// CheckOrigin is for requests without a credential, such as a sign-in.
 func (a *Authenticator) CheckOrigin(r *http.Request) error {
-	if a.isCrossOrigin(r) {
-		return own(errCrossOrigin)
+	if isCrossOrigin(a.origins, r) {
+		return cloneError(errCrossOrigin)
 	}
 	return nil
 }
 
-// Reject answers a request with an error, as Require does: by ErrorHandler, and
-// Observe is told.
+// Reject answers a request with an error, as Require does: it calls Observe and
+// ErrorHandler.
 func (a *Authenticator) Reject(w http.ResponseWriter, r *http.Request, err error) {
 	a.ObserveRefusal(r.Context(), err)
-	a.config.ErrorHandler(w, r, own(err))
+	a.config.ErrorHandler(w, r, cloneError(err))
 }
 
-// ObserveRefusal tells Observe of an error that is answered elsewhere, such as
+// ObserveRefusal calls Observe with an error that is answered elsewhere, such as
 // by a page that shows the sign-in form again.
 func (a *Authenticator) ObserveRefusal(ctx context.Context, err error) {
-	a.observe(ctx, &decided{err: err}, a.arrival(), false)
+	a.events.report(ctx, Event{Decider: deciderOf(err)}, err)
 }
 
-// Reject answers a request with an error as the Require in front of it would.
-// Without one it is WriteError.
+// Reject answers a request with an error, as the Require in front of it does.
+// If there is none, it calls WriteError.
 func Reject(w http.ResponseWriter, r *http.Request, err error) {
-	if f := fromContext(r.Context()); f != nil && f.auth != nil {
-		f.auth.Reject(w, r, err)
+	if s := stateOf(r.Context()); s != nil && s.auth != nil {
+		s.auth.Reject(w, r, err)
 		return
 	}
 	WriteError(w, r, err)
 }
 
 // SetClaims merges custom claims into the session of a sign-in that has just
-// succeeded, and puts the session and its new JWT into answer.
+// succeeded, and stores the session and its new JWT in answer.
 func (a *Authenticator) SetClaims(ctx context.Context, answer *stytch.AuthenticatePasswordResponse, claims map[string]any) error {
-	updated, err := run(ctx, a.upstream, extendKnown, func(ctx context.Context) (*stytch.AuthenticateSessionResponse, error) {
-		return a.client.AuthenticateSession(ctx, stytch.AuthenticateSessionParams{SessionToken: answer.SessionToken, CustomClaims: claims})
+	updated, err := upstream.Do(ctx, a.sessions.upstream, upstream.Extend, func(ctx context.Context) (*stytch.AuthenticateSessionResponse, error) {
+		return a.sessions.client.AuthenticateSession(ctx, stytch.AuthenticateSessionParams{SessionToken: answer.SessionToken, CustomClaims: claims})
 	})
 	var param *stytch.ParamError
 	if errors.As(err, &param) {
@@ -138,7 +153,7 @@ func (a *Authenticator) SetClaims(ctx context.Context, answer *stytch.Authentica
 		err = &stytch.InvalidAnswerError{Problem: "another session than the one asked about"}
 	}
 	if err != nil {
-		return a.upstream.unavailable(err)
+		return translate(err, nil)
 	}
 	answer.Session, answer.SessionJWT = &updated.Session, updated.SessionJWT
 	return nil

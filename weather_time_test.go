@@ -285,7 +285,7 @@ var breakerKinds = []struct {
 	field      func(s *stage, i int) string
 }{
 	{"sessions", pathAuthenticate, func(s *stage, i int) string { return bearer(oldJWTs(s)[i]) }},
-	{"sessions of strangers", pathAuthenticate, func(s *stage, i int) string { return bearer(freshTokens(s)[i]) }},
+	{"unverified sessions", pathAuthenticate, func(s *stage, i int) string { return bearer(freshTokens(s)[i]) }},
 	{"users", pathUser, func(s *stage, i int) string { return bearer(s.JWT(sessions(s)[i].ID)) }},
 }
 

@@ -3,13 +3,15 @@ package main
 import (
 	"math"
 	"net/http"
+	"net/http/httptest"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/sessionauth/sessionauth"
 )
 
-// BenchmarkRequest has the cases of the command as Go benchmarks:
+// BenchmarkRequest runs the cases of the command as Go benchmarks:
 //
 //	go test -bench 'Request/.*warm' -cpu 1,2 -cpuprofile cpu.prof
 func BenchmarkRequest(b *testing.B) {
@@ -26,7 +28,7 @@ func BenchmarkRequest(b *testing.B) {
 				w.start()(b.N)
 				return
 			}
-			var mu sync.Mutex // start is for one goroutine at a time
+			var mu sync.Mutex // start is not safe for concurrent use
 			b.RunParallel(func(pb *testing.PB) {
 				mu.Lock()
 				run := w.start()
@@ -39,7 +41,7 @@ func BenchmarkRequest(b *testing.B) {
 	}
 }
 
-// Every case must measure what its name says.
+// cases checks the status of every request that it measures.
 func TestCases(t *testing.T) {
 	p := newProvider(0)
 	defer p.socket.Close()
@@ -52,14 +54,14 @@ func TestCases(t *testing.T) {
 	}
 }
 
-func TestWarmAndFirstSight(t *testing.T) {
+func TestCases_WarmAndFirstSight(t *testing.T) {
 	p := newProvider(0)
 	defer p.socket.Close()
 	auth, err := newAuthenticator(p, func(c *sessionauth.Config) { c.CacheSize = firstSightCache })
 	if err != nil {
 		t.Fatal(err)
 	}
-	decided := func(r *http.Request) sessionauth.Decider {
+	decider := func(r *http.Request) sessionauth.Decider {
 		id, err := auth.Authenticate(r)
 		if err != nil {
 			t.Fatal(err)
@@ -68,9 +70,9 @@ func TestWarmAndFirstSight(t *testing.T) {
 	}
 	session := p.signIn()
 	for _, r := range []*http.Request{bearer(session.JWT), bearer(session.Token)} {
-		decided(r)
-		if got := decided(r); got != sessionauth.Cache {
-			t.Errorf("a second time: got %q, want %q", got, sessionauth.Cache)
+		decider(r)
+		if got := decider(r); got != sessionauth.Cache {
+			t.Errorf("second request: got %q, want %q", got, sessionauth.Cache)
 		}
 	}
 	requests := make([]*http.Request, firstSights)
@@ -78,8 +80,38 @@ func TestWarmAndFirstSight(t *testing.T) {
 		requests[i] = bearer(p.signIn().JWT)
 	}
 	for i := range 2 * firstSights {
-		if got := decided(requests[i%firstSights]); got != sessionauth.Local {
+		if got := decider(requests[i%firstSights]); got != sessionauth.Local {
 			t.Fatalf("request %d: got %q, want %q", i, got, sessionauth.Local)
+		}
+	}
+}
+
+// A peer that passed what it should refuse, or refused what it should pass,
+// would make the comparison meaningless.
+func TestPeers(t *testing.T) {
+	p := newProvider(0)
+	defer p.socket.Close()
+	jwt := p.signIn().JWT
+	for _, peer := range peers {
+		h, err := peer.wire(p)
+		if err != nil {
+			t.Fatalf("%s: %v", peer.name, err)
+		}
+		for _, row := range []struct {
+			name    string
+			request *http.Request
+			passes  bool
+		}{
+			{"a valid JWT", bearer(jwt), true},
+			{"a forged JWT", bearer(forge(jwt)), false},
+			{"an expired JWT", bearer(p.expiredJWT()), false},
+			{"no JWT", get("", ""), false},
+		} {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, row.request)
+			if passes := w.Code == http.StatusOK; passes != row.passes {
+				t.Errorf("%s: %s: got status %d, want it to pass: %t", peer.name, row.name, w.Code, row.passes)
+			}
 		}
 	}
 }
@@ -92,7 +124,7 @@ func TestVerdict(t *testing.T) {
 	}{
 		{"at the limit", atMost("", "", "", 2, []float64{1, 2, 9}), true},
 		{"above it", atMost("", "", "", 2, []float64{1, 2.1, 9}), false},
-		{"at the least", atLeast("", "", "", 2, []float64{1, 2, 9}), true},
+		{"at the lower limit", atLeast("", "", "", 2, []float64{1, 2, 9}), true},
 		{"below it", atLeast("", "", "", 2, []float64{1, 1.9, 9}), false},
 		{"nothing measured", atMost("", "", "", 2, nil), false},
 	} {
@@ -102,7 +134,7 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
-func TestSumsAndFastestGoRoundByRound(t *testing.T) {
+func TestFigures_SumOfAndFastest(t *testing.T) {
 	fs := figures{"a": {ns: []float64{1, 10}}, "b": {ns: []float64{2, 5}}}
 	sum := fs.sumOf(map[string]float64{"a": 2, "b": 1})
 	if sum[0] != 4 || sum[1] != 25 {
@@ -113,7 +145,7 @@ func TestSumsAndFastestGoRoundByRound(t *testing.T) {
 		t.Errorf("fastest: got %v, want [1 5]", least)
 	}
 	if fs["a"].ns[1] != 10 {
-		t.Error("fastest changed what it was given")
+		t.Error("fastest changed its figures")
 	}
 }
 
@@ -128,11 +160,18 @@ func TestShort(t *testing.T) {
 	}
 }
 
-func TestForgeKeepsTheForm(t *testing.T) {
+// expiredJWT returns a session JWT that expired ten minutes ago.
+func (p *provider) expiredJWT() string {
+	claims := p.stytch.Claims(p.signIn().ID)
+	claims["exp"] = time.Now().Add(-10 * time.Minute).Unix()
+	return p.stytch.Sign(mustJSON(p.stytch.Header()), mustJSON(claims))
+}
+
+func TestForge_KeepsTheLength(t *testing.T) {
 	p := newProvider(0)
 	defer p.socket.Close()
 	jwt := p.signIn().JWT
 	if got := forge(jwt); got == jwt || len(got) != len(jwt) {
-		t.Errorf("got %d bytes, same: %v; want %d other bytes", len(got), got == jwt, len(jwt))
+		t.Errorf("got %d bytes, unchanged: %v; want %d other bytes", len(got), got == jwt, len(jwt))
 	}
 }

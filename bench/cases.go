@@ -16,7 +16,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// The names of the cases that targets speak of.
+// The names of the cases that targets use.
 const (
 	floorSHA     = "floor: SHA-256 of the JWT"
 	floorTokSHA  = "floor: SHA-256 of the opaque token"
@@ -37,58 +37,58 @@ const (
 	scsCookie = "scs: session, cookie"
 )
 
-// firstSightCache is the size of a cache that is meant to miss, and firstSights
-// how many JWTs go round: an LRU has always dropped the one that comes next.
+// A cache of firstSightCache credentials always misses when firstSights JWTs take
+// turns: an LRU has already evicted the next one.
 const (
 	firstSightCache = 64
 	firstSights     = 3 * firstSightCache
 )
 
-// sessionsInUse fill the cache, as in a service that has been up for a while: it is
-// CacheSize's default.
+// sessionsInUse is the number of sessions that fill the cache, as in a service that
+// has been running for a while. It is the default of CacheSize.
 const sessionsInUse = 10_000
 
-// fillCache lets n sessions of as many users in.
+// fillCache sends one request for each of n sessions of n users.
 func fillCache(p *provider, h http.Handler, n int) error {
 	for i := range n {
 		user := p.stytch.AddUser(stytchtest.User{Email: fmt.Sprintf("user%d@example.com", i), TrustedMetadata: map[string]any{"plan": "pro"}})
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, bearer(p.signInAs(user.ID).JWT))
 		if w.Code != http.StatusOK {
-			return fmt.Errorf("session %d: answers %d", i, w.Code)
+			return fmt.Errorf("session %d: got status %d", i, w.Code)
 		}
 	}
 	return nil
 }
 
-// warmSessions are the sessions that goroutines take their turns at.
+// warmSessions is the number of sessions that the goroutines share.
 const warmSessions = 16
 
-// A workload is one case: start makes a function that does it n times, for one
-// goroutine.
+// A workload is one case. start returns a function that runs it n times; each
+// goroutine needs its own.
 type workload struct {
 	name     string
 	start    func() func(n int)
 	parallel bool // also measured on two goroutines
 
-	handler http.Handler    // nil if it is no handler
-	request []*http.Request // what it is asked, in turn
-	status  int             // what it has to answer
+	handler http.Handler    // nil if the workload is a plain function
+	request []*http.Request // sent to handler in turn
+	status  int             // the expected status
 }
 
-// A discard is a ResponseWriter that keeps the header only.
+// A discard is a ResponseWriter that keeps only the header.
 type discard struct{ header http.Header }
 
 func (d *discard) Header() http.Header         { return d.header }
 func (d *discard) Write(b []byte) (int, error) { return len(b), nil }
 func (d *discard) WriteHeader(int)             {}
 
-// WriteString is what the server's own has, too.
+// WriteString implements io.StringWriter, as the ResponseWriter of net/http does.
 func (d *discard) WriteString(s string) (int, error) { return len(s), nil }
 
-// serving is a workload of requests to a handler.
+// serving returns a workload of requests to a handler.
 func serving(name string, h http.Handler, status int, requests ...*http.Request) workload {
-	next := 0 // goes on from slice to slice, or a slice would begin with hits
+	next := 0 // not reset between slices: a slice would begin with cache hits
 	return workload{name: name, handler: h, request: requests, status: status, start: func() func(int) {
 		w := &discard{http.Header{}}
 		if len(requests) == 1 {
@@ -110,9 +110,9 @@ func serving(name string, h http.Handler, status int, requests ...*http.Request)
 	}}
 }
 
-// eachItsOwn is serving with another request for each goroutine: two that use one
-// session would meet in one shard of a cache, which users do not.
-func eachItsOwn(name string, h http.Handler, status int, requests ...*http.Request) workload {
+// servingEach is like serving with another request for each goroutine. Goroutines
+// that share a session would contend for one shard of the cache; users do not.
+func servingEach(name string, h http.Handler, status int, requests ...*http.Request) workload {
 	w := serving(name, h, status, requests...)
 	next := 0
 	w.start = func() func(int) {
@@ -127,7 +127,7 @@ func inParallel(w workload) workload {
 	return w
 }
 
-// calling is a workload that is no handler.
+// calling returns a workload that calls a plain function.
 func calling(name string, call func()) workload {
 	return workload{name: name, start: func() func(int) {
 		return func(n int) {
@@ -138,7 +138,8 @@ func calling(name string, call func()) workload {
 	}}
 }
 
-// get makes a request as a server would receive it.
+// get returns a request as a server would receive it, with one more header field
+// unless name is empty.
 func get(name, value string) *http.Request {
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	r.Header.Set("Accept", "application/json")
@@ -154,8 +155,8 @@ func bearer(credential string) *http.Request { return get("Authorization", "Bear
 
 var empty = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 
-// newAuthenticator wires sessionauth as its README does, with the in-memory
-// Stytch for Stytch.
+// newAuthenticator configures sessionauth as its README does, with the in-memory
+// Stytch.
 func newAuthenticator(p *provider, change func(*sessionauth.Config)) (*sessionauth.Authenticator, error) {
 	config := sessionauth.Config{
 		ProjectID:  p.stytch.ProjectID,
@@ -173,10 +174,10 @@ func newAuthenticator(p *provider, change func(*sessionauth.Config)) (*sessionau
 	return auth, auth.Warm(context.Background())
 }
 
-// cases are all that is measured, in the order of the table.
+// cases returns all cases in the order of the table.
 func cases(p *provider) ([]workload, error) {
 	session := p.signIn()
-	ours, err := ourCases(p, session)
+	own, err := ownCases(p, session)
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +185,7 @@ func cases(p *provider) ([]workload, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := append(floorCases(p, session), append(ours, peers...)...)
+	all := append(floorCases(p, session), append(own, peers...)...)
 	for _, w := range all {
 		if err := w.check(); err != nil {
 			return nil, err
@@ -193,30 +194,30 @@ func cases(p *provider) ([]workload, error) {
 	return all, nil
 }
 
-// handlerOf gives the handler of a case.
+// handlerOf returns the handler of a case.
 func handlerOf(all []workload, name string) http.Handler {
 	for _, w := range all {
 		if w.name == name {
 			return w.handler
 		}
 	}
-	panic("bench: no case is called " + name)
+	panic("bench: no case named " + name)
 }
 
-// check asks once, or as often as there are requests: a case that measures a
-// refusal by mistake would look fast.
+// check sends every request once and checks the status: a case that measured
+// rejections by mistake would look fast.
 func (w *workload) check() error {
 	for _, r := range w.request {
 		rec := httptest.NewRecorder()
 		w.handler.ServeHTTP(rec, r.Clone(context.Background()))
 		if rec.Code != w.status {
-			return fmt.Errorf("%s: answers %d, want %d", w.name, rec.Code, w.status)
+			return fmt.Errorf("%s: got status %d, want %d", w.name, rec.Code, w.status)
 		}
 	}
 	return nil
 }
 
-func ourCases(p *provider, session stytchtest.Session) ([]workload, error) {
+func ownCases(p *provider, session stytchtest.Session) ([]workload, error) {
 	auth, err := newAuthenticator(p, nil)
 	if err != nil {
 		return nil, err
@@ -236,9 +237,9 @@ func ourCases(p *provider, session stytchtest.Session) ([]workload, error) {
 	}
 	h := auth.Require(empty)
 	return []workload{
-		eachItsOwn(warmHeader, h, 200, jwts...),
+		servingEach(warmHeader, h, 200, jwts...),
 		serving(warmCookie, h, 200, get("Cookie", bothCookies(session))),
-		eachItsOwn(opaqueHeader, h, 200, tokens...),
+		servingEach(opaqueHeader, h, 200, tokens...),
 		serving(opaqueCookie, h, 200, get("Cookie", "stytch_session="+session.Token)),
 		serving(firstSight, small.Require(empty), 200, fresh...),
 		serving(forged, h, 401, bearer(forge(session.JWT))),
@@ -248,23 +249,23 @@ func ourCases(p *provider, session stytchtest.Session) ([]workload, error) {
 	}, nil
 }
 
-// bothCookies is what a browser sends that signed in with Stytch.
+// bothCookies returns the Cookie header of a browser that signed in with Stytch.
 func bothCookies(s stytchtest.Session) string {
 	return "stytch_session=" + s.Token + "; stytch_session_jwt=" + s.JWT
 }
 
-// spoil makes a JWT no JWT, at its beginning: ~ is in no base64.
+// spoil makes a JWT malformed in its first byte: base64 never contains a tilde.
 func spoil(jwt string) string { return "~" + jwt[1:] }
 
-// floorCases are what the targets are held against. Only the request clone and the
-// bare RSA verification are things nobody can do without.
+// floorCases returns the operations that the targets are compared with. Of them,
+// no middleware can avoid the request clone and the bare RSA verification.
 func floorCases(p *provider, session stytchtest.Session) []workload {
 	jwt, token := []byte(session.JWT), []byte(session.Token)
 	signed := session.JWT[:strings.LastIndexByte(session.JWT, '.')]
 	signature, _ := base64.RawURLEncoding.DecodeString(session.JWT[len(signed)+1:])
 	sum, key := sha256.Sum256([]byte(signed)), &p.stytch.Key().PublicKey
 	if rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], signature) != nil {
-		panic("the JWT that is measured has a bad signature")
+		panic("bench: the session JWT has a bad signature")
 	}
 	cookies := get("Cookie", bothCookies(session))
 	type valueKey struct{}

@@ -15,23 +15,23 @@ import (
 const (
 	hostileTokens = 1000
 	firstComers   = 100
-	faultDelay    = 20 * time.Millisecond // of the provider's answers
+	faultDelay    = 20 * time.Millisecond // before each response of the provider
 )
 
-// calls are the calls to the provider that one middleware makes.
+// calls counts the calls to the provider that one middleware makes.
 type calls struct {
 	Name       string `json:"name"`
 	Forged     int64  `json:"forged"`      // 1,000 JWTs with a bad signature
-	UnknownKey int64  `json:"unknown_key"` // 1,000 JWTs that name keys nobody has
-	Opaque     int64  `json:"opaque"`      // 1,000 invented opaque tokens; -1 if it knows none
-	First      int64  `json:"first"`       // 100 first requests at one time
-	FirstOK    int    `json:"first_ok"`    // of them, how many were let in
+	UnknownKey int64  `json:"unknown_key"` // 1,000 JWTs with unknown key ids
+	Opaque     int64  `json:"opaque"`      // 1,000 invented opaque tokens; -1 if the middleware does not support them
+	First      int64  `json:"first"`       // 100 concurrent first requests
+	FirstOK    int    `json:"first_ok"`    // how many of them passed
 }
 
-// measureFaults counts calls. It has to come before anything else uses Clerk's
-// client, whose key cache is the process's own.
+// measureFaults counts calls. Nothing may use the client of Clerk before it: that
+// client caches keys for the whole process.
 func measureFaults() ([]calls, error) {
-	ours := func(change func(*sessionauth.Config)) func(*provider) (http.Handler, error) {
+	own := func(change func(*sessionauth.Config)) func(*provider) (http.Handler, error) {
 		return func(p *provider) (http.Handler, error) {
 			config := sessionauth.Config{ProjectID: p.stytch.ProjectID, Secret: p.stytch.Secret, BaseURL: p.socket.URL}
 			change(&config)
@@ -43,8 +43,8 @@ func measureFaults() ([]calls, error) {
 		}
 	}
 	list := []peer{
-		{name: "sessionauth", wire: ours(func(*sessionauth.Config) {}), fetches: true},
-		{name: "sessionauth, SessionOnly", wire: ours(func(c *sessionauth.Config) { c.SessionOnly = true }), fetches: true},
+		{name: "sessionauth", wire: own(func(*sessionauth.Config) {}), fetches: true},
+		{name: "sessionauth, SessionOnly", wire: own(func(c *sessionauth.Config) { c.SessionOnly = true }), fetches: true},
 	}
 	var all []calls
 	for i, peer := range append(list, peers...) {
@@ -112,11 +112,11 @@ func refuse(h http.Handler, credential string) {
 	w := &status{discard: discard{http.Header{}}}
 	h.ServeHTTP(w, bearer(credential))
 	if w.code < 400 {
-		panic("bench: a hostile token was let in")
+		panic("bench: a hostile token passed")
 	}
 }
 
-// A status keeps the code that was written; zero if none was.
+// A status records the status code, or zero if the handler wrote none.
 type status struct {
 	discard
 	code int
@@ -124,7 +124,7 @@ type status struct {
 
 func (s *status) WriteHeader(code int) { s.code = code }
 
-// together sends requests at one time and returns how many were let in.
+// together sends requests concurrently and returns how many passed.
 func together(h http.Handler, credential string) int {
 	var group sync.WaitGroup
 	barrier := make(chan struct{})
@@ -139,13 +139,13 @@ func together(h http.Handler, credential string) int {
 	}
 	close(barrier)
 	group.Wait()
-	in := 0
+	passed := 0
 	for _, code := range codes {
 		if code == 0 {
-			in++
+			passed++
 		}
 	}
-	return in
+	return passed
 }
 
 func callsTable(all []calls) string {
@@ -155,7 +155,7 @@ func callsTable(all []calls) string {
 		if c.Opaque >= 0 {
 			opaque = fmt.Sprint(c.Opaque)
 		}
-		rows[i] = []string{c.Name, fmt.Sprintf("%d (%d let in)", c.First, c.FirstOK), fmt.Sprint(c.Forged), fmt.Sprint(c.UnknownKey), opaque}
+		rows[i] = []string{c.Name, fmt.Sprintf("%d (%d passed)", c.First, c.FirstOK), fmt.Sprint(c.Forged), fmt.Sprint(c.UnknownKey), opaque}
 	}
-	return report.Table([]string{"", ":100 first requests at once", ":1,000 forged JWTs", ":1,000 JWTs with invented key ids", ":1,000 invented opaque tokens"}, rows)
+	return report.Table([]string{"", ":100 concurrent first requests", ":1,000 forged JWTs", ":1,000 JWTs with invented key ids", ":1,000 invented opaque tokens"}, rows)
 }

@@ -15,12 +15,12 @@ import (
 )
 
 var (
-	quick    = flag.Bool("quick", false, "measure little: 9 rounds, 5,000 sessions")
-	rounds   = flag.Int("rounds", 61, "rounds, each of one slice for every case")
-	slice    = flag.Duration("slice", 15*time.Millisecond, "how long a case is measured in each round")
-	sessions = flag.Int("sessions", 100_000, "distinct sessions whose memory is weighed; 0 leaves that out")
-	docs     = flag.String("docs", "../docs", "folder of performance.md and its plots; empty writes none")
-	results  = flag.String("json", "results.json", "file for the figures as JSON; empty writes none")
+	quick    = flag.Bool("quick", false, "measure less: 9 rounds, 5,000 sessions")
+	rounds   = flag.Int("rounds", 61, "number of rounds; each one measures one slice of every case")
+	slice    = flag.Duration("slice", 15*time.Millisecond, "duration of one slice")
+	sessions = flag.Int("sessions", 100_000, "distinct sessions for the memory measurement; 0 skips it")
+	docs     = flag.String("docs", "../docs", "folder of performance.md and its plots; if empty, do not write them")
+	results  = flag.String("json", "results.json", "file for the figures as JSON; if empty, do not write it")
 )
 
 func main() {
@@ -34,8 +34,8 @@ func main() {
 	}
 }
 
-// run measures in the order in which nothing disturbs what follows: the calls
-// before Clerk's key cache is warm, the memory when no time is measured any more.
+// run counts the calls first, while the key cache of the Clerk client is cold, and
+// measures memory last, because that disturbs times.
 func run() error {
 	began := time.Now()
 	o := &outcome{Machine: report.ThisMachine(), Versions: report.Versions(modules()...), Tags: report.BuildTags(), Rounds: *rounds, Slice: slice.String(), Date: began.UTC().Format(time.DateOnly)}
@@ -78,14 +78,14 @@ func say(format string, args ...any) {
 }
 
 func modules() []string {
-	list := []string{"github.com/alexedwards/scs/v2", "github.com/lestrrat-go/jwx/v2"}
+	list := []string{scsModule, jwtauthJWXModule}
 	for _, p := range peers {
 		list = append(list, p.module)
 	}
 	return list
 }
 
-// An outcome is all that was measured.
+// An outcome holds all results.
 type outcome struct {
 	Date        string            `json:"date"`
 	Machine     report.Machine    `json:"machine"`
@@ -94,7 +94,7 @@ type outcome struct {
 	Rounds      int               `json:"rounds"`
 	Slice       string            `json:"slice"`
 	JWTBytes    int               `json:"jwt_bytes"`
-	RoundsOfTwo int               `json:"rounds_of_two"` // of two goroutines, in longer slices
+	RoundsOfTwo int               `json:"rounds_of_two"` // with two goroutines, in longer slices
 	Heap        float64           `json:"heap"`          // bytes
 	HeapInUse   float64           `json:"heap_in_use"`   // bytes, with a full cache
 	Cases       []caseOutcome     `json:"cases"`
@@ -103,15 +103,15 @@ type outcome struct {
 	Calls       []calls           `json:"calls"`
 }
 
-// A caseOutcome sums one workload up. Times are nanoseconds.
+// A caseOutcome summarizes one workload. Times are nanoseconds.
 type caseOutcome struct {
 	Name       string  `json:"name"`
 	Median     float64 `json:"ns"`
-	Low        float64 `json:"ns_low"` // a quarter of the rounds was faster
+	Low        float64 `json:"ns_low"` // first quartile of the rounds
 	High       float64 `json:"ns_high"`
 	Allocs     float64 `json:"allocs"`
 	Bytes      float64 `json:"bytes"`
-	TwoSpeedup float64 `json:"two_goroutines,omitempty"`        // throughput of two goroutines by that of one
+	TwoSpeedup float64 `json:"two_goroutines,omitempty"`        // throughput of two goroutines divided by that of one
 	TwoInUse   float64 `json:"two_goroutines_in_use,omitempty"` // the same with a full cache
 }
 
@@ -141,13 +141,13 @@ func (o *outcome) caseTable() string {
 			fmt.Sprintf("%.0f", c.Allocs), fmt.Sprintf("%.0f", c.Bytes), inUse, two,
 		})
 	}
-	return report.Table([]string{"case", ":µs", ":middle half of the rounds", ":allocations", ":bytes", ":two goroutines, cache full", ":cache empty"}, rows)
+	return report.Table([]string{"case", ":µs", ":quartiles", ":allocations", ":bytes", ":two goroutines, cache full", ":cache empty"}, rows)
 }
 
 func (o *outcome) markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Measured on %s: %s. %d rounds of %s for each case; the JWT has %d bytes. ", o.Date, o.Machine, o.Rounds, o.Slice, o.JWTBytes)
-	fmt.Fprintf(&b, "Two goroutines: %d rounds of %v, in a heap of %.1f MB, and of %.1f MB with a full cache.\n\n", o.RoundsOfTwo, longer**slice, o.Heap/(1<<20), o.HeapInUse/(1<<20))
+	fmt.Fprintf(&b, "Two goroutines: %d rounds of %v, with a heap of %.1f MB, and of %.1f MB with a full cache.\n\n", o.RoundsOfTwo, longer**slice, o.Heap/(1<<20), o.HeapInUse/(1<<20))
 	var versions [][]string
 	for _, m := range modules() {
 		versions = append(versions, []string{m, o.Versions[m]})
@@ -176,9 +176,9 @@ func (o *outcome) passed() int {
 func (o *outcome) memoryTable() string {
 	var rows [][]string
 	for _, m := range o.Memory {
-		rows = append(rows, []string{m.Path, fmt.Sprint(m.Sessions), short(m.Total), short(m.Data), short(m.beside())})
+		rows = append(rows, []string{m.Path, fmt.Sprint(m.Sessions), short(m.Total), short(m.Data), short(m.overhead())})
 	}
-	return report.Table([]string{"by", ":sessions", ":bytes each", ":of that session and user", ":beside them"}, rows)
+	return report.Table([]string{"by", ":sessions", ":bytes each", ":session and user", ":overhead"}, rows)
 }
 
 func (o *outcome) write(fs figures) error {

@@ -10,28 +10,28 @@ import (
 	"github.com/sessionauth/sessionauth/bench/internal/stats"
 )
 
-// A figure is what was measured of one workload. Times are nanoseconds for one
-// request, one value a round.
+// A figure holds the results of one workload. Times are nanoseconds for one
+// request, with one value for each round.
 type figure struct {
 	name   string
 	ns     []float64
-	two    []float64 // throughput of two goroutines by that of one; empty if not measured
+	two    []float64 // throughput of two goroutines divided by that of one; empty if not measured
 	inUse  []float64 // the same with a full cache
 	allocs float64
 	bytes  float64
 }
 
-// A clock is what times are taken by.
+// A clock selects how times are measured.
 type clock int
 
 const (
-	processor clock = iota // what this process used
+	processor clock = iota // processor time of this process
 	wall
 )
 
 type figures map[string]*figure
 
-// measure runs every workload in every round for about a slice of time.
+// measure runs every workload in every round for about one slice.
 func measure(all []workload, rounds int, slice time.Duration, progress func(round int)) figures {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	found := figures{}
@@ -52,11 +52,11 @@ func measure(all []workload, rounds int, slice time.Duration, progress func(roun
 	return found
 }
 
-// longer is by how much a slice of two goroutines is longer: in a heap that is not
-// small the collector has to come round several times in it.
+// longer is the factor by which slices of two goroutines are longer, so that the
+// garbage collector runs several times in each even with a larger heap.
 const longer = 20
 
-// speedups measures two goroutines beside one.
+// speedups compares two goroutines with one.
 func (fs figures) speedups(all []workload, rounds int, slice time.Duration, progress func(round int)) map[string][]float64 {
 	found := map[string][]float64{}
 	if runtime.NumCPU() < 2 {
@@ -75,8 +75,8 @@ func (fs figures) speedups(all []workload, rounds int, slice time.Duration, prog
 	return found
 }
 
-// measureTwo measures two goroutines in this process as it is, and after fill has
-// filled its cache. It returns the bytes of the heap at both times.
+// measureTwo measures two goroutines before and after fill fills the cache. It
+// returns the size of the heap in bytes at both times.
 func (fs figures) measureTwo(all []workload, rounds int, slice time.Duration, fill func() error, progress func(round int)) (before, after float64, err error) {
 	before = heap()
 	for name, two := range fs.speedups(all, rounds, slice, progress) {
@@ -92,16 +92,16 @@ func (fs figures) measureTwo(all []workload, rounds int, slice time.Duration, fi
 	return before, after, nil
 }
 
-// speedup is the throughput of two goroutines by that of one.
+// speedup returns the throughput of two goroutines divided by that of one.
 func speedup(w workload, n int) float64 {
 	one := timed(w, wall, 1, n)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
 	return one / timed(w, wall, 2, n)
 }
 
-// timed runs a workload n times on each of some goroutines and returns the time
-// for one. On one goroutine that is processor time, with the collector's; two
-// can wait for each other, which only the wall clock shows.
+// timed runs a workload n times on each goroutine and returns the time for one
+// run. For one goroutine that is processor time, including garbage collection.
+// Two goroutines can wait for each other, which only the wall clock shows.
 func timed(w workload, clock clock, goroutines, n int) float64 {
 	runs := make([]func(int), goroutines)
 	for i := range runs {
@@ -131,7 +131,7 @@ func timed(w workload, clock clock, goroutines, n int) float64 {
 	return float64(time.Since(began)) / float64(n*goroutines)
 }
 
-// calibrate finds how many times fit into a slice.
+// calibrate returns how many runs fit into a slice.
 func calibrate(w workload, slice time.Duration) int {
 	run := w.start()
 	for n := 1; ; n *= 2 {
@@ -147,7 +147,7 @@ func calibrate(w workload, slice time.Duration) int {
 func allocations(w workload) (allocs, bytes float64) {
 	const n = 1000
 	run := w.start()
-	run(n) // what grows once has grown
+	run(n) // let buffers and maps reach their final size
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	run(n)
@@ -157,7 +157,7 @@ func allocations(w workload) (allocs, bytes float64) {
 
 func (f *figure) median() float64 { return stats.Median(f.ns) }
 
-// sumOf adds figures round by round, each times its weight.
+// sumOf returns the weighted sum of figures for each round.
 func (fs figures) sumOf(weights map[string]float64) []float64 {
 	var sum []float64
 	for name, weight := range weights {
@@ -172,7 +172,7 @@ func (fs figures) sumOf(weights map[string]float64) []float64 {
 	return sum
 }
 
-// fastest returns the least of some figures in each round.
+// fastest returns the smallest of the named figures for each round.
 func (fs figures) fastest(names []string) []float64 {
 	var least []float64
 	for _, name := range names {

@@ -19,31 +19,31 @@ import (
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// memory is what a cached session takes, in bytes.
+// memory is the memory of a cached session in bytes.
 type memory struct {
 	Path     string  `json:"path"`
 	Sessions int     `json:"sessions"`
-	Total    float64 `json:"total"` // of the heap, for one session
-	Data     float64 `json:"data"`  // of a session and a user, decoded once more
+	Total    float64 `json:"total"` // growth of the heap for one session
+	Data     float64 `json:"data"`  // size of a decoded session and user
 }
 
-func (m memory) beside() float64 { return m.Total - m.Data }
+func (m memory) overhead() float64 { return m.Total - m.Data }
 
 func (m memory) verdict() verdict {
-	return atMost("cached session, "+m.Path, "at most 2 KB beside user and claims data", "bytes", 2048, []float64{m.beside()})
+	return atMost("cached session, "+m.Path, "at most 2 KB plus user and claims data", "bytes", 2048, []float64{m.overhead()})
 }
 
 // heap returns the bytes in use after garbage collection.
 func heap() float64 {
 	runtime.GC()
-	runtime.GC() // what a finalizer or a sync.Pool held
+	runtime.GC() // frees what a finalizer or a sync.Pool held
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return float64(m.HeapAlloc)
 }
 
-// measureMemory lets n distinct sessions of n users sign in, by opaque token and
-// by JWT, and weighs the heap before and after.
+// measureMemory authenticates n distinct sessions of n users, by opaque token and
+// by JWT, and compares the heap before and after.
 func measureMemory(p *provider, n int) ([]memory, error) {
 	s, err := newScript(p)
 	if err != nil {
@@ -66,17 +66,16 @@ func measureMemory(p *provider, n int) ([]memory, error) {
 
 const tokenPrefix = "bench-token-0000000000-"
 
-// A script is a Stytch that keeps nothing: it plays the answers about one
-// session back with other ids, so that only what the middleware keeps is
-// weighed.
+// A script stands in for Stytch and keeps no state: it replays the responses about
+// one session with other ids, so that only the memory of the middleware counts.
 type script struct {
 	p               *provider
 	key             *rsa.PrivateKey
-	session, user   string // real ids, to be replaced
-	token           string // the same
-	header, payload string // of the session's JWT
-	answer          string // to POST /v1/sessions/authenticate
-	userAnswer      string // to GET /v1/users/{user_id}
+	session, user   string // ids to replace
+	token           string // session token to replace
+	header, payload string // of the session JWT
+	answer          string // response to POST /v1/sessions/authenticate
+	userAnswer      string // response to GET /v1/users/{user_id}
 	keySet          string
 }
 
@@ -84,7 +83,7 @@ func newScript(p *provider) (*script, error) {
 	session := p.signIn()
 	s := &script{p: p, key: p.stytch.Key(), session: session.ID, user: session.UserID, token: session.Token}
 	var err error
-	ask := func(method, path, body string) string {
+	call := func(method, path, body string) string {
 		req, e := http.NewRequest(method, p.stytch.URL+path, strings.NewReader(body))
 		if e != nil {
 			err = e
@@ -104,16 +103,16 @@ func newScript(p *provider) (*script, error) {
 		}
 		return string(answer)
 	}
-	s.answer = ask(http.MethodPost, "/v1/sessions/authenticate", `{"session_token":"`+session.Token+`"}`)
-	s.userAnswer = ask(http.MethodGet, "/v1/users/"+session.UserID, "")
-	s.keySet = ask(http.MethodGet, "/.well-known/jwks.json", "")
+	s.answer = call(http.MethodPost, "/v1/sessions/authenticate", `{"session_token":"`+session.Token+`"}`)
+	s.userAnswer = call(http.MethodGet, "/v1/users/"+session.UserID, "")
+	s.keySet = call(http.MethodGet, "/.well-known/jwks.json", "")
 	header, _ := json.Marshal(p.stytch.Header())
 	payload, _ := json.Marshal(p.stytch.Claims(session.ID))
 	s.header, s.payload = base64.RawURLEncoding.EncodeToString(header), string(payload)
 	return s, err
 }
 
-// renamed gives a text the ids of the i-th session and user.
+// renamed replaces the ids in text with those of the i-th session and user.
 func (s *script) renamed(text string, i int) string {
 	tail := fmt.Sprintf("%012x", i)
 	return strings.NewReplacer(
@@ -147,7 +146,7 @@ func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 func index(tail string) int {
 	var i int
 	if _, err := fmt.Sscanf(tail, "%x", &i); err != nil {
-		panic("bench: an id that is none of ours: " + tail)
+		panic("bench: unexpected id: " + tail)
 	}
 	return i
 }
@@ -162,11 +161,11 @@ func (s *script) jwt(i int) string {
 	return signed + "." + base64.RawURLEncoding.EncodeToString(signature)
 }
 
-// weigh lets n sessions in and returns what each adds to the heap.
+// weigh authenticates n sessions and returns how much each adds to the heap.
 func (s *script) weigh(n int, credential func(i int) string) (float64, error) {
 	auth, err := newAuthenticator(s.p, func(c *sessionauth.Config) {
 		c.HTTPClient = &http.Client{Transport: s}
-		c.CacheSize = n + n/4 // shards fill unevenly: none may drop a session
+		c.CacheSize = n + n/4 // shards fill unevenly, and none may evict a session
 		c.CacheBytes = n * 64 << 10
 		c.CacheTTL = 24 * time.Hour
 	})
@@ -178,17 +177,17 @@ func (s *script) weigh(n int, credential func(i int) string) (float64, error) {
 		_, err := auth.Authenticate(bearer(credential(i)))
 		return err
 	}); err != nil {
-		return 0, fmt.Errorf("a good session is refused: %w", err)
+		return 0, fmt.Errorf("a valid session was refused: %w", err)
 	}
 	after := heap()
-	// All must still be there, or the weight is of fewer.
+	// Every session must still be cached, or the result counts fewer.
 	for i := 0; i < n; i += max(1, n/64) {
 		id, err := auth.Authenticate(bearer(credential(i)))
 		if err != nil {
 			return 0, err
 		}
 		if id.DecidedBy != sessionauth.Cache {
-			return 0, fmt.Errorf("session %d of %d was decided by %s, want the cache", i, n, id.DecidedBy)
+			return 0, fmt.Errorf("session %d of %d was verified by %s, want the cache", i, n, id.DecidedBy)
 		}
 	}
 	runtime.KeepAlive(auth)
@@ -216,7 +215,7 @@ func each(n int, do func(int) error) error {
 	return nil
 }
 
-// dataOf weighs a session and a user as the exported types hold them.
+// dataOf returns the size of a session and a user decoded into the exported types.
 func (s *script) dataOf(n int) (float64, error) {
 	type both struct {
 		Session stytch.Session `json:"session"`
@@ -232,7 +231,7 @@ func (s *script) dataOf(n int) (float64, error) {
 	}
 	after := heap()
 	if kept[n-1].User.ID == "" || kept[n-1].Session.ID == "" {
-		return 0, fmt.Errorf("the answer holds no session or no user")
+		return 0, fmt.Errorf("the response has no session or no user")
 	}
 	runtime.KeepAlive(kept)
 	return (after - before) / float64(n), nil

@@ -10,36 +10,48 @@ import (
 	"time"
 
 	"github.com/alexedwards/scs/v2"
-	jwtmiddleware "github.com/auth0/go-jwt-middleware/v2"
-	"github.com/auth0/go-jwt-middleware/v2/jwks"
-	"github.com/auth0/go-jwt-middleware/v2/validator"
+	jwtmiddleware "github.com/auth0/go-jwt-middleware/v3"
+	"github.com/auth0/go-jwt-middleware/v3/jwks"
+	"github.com/auth0/go-jwt-middleware/v3/validator"
 	"github.com/clerk/clerk-sdk-go/v2"
 	clerkhttp "github.com/clerk/clerk-sdk-go/v2/http"
 	clerkjwks "github.com/clerk/clerk-sdk-go/v2/jwks"
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-chi/jwtauth/v5"
-	echojwt "github.com/labstack/echo-jwt/v4"
-	"github.com/labstack/echo/v4"
-	"github.com/lestrrat-go/jwx/v2/jwt"
+	echojwt "github.com/labstack/echo-jwt/v5"
+	"github.com/labstack/echo/v5"
+	jwtv2 "github.com/lestrrat-go/jwx/v2/jwt"
+	"github.com/lestrrat-go/jwx/v3/jwa"
+	"github.com/lestrrat-go/jwx/v3/jwk"
+	"github.com/lestrrat-go/jwx/v3/jwt"
 )
 
-// A peer is another library, set up as its README or its documentation says. Each
-// checks the signature with a key it holds already, the expiry, and, where its
-// configuration can, issuer and audience. None decodes the session claim: that
-// is left to the handler, and the handlers here are empty.
+// A peer is another library, set up as its README or its documentation says.
+// Each one checks the signature with a key that it already has, the expiry and,
+// where its configuration allows, the issuer and the audience. None decodes the
+// session claim: they leave that to the handler, and these handlers are empty.
 type peer struct {
 	name, module string
 	wire         func(*provider) (http.Handler, error)
-	fetches      bool // fetches the key set by itself
+	fetches      bool // whether it fetches the key set itself
 }
 
 var peers = []peer{
-	{"echo-jwt", "github.com/labstack/echo-jwt/v4", wireEchoJWT, false},
+	{"echo-jwt", "github.com/labstack/echo-jwt/v5", wireEchoJWT, false},
 	{"jwtauth", "github.com/go-chi/jwtauth/v5", wireJWTAuth, false},
+	{"jwx", jwxModule, wireJWX, false},
 	{"go-oidc", "github.com/coreos/go-oidc/v3", wireOIDC, true},
-	{"go-jwt-middleware", "github.com/auth0/go-jwt-middleware/v2", wireJWTMiddleware, true},
+	{"go-jwt-middleware", "github.com/auth0/go-jwt-middleware/v3", wireJWTMiddleware, true},
 	{"Clerk", "github.com/clerk/clerk-sdk-go/v2", wireClerk, true},
 }
+
+// The modules of peers that other code names, too. jwtauth builds on
+// jwtauthJWXModule, go-jwt-middleware on jwxModule.
+const (
+	scsModule        = "github.com/alexedwards/scs/v2"
+	jwxModule        = "github.com/lestrrat-go/jwx/v3"
+	jwtauthJWXModule = "github.com/lestrrat-go/jwx/v2"
+)
 
 func (p *peer) caseName() string       { return p.name + ": JWT" }
 func (p *peer) forgedCaseName() string { return p.name + ": forged JWT" }
@@ -67,19 +79,38 @@ func wireEchoJWT(p *provider) (http.Handler, error) {
 		SigningKeys:   map[string]any{p.stytch.KeyID(): &p.stytch.Key().PublicKey},
 		SigningMethod: "RS256",
 	}))
-	e.GET("/", func(echo.Context) error { return nil })
+	e.GET("/", func(*echo.Context) error { return nil })
 	return e, nil
 }
 
 func wireJWTAuth(p *provider) (http.Handler, error) {
 	auth := jwtauth.New("RS256", nil, &p.stytch.Key().PublicKey,
-		jwt.WithIssuer(p.issuer()), jwt.WithAudience(p.stytch.ProjectID))
+		jwtv2.WithIssuer(p.issuer()), jwtv2.WithAudience(p.stytch.ProjectID))
 	return jwtauth.Verifier(auth)(jwtauth.Authenticator(auth)(empty)), nil
 }
 
-// wireOIDC adds what go-oidc leaves to its users: finding the token and handing
-// on the result. A remote key set keeps the keys, and saves parsing the token a
-// second time, which a static one does not.
+// wireJWX adds what jwx leaves to its users: the status of a rejection and the
+// result in the request's context.
+func wireJWX(p *provider) (http.Handler, error) {
+	key, err := jwk.Import(&p.stytch.Key().PublicKey)
+	if err != nil {
+		return nil, err
+	}
+	type tokenKey struct{}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		token, err := jwt.ParseRequest(r, jwt.WithKey(jwa.RS256(), key),
+			jwt.WithIssuer(p.issuer()), jwt.WithAudience(p.stytch.ProjectID))
+		if err != nil {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		empty.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), tokenKey{}, token)))
+	}), nil
+}
+
+// wireOIDC adds what go-oidc leaves to its users: the token from the header and
+// the result in the request's context. It uses a remote key set, which keeps the
+// keys; a static key set would parse the token a second time.
 func wireOIDC(p *provider) (http.Handler, error) {
 	keys := oidc.NewRemoteKeySet(context.Background(), p.jwksURL())
 	verifier := oidc.NewVerifier(p.issuer(), keys, &oidc.Config{ClientID: p.stytch.ProjectID})
@@ -108,16 +139,25 @@ func wireJWTMiddleware(p *provider) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	provider := jwks.NewCachingProvider(issuer, time.Hour, jwks.WithCustomJWKSURI(keys))
-	v, err := validator.New(provider.KeyFunc, validator.RS256, p.issuer(), []string{p.stytch.ProjectID})
+	provider, err := jwks.NewCachingProvider(jwks.WithIssuerURL(issuer), jwks.WithCustomJWKSURI(keys), jwks.WithCacheTTL(time.Hour))
 	if err != nil {
 		return nil, err
 	}
-	return jwtmiddleware.New(v.ValidateToken).CheckJWT(empty), nil
+	v, err := validator.New(validator.WithKeyFunc(provider.KeyFunc), validator.WithAlgorithm(validator.RS256),
+		validator.WithIssuer(p.issuer()), validator.WithAudience(p.stytch.ProjectID))
+	if err != nil {
+		return nil, err
+	}
+	m, err := jwtmiddleware.New(jwtmiddleware.WithValidator(v))
+	if err != nil {
+		return nil, err
+	}
+	return m.CheckJWT(empty), nil
 }
 
-// wireClerk lets Clerk's client fetch the key set from us; it keeps it for an
-// hour. The option that takes a key instead parses that key for each request.
+// wireClerk configures the Clerk client to fetch the key set from the provider. The
+// client keeps it for an hour. The option that takes a key instead parses that key
+// for every request.
 func wireClerk(p *provider) (http.Handler, error) {
 	client := clerkjwks.NewClient(&clerk.ClientConfig{BackendConfig: clerk.BackendConfig{
 		URL: clerk.String(p.socket.URL), Key: clerk.String("sk_test_bench"),
@@ -128,8 +168,8 @@ func wireClerk(p *provider) (http.Handler, error) {
 	)(empty), nil
 }
 
-// scsCase is a session of one value in scs's in-memory store, and a handler that
-// refuses who has none, as Require does.
+// scsCase returns the case of a session with one value in the in-memory store of
+// scs. Its handler refuses a request without a session, as Require does.
 func scsCase(userID string) (workload, error) {
 	sessions := scs.New()
 	ctx, err := sessions.Load(context.Background(), "")
@@ -150,7 +190,7 @@ func scsCase(userID string) (workload, error) {
 	}))
 	anonymous := httptest.NewRecorder()
 	if h.ServeHTTP(anonymous, get("", "")); anonymous.Code != http.StatusUnauthorized {
-		return workload{}, fmt.Errorf("scs: lets through who has no session")
+		return workload{}, fmt.Errorf("scs: a request without a session passes")
 	}
 	return serving(scsCookie, h, 200, get("Cookie", "session="+token)), nil
 }

@@ -15,27 +15,26 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// The colours carry their own background: a plot reads the same on a light page
-// and on a dark one.
+// Plots have their own background, so that they look the same on a light and on a
+// dark page.
 var (
 	paper     = color.RGBA{0xf4, 0xf5, 0xf7, 0xff}
 	ink       = color.RGBA{0x24, 0x29, 0x2f, 0xff}
 	faint     = color.RGBA{0xd0, 0xd4, 0xda, 0xff}
-	oursTint  = color.RGBA{0x1f, 0x6f, 0xb2, 0xff}
+	ownTint   = color.RGBA{0x1f, 0x6f, 0xb2, 0xff}
 	peerTint  = color.RGBA{0x9a, 0xa3, 0xae, 0xff}
 	floorTint = color.RGBA{0xc8, 0x7a, 0x1e, 0xff}
 )
 
-// A bar is one line of a plot.
+// A bar is one row of a plot.
 type bar struct {
 	name, label string
 	value       float64
 	tint        color.Color
 }
 
-// bars draws horizontal bars from the left edge, the first one on top. On a
-// logarithmic axis, where gonum's own bars would begin at the logarithm of zero,
-// this is what works.
+// bars draws horizontal bars from the left edge, the first one on top. The bar
+// charts of gonum start at zero, which a logarithmic axis does not have.
 type bars []bar
 
 func (bs bars) Plot(c draw.Canvas, p *plot.Plot) {
@@ -65,10 +64,10 @@ func (bs bars) draw(path, title, axis string) error {
 	}
 	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, decades{}
 	p.X.Min = math.Pow(10, math.Floor(math.Log10(least)))
-	if least < 1.2*p.X.Min { // its bar would have no length
+	if least < 1.2*p.X.Min { // the shortest bar would be invisible
 		p.X.Min /= 2
 	}
-	p.X.Max = most * 4 // room for the last label
+	p.X.Max = most * 4 // leaves room for the label of the longest bar
 	p.NominalY(names...)
 	p.Y.Min, p.Y.Max = -0.7, float64(len(bs))-0.3
 	p.Y.LineStyle.Width, p.Y.Tick.LineStyle.Width = 0, 0
@@ -117,7 +116,7 @@ func (decades) Ticks(least, most float64) []plot.Tick {
 	return ticks
 }
 
-// plain prints a number without an exponent or needless zeros.
+// plain formats a number without an exponent or trailing zeros.
 func plain(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
 
 // grid draws a line at each power of ten.
@@ -133,7 +132,7 @@ func (grid) Plot(c draw.Canvas, p *plot.Plot) {
 	}
 }
 
-// plots draws times and allocations.
+// plots writes the plots of times and allocations.
 func (fs figures) plots(folder string) error {
 	var times, allocs bars
 	add := func(name, caseName string, tint color.Color) {
@@ -147,15 +146,15 @@ func (fs figures) plots(folder string) error {
 	add("SHA-256 of the JWT", floorSHA, floorTint)
 	add("request clone", floorClone, floorTint)
 	add("bare RSA-2048", floorRSA, floorTint)
-	add("sessionauth, warm JWT", warmHeader, oursTint)
-	add("sessionauth, warm opaque", opaqueHeader, oursTint)
-	add("sessionauth, first sight", firstSight, oursTint)
+	add("sessionauth, warm JWT", warmHeader, ownTint)
+	add("sessionauth, warm opaque", opaqueHeader, ownTint)
+	add("sessionauth, first sight", firstSight, ownTint)
 	for _, p := range peers {
 		add(p.name, p.caseName(), peerTint)
 	}
 	add("scs, opaque, in memory", scsCookie, peerTint)
-	if err := times.draw(filepath.Join(folder, "performance-time.svg"), "Time for one request", "µs, logarithmic; less is better"); err != nil {
+	if err := times.draw(filepath.Join(folder, "performance-time.svg"), "Time for one request", "µs, logarithmic; lower is better"); err != nil {
 		return err
 	}
-	return allocs.draw(filepath.Join(folder, "performance-allocations.svg"), "Heap allocations for one request", "allocations, logarithmic; less is better")
+	return allocs.draw(filepath.Join(folder, "performance-allocations.svg"), "Heap allocations for one request", "allocations, logarithmic; lower is better")
 }

@@ -11,19 +11,19 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// jwtLifetime is the most that a session JWT may have: no measurement lasts
-// longer.
+// jwtLifetime is the longest lifetime that a session JWT may have. No measurement
+// takes longer.
 const jwtLifetime = time.Hour
 
-// A provider is the in-memory Stytch on a loopback socket. It also serves its
-// key set at /jwks, where Clerk's client looks for one.
+// A provider is the in-memory Stytch on a loopback socket. It also serves its key
+// set at /jwks, where the Clerk client expects it.
 type provider struct {
 	stytch *stytchtest.Server
 	socket *httptest.Server
 	user   stytch.User
 
 	calls atomic.Int64
-	delay time.Duration // before each answer, as a network would have it
+	delay time.Duration // before each response, to simulate a network
 }
 
 func newProvider(delay time.Duration) *provider {
@@ -39,7 +39,7 @@ func newProvider(delay time.Duration) *provider {
 	return p
 }
 
-// ServeHTTP counts a call and answers it.
+// ServeHTTP counts the call and passes it on.
 func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.calls.Add(1)
 	time.Sleep(p.delay)
@@ -54,8 +54,7 @@ func (p *provider) jwksURL() string { return p.socket.URL + "/.well-known/jwks.j
 
 func (p *provider) issuer() string { return "stytch.com/" + p.stytch.ProjectID }
 
-// signIn starts a session as an app would see it: a password and claims of the
-// app's own.
+// signIn starts a session with a password factor and custom claims.
 func (p *provider) signIn() stytchtest.Session { return p.signInAs(p.user.ID) }
 
 func (p *provider) signInAs(userID string) stytchtest.Session {
@@ -65,7 +64,7 @@ func (p *provider) signInAs(userID string) stytchtest.Session {
 	})
 }
 
-// forge gives a JWT another signature of the right length.
+// forge returns the JWT with a wrong signature of the same length.
 func forge(jwt string) string {
 	at := strings.LastIndexByte(jwt, '.') + 1
 	signature := []byte(jwt[at:])

@@ -7,38 +7,39 @@ import (
 	"github.com/sessionauth/sessionauth/bench/internal/stats"
 )
 
-// A verdict is one target and what came of it.
+// A verdict is one target and its result.
 type verdict struct {
 	Path   string  `json:"path"`
 	Target string  `json:"target"`
 	Got    float64 `json:"got"`
-	Low    float64 `json:"low,omitempty"`  // a quarter of the rounds lies below
-	High   float64 `json:"high,omitempty"` // a quarter of the rounds lies above
+	Low    float64 `json:"low,omitempty"`  // first quartile of the rounds
+	High   float64 `json:"high,omitempty"` // third quartile of the rounds
 	Unit   string  `json:"unit"`
 	Pass   bool    `json:"pass"`
 }
 
-// atMost and atLeast judge the median of what each round gave.
+// atMost returns a verdict that passes if the median of the rounds is at most limit.
 func atMost(path, target, unit string, limit float64, rounds []float64) verdict {
-	v := judged(path, target, unit, rounds)
+	v := newVerdict(path, target, unit, rounds)
 	v.Pass = v.Got <= limit
 	return v
 }
 
+// atLeast returns a verdict that passes if the median is at least limit.
 func atLeast(path, target, unit string, limit float64, rounds []float64) verdict {
-	v := judged(path, target, unit, rounds)
+	v := newVerdict(path, target, unit, rounds)
 	v.Pass = v.Got >= limit
 	return v
 }
 
-func judged(path, target, unit string, rounds []float64) verdict {
+func newVerdict(path, target, unit string, rounds []float64) verdict {
 	return verdict{
 		Path: path, Target: target, Unit: unit, Got: stats.Median(rounds),
 		Low: stats.Quantile(rounds, 0.25), High: stats.Quantile(rounds, 0.75),
 	}
 }
 
-// verdicts holds the figures against the targets.
+// verdicts compares the figures with the targets.
 func (fs figures) verdicts() []verdict {
 	var rivals []string
 	for _, p := range peers {
@@ -53,7 +54,7 @@ func (fs figures) verdicts() []verdict {
 		atMost("warm JWT, header", "at most 1.3 × (SHA-256 + request clone)", "×", 1.3, stats.Ratios(ns(warmHeader), warmFloor)),
 		atMost("warm JWT, header", "at most 4 allocations", "allocations", 4, []float64{fs[warmHeader].allocs}),
 		atLeast("warm JWT, header", "at least 30 × faster than the fastest peer", "× faster", 30, stats.Ratios(fastest, ns(warmHeader))),
-		atMost("warm JWT, cookie", "at most 1.3 × (SHA-256 + request clone) + 1.2 × net/http's cookie parsing", "of that", 1, stats.Ratios(ns(warmCookie), cookieBound)),
+		atMost("warm JWT, cookie", "at most 1.3 × (SHA-256 + request clone) + 1.2 × net/http's cookie parsing", "of the limit", 1, stats.Ratios(ns(warmCookie), cookieBound)),
 		atMost("warm opaque token, header", "at most 2 × (its SHA-256 + request clone)", "×", 2, stats.Ratios(ns(opaqueHeader), tokenFloor)),
 		atLeast("warm opaque token, cookie", "faster than scs with its in-memory store", "× faster", 1, stats.Ratios(ns(scsCookie), ns(opaqueCookie))),
 		atMost("first sight of a JWT", "at most 1.4 × a bare RSA verification", "×", 1.4, stats.Ratios(ns(firstSight), ns(floorRSA))),
@@ -64,8 +65,8 @@ func (fs figures) verdicts() []verdict {
 		atMost("garbage of 9 KB", "at most 1 µs", "ns", 1000, ns(hugeGarbage)),
 	}
 	if f := fs[warmHeader]; len(f.inUse) > 0 {
-		machine := "two goroutines on two cores, warm, cache full (empty: " + short(stats.Median(f.two)) + " ×; SHA-256 alone: " + short(stats.Median(fs[floorSHA].inUse)) + " ×)"
-		list = append(list, atLeast(machine, "at least 1.8 × one", "×", 1.8, f.inUse))
+		path := "two goroutines on two cores, warm, cache full (empty: " + short(stats.Median(f.two)) + " ×; SHA-256 alone: " + short(stats.Median(fs[floorSHA].inUse)) + " ×)"
+		list = append(list, atLeast(path, "at least 1.8 × one goroutine", "×", 1.8, f.inUse))
 	}
 	return list
 }
@@ -86,10 +87,10 @@ func verdictTable(list []verdict) string {
 		}
 		rows[i] = []string{v.Path, v.Target, short(v.Got) + " " + v.Unit, spread, v.mark()}
 	}
-	return report.Table([]string{"path", "target", ":measured", ":middle half of the rounds", ""}, rows)
+	return report.Table([]string{"path", "target", ":measured", ":quartiles", ""}, rows)
 }
 
-// short prints three significant digits.
+// short formats x with three significant digits.
 func short(x float64) string {
 	switch {
 	case x >= 100:

@@ -12,9 +12,10 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// screenshots is the folder for people to look at; git ignores it.
+// screenshots is the folder for screenshots. Git ignores it.
 const screenshots = "screenshots"
 
+// save writes a screenshot.
 func save(t *testing.T, file string, png []byte) {
 	t.Helper()
 	if err := os.MkdirAll(screenshots, 0o755); err != nil {
@@ -26,8 +27,8 @@ func save(t *testing.T, file string, png []byte) {
 	}
 }
 
-// looks are what the pages are looked at in: the widths are of a desktop window
-// and of the narrowest phone (WCAG 2.2, 1.4.10).
+// looks lists the colour schemes and widths of the screenshots. The narrow one is
+// the minimum width for a page without horizontal scrolling (WCAG 2.2, 1.4.10).
 var looks = []struct {
 	name, scheme string
 	width        int64
@@ -35,9 +36,10 @@ var looks = []struct {
 	{"light", "light", 1200},
 	{"dark", "dark", 1200},
 	{"narrow", "light", 320},
+	{"narrow-dark", "dark", 320},
 }
 
-func appearance(s *stage) {
+func appearance(s *env) {
 	tb := s.newBrowser()
 	show := func(name string, status, want int64) {
 		s.Helper()
@@ -62,7 +64,7 @@ func appearance(s *stage) {
 	show("not-found", tb.open("/app/nowhere"), 404)
 	show("unavailable", tb.open("/outage/me"), 503)
 	show("refused", foreignClick(s, tb), 403)
-	eventually(s.T, patience, "to be asked for the password again", func() bool {
+	eventually(s.T, patience, "a redirect to the step-up page", func() bool {
 		tb.open("/app/notes/delete-all")
 		return strings.HasPrefix(tb.path(), "/step-up")
 	})
@@ -75,16 +77,16 @@ func appearance(s *stage) {
 	tb.signIn(grace, "/app/notes")
 	show("notes-of-an-admin", 200, 200)
 	show("account-of-an-admin", tb.open("/app/account"), 200)
-	s.Log("see the folder " + screenshots)
+	s.Log("screenshots are in " + screenshots)
 }
 
-// foreignClick has a form of another origin sent.
-func foreignClick(s *stage, tb *tab) (status int64) {
+// foreignClick sends a form from a page of another origin.
+func foreignClick(s *env, tb *tab) (status int64) {
 	tb.visit(foreign(s) + "/app/notes?text=planted")
 	return tb.click("button")
 }
 
-// inspect takes pictures of the page, and checks what needs no eyes.
+// inspect takes screenshots of the page and checks its structure.
 func (tb *tab) inspect(name string) {
 	tb.t.Helper()
 	for _, look := range looks {
@@ -92,31 +94,31 @@ func (tb *tab) inspect(name string) {
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.scheme}},
 		})
 		run(tb, chromedp.EmulateViewport(look.width, 800))
-		eventually(tb.t, patience, "the colours at rest", func() bool {
+		eventually(tb.t, patience, "the end of all animations", func() bool {
 			return run(tb, chromedp.Evaluate[bool](`document.getAnimations().length === 0`))
 		})
 		if over := run(tb, chromedp.Evaluate[int](`document.documentElement.scrollWidth - innerWidth`)); over > 0 {
-			tb.t.Errorf("%s: %d pixels stick out of the page when it is %s", name, over, look.name)
+			tb.t.Errorf("%s: the page is %d pixels too wide for the look %s", name, over, look.name)
 		}
 		save(tb.t, fmt.Sprintf("%s-%s.png", name, look.name), tb.picture(look.width))
 	}
 	run(tb, chromedp.EmulateViewport(looks[0].width, 800))
 	for _, check := range []struct{ want, js string }{
-		{"one heading of the first rank", `document.querySelectorAll('h1').length === 1`},
+		{"one h1 heading", `document.querySelectorAll('h1').length === 1`},
 		{"a title and a language", `document.title !== '' && document.documentElement.lang !== ''`},
 		{"a label for each field", `Array.from(document.querySelectorAll('input:not([type=hidden]), textarea')).every(e => e.labels.length === 1)`},
 		{"a name for each button and link", `Array.from(document.querySelectorAll('button, a')).every(e => e.innerText.trim() || e.ariaLabel)`},
-		{"no id twice", `new Set(Array.from(document.querySelectorAll('[id]'), e => e.id)).size === document.querySelectorAll('[id]').length`},
-		{"no script and no style in the page", `!document.querySelector('script, style, [style], [onclick]')`},
+		{"unique ids", `new Set(Array.from(document.querySelectorAll('[id]'), e => e.id)).size === document.querySelectorAll('[id]').length`},
+		{"no scripts and no inline styles", `!document.querySelector('script, style, [style], [onclick]')`},
 		{"the style sheet", `document.styleSheets.length > 0`},
 	} {
 		if !run(tb, chromedp.Evaluate[bool](check.js)) {
-			tb.t.Errorf("%s: got none, want %s", name, check.want)
+			tb.t.Errorf("%s: got a page without it, want %s", name, check.want)
 		}
 	}
 }
 
-// picture shows the whole page, however long.
+// picture returns a screenshot of the whole page.
 func (tb *tab) picture(width int64) []byte {
 	tb.t.Helper()
 	height := run(tb, chromedp.Evaluate[float64](`Math.max(document.documentElement.scrollHeight, 500)`))

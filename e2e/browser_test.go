@@ -22,12 +22,12 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// findChromium gives the browser's path.
+// findChromium returns the path of the browser.
 func findChromium() (string, error) {
 	if path := os.Getenv("CHROMIUM"); path != "" {
 		path, err := exec.LookPath(path)
 		if err != nil {
-			return "", fmt.Errorf("CHROMIUM names no program: %w", err)
+			return "", fmt.Errorf("CHROMIUM is not a program: %w", err)
 		}
 		return path, nil
 	}
@@ -36,11 +36,11 @@ func findChromium() (string, error) {
 			return path, nil
 		}
 	}
-	return "", errors.New("no chromium, chromium-browser or google-chrome on PATH: install one, or say where it is with CHROMIUM=/path")
+	return "", errors.New("no chromium, chromium-browser or google-chrome on PATH: install one or set CHROMIUM=/path")
 }
 
 // startChromium starts the browser with an empty user data directory, which
-// chromedp makes and removes. It ends with the test.
+// chromedp creates and removes. The browser stops when the test ends.
 func startChromium(t *testing.T) context.Context {
 	t.Helper()
 	path, err := findChromium()
@@ -49,10 +49,10 @@ func startChromium(t *testing.T) context.Context {
 	}
 	options := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(path), chromedp.Headless, chromedp.NoFirstRun, chromedp.DisableGPU,
-		chromedp.Flag("no-sandbox", os.Getuid() == 0), // root has no sandbox to be put into
-		chromedp.Flag("disable-dev-shm-usage", true),  // in containers it is small
+		chromedp.Flag("no-sandbox", os.Getuid() == 0), // Chromium has no sandbox for root
+		chromedp.Flag("disable-dev-shm-usage", true),  // containers limit its size
 	}
-	// What a browser does on its own account a test does not want to see.
+	// Background activity of the browser would disturb the tests.
 	for _, name := range []string{"quic", "background-networking", "component-update", "sync"} {
 		options = append(options, chromedp.Flag("disable-"+name, true))
 	}
@@ -66,25 +66,25 @@ func startChromium(t *testing.T) context.Context {
 	return browser
 }
 
-// A tab is one of a browser in which no script runs: the site has none, and one
-// that somebody smuggled in would not be noticed here but by the policy's report.
+// A tab is a browser tab with JavaScript disabled: the site must work without. The
+// browser still reports violations of the Content-Security-Policy.
 type tab struct {
 	t    *testing.T
 	ctx  context.Context
-	base string // of the site
+	base string // base URL of the site
 
 	mu         sync.Mutex
-	complaints []string // of the browser
-	setCookies []string // as they came, with their attributes
+	complaints []string // errors that the browser reported
+	setCookies []string // values of Set-Cookie, with attributes
 }
 
-// newBrowser opens a tab of a browser that nobody has used: no cookies.
-func (s *stage) newBrowser() *tab {
+// newBrowser opens a tab in a new browser context, without cookies.
+func (s *env) newBrowser() *tab {
 	s.Helper()
 	return newTab(s.T, s.browser, s.url, chromedp.WithNewBrowserContext())
 }
 
-// another opens a tab beside this one, with the same cookies.
+// another opens a second tab with the same cookies.
 func (tb *tab) another() *tab {
 	tb.t.Helper()
 	return newTab(tb.t, tb.ctx, tb.base)
@@ -99,20 +99,20 @@ func newTab(t *testing.T, parent context.Context, base string, options ...chrome
 		tb.keepEvidence()
 		closeTab()
 	})
-	if err := chromedp.Do(ctx); err != nil { // opens it, for longer than one step may take
+	if err := chromedp.Do(ctx); err != nil { // opens the tab; its context must outlive every step
 		t.Fatalf("a new tab: %v", err)
 	}
 	call(tb, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 	return tb
 }
 
-// listen takes what the browser says about the pages.
+// listen records events of the browser.
 func (tb *tab) listen(event any) {
 	tb.mu.Lock()
 	defer tb.mu.Unlock()
 	switch e := event.(type) {
 	case *log.EventEntryAdded:
-		// A refused request is one, too: those are the tests' own to judge.
+		// Failed requests are errors of the network source. The tests check them.
 		if e.Entry.Level == log.EntryLevelError && e.Entry.Source != log.EntrySourceNetwork {
 			tb.complaints = append(tb.complaints, e.Entry.Text)
 		}
@@ -125,12 +125,12 @@ func (tb *tab) listen(event any) {
 
 var unsafeInName = regexp.MustCompile(`[^a-z0-9]+`)
 
-// keepEvidence reports what the browser complained of, and what a tab of a
-// failed test shows.
+// keepEvidence fails the test if the browser reported errors, and saves a screenshot
+// of a failed test.
 func (tb *tab) keepEvidence() {
 	tb.mu.Lock()
 	for _, text := range tb.complaints {
-		tb.t.Errorf("the browser complains: %s", text)
+		tb.t.Errorf("the browser reports: %s", text)
 	}
 	tb.mu.Unlock()
 	if !tb.t.Failed() {
@@ -146,7 +146,7 @@ func (tb *tab) keepEvidence() {
 	tb.t.Logf("a tab is at %s, see %s", at, filepath.Join(screenshots, file))
 }
 
-// run takes one step.
+// run executes one action.
 func run[T any](tb *tab, step chromedp.Action[T]) T {
 	tb.t.Helper()
 	ctx, cancel := context.WithTimeout(tb.ctx, patience)
@@ -166,7 +166,7 @@ func call[P, R any](tb *tab, command cdp.Command[P, R], params P) R {
 	})
 }
 
-// visit opens an address and gives the status of the page where it leads.
+// visit opens an address and returns the status after redirects.
 func (tb *tab) visit(address string) (status int64) {
 	tb.t.Helper()
 	return run(tb, chromedp.NavigateResponse(address)).Status
@@ -178,55 +178,55 @@ func (tb *tab) open(path string) (status int64) {
 	return tb.visit(tb.base + path)
 }
 
-// load is open for a goroutine that is not the test's own.
+// load is like open, but may be called on any goroutine.
 func (tb *tab) load(path string) (status int64, err error) {
 	ctx, cancel := context.WithTimeout(tb.ctx, patience)
 	defer cancel()
-	answer, err := chromedp.Run(ctx, chromedp.NavigateResponse(tb.base+path))
+	response, err := chromedp.Run(ctx, chromedp.NavigateResponse(tb.base+path))
 	if err != nil {
 		return 0, err
 	}
-	return answer.Status, nil
+	return response.Status, nil
 }
 
-// click clicks what leads to another page, and gives that page's status.
+// click clicks an element that loads another page and returns the status of that
+// page.
 func (tb *tab) click(selector string) (status int64) {
 	tb.t.Helper()
 	ctx, cancel := context.WithTimeout(tb.ctx, patience)
 	defer cancel()
-	answer, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS(selector)))
+	response, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS(selector)))
 	if err != nil {
 		tb.t.Fatalf("click on %s: %v", selector, err)
 	}
-	return answer.Status
+	return response.Status
 }
 
-// fill enters a text into a field, at once as from the clipboard, in place of
-// what is there.
+// fill replaces the text of a field in one step, like pasting from the clipboard.
 func (tb *tab) fill(selector, text string) {
 	tb.t.Helper()
 	run(tb, chromedp.WaitVisible(chromedp.CSS(selector)))
 	if !run(tb, chromedp.Evaluate[bool](`(e => { e.focus(); e.select(); return e === document.activeElement })(document.querySelector(`+strconv.Quote(selector)+`))`)) {
-		tb.t.Fatalf("%s takes no text", selector)
+		tb.t.Fatalf("%s cannot be edited", selector)
 	}
 	call(tb, input.InsertText, input.InsertTextParams{Text: text})
 	if got := run(tb, chromedp.Value(chromedp.CSS(selector))); got != text {
-		tb.t.Fatalf("%s holds %q, want %q", selector, got, text)
+		tb.t.Fatalf("%s: got %q, want %q", selector, got, text)
 	}
 }
 
-// texts gives the text of each element that a selector finds.
+// texts returns the text of each element that matches a selector.
 func (tb *tab) texts(selector string) []string {
 	tb.t.Helper()
 	return run(tb, chromedp.Evaluate[[]string](
 		`Array.from(document.querySelectorAll(`+strconv.Quote(selector)+`), e => e.innerText.trim())`))
 }
 
-// nth selects one of the elements that a selector of siblings finds, the first
-// being 0.
+// nth returns a selector for the element with index i among siblings that match a
+// selector.
 func nth(selector string, i int) string { return fmt.Sprintf("%s:nth-child(%d)", selector, i+1) }
 
-// text gives the text of the one element that a selector finds.
+// text returns the text of the only element that matches a selector.
 func (tb *tab) text(selector string) string {
 	tb.t.Helper()
 	all := tb.texts(selector)
@@ -236,37 +236,37 @@ func (tb *tab) text(selector string) string {
 	return all[0]
 }
 
-// has reports whether a selector finds anything.
+// has reports whether an element matches the selector.
 func (tb *tab) has(selector string) bool {
 	tb.t.Helper()
 	return len(tb.texts(selector)) > 0
 }
 
-// content is all there is to see and to search in the page.
+// content returns the HTML of the page.
 func (tb *tab) content() string {
 	tb.t.Helper()
 	return run(tb, chromedp.Evaluate[string](`document.documentElement.outerHTML`))
 }
 
-// path is where the tab is: path and query on the site, or a whole address
-// elsewhere.
+// path returns path and query of the current page, or its full address if it is not
+// on the site.
 func (tb *tab) path() string {
 	tb.t.Helper()
 	return strings.TrimPrefix(run(tb, chromedp.Location()), tb.base)
 }
 
-// cookies gives what the browser would send to the site.
+// cookies returns the cookies that the browser would send to the site.
 func (tb *tab) cookies() map[string]*network.Cookie {
 	tb.t.Helper()
-	answer := call(tb, network.GetCookies, network.GetCookiesParams{URLs: []string{tb.base + "/"}})
+	response := call(tb, network.GetCookies, network.GetCookiesParams{URLs: []string{tb.base + "/"}})
 	found := map[string]*network.Cookie{}
-	for _, c := range answer.Cookies {
+	for _, c := range response.Cookies {
 		found[c.Name] = c
 	}
 	return found
 }
 
-// jwtsSet gives the JWTs that answers to this tab have set.
+// jwtsSet returns the session JWTs that responses to this tab have set.
 func (tb *tab) jwtsSet() []string {
 	tb.mu.Lock()
 	defer tb.mu.Unlock()
@@ -280,7 +280,8 @@ func (tb *tab) jwtsSet() []string {
 	return values
 }
 
-// signIn signs in on the sign-in page, and ends where return_to says.
+// signIn signs in on the sign-in page and checks that the browser arrives at
+// returnTo.
 func (tb *tab) signIn(email, returnTo string) {
 	tb.t.Helper()
 	tb.open("/login?" + url.Values{"return_to": {returnTo}}.Encode())
@@ -302,7 +303,7 @@ func (tb *tab) wantAt(path string) {
 	}
 }
 
-// wantSignedOut asks for a private page and wants to be sent to the sign-in.
+// wantSignedOut checks that a private page redirects to the sign-in page.
 func (tb *tab) wantSignedOut() {
 	tb.t.Helper()
 	tb.open("/app/account")

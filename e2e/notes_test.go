@@ -7,7 +7,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// addNote adds a note on the page of notes.
+// addNote adds a note on the notes page.
 func (tb *tab) addNote(text string) {
 	tb.t.Helper()
 	tb.fill("form#add [name=text]", text)
@@ -18,13 +18,13 @@ func (tb *tab) addNote(text string) {
 	}
 }
 
-// notes gives the texts of the notes on the page.
+// notes returns the texts of the notes on the page.
 func (tb *tab) notes() []string {
 	tb.t.Helper()
 	return tb.texts("ul#notes > li .text")
 }
 
-func notes(s *stage) {
+func notes(s *env) {
 	tb := s.newBrowser()
 	tb.signIn(ada, "/app/notes")
 	before := tb.notes()
@@ -40,7 +40,7 @@ func notes(s *stage) {
 		s.Errorf("got %d notes after reloading the page, want %d", n, len(before)+2)
 	}
 	if tb.has("ul#notes b") {
-		s.Error("markup in a note is markup of the page")
+		s.Error("markup in a note becomes markup of the page")
 	}
 	other := tb.another()
 	other.open("/app/notes")
@@ -50,13 +50,13 @@ func notes(s *stage) {
 
 	tb.deleteNote("buy milk")
 	if got := tb.notes(); slices.Contains(got, "buy milk") || !slices.Contains(got, markup) || len(got) != len(before)+1 {
-		s.Errorf("got %q after deleting one, want only that one gone", got)
+		s.Errorf("got %q after deleting one, want the other notes", got)
 	}
 
-	// The other tab does not know that it is gone.
+	// The other tab still shows the deleted note.
 	other.clickNote("buy milk")
 	if got := other.content(); strings.Contains(got, "problem+json") || !other.has("main") {
-		s.Errorf("deleting a note twice shows no page: %s", got)
+		s.Errorf("deleting a note twice: got no page: %s", got)
 	}
 }
 
@@ -78,7 +78,7 @@ func (tb *tab) clickNote(text string) (status int64) {
 	return 0
 }
 
-func othersNotes(s *stage) {
+func othersNotes(s *env) {
 	alice, admin := s.newBrowser(), s.newBrowser()
 	alice.signIn(ada, "/app/notes")
 	alice.addNote("a note of Ada's")
@@ -87,27 +87,27 @@ func othersNotes(s *stage) {
 
 	alice.open("/app/notes")
 	if slices.Contains(alice.notes(), "a note of Grace's") {
-		s.Error("a user who is no admin sees a note of somebody else")
+		s.Error("a user who is not an admin sees a note of another user")
 	}
-	// No button of Ada's page does it, so one is bent.
+	// Ada's page has no button for that note: change the address of a form.
 	path := admin.deletePath("a note of Grace's")
 	run(alice, chromedp.SetAttributeValue(chromedp.CSS("ul#notes > li form.delete"), "action", path))
 	if status := alice.click("ul#notes > li form.delete button"); status != 403 && status != 404 {
-		s.Errorf("deleting a note of somebody else: got %d, want 403 or 404", status)
+		s.Errorf("deleting a note of another user: got %d, want 403 or 404", status)
 	}
 	admin.open("/app/notes")
 	if !slices.Contains(admin.notes(), "a note of Grace's") {
-		s.Fatal("a user who is no admin deleted a note of somebody else")
+		s.Fatal("a user who is not an admin deleted a note of another user")
 	}
 
 	admin.deleteNote("a note of Ada's")
 	alice.open("/app/notes")
 	if slices.Contains(alice.notes(), "a note of Ada's") {
-		s.Error("the note that the admin deleted is still there")
+		s.Error("the note that the admin deleted still exists")
 	}
 }
 
-// deletePath is where the delete button of a note posts to.
+// deletePath returns the path that the delete button of a note posts to.
 func (tb *tab) deletePath(text string) string {
 	tb.t.Helper()
 	i := slices.Index(tb.notes(), text)

@@ -9,16 +9,15 @@ import (
 	"strings"
 )
 
-// foreignPage is a page with a form that posts its query to an address of the
-// site.
+// foreignPage is a page with a form that posts the fields of its query to the site.
 var foreignPage = template.Must(template.New("").Parse(`<!doctype html><title>Win a prize</title>
 <form method="post" action="{{.Action}}">
 {{range $name, $values := .Fields}}<input type="hidden" name="{{$name}}" value="{{index $values 0}}">{{end}}
 <button>Win</button></form>`))
 
-// foreign serves such pages at another port of 127.0.0.1, which to a browser is
-// another origin of the same site: cookies are sent along.
-func foreign(s *stage) (address string) {
+// foreign serves foreignPage at another port of 127.0.0.1. For a browser that is
+// another origin of the same site, so that it sends cookies.
+func foreign(s *env) (address string) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_ = foreignPage.Execute(w, map[string]any{"Action": s.url + r.URL.Path, "Fields": r.URL.Query()})
@@ -27,7 +26,7 @@ func foreign(s *stage) (address string) {
 	return srv.URL
 }
 
-// attacks are what a page of somebody else might want.
+// attacks returns the requests that a malicious page might send.
 func attacks(tb *tab, note string) []string {
 	signIn := url.Values{"email": {grace}, "password": {password}, "return_to": {"/"}}
 	return []string{
@@ -40,7 +39,7 @@ func attacks(tb *tab, note string) []string {
 	}
 }
 
-func otherOrigin(s *stage) {
+func otherOrigin(s *env) {
 	tb := s.newBrowser()
 	tb.signIn(ada, "/app/notes")
 	tb.addNote("mine")
@@ -51,34 +50,34 @@ func otherOrigin(s *stage) {
 	})
 }
 
-// To localhost 127.0.0.1 is another site: SameSite keeps the cookies back, and
-// so a request that needs them is one of nobody. A sign-in needs none.
-func otherSite(s *stage) {
+// For a page on localhost, 127.0.0.1 is another site: because of SameSite the browser
+// sends no cookies. Sign-in and sign-out need no cookies, so they must answer 403.
+func otherSite(s *env) {
 	tb := s.newBrowser()
 	tb.signIn(ada, "/app/notes")
 	tb.addNote("mine")
 	attack(s, tb, strings.Replace(foreign(s), "127.0.0.1", "localhost", 1), func(path string, status int64) {
 		signsIn := strings.HasPrefix(path, "/login") || path == "/logout"
 		if status != 403 && (signsIn || status != 401) {
-			s.Errorf("%s: got %d, want it refused", path, status)
+			s.Errorf("%s: got %d, want 403, or 401 without cookies", path, status)
 		}
 	})
 }
 
-// attack has the user click on each form of a foreign origin, and wants nothing
-// changed.
-func attack(s *stage, tb *tab, origin string, judge func(path string, status int64)) {
+// attack sends each form from a page of another origin and checks that nothing
+// changes.
+func attack(s *env, tb *tab, origin string, check func(path string, status int64)) {
 	s.Helper()
 	cookies, before := tb.cookies(), tb.notes()
 	for _, path := range attacks(tb, "mine") {
 		tb.visit(origin + path)
-		judge(path, tb.click("button"))
+		check(path, tb.click("button"))
 		if strings.HasPrefix(tb.path(), "http") {
 			s.Fatalf("%s: the form was not sent", path)
 		}
 		for name, c := range tb.cookies() {
 			if cookies[name] == nil || cookies[name].Value != c.Value {
-				s.Errorf("%s: the cookie %s has changed", path, name)
+				s.Errorf("%s: the cookie %s changed", path, name)
 			}
 		}
 		tb.open("/app/notes")
@@ -90,6 +89,6 @@ func attack(s *stage, tb *tab, origin string, judge func(path string, status int
 			s.Errorf("%s: got %q signed in, want Ada Lovelace", path, got)
 		}
 	}
-	// The same form of the site's own works: it is the origin that was refused.
+	// The same form works on the site: only the origin was refused.
 	tb.addNote("planted")
 }

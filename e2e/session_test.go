@@ -14,14 +14,14 @@ import (
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// leeway is how long past its exp the example accepts a JWT, and slack what a
-// page may take beside.
+// leeway is how long the example accepts a JWT after its exp. slack is the time that
+// loading a page may take.
 const (
 	leeway = 5 * time.Second
 	slack  = 3 * time.Second
 )
 
-// A sessionJWT is what these tests read of one.
+// A sessionJWT has the claims of a session JWT that these tests read.
 type sessionJWT struct {
 	Expires int64 `json:"exp"` // Unix seconds
 	Session struct {
@@ -29,7 +29,7 @@ type sessionJWT struct {
 	} `json:"https://stytch.com/session"`
 }
 
-// jwt reads the cookie, unverified.
+// jwt returns the JWT cookie and its claims without verifying it.
 func (tb *tab) jwt() (value string, claims sessionJWT) {
 	tb.t.Helper()
 	c := tb.cookies()[jwtCookie]
@@ -38,7 +38,7 @@ func (tb *tab) jwt() (value string, claims sessionJWT) {
 	}
 	parts := strings.Split(c.Value, ".")
 	if len(parts) != 3 {
-		tb.t.Fatal("the JWT cookie is no JWT")
+		tb.t.Fatal("the JWT cookie is not a JWT")
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
 	if err == nil {
@@ -50,20 +50,20 @@ func (tb *tab) jwt() (value string, claims sessionJWT) {
 	return c.Value, claims
 }
 
-// refusedFrom is when a JWT is no longer accepted.
+// refusedFrom returns the time from which the JWT is refused.
 func (j sessionJWT) refusedFrom() time.Time { return time.Unix(j.Expires, 0).Add(leeway) }
 
-func silentRefresh(s *stage) {
+func silentRefresh(s *env) {
 	tb := s.newBrowser()
 	tb.signIn(ada, "/app/account")
 	token := tb.cookies()[tokenCookie].Value
 	first, claims := tb.jwt()
 	refused := claims.refusedFrom()
 
-	// Somebody reloads the page all the time.
+	// Reload the page until the JWT changes.
 	eventually(s.T, time.Until(refused)+slack, "a new JWT in the cookie", func() bool {
 		run(tb, chromedp.Reload())
-		tb.wantAt("/app/account") // and never at the sign-in page
+		tb.wantAt("/app/account") // not at the sign-in page
 		now, _ := tb.jwt()
 		return now != first
 	})
@@ -71,34 +71,34 @@ func silentRefresh(s *stage) {
 		s.Errorf("got a new JWT %v before the old one was refused", early)
 	}
 	if got := tb.text("dl#session #decided-by"); got != "stytch" {
-		s.Errorf("got the refresh decided by %s, want stytch", got)
+		s.Errorf("got the refresh verified by %s, want stytch", got)
 	}
 	if got := tb.text("#user"); got != "Ada Lovelace" {
 		s.Errorf("got %q signed in, want Ada Lovelace", got)
 	}
 	if tb.cookies()[tokenCookie].Value != token {
-		s.Error("the session token has changed")
+		s.Error("the session token changed")
 	}
 	second, renewed := tb.jwt()
 	if renewed.Session.ID != claims.Session.ID || renewed.Expires <= claims.Expires {
-		s.Errorf("got the JWT %+v after %+v, want a later one of the same session", renewed, claims)
+		s.Errorf("got the JWT %+v after %+v, want a newer one of the same session", renewed, claims)
 	}
 	c := tb.cookies()[jwtCookie]
 	if !c.HTTPOnly || c.SameSite != network.CookieSameSiteLax || c.Secure {
 		s.Errorf("the refreshed cookie: got HttpOnly %v, SameSite %s, Secure %v", c.HTTPOnly, c.SameSite, c.Secure)
 	}
 
-	// The next page is decided by the new one alone.
+	// The next page needs only the new JWT.
 	run(tb, chromedp.Reload())
 	if got := tb.text("dl#session #decided-by"); got == "stytch" {
-		s.Error("the new JWT was refreshed at once")
+		s.Error("the new JWT was refreshed immediately")
 	}
 	if third, _ := tb.jwt(); third != second {
-		s.Error("the new JWT was replaced at once")
+		s.Error("the new JWT was replaced immediately")
 	}
 }
 
-func manyTabs(s *stage) {
+func manyTabs(s *env) {
 	first := s.newBrowser()
 	first.signIn(ada, "/app/account")
 	old, claims := first.jwt()
@@ -132,17 +132,17 @@ func manyTabs(s *stage) {
 		set = append(set, tb.jwtsSet()...)
 	}
 	slices.Sort(set)
-	s.Logf("%d answers set the JWT", len(set))
+	s.Logf("%d responses set the JWT", len(set))
 	for _, value := range slices.Compact(set) {
 		if value != old && value != now {
-			s.Errorf("got a third JWT or none in a Set-Cookie: %d bytes", len(value))
+			s.Errorf("got another JWT in a Set-Cookie: %d bytes", len(value))
 		}
 	}
 }
 
-// wantOutWithin ends the session of a tab at Stytch, without telling the site,
-// and wants no page asked for later than the bound to be a private one.
-func wantOutWithin(s *stage, tb *tab, bound time.Duration) {
+// wantOutWithin revokes the session of a tab at Stytch, without the site, and checks
+// that the site refuses requests sent later than bound.
+func wantOutWithin(s *env, tb *tab, bound time.Duration) {
 	s.Helper()
 	token := tb.cookies()[tokenCookie].Value
 	err := s.stytch.RevokeSession(s.Context(), stytch.RevokeSessionParams{SessionToken: token})
@@ -150,19 +150,19 @@ func wantOutWithin(s *stage, tb *tab, bound time.Duration) {
 		s.Fatal(err)
 	}
 	revoked := time.Now()
-	var last time.Duration // from then on to the last request let in
+	var last time.Duration // from the revocation to the last accepted request
 	eventually(s.T, bound+slack, "the session refused", func() bool {
-		asked := time.Since(revoked)
+		sent := time.Since(revoked)
 		tb.open("/app/account")
 		if tb.path() != "/app/account" {
 			return true
 		}
-		last = asked
+		last = sent
 		return false
 	})
-	s.Logf("accepted for %v after it was revoked, the bound is %v", last.Round(time.Millisecond), bound)
+	s.Logf("accepted for %v after the revocation, the bound is %v", last.Round(time.Millisecond), bound)
 	if last > bound {
-		s.Errorf("accepted for %v after it was revoked, want %v at most", last, bound)
+		s.Errorf("accepted for %v after the revocation, want at most %v", last, bound)
 	}
 	tb.wantAt("/login?return_to=%2Fapp%2Faccount")
 	if tb.has("form#sign-out") || tb.has("#user") {
@@ -170,22 +170,22 @@ func wantOutWithin(s *stage, tb *tab, bound time.Duration) {
 	}
 }
 
-// Until its exp and the leeway a JWT is good by itself: the price of asking
-// nobody. CacheTTL is for the answer that it is exchanged for then.
-func revokedElsewhere(s *stage) {
+// The site accepts a JWT without a call to Stytch until its exp plus the leeway. The
+// response that renews it may then be reused for CacheTTL.
+func revokedElsewhere(s *env) {
 	tb := s.newBrowser()
 	tb.signIn(ada, "/app/account")
 	wantOutWithin(s, tb, 5*time.Second+leeway+2*time.Second)
 }
 
-func revokedElsewhereTokenAge(s *stage) {
+func revokedElsewhereTokenAge(s *env) {
 	tb := s.newBrowser()
 	tb.signIn(ada, "/app/account")
 	wantOutWithin(s, tb, 3*time.Second+2*time.Second)
 }
 
-// A browser that has only the token is known from the cache, for CacheTTL.
-func revokedElsewhereToken(s *stage) {
+// A session token without a JWT is accepted from the cache for CacheTTL.
+func revokedElsewhereToken(s *env) {
 	tb := s.newBrowser()
 	tb.signIn(ada, "/app/account")
 	call(tb, network.DeleteCookies, network.DeleteCookiesParams{Name: jwtCookie, URL: s.url})
@@ -194,7 +194,7 @@ func revokedElsewhereToken(s *stage) {
 	wantOutWithin(s, tb, 2*time.Second)
 }
 
-func stepUp(s *stage) {
+func stepUp(s *env) {
 	const page = "/app/notes/delete-all"
 	tb := s.newBrowser()
 	tb.signIn(ada, "/app/notes")
@@ -203,7 +203,7 @@ func stepUp(s *stage) {
 	session := func() string { _, claims := tb.jwt(); return claims.Session.ID }
 	before := session()
 
-	eventually(s.T, 10*time.Second+slack, "to be asked for the password again", func() bool {
+	eventually(s.T, 10*time.Second+slack, "a redirect to the step-up page", func() bool {
 		tb.open(page)
 		return tb.path() != page
 	})
@@ -214,12 +214,12 @@ func stepUp(s *stage) {
 	tb.fill("form#step-up [name=password]", "not "+password)
 	wantStatus(s.T, "a wrong password", tb.click("form#step-up button"), 401)
 	if tb.text("p#error[role=alert]") == "" {
-		s.Error("a wrong password gets no message")
+		s.Error("got no message for a wrong password")
 	}
 	other := tb.another()
 	other.open(page)
 	if other.path() == page {
-		s.Fatal("a wrong password was a step-up")
+		s.Fatal("a wrong password passed the step-up")
 	}
 	other.open("/app/notes")
 	if got := other.notes(); !slices.Contains(got, "one") || !slices.Contains(got, "two") {
@@ -230,7 +230,7 @@ func stepUp(s *stage) {
 	wantStatus(s.T, "the right password", tb.click("form#step-up button"), 200)
 	tb.wantAt(page)
 	if session() != before {
-		s.Error("the step-up made another session")
+		s.Error("the step-up started another session")
 	}
 	wantStatus(s.T, "deleting all notes", tb.click("form#delete-all button"), 200)
 	tb.wantAt("/app/notes")
@@ -239,17 +239,17 @@ func stepUp(s *stage) {
 	}
 }
 
-// The example has the same site once more, cut off from Stytch.
-func outage(s *stage) {
+// The example serves its API below /outage without a connection to Stytch.
+func outage(s *env) {
 	tb := s.newBrowser()
 	tb.signIn(ada, "/app/notes")
 	before := tb.cookies()
 	wantStatus(s.T, "a page while Stytch is down", tb.open("/outage/me"), 503)
-	tb.wantAt("/outage/me") // and not at the sign-in page
+	tb.wantAt("/outage/me") // not at the sign-in page
 	after := tb.cookies()
 	for _, name := range []string{tokenCookie, jwtCookie} {
 		if after[name] == nil || after[name].Value != before[name].Value {
-			s.Errorf("the cookie %s was touched", name)
+			s.Errorf("the cookie %s changed", name)
 		}
 	}
 	tb.open("/app/notes")

@@ -16,12 +16,12 @@ const (
 	jwtCookie   = "stytch_session_jwt"
 )
 
-func wrongPassword(s *stage) {
+func wrongPassword(s *env) {
 	tb := s.newBrowser()
 	tb.open("/login?return_to=/app/notes")
 	for _, row := range []struct{ name, email, password string }{
 		{"a wrong password", ada, "not " + password},
-		{"an e-mail address nobody has", "nobody@example.com", password},
+		{"an unknown e-mail address", "nobody@example.com", password},
 	} {
 		wantStatus(s.T, row.name, tb.submitSignIn(row.email, row.password), 401)
 		if got, want := tb.text("p#error[role=alert]"), "Wrong e-mail address or password."; got != want {
@@ -31,10 +31,10 @@ func wrongPassword(s *stage) {
 			s.Errorf("%s: got %d cookies, want none", row.name, n)
 		}
 		if got := run(tb, chromedp.Value(chromedp.CSS(`input[name=email]`))); got != row.email {
-			s.Errorf("%s: got the e-mail address %q, want it kept", row.name, got)
+			s.Errorf("%s: got the e-mail address %q, want it shown again", row.name, got)
 		}
 		if got := run(tb, chromedp.Value(chromedp.CSS(`input[name=password]`))); got != "" {
-			s.Errorf("%s: the password is in the page", row.name)
+			s.Errorf("%s: the page contains the password", row.name)
 		}
 	}
 	tb.wantSignedOut()
@@ -45,7 +45,7 @@ func wrongPassword(s *stage) {
 	tb.wantAt("/app/notes")
 }
 
-func signInReturns(s *stage) {
+func signInReturns(s *env) {
 	tb := s.newBrowser()
 	tb.open("/app/account?tab=1&of=%2F2")
 	if want := "/login?" + (url.Values{"return_to": {"/app/account?tab=1&of=%2F2"}}).Encode(); tb.path() != want {
@@ -67,7 +67,7 @@ func signInReturns(s *stage) {
 			s.Errorf("%s: got HttpOnly %v, SameSite %s, path %s, domain %s", name, c.HTTPOnly, c.SameSite, c.Path, c.Domain)
 		}
 		if c.Secure {
-			s.Errorf("%s: got Secure, which is not for a demo without TLS", name)
+			s.Errorf("%s: got Secure, want a cookie that works without TLS", name)
 		}
 		left := time.Until(time.Unix(int64(c.Expires), 0))
 		if c.Session || left < 55*time.Minute || left > 61*time.Minute {
@@ -76,7 +76,7 @@ func signInReturns(s *stage) {
 	}
 }
 
-func signInStaysHere(s *stage) {
+func signInStaysHere(s *env) {
 	tb := s.newBrowser()
 	for _, elsewhere := range []string{"https://evil.example/", "//evil.example/", `/\evil.example/`, "/\t/evil.example/"} {
 		tb.open("/login?" + url.Values{"return_to": {elsewhere}}.Encode())
@@ -85,7 +85,7 @@ func signInStaysHere(s *stage) {
 	}
 }
 
-func signInAgain(s *stage) {
+func signInAgain(s *env) {
 	tb := s.newBrowser()
 	tb.signIn(ada, "/app/notes")
 	old := tb.cookies()
@@ -95,10 +95,10 @@ func signInAgain(s *stage) {
 			s.Errorf("%s: got the old value after signing in again", name)
 		}
 	}
-	wantWorthless(s, old)
+	wantInvalid(s, old)
 }
 
-func signOut(s *stage) {
+func signOut(s *env) {
 	tb := s.newBrowser()
 	tb.signIn(ada, "/app/notes")
 	old := tb.cookies()
@@ -111,11 +111,11 @@ func signOut(s *stage) {
 		s.Errorf("got %d cookies after signing out, want none", n)
 	}
 	tb.wantSignedOut()
-	wantWorthless(s, old)
+	wantInvalid(s, old)
 }
 
-// wantWorthless puts cookies that somebody kept into another browser.
-func wantWorthless(s *stage, cookies map[string]*network.Cookie) {
+// wantInvalid checks that the site refuses the cookies in another browser.
+func wantInvalid(s *env, cookies map[string]*network.Cookie) {
 	s.Helper()
 	thief := s.newBrowser()
 	for name, c := range cookies {
@@ -127,7 +127,7 @@ func wantWorthless(s *stage, cookies map[string]*network.Cookie) {
 	thief.wantSignedOut()
 }
 
-func backButton(s *stage) {
+func backButton(s *env) {
 	const private = "only for my eyes"
 	tb := s.newBrowser()
 	tb.signIn(ada, "/app/notes")
@@ -135,24 +135,23 @@ func backButton(s *stage) {
 	tb.open("/app/account")
 	tb.open("/app/notes")
 	if !strings.Contains(tb.content(), private) {
-		s.Fatal("the note is not on the page it belongs to")
+		s.Fatal("the note is not on the notes page")
 	}
 	tb.click("form#sign-out button")
 	pages := 0
 	for tb.back() {
 		pages++
 		if strings.Contains(tb.content(), private) || tb.has("#user") || tb.has("form#sign-out") {
-			s.Errorf("back at %s: the page is a private one", tb.path())
+			s.Errorf("back at %s: got a private page", tb.path())
 		}
 	}
 	if pages < 4 {
-		s.Errorf("got %d pages to go back to, want 4 at least", pages)
+		s.Errorf("got %d pages in the history, want at least 4", pages)
 	}
 }
 
-// back presses the back button, and reports false on the first page. A page that
-// the browser kept alive, as those that are no-store are not, loads nothing:
-// there is no event to wait for.
+// back presses the back button. It returns false on the first page. It polls the
+// history, because a page from the back-forward cache sends no load event.
 func (tb *tab) back() bool {
 	tb.t.Helper()
 	history := call(tb, page.GetNavigationHistory, cdp.Empty{})
@@ -161,8 +160,8 @@ func (tb *tab) back() bool {
 		return false
 	}
 	call(tb, page.NavigateToHistoryEntry, page.NavigateToHistoryEntryParams{EntryID: history.Entries[i].ID})
-	eventually(tb.t, patience, "the page before", func() bool {
-		// Between two pages the browser answers with errors.
+	eventually(tb.t, patience, "the previous page", func() bool {
+		// Between two pages the browser returns errors.
 		now, err := chromedp.Call(tb.ctx, page.GetNavigationHistory, cdp.Empty{})
 		if err != nil || now.CurrentIndex != i {
 			return false

@@ -14,17 +14,17 @@ import (
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// The users of the example's in-memory Stytch.
+// Users of the in-memory Stytch of the example.
 const (
 	ada      = "ada@example.com"
 	grace    = "grace@example.com" // an admin
 	password = "correct horse battery staple"
 )
 
-// patience is what one step may take on a slow machine.
+// patience is the time limit of one step, also on a slow machine.
 const patience = 30 * time.Second
 
-// eventually asks until it holds, and fails the test if it never does.
+// eventually polls until holds returns true, and fails the test at the deadline.
 func eventually(t *testing.T, within time.Duration, what string, holds func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(within)
@@ -32,17 +32,17 @@ func eventually(t *testing.T, within time.Duration, what string, holds func() bo
 		if time.Now().After(deadline) {
 			t.Fatalf("got nothing in %v, want %s", within, what)
 		}
-		time.Sleep(20 * time.Millisecond) // between two questions
+		time.Sleep(20 * time.Millisecond)
 	}
 }
 
-// A site is an example that runs.
+// A site is a running example.
 type site struct {
 	url    string
-	stytch *stytch.Client // of its in-memory Stytch: what happens there happens elsewhere
+	stytch *stytch.Client // calls the in-memory Stytch without the site
 }
 
-// buildExample builds the program: `go run` would not pass a signal on.
+// buildExample builds the program, because "go run" does not forward signals.
 func buildExample(t *testing.T) (program string) {
 	t.Helper()
 	program = filepath.Join(t.TempDir(), "example")
@@ -59,8 +59,8 @@ var (
 	stytchLine = regexp.MustCompile(`(?m)^in-memory Stytch: (\S+) (\S+) (\S+)$`)
 )
 
-// startExample starts the program and has it stopped, as by Ctrl-C, when the
-// test ends.
+// startExample starts the program. When the test ends, it interrupts the program as
+// Ctrl-C does.
 func startExample(t *testing.T, program string, flags ...string) *site {
 	t.Helper()
 	printed := &output{}
@@ -86,7 +86,7 @@ func startExample(t *testing.T, program string, flags ...string) *site {
 }
 
 func stopExample(t *testing.T, cmd *exec.Cmd, exited <-chan error, printed *output) {
-	_ = cmd.Process.Signal(os.Interrupt) // fails if it has ended by itself: told below
+	_ = cmd.Process.Signal(os.Interrupt) // fails if the program has already ended; Wait reports that
 	select {
 	case err := <-exited:
 		if err != nil {
@@ -98,13 +98,12 @@ func stopExample(t *testing.T, cmd *exec.Cmd, exited <-chan error, printed *outp
 		t.Errorf("the example did not stop in %v", patience)
 	}
 	if t.Failed() {
-		_, decisions, _ := strings.Cut(printed.String(), "Stop with Ctrl-C.")
-		t.Logf("the example logged:%s", decisions)
+		_, log, _ := strings.Cut(printed.String(), "Stop with Ctrl-C.")
+		t.Logf("log of the example:%s", log)
 	}
 }
 
-// withoutStytch keeps the example from a real project that the environment
-// names.
+// withoutStytch removes the variables of a real Stytch project from the environment.
 func withoutStytch(env []string) []string {
 	kept := []string{}
 	for _, e := range env {
@@ -115,7 +114,7 @@ func withoutStytch(env []string) []string {
 	return kept
 }
 
-// An output is what a program has printed so far.
+// An output collects what a program prints. It is safe for concurrent use.
 type output struct {
 	mu  sync.Mutex
 	all bytes.Buffer

@@ -1,9 +1,9 @@
-// Command example is a small site that sessionauth protects, with notes that
-// belong to whoever is signed in: pages for browsers, and the same as an API.
+// Command example serves a small site that sessionauth protects: notes of the
+// signed-in user, as pages for browsers and as an API.
 //
-// Without configuration it runs on an in-memory Stytch with two demo users, and
-// prints how to sign in and curl lines to try. With STYTCH_PROJECT_ID and STYTCH_SECRET in the
-// environment, and STYTCH_BASE_URL if need be, it talks to Stytch.
+// Without configuration it uses an in-memory Stytch with two demo users, and prints
+// how to sign in and curl commands to try. If STYTCH_PROJECT_ID and STYTCH_SECRET
+// are set, it uses that Stytch project, at STYTCH_BASE_URL if that is set.
 package main
 
 import (
@@ -14,55 +14,47 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/sessionauth/sessionauth/example/site"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C does not wait for anybody
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "example:", err)
 		os.Exit(1)
 	}
 }
 
-// options are what the flags say.
-type options struct {
-	addr        string
-	cacheTTL    time.Duration
-	maxTokenAge time.Duration
-	fresh       time.Duration
-	jwtLifetime time.Duration // of the in-memory Stytch; zero if not given
-}
-
-// run serves until ctx ends. It returns nil after -h and after a clean
-// shutdown.
+// run serves until ctx ends. It returns nil after -h and after a clean shutdown.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
-	o, err := parse(args, stdout)
+	addr, options, err := parse(args, stdout)
 	if errors.Is(err, flag.ErrHelp) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	ln, err := net.Listen("tcp", o.addr)
+	ln, err := net.Listen("tcp", addr)
 	if err != nil {
 		return err
 	}
-	defer ln.Close() // for what fails before it is served; closing twice does no harm
+	defer ln.Close() // closing it twice is harmless
 	logger := slog.New(slog.NewTextHandler(stdout, nil))
-	a, err := newApp(ctx, o, isLoopback(ln.Addr()), getenv, logger)
+	options.Loopback, options.Logger = isLoopback(ln.Addr()), logger
+	s, err := site.New(ctx, options, getenv)
 	if err != nil {
 		return err
 	}
 	stytchURL := ""
-	if a.stytch != nil {
-		stytchLn, err := net.Listen("tcp", "127.0.0.1:0") // everybody knows its secret
+	if s.Stytch != nil {
+		stytchLn, err := net.Listen("tcp", "127.0.0.1:0") // loopback only: the guide prints its secret
 		if err != nil {
 			return err
 		}
@@ -71,83 +63,40 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 		defer stopped.Wait()
 		stytchCtx, stop := context.WithCancel(ctx)
 		defer stop()
-		stopped.Go(func() { _ = serve(stytchCtx, stytchLn, a.stytch, logger) })
+		stopped.Go(func() { _ = serve(stytchCtx, stytchLn, s.Stytch, logger) })
 	}
-	if _, err := io.WriteString(stdout, a.guide(baseURL(ln.Addr()), stytchURL)); err != nil {
+	if _, err := io.WriteString(stdout, s.Guide(baseURL(ln.Addr()), stytchURL)); err != nil {
 		return err
 	}
-	return serve(ctx, ln, a.handler, logger)
+	return serve(ctx, ln, s, logger)
 }
 
-func parse(args []string, stdout io.Writer) (o options, err error) {
+// parse reads the flags.
+func parse(args []string, stdout io.Writer) (addr string, o site.Options, err error) {
 	f := flag.NewFlagSet("example", flag.ContinueOnError)
 	f.SetOutput(stdout)
-	f.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`address` to listen on; port 0 takes a free one")
-	f.DurationVar(&o.cacheTTL, "cache-ttl", time.Minute, "`time` for which an answer of Stytch is reused")
-	f.DurationVar(&o.maxTokenAge, "max-token-age", 0, "`age` at which a session JWT is checked with Stytch (default: when it expires)")
-	f.DurationVar(&o.fresh, "fresh", 5*time.Minute, "`time` since the password was proved, for deleting all notes")
-	f.DurationVar(&o.jwtLifetime, "jwt-lifetime", 0, "`time` for which the in-memory Stytch signs a session JWT (default 5m0s)")
+	f.StringVar(&addr, "addr", "127.0.0.1:8080", "`address` to listen on; port 0 selects a free port")
+	f.DurationVar(&o.CacheTTL, "cache-ttl", time.Minute, "`duration` for which a response of Stytch is reused")
+	f.DurationVar(&o.MaxTokenAge, "max-token-age", 0, "`age` at which a session JWT is checked with Stytch (default: when it expires)")
+	f.DurationVar(&o.Fresh, "fresh", 5*time.Minute, "maximum `duration` since the password was entered, for deleting all notes")
+	f.DurationVar(&o.JWTLifetime, "jwt-lifetime", 0, "`duration` for which session JWTs of the in-memory Stytch are valid (default 5m0s)")
 	f.Usage = func() {
 		fmt.Fprint(stdout, "Usage: example [flags]\n\n"+
-			"A site and an API protected by sessionauth, on an in-memory Stytch. With\n"+
-			"STYTCH_PROJECT_ID and STYTCH_SECRET in the environment it talks to Stytch, at\n"+
+			"A site and an API protected by sessionauth. It uses an in-memory Stytch, or, if\n"+
+			"STYTCH_PROJECT_ID and STYTCH_SECRET are set, that Stytch project, at\n"+
 			"STYTCH_BASE_URL if that is set.\n\n")
 		f.PrintDefaults()
 	}
 	if err := f.Parse(args); err != nil {
-		return o, err
+		return "", o, err
 	}
 	switch {
 	case f.NArg() > 0:
-		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
-	case o.fresh < time.Second:
-		return o, errors.New("-fresh must be a second or more")
-	case o.jwtLifetime != 0 && o.jwtLifetime < time.Second:
-		return o, errors.New("-jwt-lifetime must be a second or more")
+		return "", o, fmt.Errorf("unexpected argument %q", f.Arg(0))
+	case o.Fresh < time.Second:
+		return "", o, errors.New("-fresh must be a second or more")
+	case o.JWTLifetime != 0 && o.JWTLifetime < time.Second:
+		return "", o, errors.New("-jwt-lifetime must be a second or more")
 	}
-	return o, nil
-}
-
-// baseURL is where a client on this machine reaches the server.
-func baseURL(addr net.Addr) string {
-	tcp, ok := addr.(*net.TCPAddr)
-	if ok && tcp.IP.IsUnspecified() { // every address: the loopback one will do
-		return fmt.Sprintf("http://127.0.0.1:%d", tcp.Port)
-	}
-	return "http://" + addr.String()
-}
-
-// isLoopback reports whether nobody else can reach an address.
-func isLoopback(addr net.Addr) bool {
-	tcp, ok := addr.(*net.TCPAddr)
-	return ok && tcp.IP.IsLoopback()
-}
-
-// serve answers until ctx ends, then lets the requests under way finish.
-func serve(ctx context.Context, ln net.Listener, h http.Handler, logger *slog.Logger) error {
-	server := &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      20 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    32 << 10, // both cookies need 9 KiB at most
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
-	}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(ln) }()
-	select {
-	case err := <-served:
-		return err
-	case <-ctx.Done():
-	}
-	// ctx has ended: the shutdown needs a time of its own.
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	err := server.Shutdown(ending)
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = server.Close() // a browser keeps connections at hand that never sent a request
-	}
-	<-served // http.ErrServerClosed
-	return err
+	return addr, o, nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -13,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sessionauth/sessionauth/example/site"
+	"github.com/sessionauth/sessionauth/stytch"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
@@ -28,8 +31,8 @@ func environment(pairs ...string) func(string) string {
 	}
 }
 
-// start runs the program on a free port until the test ends and returns its
-// guide. Its shutdown is part of the test.
+// start runs the program on a free port and returns the guide that it prints. When
+// the test ends, it stops the program and checks that the shutdown is clean.
 func start(t *testing.T, getenv func(string) string) (guide string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -50,16 +53,16 @@ func start(t *testing.T, getenv func(string) string) (guide string) {
 	for b := make([]byte, 1024); !strings.Contains(printed.String(), "Ctrl-C.\n"); {
 		n, err := r.Read(b)
 		if err != nil {
-			t.Fatalf("the program ended early, having printed:\n%s", &printed)
+			t.Fatalf("the program ended early and printed:\n%s", &printed)
 		}
 		printed.Write(b[:n])
 	}
-	go io.Copy(io.Discard, r) // the log; ends when the program closes its end
+	go io.Copy(io.Discard, r) // discards the log until the program ends
 	return printed.String()
 }
 
-// A printed is a curl line of the guide, read as a shell and curl would.
-type printed struct {
+// A command is a curl command of the guide, parsed as a shell and curl would.
+type command struct {
 	status int
 	title  string
 	line   string
@@ -70,10 +73,11 @@ var credentials = regexp.MustCompile(`[\w.-]{40,}`)
 
 var word = regexp.MustCompile(`'[^']*'|[^ ']+`)
 
-func tries(t *testing.T, guide string) (list []printed) {
+// commands returns the curl commands of a guide.
+func commands(t *testing.T, guide string) (list []command) {
 	t.Helper()
 	comment := regexp.MustCompile(`^# (\d{3}): (.+)$`)
-	var p printed
+	var p command
 	for line := range strings.Lines(guide) {
 		line = strings.TrimSpace(line)
 		if m := comment.FindStringSubmatch(line); m != nil {
@@ -83,7 +87,7 @@ func tries(t *testing.T, guide string) (list []printed) {
 		if strings.HasPrefix(line, "curl ") {
 			p.line, p.req = line, parseCurl(t, line)
 			list = append(list, p)
-			p = printed{}
+			p = command{}
 		}
 	}
 	return list
@@ -138,39 +142,39 @@ func do(t *testing.T, r *http.Request) (*http.Response, string) {
 	return resp, string(body)
 }
 
-// wants is what the guide must print, in order.
+// wants lists the commands of the guide, in order.
 var wants = []struct {
-	title  string // begins with
+	title  string // prefix
 	status int
-	shows  string // in the answer's head or body
-	logs   string
+	shows  string // text in the header or body of the response
+	logs   string // text in the log
 }{
-	{"the page for everybody", 200, "Nobody is signed in.", "outcome=anonymous reason=no_credential"},
-	{"no credential", 401, "#no-credential", "outcome=refused reason=no_credential"},
+	{"the home page", 200, "You are not signed in.", "outcome=anonymous reason=no_credential"},
+	{"the API without a credential", 401, "#no-credential", "outcome=refused reason=no_credential"},
 	{"a session token", 200, `"decided_by": "stytch"`, `outcome=passed reason="" by=stytch`},
 	{"a session JWT", 200, `"decided_by": "local"`, `outcome=passed reason="" by=local`},
-	{"the cookies of a browser", 200, `"first_name": "Ada"`, `outcome=passed reason="" by=cache`},
-	{"a note is written", 201, `"text": "Hello"`, `outcome=passed reason="" by=cache`},
-	{"the notes of this user", 200, `"text": "Delete me"`, `outcome=passed reason="" by=cache`},
-	{"a note is deleted", 204, "", `outcome=passed reason="" by=cache`},
-	{"an expired JWT, the session lives", 200, "Set-Cookie: stytch_session_jwt=ey", `outcome=passed reason="" by=stytch`},
-	{"an expired JWT, the session has ended", 401, "#invalid-session", "outcome=refused reason=ended"},
+	{"both session cookies", 200, `"first_name": "Ada"`, `outcome=passed reason="" by=cache`},
+	{"create a note", 201, `"text": "Hello"`, `outcome=passed reason="" by=cache`},
+	{"list the notes", 200, `"text": "Delete me"`, `outcome=passed reason="" by=cache`},
+	{"delete a note", 204, "", `outcome=passed reason="" by=cache`},
+	{"an expired JWT of an active session", 200, "Set-Cookie: stytch_session_jwt=ey", `outcome=passed reason="" by=stytch`},
+	{"an expired JWT of a session that has ended", 401, "#invalid-session", "outcome=refused reason=ended"},
 	{"a forged JWT", 401, `error="invalid_token"`, "outcome=refused reason=bad_signature"},
-	{"a JWT not yet expired", 401, "#invalid-session", "outcome=refused reason=revoked"},
-	{"two words", 400, "#invalid-request", "outcome=refused reason=malformed"},
-	{"a page of another site", 403, "#cross-origin", "outcome=refused reason=cross_origin"},
-	{"Stytch cannot be asked", 503, "Retry-After: ", "outcome=unavailable reason=unreachable"},
+	{"a JWT that has not expired, of a session that this server revoked", 401, "#invalid-session", "outcome=refused reason=revoked"},
+	{"a malformed Authorization header", 400, "#invalid-request", "outcome=refused reason=malformed"},
+	{"a request from a page of another site", 403, "#cross-origin", "outcome=refused reason=cross_origin"},
+	{"Stytch is down", 503, "Retry-After: ", "outcome=unavailable reason=unreachable"},
 }
 
-func TestEveryPrintedLineIsAnsweredAsPrinted(t *testing.T) {
-	list := tries(t, start(t, environment()))
+func TestRun_GuideCommands(t *testing.T) {
+	list := commands(t, start(t, environment()))
 	if len(list) != len(wants) {
-		t.Fatalf("got %d printed lines, want %d", len(list), len(wants))
+		t.Fatalf("got %d commands, want %d", len(list), len(wants))
 	}
 	for i, want := range wants {
 		p := list[i]
 		if !strings.HasPrefix(p.title, want.title) || p.status != want.status {
-			t.Errorf("got line %d printed as %d %q, want %d %q", i, p.status, p.title, want.status, want.title)
+			t.Errorf("command %d: got %d %q, want %d %q", i, p.status, p.title, want.status, want.title)
 		}
 		resp, body := do(t, p.req)
 		var head bytes.Buffer
@@ -181,37 +185,67 @@ func TestEveryPrintedLineIsAnsweredAsPrinted(t *testing.T) {
 	}
 }
 
-// A client is not told why it was refused. The log says it, and no credential.
-func TestTheLogSaysWhy(t *testing.T) {
+// The log contains the reason for a rejection, but no credentials.
+func TestSite_Log(t *testing.T) {
 	var log bytes.Buffer
-	a, err := newApp(t.Context(), options{fresh: time.Minute}, true, environment(), slog.New(slog.NewTextHandler(&log, nil)))
+	s, err := site.New(t.Context(), site.Options{
+		Fresh: time.Minute, Loopback: true, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	}, environment())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, p := range tries(t, a.guide("http://127.0.0.1:8080", "http://127.0.0.1:8081")) {
+	for i, p := range commands(t, s.Guide("http://127.0.0.1:8080", "http://127.0.0.1:8081")) {
 		log.Reset()
-		a.handler.ServeHTTP(httptest.NewRecorder(), p.req)
-		if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "msg=decided "+wants[i].logs) {
+		s.ServeHTTP(httptest.NewRecorder(), p.req)
+		if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "msg=authentication "+wants[i].logs) {
 			t.Errorf("%s: got log %q, want one line with %s", p.title, got, wants[i].logs)
 		}
 		for _, credential := range credentials.FindAllString(p.line, -1) {
 			if strings.Contains(log.String(), credential) {
-				t.Errorf("%s: the log shows a credential", p.title)
+				t.Errorf("%s: the log contains a credential", p.title)
 			}
 		}
 	}
 }
 
-// Whoever pastes a title too must do no harm in a shell that knows no comments.
-func TestTitlesAreHarmlessInAShell(t *testing.T) {
-	for _, p := range tries(t, start(t, environment())) {
+// The API of the in-memory Stytch is reachable too, for example to revoke a session
+// without the site.
+func TestRun_ServesInMemoryStytch(t *testing.T) {
+	guide := start(t, environment())
+	m := regexp.MustCompile(`(?m)^sessionauth example: (http://127\S+)\nin-memory Stytch: (http://127\S+) (\S+) (\S+)$`).FindStringSubmatch(guide)
+	if m == nil {
+		t.Fatalf("got guide\n%s\nwant both addresses at its beginning", guide)
+	}
+	client, err := stytch.NewClient(stytch.Config{BaseURL: m[2], ProjectID: m[3], Secret: m[4]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := client.AuthenticatePassword(t.Context(), stytch.AuthenticatePasswordParams{
+		Email: "ada@example.com", Password: "correct horse battery staple", SessionDuration: time.Hour,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.RevokeSession(t.Context(), stytch.RevokeSessionParams{SessionID: response.Session.ID}); err != nil {
+		t.Fatal(err)
+	}
+	r, _ := http.NewRequestWithContext(t.Context(), "GET", m[1]+"/me", nil)
+	r.Header.Set("Authorization", "Bearer "+response.SessionToken)
+	if resp, body := do(t, r); resp.StatusCode != 401 {
+		t.Errorf("got %d %s for a session revoked elsewhere, want 401", resp.StatusCode, body)
+	}
+}
+
+// Users may paste a title into a shell without comments.
+func TestGuide_TitlesAreSafeInAShell(t *testing.T) {
+	for _, p := range commands(t, start(t, environment())) {
 		if strings.ContainsAny(p.title, "'\"`$><|&;?*()[]{}!\\") {
 			t.Errorf("got title %q, want one without special characters", p.title)
 		}
 	}
 }
 
-func TestWithAProjectItTalksToStytch(t *testing.T) {
+func TestRun_RealProject(t *testing.T) {
 	srv := stytchtest.NewServer()
 	socket := httptest.NewServer(srv)
 	defer socket.Close()
@@ -219,11 +253,11 @@ func TestWithAProjectItTalksToStytch(t *testing.T) {
 
 	guide := start(t, environment("STYTCH_PROJECT_ID", srv.ProjectID, "STYTCH_SECRET", srv.Secret, "STYTCH_BASE_URL", socket.URL))
 	if strings.Contains(guide, srv.Secret) {
-		t.Error("the guide shows the secret")
+		t.Error("the guide contains the secret")
 	}
-	lines := tries(t, guide)
+	lines := commands(t, guide)
 	if len(lines) != 2 || !strings.HasPrefix(lines[0].req.URL.String(), socket.URL+"/v1/passwords/") {
-		t.Fatalf("got guide\n%s\nwant a line for Stytch and one for /me", guide)
+		t.Fatalf("got guide\n%s\nwant a command for Stytch and one for /me", guide)
 	}
 	me := lines[1].req
 	me.Header.Set("Authorization", strings.Replace(me.Header.Get("Authorization"), "SESSION_TOKEN", session.Token, 1))
@@ -236,7 +270,7 @@ func TestWithAProjectItTalksToStytch(t *testing.T) {
 	}
 }
 
-func TestBadStarts(t *testing.T) {
+func TestRun_InvalidConfiguration(t *testing.T) {
 	const id, secret = "project-test-00000000-0000-4000-8000-000000000000", "secret-test-x"
 	for _, tt := range []struct {
 		name, args string
@@ -246,30 +280,30 @@ func TestBadStarts(t *testing.T) {
 		{"a project without its secret", "", []string{"STYTCH_PROJECT_ID", id}, "STYTCH_SECRET is not set"},
 		{"a secret without its project", "", []string{"STYTCH_SECRET", secret}, "STYTCH_PROJECT_ID is not set"},
 		{"a base URL alone", "", []string{"STYTCH_BASE_URL", "https://test.stytch.com"}, "STYTCH_BASE_URL is set"},
-		{"a project id that is none", "", []string{"STYTCH_PROJECT_ID", "x", "STYTCH_SECRET", secret}, "ProjectID"},
-		{"a base URL that is none", "", []string{"STYTCH_PROJECT_ID", id, "STYTCH_SECRET", secret, "STYTCH_BASE_URL", "x"}, "BaseURL"},
+		{"an invalid project id", "", []string{"STYTCH_PROJECT_ID", "x", "STYTCH_SECRET", secret}, "ProjectID"},
+		{"an invalid base URL", "", []string{"STYTCH_PROJECT_ID", id, "STYTCH_SECRET", secret, "STYTCH_BASE_URL", "x"}, "BaseURL"},
 		{"an unknown flag", "-verbose", nil, "flag provided but not defined"},
-		{"an argument that is no flag", "serve", nil, `unexpected argument "serve"`},
+		{"an unexpected argument", "serve", nil, `unexpected argument "serve"`},
 		{"an address without port", "-addr 127.0.0.1", nil, "missing port"},
-		{"a step-up at once", "-fresh 0", nil, "-fresh"},
-		{"a JWT that is born expired", "-jwt-lifetime -5s", nil, "-jwt-lifetime"},
-		{"a lifetime of Stytch's own JWTs", "-jwt-lifetime 10s", []string{"STYTCH_PROJECT_ID", id, "STYTCH_SECRET", secret}, "-jwt-lifetime"},
+		{"a zero duration for fresh", "-fresh 0", nil, "-fresh"},
+		{"a negative JWT lifetime", "-jwt-lifetime -5s", nil, "-jwt-lifetime"},
+		{"a JWT lifetime with a real project", "-jwt-lifetime 10s", []string{"STYTCH_PROJECT_ID", id, "STYTCH_SECRET", secret}, "-jwt-lifetime"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // if it starts after all
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // in case it starts
 			defer cancel()
 			err := run(ctx, append([]string{"-addr", "127.0.0.1:0"}, strings.Fields(tt.args)...), environment(tt.env...), io.Discard)
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Fatalf("got %v, want an error with %q", err, tt.want)
 			}
 			if strings.Contains(err.Error(), secret) {
-				t.Errorf("got %v, which shows the secret", err)
+				t.Errorf("got %v, which contains the secret", err)
 			}
 		})
 	}
 }
 
-func TestHelp(t *testing.T) {
+func TestRun_Help(t *testing.T) {
 	var out bytes.Buffer
 	if err := run(t.Context(), []string{"-h"}, environment(), &out); err != nil {
 		t.Fatalf("got %v, want nil", err)
@@ -281,7 +315,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-func TestATakenPortIsAnError(t *testing.T) {
+func TestRun_PortInUse(t *testing.T) {
 	taken := httptest.NewServer(http.NotFoundHandler())
 	defer taken.Close()
 	addr := strings.TrimPrefix(taken.URL, "http://")
@@ -290,17 +324,19 @@ func TestATakenPortIsAnError(t *testing.T) {
 	}
 }
 
-// A request that is under way when the signal comes is answered.
-func TestShutdownWaitsForRequests(t *testing.T) {
+func TestServe_ShutdownWaitsForRequests(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	arrived, finish := make(chan struct{}), make(chan struct{})
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		close(arrived)
 		<-finish
 	})
-	ln := listen(t)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
 	ended := make(chan error, 1)
-	go func() { ended <- serve(ctx, ln, h, discard) }()
+	go func() { ended <- serve(ctx, ln, h, slog.New(slog.DiscardHandler)) }()
 	answered := make(chan int, 1)
 	go func() {
 		resp, err := http.Get(baseURL(ln.Addr()))

@@ -22,7 +22,7 @@ func readme(t *testing.T) string {
 	return string(b)
 }
 
-func TestReadmeHasEveryField(t *testing.T) {
+func TestReadme_ConfigTables(t *testing.T) {
 	row := regexp.MustCompile("(?m)^\\| `(\\w+)` \\|.*\\|$")
 	_, tables, _ := strings.Cut(readme(t), "\n## Configuration\n")
 	tables, _, _ = strings.Cut(tables, "\n## ")
@@ -38,7 +38,7 @@ func TestReadmeHasEveryField(t *testing.T) {
 		for _, m := range row.FindAllStringSubmatch(tt.table, -1) {
 			rows[m[1]] = true
 		}
-		delete(rows, tt.of.Name()) // the table's head
+		delete(rows, tt.of.Name()) // the heading of the table
 		for _, f := range reflect.VisibleFields(tt.of) {
 			if f.IsExported() && !rows[f.Name] && f.Name != "Cookies" {
 				t.Errorf("README.md has no row for %s.%s", tt.of.Name(), f.Name)
@@ -51,8 +51,8 @@ func TestReadmeHasEveryField(t *testing.T) {
 	}
 }
 
-// The type of a problem is a link to the README.
-func TestReadmeExplainsEveryProblem(t *testing.T) {
+// The type of a problem links to a heading of the README.
+func TestReadme_ProblemHeadings(t *testing.T) {
 	slugs := map[string]bool{}
 	for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(readme(t), -1) {
 		slugs[strings.ReplaceAll(strings.ToLower(m[1]), " ", "-")] = true
@@ -72,8 +72,8 @@ func TestReadmeExplainsEveryProblem(t *testing.T) {
 	}
 }
 
-// The README's test is this one, word for word.
-func TestReadmeShowsTestHello(t *testing.T) {
+// The README quotes TestHello word for word.
+func TestReadme_QuotesTestHello(t *testing.T) {
 	self, err := os.ReadFile("readme_test.go")
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +81,7 @@ func TestReadmeShowsTestHello(t *testing.T) {
 	_, block, _ := strings.Cut(readme(t), "```go\nfunc ")
 	block, _, _ = strings.Cut(block, "```\n")
 	if !strings.HasPrefix(block, "TestHello(") || !strings.Contains(string(self), "\nfunc "+block) {
-		t.Errorf("got a test in README.md that is not TestHello of this file:\n%s", block)
+		t.Errorf("README.md does not quote TestHello of this file, got:\n%s", block)
 	}
 }
 

@@ -7,28 +7,28 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-func TestCustomClaimsMergeAsAMergePatch(t *testing.T) {
+func TestAuthenticateSession_MergesCustomClaims(t *testing.T) {
 	for _, tt := range []struct{ name, before, patch, want string }{
 		{"a new claim is added", `{"a":1}`, `{"b":2}`, `{"a":1,"b":2}`},
 		{"a claim is overwritten", `{"a":1}`, `{"a":"x"}`, `{"a":"x"}`},
 		{"null deletes", `{"a":1,"b":2}`, `{"a":null}`, `{"b":2}`},
 		{"null for an unknown claim does nothing", `{"a":1}`, `{"b":null}`, `{"a":1}`},
-		{"nothing stays as it is", `{"a":1}`, `{}`, `{"a":1}`},
+		{"an empty patch changes nothing", `{"a":1}`, `{}`, `{"a":1}`},
 		{"objects merge", `{"o":{"x":1,"y":2}}`, `{"o":{"y":3,"z":4}}`, `{"o":{"x":1,"y":3,"z":4}}`},
 		{"nested null deletes", `{"o":{"x":1,"y":2}}`, `{"o":{"x":null}}`, `{"o":{"y":2}}`},
 		{"deeply nested null deletes", `{"o":{"p":{"x":1,"y":2}}}`, `{"o":{"p":{"x":null}}}`, `{"o":{"p":{"y":2}}}`},
-		{"an object replaces what is none, without its nulls", `{"o":1}`, `{"o":{"x":1,"y":null}}`, `{"o":{"x":1}}`},
+		{"an object replaces another value, without its nulls", `{"o":1}`, `{"o":{"x":1,"y":null}}`, `{"o":{"x":1}}`},
 		{"a new object loses its nulls", `{}`, `{"o":{"x":null}}`, `{"o":{}}`},
 		{"a list replaces a list", `{"l":[1,2]}`, `{"l":[3]}`, `{"l":[3]}`},
 		{"null in a list stays", `{}`, `{"l":[null]}`, `{"l":[null]}`},
 		{"false and 0 and empty text stay", `{}`, `{"f":false,"n":0,"t":""}`, `{"f":false,"n":0,"t":""}`},
 		{"the seven reserved names are ignored", `{"a":1}`, `{"iss":1,"sub":1,"aud":1,"exp":1,"nbf":1,"iat":1,"jti":1}`, `{"a":1}`},
-		{"a reserved name below the top is none", `{}`, `{"o":{"iss":1}}`, `{"o":{"iss":1}}`},
-		{"a name is known by its case", `{}`, `{"ISS":1}`, `{"ISS":1}`},
-		{"another namespace is free", `{}`, `{"https://example.com/session":1}`, `{"https://example.com/session":1}`},
+		{"a reserved name is not reserved below the top", `{}`, `{"o":{"iss":1}}`, `{"o":{"iss":1}}`},
+		{"names match with their case", `{}`, `{"ISS":1}`, `{"ISS":1}`},
+		{"another namespace is allowed", `{}`, `{"https://example.com/session":1}`, `{"https://example.com/session":1}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			srv, _, session := world(t)
+			srv, _, session := setup(t)
 			for _, claims := range []string{tt.before, tt.patch} {
 				post(t, srv, "/v1/sessions/authenticate", `{"session_token":"`+session.Token+`","session_custom_claims":`+claims+`}`).want(t, 200, "")
 			}
@@ -38,27 +38,27 @@ func TestCustomClaimsMergeAsAMergePatch(t *testing.T) {
 	}
 }
 
-func TestCustomClaimsKeepLargeNumbersAndMarkup(t *testing.T) {
-	srv, _, session := world(t)
+func TestAuthenticateSession_CustomClaimsKeepTheirText(t *testing.T) {
+	srv, _, session := setup(t)
 	a := post(t, srv, "/v1/sessions/authenticate", `{"session_token":"`+session.Token+`","session_custom_claims":{"n":9007199254740993,"m":"<&>"}}`)
 	if want := `"custom_claims":{"m":"<&>","n":9007199254740993}`; !strings.Contains(a.raw, want) {
 		t.Errorf("got %s, want %s in it", a.raw, want)
 	}
 }
 
-func TestCustomClaimsMayTake4096Bytes(t *testing.T) {
-	srv, _, session := world(t)
+func TestAuthenticateSession_CustomClaimsSize(t *testing.T) {
+	srv, _, session := setup(t)
 	claim := func(name string, size int) string {
 		return `{"session_token":"` + session.Token + `","session_custom_claims":{"` + name + `":"` + strings.Repeat("x", size) + `"}}`
 	}
 	fits := 4096 - len(`{"a":""}`)
 	post(t, srv, "/v1/sessions/authenticate", claim("a", fits)).want(t, 200, "")
 	post(t, srv, "/v1/sessions/authenticate", claim("a", fits+1)).want(t, 400, "custom_claims_too_large")
-	post(t, srv, "/v1/sessions/authenticate", claim("b", 1)).want(t, 400, "custom_claims_too_large") // together with a
+	post(t, srv, "/v1/sessions/authenticate", claim("b", 1)).want(t, 400, "custom_claims_too_large") // exceeds the limit together with a
 }
 
-func TestCustomClaimsStandAtTheTopOfTheJWT(t *testing.T) {
-	srv, user, _ := world(t)
+func TestServer_StartSession_CustomClaims(t *testing.T) {
+	srv, user, _ := setup(t)
 	session := srv.StartSession(user.ID, stytchtest.SessionOptions{CustomClaims: map[string]any{
 		"tenant": map[string]any{"id": 7}, "sub": "user-test-somebody-else", "gone": nil,
 	}})
@@ -70,8 +70,8 @@ func TestCustomClaimsStandAtTheTopOfTheJWT(t *testing.T) {
 	}
 }
 
-func TestWhatATestDoesToClaimsStaysItsOwn(t *testing.T) {
-	srv, user, _ := world(t)
+func TestServer_Claims_ReturnsACopy(t *testing.T) {
+	srv, user, _ := setup(t)
 	given := map[string]any{"tenant": map[string]any{"id": 7}}
 	session := srv.StartSession(user.ID, stytchtest.SessionOptions{CustomClaims: given})
 	given["tenant"].(map[string]any)["id"] = 8

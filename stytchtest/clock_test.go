@@ -8,7 +8,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-func TestAClockThatIsOff(t *testing.T) {
+func TestServer_SetClock(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
 		offset    time.Duration
@@ -17,7 +17,7 @@ func TestAClockThatIsOff(t *testing.T) {
 		{"ahead", 2 * time.Minute, `"2000-01-01T00:02:00Z"`},
 		{"behind", -2 * time.Minute, `"1999-12-31T23:58:00Z"`},
 		{"by less than a second", -time.Millisecond, `"1999-12-31T23:59:59Z"`},
-		{"in step", 0, `"2000-01-01T00:00:00Z"`},
+		{"correct", 0, `"2000-01-01T00:00:00Z"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -41,9 +41,9 @@ func TestAClockThatIsOff(t *testing.T) {
 	}
 }
 
-func TestAClockThatJumpsEndsSessionsAndBringsThemBack(t *testing.T) {
+func TestServer_SetClock_EndsSessions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv, _, session := world(t)
+		srv, _, session := setup(t)
 		body := `{"session_token":"` + session.Token + `"}`
 		srv.SetClock(time.Hour - time.Nanosecond)
 		post(t, srv, authenticatePath, body).want(t, 200, "")

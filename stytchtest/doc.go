@@ -1,9 +1,9 @@
-// Package stytchtest is an in-memory Stytch for tests and for working offline:
-// an [http.Handler] that answers the part of Stytch's consumer API that a
-// session middleware needs.
+// Package stytchtest is an in-memory Stytch for tests and for work offline: an
+// [http.Handler] that answers the part of the Stytch consumer API that a session
+// middleware calls.
 //
 // A test makes a [Server], adds a user, starts a session, and points the code
-// under test at it:
+// under test at the server:
 //
 //	srv := stytchtest.NewServer()
 //	user := srv.AddUser(stytchtest.User{Email: "ada@example.com", Password: "correct horse battery staple"})
@@ -12,24 +12,30 @@
 //		ProjectID: srv.ProjectID, Secret: srv.Secret, BaseURL: srv.URL, HTTPClient: srv.Client(),
 //	})
 //
-// [Server.Client] needs no socket and no goroutine, so it works inside a
-// testing/synctest bubble, where sessions and JWTs expire in no time. Other
-// code, other languages and curl reach the same Server through
-// httptest.NewServer(srv), or through the command in cmd/stytchtest.
+// [Server.Client] uses no socket and no goroutine, so it works in a
+// testing/synctest bubble, where a test can wait for sessions and JWTs to expire
+// without delay. Other code, other languages and curl reach the same Server
+// through httptest.NewServer(srv), or through the command in cmd/stytchtest.
 //
-// The server is strict: what Stytch refuses, it refuses, in the same order,
-// with the same error types. It has no code in common with the client it is
-// the judge of, except the exported types in its own signatures. Where Stytch's
-// documentation is silent the comment at the code says "a guess".
+// The server is strict: it rejects what Stytch rejects, with the same error
+// types, and makes its checks in the same order. It shares no code with the
+// client that it tests, except the exported types in its signatures. Where
+// the documentation of Stytch says nothing, a comment in the code says that the
+// behaviour is an assumption.
 //
-// [Server.SetFault] makes an endpoint slow or broken: see [Fault] for how,
-// from a 503 to a connection reset half-way. [Server.SetClock] puts the server's
-// clock wrong, [Server.RotateKeys] and [Server.WithdrawKey] move the key set,
-// [Server.SetRoles] and [Server.AddFactor] change what a live session may and
-// has proved, [Server.Calls] counts what arrived, [Server.UnexpectedCalls] lists what
-// was sent elsewhere, and [Server.Sign] signs whatever a hostile test wants
-// signed.
+// What a test can change:
+//
+//   - [Server.SetFault] makes an endpoint slow or broken, from a 503 to a
+//     connection that is reset half-way. See [Fault].
+//   - [Server.SetClock] sets the server's clock wrong.
+//   - [Server.RotateKeys] and [Server.WithdrawKey] change the key set.
+//   - [Server.SetRoles] and [Server.AddFactor] change the roles and the factors
+//     of a live session.
+//   - [Server.Sign] signs any header and payload, such as a forged JWT.
+//
+// What a test can observe: [Server.Calls] counts the calls that have arrived,
+// and [Server.UnexpectedCalls] lists those that were sent elsewhere.
 //
 // The package is unofficial and independent of Stytch.
-// See https://stytch.com/docs/api for the API it follows.
+// See https://stytch.com/docs/api for the API that it follows.
 package stytchtest

@@ -23,7 +23,7 @@ func clientOf(srv *stytchtest.Server) *stytch.Client {
 	return client
 }
 
-// A table of bad fault: none of it is an answer.
+// Every one of these Faults makes a call fail.
 func ExampleFault() {
 	srv := stytchtest.NewServer()
 	user := srv.AddUser(stytchtest.User{})
@@ -33,36 +33,36 @@ func ExampleFault() {
 		fault stytchtest.Fault
 	}{
 		{"unavailable", stytchtest.Fault{Status: 503}},
-		{"slow down", stytchtest.Fault{Status: 429, Header: http.Header{"Retry-After": {"7"}}}},
-		{"a proxy's page", stytchtest.HTML(502)},
+		{"rate limit", stytchtest.Fault{Status: 429, Header: http.Header{"Retry-After": {"7"}}}},
+		{"page of a proxy", stytchtest.HTML(502)},
 		{"null", stytchtest.Raw(200, "null")},
-		{"no ids", stytchtest.WithoutIDs()},
-		{"half of it", stytchtest.Truncated()},
-		{"half of it, then a reset", stytchtest.Reset()},
-		{"no end", stytchtest.Endless()},
-		{"nobody there", stytchtest.Refuse()},
-		{"a bait", stytchtest.Redirect(307, "https://bait.example/")},
+		{"without ids", stytchtest.WithoutIDs()},
+		{"half an answer", stytchtest.Truncated()},
+		{"half an answer, then a reset", stytchtest.Reset()},
+		{"an endless body", stytchtest.Endless()},
+		{"connection refused", stytchtest.Refuse()},
+		{"a redirect", stytchtest.Redirect(307, "https://bait.example/")},
 	} {
 		srv.SetFault("/v1/users/{user_id}", row.fault)
 		_, err := client.User(context.Background(), user.ID)
 		fmt.Printf("%s: failed %t\n", row.name, err != nil)
 	}
-	fmt.Println("baits taken:", len(srv.UnexpectedCalls()))
+	fmt.Println("unexpected calls:", len(srv.UnexpectedCalls()))
 	// Output:
 	// unavailable: failed true
-	// slow down: failed true
-	// a proxy's page: failed true
+	// rate limit: failed true
+	// page of a proxy: failed true
 	// null: failed true
-	// no ids: failed true
-	// half of it: failed true
-	// half of it, then a reset: failed true
-	// no end: failed true
-	// nobody there: failed true
-	// a bait: failed true
-	// baits taken: 0
+	// without ids: failed true
+	// half an answer: failed true
+	// half an answer, then a reset: failed true
+	// an endless body: failed true
+	// connection refused: failed true
+	// a redirect: failed true
+	// unexpected calls: 0
 }
 
-// A connection that breaks once, as idle ones do.
+// A connection breaks once, as idle connections do.
 func ExampleFault_For() {
 	srv := stytchtest.NewServer()
 	user := srv.AddUser(stytchtest.User{})
@@ -78,7 +78,8 @@ func ExampleFault_For() {
 	// again: <nil>
 }
 
-// A server that takes calls and says nothing: the caller's patience decides.
+// A server receives calls and never answers, so the deadline of the caller ends
+// the call.
 func ExampleHang() {
 	srv := stytchtest.NewServer()
 	srv.SetFault("", stytchtest.Hang())
@@ -91,7 +92,7 @@ func ExampleHang() {
 	// true
 }
 
-// A key set that anybody could sign for.
+// Anyone can sign for the keys of this key set.
 func ExampleKeySet() {
 	srv := stytchtest.NewServer()
 	srv.SetFault("/v1/sessions/jwks/{project_id}", stytchtest.KeySet(stytchtest.ExponentOne))
@@ -108,7 +109,7 @@ func ExampleKeySet() {
 	// {"keys":[{"alg":"RS2… <nil>
 }
 
-// Two minutes wrong: a JWT from the future.
+// The clock of the server is two minutes ahead, and so is the iat of its JWTs.
 func ExampleServer_SetClock() {
 	srv := stytchtest.NewServer()
 	user := srv.AddUser(stytchtest.User{})
@@ -121,7 +122,7 @@ func ExampleServer_SetClock() {
 	// 2m0s
 }
 
-// A role that is taken away while its bearer is signed in.
+// A user loses a role while signed in.
 func ExampleServer_SetRoles() {
 	srv := stytchtest.NewServer()
 	user := srv.AddUser(stytchtest.User{Roles: []string{"editor"}})
@@ -139,7 +140,7 @@ func ExampleServer_SetRoles() {
 	// [stytch_user]
 }
 
-// A step-up on another device.
+// The user proves another factor on another device.
 func ExampleServer_AddFactor() {
 	srv := stytchtest.NewServer()
 	user := srv.AddUser(stytchtest.User{})
@@ -159,7 +160,8 @@ func ExampleServer_AddFactor() {
 	// totp
 }
 
-// Three wrong passwords, and the right one is too late.
+// Three wrong passwords lock a user, and then the server rejects the correct
+// password.
 func ExampleServer_locks() {
 	srv := stytchtest.NewServer()
 	srv.LockThreshold = 3

@@ -9,8 +9,8 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// A session from its start to its end: signed in by password, recognised by
-// token and by JWT, revoked.
+// A user signs in by password; the session is authenticated by token and by JWT,
+// and revoked.
 func Example() {
 	srv := stytchtest.NewServer()
 	srv.AddUser(stytchtest.User{
@@ -60,7 +60,7 @@ func Example() {
 	// calls: 3
 }
 
-// An outage, and its end.
+// An endpoint is down and recovers.
 func ExampleServer_SetFault() {
 	srv := stytchtest.NewServer()
 	user := srv.AddUser(stytchtest.User{Email: "ada@example.com"})

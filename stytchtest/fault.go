@@ -1,120 +1,208 @@
 package stytchtest
 
 import (
-	"bytes"
-	"compress/gzip"
-	"fmt"
-	"html"
-	"io"
+	"maps"
 	"net/http"
-	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
+
+	"github.com/sessionauth/sessionauth/stytchtest/internal/api"
+	"github.com/sessionauth/sessionauth/stytchtest/internal/state"
+	"github.com/sessionauth/sessionauth/stytchtest/internal/wire"
 )
 
-// HTML is a page in the place of JSON, as proxies and load balancers send it:
-// with the status 502 or 504, or with 200. A status below 200 or above 599, or
-// one that has no body, panics.
-func HTML(status int) Fault {
-	page := fmt.Sprintf("<!DOCTYPE html>\n<html><head><title>%[1]d %[2]s</title></head>\n<body><h1>%[1]d %[2]s</h1></body></html>\n",
-		status, html.EscapeString(http.StatusText(status)))
-	return answers("HTML", status, "text/html; charset=utf-8", page)
+// A Fault is how an endpoint misbehaves. The zero Fault is healthy: the endpoint
+// answers at once and correctly.
+//
+// The fields describe errors that Stytch itself may answer. Functions return
+// Faults for everything else that can go wrong between Stytch and its caller:
+//
+//	Fault{Status: 429, Header: http.Header{"Retry-After": {"7"}}}
+//	HTML(502)
+//	Hang()
+//	Reset().For(1)
+//	Trickle(time.Second).After(time.Minute)
+//
+// Every Fault works with Server.Client, in a testing/synctest bubble or not, and
+// on a socket. No goroutine of the server outlives a call. A caller whose context
+// ends, or who closes the body, stops waiting.
+type Fault struct {
+	// Delay is the time before anything else happens. An endpoint that is
+	// otherwise healthy then answers correctly for the time after the delay. A
+	// caller that gives up earlier receives no answer, and the call has no
+	// effect. If zero, there is no delay.
+	Delay time.Duration
+
+	// Status, 400 to 599, is the status of an error in the form of the Stytch
+	// API that answers every call, whatever its body and its secret. If zero, the
+	// endpoint answers correctly, or as the function that returned this Fault
+	// says.
+	Status int
+
+	// ErrorType is the error_type of that error. If empty, it is the one that
+	// Stytch documents for the status: "internal_server_error" for 500,
+	// "server_unavailable" for 503, "too_many_requests" for 429 …
+	ErrorType string
+
+	// Header is added to the header of the answer, and replaces fields of the
+	// same name. Retry-After is an example. If nil, nothing is added.
+	Header http.Header
+
+	// Calls is the number of calls to which this Fault applies before it is
+	// removed. If zero, it applies until SetFault changes it.
+	Calls int
+
+	effect *effect // set by the function that returned the Fault; nil if none did
 }
 
-// Raw is an answer of any bytes, said to be JSON unless Fault.Header says
-// otherwise: Raw(200, ""), Raw(200, "null"), Raw(404, `[{"error_type":…}]`).
-// A status below 200 or above 599, or a body where the status has none, panics.
-func Raw(status int, body string) Fault {
-	return answers("Raw", status, "application/json", body)
+// An effect is the part of a Fault that its fields cannot express. It never
+// changes.
+type effect struct {
+	name   string   // of the function that returns it, for panics
+	paths  []string // of the endpoints to which it may apply; nil for all
+	silent bool     // there is no answer to which a Header could be added
+
+	reply func(*state.Project, *api.Call) wire.Reply
 }
 
-// Redirect sends the caller elsewhere, to a bait: Server.UnexpectedCalls tells whether
-// Server.Client was asked to go there. The status is 301, 302, 303, 307 or 308,
-// and the URL is absolute or it panics.
-func Redirect(status int, to string) Fault {
-	switch status {
-	case 301, 302, 303, 307, 308:
-	default:
-		panic("stytchtest: Redirect: " + strconv.Itoa(status) + " is not the status of a redirect")
-	}
-	if u, err := url.Parse(to); err != nil || u.Host == "" {
-		panic("stytchtest: Redirect: not an absolute URL: " + strconv.Quote(to))
-	}
-	return Fault{effect: &effect{name: "Redirect", reply: func(*Server, *call, endpoint) reply {
-		return reply{status: status, header: http.Header{"Location": {to}}}
-	}}}
+// For returns this Fault with Calls set: it applies to the next calls only.
+func (f Fault) For(calls int) Fault {
+	f.Calls = calls
+	return f
 }
 
-// Endless is an answer with status 200 that is JSON so far, and never ends.
-func Endless() Fault {
-	return Fault{effect: &effect{name: "Endless", reply: func(*Server, *call, endpoint) reply {
-		return reply{
-			status: http.StatusOK, header: http.Header{"Content-Type": {"application/json"}}, length: -1,
-			stream: io.MultiReader(strings.NewReader(`{"padding":"`), &repeated{text: bytes.Repeat([]byte("x"), 32<<10), times: -1}),
-		}
-	}}}
+// After returns this Fault with Delay set.
+func (f Fault) After(delay time.Duration) Fault {
+	f.Delay = delay
+	return f
 }
 
-// GzipBomb is a JSON object of 1 GiB with status 200, compressed to 1 MiB. As
-// with net/http's own transport, a caller of Server.Client who asks for no
-// encoding sees the gigabyte.
-func GzipBomb() Fault {
-	return Fault{effect: &effect{name: "GzipBomb", reply: func(*Server, *call, endpoint) reply {
-		// A gzip file may be several, one after the other (RFC 1952, section 2.2).
-		members := bomb()
-		return reply{
-			status: http.StatusOK, header: http.Header{"Content-Type": {"application/json"}, "Content-Encoding": {"gzip"}}, length: -1,
-			stream: io.MultiReader(bytes.NewReader(members.start), &repeated{text: members.mebibyte, times: 1024}, bytes.NewReader(members.end)),
-		}
-	}}}
+func (f Fault) healthy() bool {
+	return f.Delay == 0 && f.Status == 0 && len(f.Header) == 0 && f.effect == nil
 }
 
-type bombMembers struct{ start, mebibyte, end []byte }
-
-// bomb compresses what a GzipBomb is put together from, once: it is a constant.
-var bomb = sync.OnceValue(func() bombMembers {
-	return bombMembers{zip(`{"padding":"`), zip(strings.Repeat("x", 1<<20)), zip(`"}`)}
-})
-
-func zip(text string) []byte {
-	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	_, _ = io.WriteString(z, text) // a bytes.Buffer takes everything
-	_ = z.Close()                  // as above
-	return b.Bytes()
-}
-
-// A repeated gives a text again and again: times times, or, if that is negative,
-// for longer than anybody reads.
-type repeated struct {
-	text      []byte
-	at, times int
-}
-
-// Read implements io.Reader.
-func (r *repeated) Read(p []byte) (int, error) {
-	if r.at == len(r.text) {
-		r.at = 0
-		r.times--
-	}
-	if r.times == 0 {
-		return 0, io.EOF
-	}
-	n := copy(p, r.text[r.at:])
-	r.at += n
-	return n, nil
-}
-
-// answers makes Fault in which every call has the same answer.
-func answers(name string, status int, contentType, body string) Fault {
+// check panics if the Fault contradicts itself or cannot apply to the path.
+func (f Fault) check(path string) {
 	switch {
-	case status < 200 || status > 599:
-		panic("stytchtest: " + name + ": the status is not between 200 and 599: " + strconv.Itoa(status))
-	case (status == http.StatusNoContent || status == http.StatusNotModified) && body != "":
-		panic("stytchtest: " + name + ": an answer with this status has no body: " + strconv.Itoa(status))
+	case f.Delay < 0:
+		panic("stytchtest: Fault.Delay is negative")
+	case f.Calls < 0:
+		panic("stytchtest: Fault.Calls is negative")
+	case f.Calls > 0 && f.healthy():
+		panic("stytchtest: Fault.Calls is set in a healthy Fault")
+	case f.Status != 0 && (f.Status < 400 || f.Status > 599):
+		panic("stytchtest: Fault.Status is not between 400 and 599")
+	case f.ErrorType != "" && f.Status == 0:
+		panic("stytchtest: Fault.ErrorType needs Fault.Status")
+	case f.effect != nil:
+		f.effect.check(f, path)
 	}
-	return Fault{effect: &effect{name: name, reply: func(*Server, *call, endpoint) reply {
-		return reply{status: status, header: http.Header{"Content-Type": {contentType}}, text: []byte(body)}
-	}}}
+}
+
+func (e *effect) check(f Fault, path string) {
+	switch {
+	case f.Status != 0:
+		panic("stytchtest: Fault.Status and " + e.name + " exclude each other")
+	case e.silent && len(f.Header) > 0:
+		panic("stytchtest: Fault.Header needs an answer, and " + e.name + " has none")
+	case e.paths != nil && !slices.Contains(e.paths, path):
+		panic("stytchtest: " + e.name + " applies to these endpoints only: " + strings.Join(e.paths, ", "))
+	}
+}
+
+// reply returns the reply to a call to which the Fault applies.
+func (f Fault) reply(p *state.Project, c *api.Call) wire.Reply {
+	if err := wire.Wait(c.Context(), f.Delay); err != nil {
+		return wire.Reply{Err: err} // the caller has gone
+	}
+	var reply wire.Reply
+	switch {
+	case f.effect != nil:
+		reply = f.effect.reply(p, c)
+	case f.Status != 0:
+		reply = c.Fail(f.Status, f.ErrorType)
+	default:
+		reply = c.Answer()
+	}
+	if reply.Err == nil {
+		maps.Copy(reply.Header, f.Header.Clone())
+	}
+	return reply
+}
+
+// traffic counts the calls of each endpoint and finds the Fault that applies to
+// each.
+type traffic struct {
+	mu     sync.Mutex
+	calls  map[string]int // by pattern; that of unknown paths is empty
+	faults map[string]Fault
+}
+
+// newTraffic returns the traffic of the endpoints with these patterns.
+func newTraffic(patterns []string) traffic {
+	calls := map[string]int{}
+	for _, pattern := range patterns {
+		calls[pattern] = 0
+	}
+	return traffic{calls: calls, faults: map[string]Fault{}}
+}
+
+// mustKnow panics if no endpoint has this pattern. t.mu is held.
+func (t *traffic) mustKnow(pattern string) {
+	if _, known := t.calls[pattern]; !known && pattern != "" {
+		panic("stytchtest: no endpoint has the pattern " + strconv.Quote(pattern))
+	}
+}
+
+// count implements Server.Calls.
+func (t *traffic) count(pattern string) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mustKnow(pattern)
+	if pattern != "" {
+		return t.calls[pattern]
+	}
+	all := 0
+	for _, n := range t.calls {
+		all += n
+	}
+	return all
+}
+
+// set implements Server.SetFault.
+func (t *traffic) set(pattern string, f Fault) {
+	f.check(pattern)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mustKnow(pattern)
+	if f.healthy() {
+		delete(t.faults, pattern)
+		return
+	}
+	f.Header = f.Header.Clone()
+	t.faults[pattern] = f
+}
+
+// arrive counts a call and returns the Fault that applies to it.
+func (t *traffic) arrive(pattern string) Fault {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.calls[pattern]++
+	f, ok := t.faults[pattern]
+	if !ok {
+		pattern = ""
+		f = t.faults[pattern]
+	}
+	if f.Calls > 0 {
+		left := f
+		if left.Calls--; left.Calls > 0 {
+			t.faults[pattern] = left
+		} else {
+			delete(t.faults, pattern)
+		}
+	}
+	return f
 }

@@ -3,89 +3,95 @@ package stytchtest
 import (
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"math/big"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/sessionauth/sessionauth/stytchtest/internal/api"
+	"github.com/sessionauth/sessionauth/stytchtest/internal/state"
 )
 
-// A KeySetFault is what is wrong with the key set in the Fault of KeySet.
+// A KeySetFault selects what is wrong with the key set in the Fault of KeySet.
+// The zero value is none of them: KeySet panics on it.
 type KeySetFault int
 
 const (
-	// NoKeys is an empty key set, which Stytch may have before a project's first
-	// session.
+	// NoKeys is an empty key set. Stytch documents that a new project may have
+	// no keys.
 	NoKeys KeySetFault = iota + 1
 
-	// RolledBack is the key set without the key that signs now, as a cache on
-	// the way would still have it after RotateKeys.
+	// RolledBack is the key set without the current key, as a cache between
+	// Stytch and its caller may send it after RotateKeys.
 	RolledBack
 
-	// BadKeys are good keys among others that cannot, or should not, verify a
-	// session JWT: of other kinds, for other purposes, too short, incomplete.
+	// BadKeys are the correct keys after others that cannot, or must not,
+	// verify a session JWT: of other types, for other uses, too short,
+	// incomplete.
 	BadKeys
 
-	// OnlyBadKeys are BadKeys without the good ones.
+	// OnlyBadKeys are BadKeys without the correct keys.
 	OnlyBadKeys
 
-	// ManyKeys are the good keys at the end of 10,000, all well-formed.
+	// ManyKeys are the correct keys after 10,000 others, all well-formed.
 	ManyKeys
 
-	// HugeKeys are the good keys, the first one with 10 MiB of certificates.
+	// HugeKeys are the correct keys, the first one with 10 MiB of certificates.
 	HugeKeys
 
-	// DuplicateKeyIDs are two keys for each key id: another one, then the good
-	// one.
+	// DuplicateKeyIDs are two keys for each key id: another key, then the
+	// correct one.
 	DuplicateKeyIDs
 
-	// ExponentOne are the good keys with the public exponent 1: everybody can
-	// sign for them.
+	// ExponentOne are the correct keys with the public exponent 1, for which
+	// everyone can sign.
 	ExponentOne
 )
 
 const manyKeys = 10_000
 
-// KeySet is a key set that is well-formed JSON, but wrong. It is for the paths
-// of the key set. An unknown fault panics.
+// KeySet returns a Fault that answers with a key set that is well-formed JSON,
+// but wrong. It applies to the paths of the key set. It panics if f is unknown.
 func KeySet(f KeySetFault) Fault {
-	bend, ok := map[KeySetFault]func(*Server, []object) []object{
-		NoKeys:          func(*Server, []object) []object { return []object{} },
-		RolledBack:      (*Server).withoutCurrent,
-		BadKeys:         func(_ *Server, good []object) []object { return append(badKeys(good[0]), good...) },
-		OnlyBadKeys:     func(_ *Server, good []object) []object { return badKeys(good[0]) },
-		ManyKeys:        func(_ *Server, good []object) []object { return append(inventedKeys(good[0]), good...) },
+	change, ok := map[KeySetFault]func(*state.Project, []state.Object) []state.Object{
+		NoKeys:      func(*state.Project, []state.Object) []state.Object { return []state.Object{} },
+		RolledBack:  withoutCurrent,
+		BadKeys:     func(_ *state.Project, good []state.Object) []state.Object { return append(badKeys(good[0]), good...) },
+		OnlyBadKeys: func(_ *state.Project, good []state.Object) []state.Object { return badKeys(good[0]) },
+		ManyKeys: func(_ *state.Project, good []state.Object) []state.Object {
+			return append(inventedKeys(good[0]), good...)
+		},
 		HugeKeys:        hugeKeys,
 		DuplicateKeyIDs: duplicateKeyIDs,
 		ExponentOne:     exponentOne,
 	}[f]
 	if !ok {
-		panic("stytchtest: KeySet: no fault has the number " + strconv.Itoa(int(f)))
+		panic("stytchtest: KeySet: unknown KeySetFault " + strconv.Itoa(int(f)))
 	}
-	return mixedUp("KeySet", keySetPaths, func(s *Server, a object) object {
-		var good []object
-		for _, k := range s.served {
-			good = append(good, s.jwk(k))
-		}
+	return swapped("KeySet", api.KeySetPaths(), func(p *state.Project, answer state.Object) state.Object {
+		good := p.KeySet()
 		if len(good) == 0 && f != NoKeys && f != RolledBack {
-			panic("stytchtest: KeySet: WithdrawKey has left no key to make something of")
+			panic("stytchtest: KeySet: the key set is empty after WithdrawKey, so no key can be changed")
 		}
-		a["keys"] = bend(s, good)
-		return a
+		answer["keys"] = change(p, good)
+		return answer
 	})
 }
 
-// withoutCurrent returns the keys that do not sign. s.mu is held.
-func (s *Server) withoutCurrent(good []object) []object {
-	return slices.DeleteFunc(good, func(k object) bool { return k["kid"] == s.kid(s.current) })
+// withoutCurrent returns the keys other than the current one.
+func withoutCurrent(p *state.Project, good []state.Object) []state.Object {
+	current := p.KeyID()
+	return slices.DeleteFunc(good, func(k state.Object) bool { return k["kid"] == current })
 }
 
-// badKeys returns a key for each reason not to use one, with a key id of its
-// own if it has one.
-func badKeys(good object) []object {
+// badKeys returns one key for each reason to ignore a key. Each has a key id of
+// its own, unless its fault is to have none.
+func badKeys(good state.Object) []state.Object {
 	short := base64.RawURLEncoding.EncodeToString(big.NewInt(0).SetBit(big.NewInt(1), 1023, 1).Bytes())
 	coordinate := strings.Repeat("A", 43)
-	var bad []object
-	for i, change := range []object{
+	var bad []state.Object
+	for i, change := range []state.Object{
 		{"kty": "EC", "crv": "P-256", "x": coordinate, "y": coordinate, "alg": "ES256", "n": nil, "e": nil},
 		{"kty": "OKP", "crv": "Ed25519", "x": coordinate, "alg": "EdDSA", "n": nil, "e": nil},
 		{"kty": "oct", "k": good["n"], "alg": "HS256", "n": nil, "e": nil},
@@ -99,10 +105,10 @@ func badKeys(good object) []object {
 		{"e": nil},
 		{"e": "AQ"},
 		{"e": 65537},
-		{"d": good["n"]}, // the private key, or so it seems
+		{"d": good["n"]}, // looks like a private key
 		{"kid": nil},
 	} {
-		k := copyObject(good)
+		k := maps.Clone(good)
 		k["kid"] = fmt.Sprint("jwk-bad-", i)
 		delete(k, "x5c")
 		delete(k, "x5tS256")
@@ -117,10 +123,10 @@ func badKeys(good object) []object {
 	return bad
 }
 
-func inventedKeys(good object) []object {
-	var keys []object
+func inventedKeys(good state.Object) []state.Object {
+	var keys []state.Object
 	for i := range manyKeys {
-		keys = append(keys, object{
+		keys = append(keys, state.Object{
 			"kty": "RSA", "use": "sig", "key_ops": good["key_ops"], "alg": "RS256",
 			"kid": fmt.Sprint("jwk-invented-", i), "n": good["n"], "e": good["e"],
 		})
@@ -128,16 +134,16 @@ func inventedKeys(good object) []object {
 	return keys
 }
 
-func hugeKeys(_ *Server, good []object) []object {
+func hugeKeys(_ *state.Project, good []state.Object) []state.Object {
 	good[0]["x5c"] = []string{strings.Repeat("A", 10<<20)}
 	return good
 }
 
-func duplicateKeyIDs(s *Server, good []object) []object {
-	var keys []object
+func duplicateKeyIDs(p *state.Project, good []state.Object) []state.Object {
+	var keys []state.Object
 	for _, k := range good {
-		for _, other := range fixedKeys() {
-			if twin := s.jwk(other); twin["n"] != k["n"] {
+		for _, twin := range p.FixedKeySet() {
+			if twin["n"] != k["n"] {
 				twin["kid"] = k["kid"]
 				keys = append(keys, twin, k)
 				break
@@ -147,7 +153,7 @@ func duplicateKeyIDs(s *Server, good []object) []object {
 	return keys
 }
 
-func exponentOne(_ *Server, good []object) []object {
+func exponentOne(_ *state.Project, good []state.Object) []state.Object {
 	for _, k := range good {
 		k["e"] = "AQ"
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// served fetches the key set in the fault of a fault.
+// served returns the key set while a KeySetFault applies.
 func served(t *testing.T, srv *stytchtest.Server, fault stytchtest.KeySetFault) (keys []map[string]any, size int) {
 	t.Helper()
 	srv.SetFault(keySetPath, stytchtest.KeySet(fault))
@@ -26,7 +26,7 @@ func kids(keys []map[string]any) (all []any) {
 	return all
 }
 
-func TestAKeySetThatIsWrong(t *testing.T) {
+func TestKeySet(t *testing.T) {
 	srv := stytchtest.NewServer()
 	old := srv.KeyID()
 	current := srv.RotateKeys()
@@ -42,7 +42,7 @@ func TestAKeySetThatIsWrong(t *testing.T) {
 	keys, _ = served(t, srv, stytchtest.BadKeys)
 	n := len(keys) - 2
 	equal(t, "bad, then good", kids(keys[n:]), `["`+old+`","`+current+`"]`)
-	equal(t, "good as ever", []any{keys[n], keys[n+1]}, string(asJSON(t, good)))
+	equal(t, "the good ones are unchanged", []any{keys[n], keys[n+1]}, string(asJSON(t, good)))
 	if n < 10 {
 		t.Errorf("got %d bad keys, want 10 or more", n)
 	}
@@ -81,10 +81,10 @@ func TestAKeySetThatIsWrong(t *testing.T) {
 	equal(t, "of the good keys", []any{keys[0]["n"], kids(keys)}, string(asJSON(t, []any{good[0].(map[string]any)["n"], []string{old, current}})))
 
 	srv.SetFault(keySetPath, stytchtest.Fault{})
-	equal(t, "fair again", get(t, srv, "/v1/sessions/jwks/"+srv.ProjectID).body["keys"], string(asJSON(t, good)))
+	equal(t, "healthy again", get(t, srv, "/v1/sessions/jwks/"+srv.ProjectID).body["keys"], string(asJSON(t, good)))
 }
 
-func TestAKeySetIsRolledBackBeforeItRolls(t *testing.T) {
+func TestKeySet_RolledBackBeforeRotation(t *testing.T) {
 	srv := stytchtest.NewServer()
 	old := srv.KeyID()
 	if keys, _ := served(t, srv, stytchtest.RolledBack); len(keys) != 0 {
@@ -95,17 +95,17 @@ func TestAKeySetIsRolledBackBeforeItRolls(t *testing.T) {
 	equal(t, "keys", kids(keys), `["`+old+`"]`)
 }
 
-func TestThereMustBeAKeyToSpoil(t *testing.T) {
+func TestKeySet_WithoutKeys(t *testing.T) {
 	srv := stytchtest.NewServer()
 	srv.WithdrawKey(srv.KeyID())
 	if keys, _ := served(t, srv, stytchtest.NoKeys); len(keys) != 0 {
 		t.Errorf("got %d keys, want none", len(keys))
 	}
 	panics(t, "no key", func() { served(t, srv, stytchtest.BadKeys) })
-	srv.Calls("") // a panic leaves no lock behind
+	srv.Calls("") // no lock is held after a panic
 }
 
-func TestEveryPathOfTheKeySetCanBeWrong(t *testing.T) {
+func TestKeySet_EveryPath(t *testing.T) {
 	srv := stytchtest.NewServer()
 	for pattern, path := range map[string]string{
 		"/.well-known/jwks.json":                        "/.well-known/jwks.json",
@@ -115,7 +115,7 @@ func TestEveryPathOfTheKeySetCanBeWrong(t *testing.T) {
 		srv.SetFault(pattern, stytchtest.KeySet(stytchtest.NoKeys).For(1))
 		equal(t, path, get(t, srv, path).body["keys"], `[]`)
 		if keys := get(t, srv, path).body["keys"].([]any); len(keys) != 1 {
-			t.Errorf("%s: got %d keys, want 1 in fair fault", path, len(keys))
+			t.Errorf("%s: got %d keys, want 1 from a healthy endpoint", path, len(keys))
 		}
 	}
 	srv.SetFault(keySetPath, stytchtest.KeySet(stytchtest.NoKeys))

@@ -1,370 +1,222 @@
 package stytchtest_test
 
 import (
-	"compress/gzip"
-	"encoding/json"
+	"context"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
-	"net/url"
-	"strings"
-	"syscall"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/sessionauth/sessionauth/stytch"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-const (
-	authenticatePath = "/v1/sessions/authenticate"
-	signInPath       = "/v1/passwords/authenticate"
-	userPath         = "/v1/users/{user_id}"
-	keySetPath       = "/v1/sessions/jwks/{project_id}"
-)
-
-// A result is what a caller sees of a call: what came, and how it ended.
-type result struct {
-	*http.Response
-	body string
-	err  error // of the call, or of reading the body
-}
-
-// try makes a call and reads at most limit bytes of the answer.
-func try(c *http.Client, r *http.Request, limit int64) result {
-	resp, err := c.Do(r)
-	if err != nil {
-		return result{err: err}
-	}
-	defer resp.Body.Close()
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, limit))
-	return result{resp, string(raw), err}
-}
-
-// everyWay runs a test through Client and on a socket, each time in a new world.
-func everyWay(t *testing.T, f func(*testing.T, *stytchtest.Server, *http.Client, stytchtest.Session)) {
-	t.Helper()
-	t.Run("in memory", func(t *testing.T) {
-		srv, _, session := world(t)
-		f(t, srv, srv.Client(), session)
-	})
-	t.Run("on a socket", func(t *testing.T) {
-		srv, _, session := world(t)
-		ts := httptest.NewServer(srv)
-		defer ts.Close() // ends when all calls have: none is left hanging
-		srv.URL = ts.URL
-		f(t, srv, ts.Client(), session)
-	})
-}
-
-// A faultRow is what a caller of sessions/authenticate sees of a fault.
-type faultRow struct {
-	name   string
-	fault  stytchtest.Fault
-	status int // anyStatus if there may be none
-	want   func(result) bool
-}
-
-const anyStatus = 0
-
-func faults() []faultRow {
-	refused := func(r result) bool { return r.err != nil && r.Response == nil }
-	ends := func(body string, err error) func(result) bool {
-		return func(r result) bool { return errors.Is(r.err, err) && strings.HasPrefix(r.body, body) }
-	}
-	halfOf := func(body string) bool {
-		return strings.HasPrefix(body, `{"request_id":"`) && !json.Valid([]byte(body)) && len(body) > 100
-	}
-	return []faultRow{
-		{"a page instead of JSON", stytchtest.HTML(502), 502, func(r result) bool {
-			return r.Header.Get("Content-Type") == "text/html; charset=utf-8" && strings.Contains(r.body, "<h1>502 Bad Gateway</h1>")
-		}},
-		{"a page with status 200", stytchtest.HTML(200), 200, ends("<!DOCTYPE html>", nil)},
-		{"nothing", stytchtest.Raw(200, ""), 200, func(r result) bool { return r.body == "" && r.ContentLength == 0 && r.err == nil }},
-		{"no content", stytchtest.Raw(204, ""), 204, func(r result) bool { return r.body == "" && r.err == nil }},
-		{"null", stytchtest.Raw(200, "null"), 200, func(r result) bool {
-			return r.body == "null" && r.Header.Get("Content-Type") == "application/json"
-		}},
-		{"a list of an error", stytchtest.Raw(404, `[{"error_type":"session_not_found"}]`), 404, ends("[", nil)},
-		{"half an answer", stytchtest.Truncated(), 200, func(r result) bool {
-			return halfOf(r.body) && r.err == nil && r.ContentLength == int64(len(r.body))
-		}},
-		{"half an answer, then the end", stytchtest.BrokenOff(), 200, func(r result) bool {
-			return halfOf(r.body) && errors.Is(r.err, io.ErrUnexpectedEOF) && r.ContentLength/2 == int64(len(r.body))
-		}},
-		{"half an answer, then a reset", stytchtest.Reset(), anyStatus, func(r result) bool {
-			return errors.Is(r.err, syscall.ECONNRESET) && (r.body == "" || halfOf(r.body))
-		}},
-		{"no end", stytchtest.Endless(), 200, func(r result) bool {
-			return len(r.body) == 4<<20 && strings.HasPrefix(r.body, `{"padding":"xxx`) && r.err == nil && r.ContentLength == -1
-		}},
-		{"a gzip bomb", stytchtest.GzipBomb(), 200, func(r result) bool {
-			return len(r.body) == 4<<20 && strings.HasPrefix(r.body, `{"padding":"xxx`) && r.err == nil && r.Uncompressed
-		}},
-		{"a trickle", stytchtest.Trickle(time.Microsecond), 200, func(r result) bool {
-			return json.Valid([]byte(r.body)) && r.err == nil && r.ContentLength == int64(len(r.body))
-		}},
-		{"a redirect", stytchtest.Redirect(307, "https://bait.example/x"), 307, func(r result) bool {
-			return r.Header.Get("Location") == "https://bait.example/x" && r.body == ""
-		}},
-		{"nobody there", stytchtest.Refuse(), anyStatus, refused},
-		{"an error of the test's", stytchtest.Fail(errors.New("tls: bad certificate")), anyStatus, refused},
-		{"no ids", stytchtest.WithoutIDs(), 200, func(r result) bool {
-			return !strings.Contains(r.body, `user_id":`) && !strings.Contains(r.body, `session_id":`) && strings.Contains(r.body, `"request_id":`)
-		}},
-		{"every name twice", stytchtest.RepeatedNames(), 200, func(r result) bool {
-			return json.Valid([]byte(r.body)) && strings.Count(r.body, `"session_token":`) == 2 && strings.Count(r.body, `"user":`) == 2
-		}},
-	}
-}
-
-func TestEveryFaultLooksTheSameEveryWay(t *testing.T) {
-	for _, tt := range faults() {
-		t.Run(tt.name, func(t *testing.T) {
-			everyWay(t, func(t *testing.T, srv *stytchtest.Server, c *http.Client, session stytchtest.Session) {
-				c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-				call := func() result {
-					return try(c, newRequest(t, srv, "POST", authenticatePath, `{"session_token":"`+session.Token+`"}`), 4<<20)
-				}
-				srv.SetFault(authenticatePath, tt.fault.For(1))
-				got := call()
-				if tt.status != anyStatus && (got.Response == nil || got.StatusCode != tt.status) {
-					t.Fatalf("got %+v, want status %d", got, tt.status)
-				}
-				if !tt.want(got) {
-					t.Errorf("got %d bytes, %.200q, error %v", len(got.body), got.body, got.err)
-				}
-				if after := call(); after.err != nil || after.StatusCode != 200 || !json.Valid([]byte(after.body)) {
-					t.Errorf("got %+v once the fault was fair again, want 200", after)
-				}
-				if got := srv.Calls(authenticatePath); got != 2 {
-					t.Errorf("got %d calls, want 2", got)
-				}
-			})
-		})
-	}
-}
-
-func TestASpoiledAnswerHasHadItsEffect(t *testing.T) {
-	for _, fault := range []stytchtest.Fault{stytchtest.Truncated(), stytchtest.BrokenOff(), stytchtest.Reset()} {
-		srv, _, session := world(t)
-		srv.SetFault("/v1/sessions/revoke", fault)
-		try(srv.Client(), newRequest(t, srv, "POST", "/v1/sessions/revoke", `{"session_token":"`+session.Token+`"}`), 1<<20)
-		post(t, srv, authenticatePath, `{"session_token":"`+session.Token+`"}`).want(t, 404, "session_not_found")
-	}
-}
-
-func TestASpoiledRefusalIsARefusalStill(t *testing.T) {
-	srv, _, _ := world(t)
-	for _, fault := range []stytchtest.Fault{
-		stytchtest.OtherUser(), stytchtest.OtherSession(), stytchtest.WithoutIDs(), stytchtest.RepeatedNames(), stytchtest.Trickle(1),
-	} {
-		srv.SetFault(authenticatePath, fault)
-		got := try(srv.Client(), newRequest(t, srv, "POST", authenticatePath, `{}`), 1<<20)
-		if got.err != nil || got.StatusCode != 400 || !strings.Contains(got.body, `"no_session_arguments"`) {
-			t.Errorf("got %+v, want a 400", got)
-		}
-	}
-}
-
-func TestAnotherUsersAnswerIsGoodInItself(t *testing.T) {
-	srv, user, session := world(t)
-	srv.SetFault(authenticatePath, stytchtest.OtherUser())
-	srv.SetFault(signInPath, stytchtest.OtherUser())
-	srv.SetFault(userPath, stytchtest.OtherUser())
-	a := post(t, srv, authenticatePath, `{"session_token":"`+session.Token+`"}`)
-	a.want(t, 200, "")
-	other, _ := a.at("user", "user_id").(string)
-	if other == "" || other == user.ID || a.at("session", "session_id") == session.ID || a.body["session_token"] == session.Token {
-		t.Fatalf("got %s, want another user's session", a.raw)
-	}
-	equal(t, "user of the session", a.at("session", "user_id"), `"`+other+`"`)
-	_, claims := verified(t, srv, a.body["session_jwt"].(string))
-	equal(t, "subject", claims["sub"], `"`+other+`"`)
-	if _, there := a.body["user_id"]; there {
-		t.Error("got a user_id at the top, want none: this endpoint has none")
-	}
-
-	in := post(t, srv, signInPath, `{`+credentials+`,"session_duration_minutes":60}`)
-	in.want(t, 200, "")
-	equal(t, "user_id", in.body["user_id"], `"`+other+`"`)
-	equal(t, "session", in.at("session", "session_id"), `"`+a.at("session", "session_id").(string)+`"`)
-	in = post(t, srv, signInPath, `{`+credentials+`}`)
-	equal(t, "user_id without session", in.body["user_id"], `"`+other+`"`)
-	equal(t, "no session", in.body["session"], `null`)
-	equal(t, "user", get(t, srv, "/v1/users/"+user.ID).body["user_id"], `"`+other+`"`)
-
-	srv.SetFault(authenticatePath, stytchtest.Fault{})
-	b := post(t, srv, authenticatePath, `{"session_token":"`+a.body["session_token"].(string)+`"}`)
-	b.want(t, 200, "")
-	equal(t, "the session is alive", b.at("user", "user_id"), `"`+other+`"`)
-}
-
-func TestAnotherSessionIsTheSameUsers(t *testing.T) {
-	srv, user, session := world(t)
-	srv.SetFault(authenticatePath, stytchtest.OtherSession())
-	body := `{"session_token":"` + session.Token + `"}`
-	a := post(t, srv, authenticatePath, body)
-	other := a.at("session", "session_id")
-	if a.at("user", "user_id") != user.ID || other == nil || other == session.ID {
-		t.Fatalf("got %s, want another session of the same user", a.raw)
-	}
-	equal(t, "again", post(t, srv, authenticatePath, body).at("session", "session_id"), `"`+other.(string)+`"`)
-	srv.RevokeSession(other.(string))
-	if third := post(t, srv, authenticatePath, body).at("session", "session_id"); third == nil || third == other || third == session.ID {
-		t.Errorf("got session %v, want a live one", third)
-	}
-	srv.SetFault(signInPath, stytchtest.OtherSession())
-	equal(t, "no session", post(t, srv, signInPath, `{`+credentials+`}`).body["session"], `null`)
-}
-
-func TestNoIDIsLeftOfAnyAnswer(t *testing.T) {
-	srv, user, session := world(t)
-	srv.SetPolicy(samplePolicy())
-	srv.SetFault("", stytchtest.WithoutIDs())
-	for _, raw := range []string{
-		get(t, srv, "/v1/users/"+user.ID).raw,
-		get(t, srv, "/v1/sessions?user_id="+user.ID).raw,
-		get(t, srv, policyPath).raw,
-		get(t, srv, "/v1/sessions/jwks/"+srv.ProjectID).raw,
-		post(t, srv, authenticatePath, `{"session_token":"`+session.Token+`"}`).raw,
-	} {
-		if n := strings.Count(raw, `_id":`); n != 1 || strings.Contains(raw, `"kid"`) {
-			t.Errorf("got %d ids, want the request's only: %s", n, raw)
-		}
-	}
-}
-
-func TestTheBombWeighsAGigabyte(t *testing.T) {
-	srv := stytchtest.NewServer()
-	srv.SetFault(policyPath, stytchtest.GzipBomb())
-	r := newRequest(t, srv, "GET", policyPath, "")
-	r.Header.Set("Accept-Encoding", "gzip")
-	got := try(srv.Client(), r, 1<<30)
-	if got.Header.Get("Content-Encoding") != "gzip" || got.Uncompressed || len(got.body) > 2<<20 {
-		t.Errorf("got %d bytes of %q, want a MiB of gzip", len(got.body), got.Header.Get("Content-Encoding"))
-	}
-	// Opening all of it takes seconds: the first of its members are as good as all.
-	if n := strings.Count(got.body, "\x1f\x8b\x08"); n != 1024+2 {
-		t.Errorf("got %d members, want 1024 between a start and an end", n)
-	}
-	members := strings.NewReader(got.body)
-	open, err := gzip.NewReader(members)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, want := range []string{`{"padding":"`, strings.Repeat("x", 1<<20), strings.Repeat("x", 1<<20)} {
-		open.Multistream(false)
-		member, err := io.ReadAll(open)
-		if err != nil || string(member) != want {
-			t.Errorf("got %d bytes and error %v as member %d, want %d", len(member), err, i, len(want))
-		}
-		if err := open.Reset(members); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-func TestWhatIsCompressedBadlyIsAnErrorOfTheBody(t *testing.T) {
-	srv := stytchtest.NewServer()
-	fault := stytchtest.Raw(200, `{"not":"gzip"}`)
-	fault.Header = http.Header{"Content-Encoding": {"gzip"}}
-	srv.SetFault(policyPath, fault)
-	if got := try(srv.Client(), newRequest(t, srv, "GET", policyPath, ""), 1<<20); got.Response == nil || got.err == nil {
-		t.Errorf("got %+v, want an answer whose body cannot be read", got)
-	}
-}
-
-func TestARefusedConnectionIsToldFromOthers(t *testing.T) {
-	srv := stytchtest.NewServer()
-	srv.SetFault("", stytchtest.Refuse())
-	_, err := srv.Client().Do(newRequest(t, srv, "GET", policyPath, ""))
-	if !errors.Is(err, syscall.ECONNREFUSED) || !strings.HasSuffix(err.Error(), "connect: connection refused") {
-		t.Errorf("got %v, want a refused connection", err)
-	}
-	mine := errors.New("mine")
-	srv.SetFault("", stytchtest.Fail(mine))
-	var wrapped *url.Error
-	_, err = srv.Client().Do(newRequest(t, srv, "GET", policyPath, ""))
-	if !errors.Is(err, mine) || !errors.As(err, &wrapped) || wrapped.Timeout() {
-		t.Errorf("got %v, want mine", err)
-	}
-	_, err = typed(t, srv).Policy(t.Context())
-	if err == nil {
-		t.Error("got an answer through the typed client, want none")
-	}
-}
-
-func TestABaitSeesWhetherItIsTaken(t *testing.T) {
-	srv := stytchtest.NewServer()
-	client := typed(t, srv)
-	for _, status := range []int{301, 302, 303, 307, 308} {
-		srv.SetFault("", stytchtest.Redirect(status, "http://bait.example/steal?secret=1"))
-		_, err := client.AuthenticatePassword(t.Context(), stytch.AuthenticatePasswordParams{Email: email, Password: password})
-		var e *stytch.Error
-		if !errors.As(err, &e) || e.StatusCode != status {
-			t.Errorf("got %v, want a %d", err, status)
-		}
-	}
-	if got := srv.UnexpectedCalls(); len(got) != 0 {
-		t.Errorf("got %q from a client that follows no redirects, want none", got)
-	}
-	if _, err := srv.Client().Do(newRequest(t, srv, "POST", signInPath, `{}`)); err == nil {
-		t.Error("got an answer, want an error: the client must not leave the server")
-	}
-	equal(t, "unexpected", srv.UnexpectedCalls(), `["POST http://bait.example/steal"]`)
-}
-
-func TestWhatContradictsItselfPanics(t *testing.T) {
+func TestServer_SetFault_PanicsOnContradictions(t *testing.T) {
 	hang, page := stytchtest.Hang(), stytchtest.HTML(200)
 	hang.Header, page.Status = http.Header{"Retry-After": {"7"}}, 500
 	srv := stytchtest.NewServer()
 	for name, fault := range map[string]stytchtest.Fault{
-		"a header of no answer":        hang,
+		"a header without an answer":   hang,
 		"two answers":                  page,
-		"a type without its status":    {ErrorType: "session_not_found"},
-		"a delay into the past":        {Status: 500, Delay: -1},
-		"less than no call":            {Status: 500, Calls: -1},
-		"some calls in fair fault":     {Calls: 1},
-		"a key set instead of users":   stytchtest.KeySet(stytchtest.NoKeys),
+		"an error type without status": {ErrorType: "session_not_found"},
+		"a negative delay":             {Status: 500, Delay: -1},
+		"a negative number of calls":   {Status: 500, Calls: -1},
+		"calls of a healthy Fault":     {Calls: 1},
+		"a key set for a policy":       stytchtest.KeySet(stytchtest.NoKeys),
 		"another session for a policy": stytchtest.OtherSession(),
 		"another user for a policy":    stytchtest.OtherUser(),
 	} {
 		panics(t, name, func() { srv.SetFault(policyPath, fault) })
 	}
-	panics(t, "another user everywhere", func() { srv.SetFault("", stytchtest.OtherUser()) })
+	panics(t, "another user for every endpoint", func() { srv.SetFault("", stytchtest.OtherUser()) })
 	for name, f := range map[string]func(){
-		"a page with no status":           func() { stytchtest.HTML(0) },
-		"a page with no content":          func() { stytchtest.HTML(204) },
-		"a body of a status without":      func() { stytchtest.Raw(304, "x") },
-		"a status that HTTP has not":      func() { stytchtest.Raw(600, "") },
-		"a status that is no redirect":    func() { stytchtest.Redirect(200, "https://bait.example/") },
-		"a status that redirects nowhere": func() { stytchtest.Redirect(304, "https://bait.example/") },
-		"a redirect to no host":           func() { stytchtest.Redirect(302, "/") },
-		"a redirect to no URL":            func() { stytchtest.Redirect(302, "https://%zz/") },
-		"a trickle in no time":            func() { stytchtest.Trickle(0) },
-		"no error":                        func() { stytchtest.Fail(nil) },
-		"no fault":                        func() { stytchtest.KeySet(0) },
-		"an unknown fault":                func() { stytchtest.KeySet(99) },
+		"a page without status":        func() { stytchtest.HTML(0) },
+		"a page with status 204":       func() { stytchtest.HTML(204) },
+		"a body with status 304":       func() { stytchtest.Raw(304, "x") },
+		"status 600":                   func() { stytchtest.Raw(600, "") },
+		"a redirect with status 200":   func() { stytchtest.Redirect(200, "https://bait.example/") },
+		"a redirect with status 304":   func() { stytchtest.Redirect(304, "https://bait.example/") },
+		"a redirect without host":      func() { stytchtest.Redirect(302, "/") },
+		"a redirect to an invalid URL": func() { stytchtest.Redirect(302, "https://%zz/") },
+		"a trickle without delay":      func() { stytchtest.Trickle(0) },
+		"a nil error":                  func() { stytchtest.Fail(nil) },
+		"the zero KeySetFault":         func() { stytchtest.KeySet(0) },
+		"an unknown KeySetFault":       func() { stytchtest.KeySet(99) },
 	} {
 		panics(t, name, f)
 	}
-	get(t, srv, policyPath).want(t, 200, "") // nothing of it was kept
+	get(t, srv, policyPath).want(t, 200, "") // none of them was set
 }
 
-func TestARecorderIsNoConnection(t *testing.T) {
+func TestFault_Status(t *testing.T) {
 	srv := stytchtest.NewServer()
-	for _, fault := range []stytchtest.Fault{stytchtest.Endless(), stytchtest.Refuse(), stytchtest.Reset()} {
+	for _, tt := range []struct {
+		fault     stytchtest.Fault
+		errorType string
+	}{
+		{stytchtest.Fault{Status: 400}, "bad_request"},
+		{stytchtest.Fault{Status: 401}, "unauthorized_credentials"},
+		{stytchtest.Fault{Status: 404}, "route_not_found"},
+		{stytchtest.Fault{Status: 404, ErrorType: "user_not_found"}, "user_not_found"},
+		{stytchtest.Fault{Status: 418}, "bad_request"},
+		{stytchtest.Fault{Status: 429}, "too_many_requests"},
+		{stytchtest.Fault{Status: 500}, "internal_server_error"},
+		{stytchtest.Fault{Status: 502}, "internal_server_error"},
+		{stytchtest.Fault{Status: 503}, "server_unavailable"},
+	} {
+		srv.SetFault(policyPath, tt.fault)
+		a := get(t, srv, policyPath)
+		a.want(t, tt.fault.Status, tt.errorType)
+		if a.body["status_code"] != float64(tt.fault.Status) {
+			t.Errorf("got status_code %v, want %d", a.body["status_code"], tt.fault.Status)
+		}
+	}
+	srv.SetFault(policyPath, stytchtest.Fault{})
+	get(t, srv, policyPath).want(t, 200, "")
+}
+
+func TestServer_SetFault_AppliesToItsEndpoint(t *testing.T) {
+	srv, user, _ := setup(t)
+	srv.SetFault(policyPath, stytchtest.Fault{Status: 500})
+	get(t, srv, "/v1/users/"+user.ID).want(t, 200, "")
+	srv.SetFault("", stytchtest.Fault{Status: 503})
+	get(t, srv, "/v1/users/"+user.ID).want(t, 503, "server_unavailable")
+	get(t, srv, "/.well-known/jwks.json").want(t, 503, "server_unavailable")
+	get(t, srv, policyPath).want(t, 500, "internal_server_error")
+	srv.SetFault("", stytchtest.Fault{})
+	get(t, srv, "/v1/users/"+user.ID).want(t, 200, "")
+	panics(t, "a misspelt pattern", func() { srv.SetFault("/v1/policy", stytchtest.Fault{}) })
+	panics(t, "a status that is no error", func() { srv.SetFault(policyPath, stytchtest.Fault{Status: 200}) })
+	srv.Calls("") // no lock is held after a panic
+}
+
+func TestFault_Calls(t *testing.T) {
+	srv, user, _ := setup(t)
+	userPath := "/v1/users/" + user.ID
+	srv.SetFault(policyPath, stytchtest.Fault{Status: 500, Calls: 2})
+	for _, want := range []int{500, 500, 200, 200} {
+		if got := get(t, srv, policyPath).status; got != want {
+			t.Errorf("got %d, want %d", got, want)
+		}
+	}
+	srv.SetFault("", stytchtest.HTML(503).For(2))
+	srv.SetFault(policyPath, stytchtest.Fault{Status: 500}.For(1))
+	get(t, srv, policyPath).want(t, 500, "internal_server_error")
+	for _, path := range []string{policyPath, userPath} { // after its own Fault, the one of all endpoints applies
+		if got := try(srv.Client(), newRequest(t, srv, "GET", path, ""), 1<<20).StatusCode; got != 503 {
+			t.Errorf("%s: got %d, want 503", path, got)
+		}
+	}
+	get(t, srv, userPath).want(t, 200, "")
+	srv.SetFault(policyPath, stytchtest.Fault{Status: 500, Calls: 9})
+	get(t, srv, policyPath).want(t, 500, "internal_server_error")
+	srv.SetFault(policyPath, stytchtest.Fault{})
+	get(t, srv, policyPath).want(t, 200, "")
+}
+
+func TestFault_CallsConcurrently(t *testing.T) {
+	srv := stytchtest.NewServer()
+	srv.SetFault(policyPath, stytchtest.Fault{Status: 500, Calls: 20})
+	var failed atomic.Int64
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			if get(t, srv, policyPath).status == 500 {
+				failed.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if got := failed.Load(); got != 20 {
+		t.Errorf("got %d failures, want 20", got)
+	}
+}
+
+func TestFault_Header(t *testing.T) {
+	srv := stytchtest.NewServer()
+	h := http.Header{"Retry-After": {"7"}, "Content-Type": {"text/plain"}}
+	page, healthy := stytchtest.HTML(503), stytchtest.Fault{}
+	page.Header, healthy.Header = h, h
+	for _, fault := range []stytchtest.Fault{page, healthy} {
 		srv.SetFault(policyPath, fault)
-		r := newRequest(t, srv, "GET", policyPath, "")
-		panics(t, fmt.Sprint(fault), func() { srv.ServeHTTP(httptest.NewRecorder(), r) })
+		got := try(srv.Client(), newRequest(t, srv, "GET", policyPath, ""), 1<<20).Header
+		if got.Get("Retry-After") != "7" || got.Get("Content-Type") != "text/plain" {
+			t.Errorf("got %v, want these fields", got)
+		}
 	}
-	srv.SetFault(policyPath, stytchtest.HTML(502))
-	rec := httptest.NewRecorder()
-	srv.ServeHTTP(rec, newRequest(t, srv, "GET", policyPath, ""))
-	if rec.Code != 502 {
-		t.Errorf("got %d, want 502", rec.Code)
+}
+
+func TestFault_RetryAfter(t *testing.T) {
+	srv := stytchtest.NewServer()
+	h := http.Header{"Retry-After": {"7"}}
+	srv.SetFault(policyPath, stytchtest.Fault{Status: 429, Header: h})
+	h.Set("Retry-After", "changed later")
+	_, err := typed(t, srv).Policy(t.Context())
+	var e *stytch.Error
+	if !errors.As(err, &e) || e.StatusCode != 429 || e.RetryAfter != 7*time.Second || e.Type != "too_many_requests" {
+		t.Errorf("got %v, want a 429 with 7 s", err)
 	}
+}
+
+func TestFault_Delay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, user, _ := setup(t)
+		session := srv.StartSession(user.ID, stytchtest.SessionOptions{Duration: 10 * time.Second})
+		srv.SetFault("/v1/sessions/authenticate", stytchtest.Fault{Delay: 9 * time.Second})
+		start := time.Now()
+		body := `{"session_token":"` + session.Token + `"}`
+		post(t, srv, "/v1/sessions/authenticate", body).want(t, 200, "")
+		if got := time.Since(start); got != 9*time.Second {
+			t.Errorf("got an answer after %v, want 9s", got)
+		}
+		post(t, srv, "/v1/sessions/authenticate", body).want(t, 404, "session_not_found")
+		srv.SetFault("/v1/sessions/authenticate", stytchtest.Fault{Delay: time.Second, Status: 500})
+		post(t, srv, "/v1/sessions/authenticate", body).want(t, 500, "internal_server_error")
+		if got := time.Since(start); got != 19*time.Second {
+			t.Errorf("got the last answer after %v, want 19s", got)
+		}
+	})
+}
+
+func TestFault_DelayBlocksNoOtherCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, user, _ := setup(t)
+		srv.SetFault("", stytchtest.Fault{Delay: time.Minute})
+		start := time.Now()
+		for range 10 {
+			go get(t, srv, "/v1/users/"+user.ID)
+		}
+		synctest.Wait()
+		srv.SetFault("", stytchtest.Fault{})
+		get(t, srv, "/v1/users/"+user.ID).want(t, 200, "")
+		if time.Since(start) != 0 {
+			t.Error("a call of a healthy endpoint waited")
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got := srv.Calls("/v1/users/{user_id}"); got != 11 {
+			t.Errorf("got %d calls, want 11", got)
+		}
+	})
+}
+
+func TestFault_CallerGivesUpDuringDelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := stytchtest.NewServer()
+		srv.SetFault(policyPath, stytchtest.Fault{Delay: time.Hour})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		_, err := srv.Client().Do(newRequest(t, srv, "GET", policyPath, "").WithContext(ctx))
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
+			t.Errorf("got %v after %v, want the deadline after 1s", err, time.Since(start))
+		}
+		_, err = srv.Client().Do(newRequest(t, srv, "GET", policyPath, "").WithContext(ctx))
+		if !errors.Is(err, context.DeadlineExceeded) || srv.Calls(policyPath) != 1 {
+			t.Errorf("got %v and %d calls, want an ended context to make no call", err, srv.Calls(policyPath))
+		}
+	})
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// keySet loads the public keys by kid, as a stranger would.
+// keySet loads the public keys by kid, without credentials of the project.
 func keySet(t *testing.T, srv *stytchtest.Server) map[string]*rsa.PublicKey {
 	t.Helper()
 	a := get(t, srv, "/v1/sessions/jwks/"+srv.ProjectID)
@@ -54,7 +54,7 @@ func split(t *testing.T, jwt string) (header, claims map[string]any) {
 	return header, claims
 }
 
-// verifies reports whether a key of the key set has signed the JWT.
+// verifies reports whether the signature is that of a key of the key set.
 func verifies(t *testing.T, srv *stytchtest.Server, jwt string) bool {
 	t.Helper()
 	header, _ := split(t, jwt)
@@ -64,16 +64,16 @@ func verifies(t *testing.T, srv *stytchtest.Server, jwt string) bool {
 	return key != nil && rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], unbase64(t, jwt[i+1:])) == nil
 }
 
-// verified returns header and claims of a JWT with a good signature.
+// verified returns header and claims of a JWT whose signature it has verified.
 func verified(t *testing.T, srv *stytchtest.Server, jwt string) (header, claims map[string]any) {
 	t.Helper()
 	if !verifies(t, srv, jwt) {
-		t.Fatal("no key of the key set has signed this JWT")
+		t.Fatal("no key of the key set verifies this JWT")
 	}
 	return split(t, jwt)
 }
 
-func TestTheJWTHasTheRecordedShape(t *testing.T) {
+func TestServer_JWT_Shape(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := stytchtest.NewServer()
 		user := srv.AddUser(stytchtest.User{Email: email, Roles: []string{"admin"}})
@@ -89,9 +89,9 @@ func TestTheJWTHasTheRecordedShape(t *testing.T) {
 	})
 }
 
-func TestTheJWTIsANewTextOnlyWhenSomethingInItChanged(t *testing.T) {
+func TestServer_JWT_SameWithinASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv, _, session := world(t)
+		srv, _, session := setup(t)
 		time.Sleep(999 * time.Millisecond)
 		if srv.JWT(session.ID) != session.JWT {
 			t.Error("got another JWT within the same second")
@@ -104,7 +104,7 @@ func TestTheJWTIsANewTextOnlyWhenSomethingInItChanged(t *testing.T) {
 	})
 }
 
-func TestIssuerAndLifetimeAreTheTestsChoice(t *testing.T) {
+func TestServer_IssuerAndJWTLifetime(t *testing.T) {
 	srv := stytchtest.NewServer()
 	srv.Issuer = "https://login.example.com"
 	srv.JWTLifetime = 90 * time.Second
@@ -116,7 +116,7 @@ func TestIssuerAndLifetimeAreTheTestsChoice(t *testing.T) {
 	}
 }
 
-func TestAKeyHasTheDocumentedMembers(t *testing.T) {
+func TestKeySetEndpoint_Shape(t *testing.T) {
 	srv := stytchtest.NewServer()
 	r := newRequest(t, srv, "GET", "/v1/sessions/jwks/"+srv.ProjectID, "")
 	r.Header.Del("Authorization")
@@ -147,7 +147,7 @@ func TestAKeyHasTheDocumentedMembers(t *testing.T) {
 	equal(t, "x5tS256", a.at("keys", 0, "x5tS256"), `"`+base64.RawURLEncoding.EncodeToString(sum[:])+`"`)
 }
 
-func TestTheKeySetIsTheSameOnAllItsPathsAndInAllServers(t *testing.T) {
+func TestKeySetEndpoint_SameOnAllPaths(t *testing.T) {
 	srv, other := stytchtest.NewServer(), stytchtest.NewServer()
 	want, _ := json.Marshal(get(t, srv, "/v1/sessions/jwks/"+srv.ProjectID).body["keys"])
 	equal(t, "public path", get(t, srv, "/v1/public/"+srv.ProjectID+"/.well-known/jwks.json").body["keys"], string(want))
@@ -156,8 +156,8 @@ func TestTheKeySetIsTheSameOnAllItsPathsAndInAllServers(t *testing.T) {
 	get(t, srv, "/v1/sessions/jwks/project-test-other").want(t, 400, "invalid_project_id_authentication")
 }
 
-func TestKeysRotateAndAreWithdrawn(t *testing.T) {
-	srv, _, session := world(t)
+func TestServer_RotateKeys_WithdrawKey(t *testing.T) {
+	srv, _, session := setup(t)
 	authenticate := func(jwt string) answer {
 		return post(t, srv, "/v1/sessions/authenticate", `{"session_jwt":"`+jwt+`"}`)
 	}
@@ -172,13 +172,13 @@ func TestKeysRotateAndAreWithdrawn(t *testing.T) {
 	}
 	for _, jwt := range []string{old, fresh} {
 		if !verifies(t, srv, jwt) {
-			t.Error("both keys must be served")
+			t.Error("a key is missing in the key set")
 		}
 		authenticate(jwt).want(t, 200, "")
 	}
 	srv.WithdrawKey(oldKid)
 	if verifies(t, srv, old) || !verifies(t, srv, fresh) {
-		t.Error("the old key is served still, or the new one is not")
+		t.Error("the key set has the old key, or lacks the new one")
 	}
 	authenticate(old).want(t, 400, "unable_to_parse_session_jwt")
 	authenticate(fresh).want(t, 200, "")
@@ -189,8 +189,8 @@ func TestKeysRotateAndAreWithdrawn(t *testing.T) {
 	panics(t, "withdrawing twice", func() { srv.WithdrawKey(kid) })
 }
 
-func TestRotationGoesOnBeyondTheFixedKeys(t *testing.T) {
-	srv, _, session := world(t)
+func TestServer_RotateKeys_BeyondTheFixedKeys(t *testing.T) {
+	srv, _, session := setup(t)
 	for range 4 {
 		srv.RotateKeys()
 	}
@@ -200,8 +200,8 @@ func TestRotationGoesOnBeyondTheFixedKeys(t *testing.T) {
 	verified(t, srv, srv.JWT(session.ID))
 }
 
-func TestAJWTThatStytchDidNotMintIsRefused(t *testing.T) {
-	srv, _, session := world(t)
+func TestAuthenticateSession_RejectsForgedJWTs(t *testing.T) {
+	srv, _, session := setup(t)
 	sign := func(header, claims map[string]any) string {
 		h, _ := json.Marshal(header)
 		c, _ := json.Marshal(claims)
@@ -222,17 +222,17 @@ func TestAJWTThatStytchDidNotMintIsRefused(t *testing.T) {
 	last := strings.LastIndexByte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", session.JWT[len(session.JWT)-1])
 	loose := session.JWT[:len(session.JWT)-1] + "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"[last+1:last+2]
 	for _, tt := range []struct{ name, jwt string }{
-		{"another text of the same signature", loose},
+		{"another encoding of the same signature", loose},
 		{"another algorithm", headed("alg", "RS384")},
 		{"no algorithm", headed("alg", "none")},
 		{"an unknown kid", headed("kid", "jwk-test-unknown")},
-		{"a kid that is no string", headed("kid", map[string]any{})},
+		{"a kid that is not a string", headed("kid", map[string]any{})},
 		{"another audience", bent("aud", []string{"project-test-other"})},
 		{"no audience", bent("aud", nil)},
 		{"no session claim", bent("https://stytch.com/session", nil)},
 		{"a session without id", bent("https://stytch.com/session", map[string]any{})},
-		{"a header that is no JSON", srv.Sign([]byte("x"), []byte("{}"))},
-		{"claims that are no JSON", srv.Sign([]byte(`{"alg":"RS256","kid":"`+srv.KeyID()+`"}`), []byte("x"))},
+		{"a header that is not JSON", srv.Sign([]byte("x"), []byte("{}"))},
+		{"claims that are not JSON", srv.Sign([]byte(`{"alg":"RS256","kid":"`+srv.KeyID()+`"}`), []byte("x"))},
 		{"two segments", parts[0] + "." + parts[1]},
 		{"four segments", session.JWT + "."},
 		{"no signature", parts[0] + "." + parts[1] + "."},
@@ -248,12 +248,12 @@ func TestAJWTThatStytchDidNotMintIsRefused(t *testing.T) {
 	post(t, srv, "/v1/sessions/authenticate", `{"session_jwt":"`+bent("aud", srv.ProjectID)+`"}`).want(t, 200, "")
 }
 
-func TestSignSignsExactlyTheseBytes(t *testing.T) {
+func TestServer_Sign(t *testing.T) {
 	srv := stytchtest.NewServer()
 	jwt := srv.Sign([]byte("not JSON"), []byte("\xff\x00"))
 	parts := strings.Split(jwt, ".")
 	if string(unbase64(t, parts[0])) != "not JSON" || string(unbase64(t, parts[1])) != "\xff\x00" {
-		t.Error("got other bytes than were given")
+		t.Error("got other bytes than the arguments")
 	}
 	sum := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
 	if err := rsa.VerifyPKCS1v15(&srv.Key().PublicKey, crypto.SHA256, sum[:], unbase64(t, parts[2])); err != nil {

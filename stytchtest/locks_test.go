@@ -15,9 +15,9 @@ const (
 	wrong = `{"email":"` + email + `","password":"wrong"}`
 )
 
-func TestWrongPasswordsLockAUser(t *testing.T) {
+func TestServer_LockThreshold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv, user, session := world(t)
+		srv, user, session := setup(t)
 		srv.AddUser(stytchtest.User{Email: "bob@example.com", Password: password})
 		srv.LockThreshold = 3
 		time.Sleep(time.Minute)
@@ -28,7 +28,7 @@ func TestWrongPasswordsLockAUser(t *testing.T) {
 		post(t, srv, signInPath, wrong).want(t, 429, "user_lock_limit_reached")
 		post(t, srv, signInPath, strings.ReplaceAll(right, "ada@", "bob@")).want(t, 200, "")
 		a := post(t, srv, authenticatePath, `{"session_token":"`+session.Token+`"}`)
-		a.want(t, 200, "") // who is in stays in
+		a.want(t, 200, "") // existing sessions stay live
 		for _, shown := range []any{get(t, srv, "/v1/users/"+user.ID).body, a.body["user"]} {
 			shown := shown.(map[string]any)
 			equal(t, "locked", []any{shown["is_locked"], shown["lock_created_at"], shown["lock_expires_at"]},
@@ -47,8 +47,8 @@ func TestWrongPasswordsLockAUser(t *testing.T) {
 	})
 }
 
-func TestOnlyWrongPasswordsInARowCount(t *testing.T) {
-	srv, _, session := world(t)
+func TestServer_LockThreshold_CountsInARow(t *testing.T) {
+	srv, _, session := setup(t)
 	srv.LockThreshold = 2
 	for range 5 {
 		post(t, srv, signInPath, wrong).want(t, 401, "unauthorized_credentials")
@@ -68,9 +68,9 @@ func TestOnlyWrongPasswordsInARowCount(t *testing.T) {
 	post(t, srv, signInPath, `{`+credentials+`,"session_token":"`+session.Token+`"}`).want(t, 200, "")
 }
 
-func TestALockLastsAsLongAsIsSaid(t *testing.T) {
+func TestServer_LockDuration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv, _, _ := world(t)
+		srv, _, _ := setup(t)
 		srv.LockThreshold, srv.LockDuration = 1, 5*time.Minute
 		post(t, srv, signInPath, wrong).want(t, 401, "unauthorized_credentials")
 		srv.SetClock(5*time.Minute - time.Second)
@@ -80,15 +80,15 @@ func TestALockLastsAsLongAsIsSaid(t *testing.T) {
 	})
 }
 
-func TestNobodyIsLockedUnlessATestAsksForIt(t *testing.T) {
-	srv, _, _ := world(t)
+func TestServer_LockThreshold_Zero(t *testing.T) {
+	srv, _, _ := setup(t)
 	for range 50 {
 		post(t, srv, signInPath, wrong).want(t, 401, "unauthorized_credentials")
 	}
 	post(t, srv, signInPath, right).want(t, 200, "")
 }
 
-func TestAPasswordThatMustBeResetIsRefusedThoughRight(t *testing.T) {
+func TestUser_RequiresReset(t *testing.T) {
 	srv := stytchtest.NewServer()
 	srv.LockThreshold = 2
 	user := srv.AddUser(stytchtest.User{Email: email, Password: password, RequiresReset: true})
@@ -104,8 +104,9 @@ func TestAPasswordThatMustBeResetIsRefusedThoughRight(t *testing.T) {
 	equal(t, "sessions", get(t, srv, "/v1/sessions?user_id="+user.ID).body["sessions"], `[]`)
 }
 
-// Every error that Stytch documents for POST /v1/passwords/authenticate.
-func TestEveryErrorOfASignInCanBeHad(t *testing.T) {
+// The rows are the errors that Stytch documents for
+// POST /v1/passwords/authenticate.
+func TestAuthenticatePassword_DocumentedErrors(t *testing.T) {
 	busy := func(kind string) func(*stytchtest.Server) {
 		return func(srv *stytchtest.Server) {
 			srv.SetFault(signInPath, stytchtest.Fault{Status: 429, ErrorType: kind})
@@ -119,9 +120,9 @@ func TestEveryErrorOfASignInCanBeHad(t *testing.T) {
 		errorType string
 	}{
 		{"not JSON", nil, `{`, 400, "bad_request"},
-		{"an address that is none", nil, `{"email":"ada@","password":"x"}`, 400, stytch.TypeInvalidEmail},
+		{"an invalid address", nil, `{"email":"ada@","password":"x"}`, 400, stytch.TypeInvalidEmail},
 		{"an unknown address", nil, `{"email":"eve@example.com","password":"x"}`, 404, stytch.TypeEmailNotFound},
-		{"a user with an address only", nil, `{"email":"bare@example.com","password":"x"}`, 400, stytch.TypeNoUserPassword},
+		{"a user without password", nil, `{"email":"bare@example.com","password":"x"}`, 400, stytch.TypeNoUserPassword},
 		{"a wrong password", nil, wrong, 401, stytch.TypeUnauthorizedCredentials},
 		{"a password from a breach", nil, `{"email":"breach@example.com","password":"` + password + `"}`, 400, stytch.TypeResetPassword},
 		{"a locked user", func(srv *stytchtest.Server) { srv.LockThreshold = 1; post(t, srv, signInPath, wrong) }, right, 429, stytch.TypeUserLockLimitReached},
@@ -130,13 +131,13 @@ func TestEveryErrorOfASignInCanBeHad(t *testing.T) {
 		{"a failed captcha", busy("captcha_failed"), right, 429, "captcha_failed"},
 		{"too short a session", nil, `{` + credentials + `,"session_duration_minutes":4}`, 400, "invalid_session_duration_minutes"},
 		{"two sessions", nil, `{` + credentials + `,"session_token":"a","session_jwt":"b"}`, 400, "too_many_session_arguments"},
-		{"a token that is none", nil, `{` + credentials + `,"session_token":"a"}`, 400, "invalid_session_token"},
-		{"a JWT that is none", nil, `{` + credentials + `,"session_jwt":"a"}`, 400, "unable_to_parse_session_jwt"},
+		{"an invalid token", nil, `{` + credentials + `,"session_token":"a"}`, 400, "invalid_session_token"},
+		{"an invalid JWT", nil, `{` + credentials + `,"session_jwt":"a"}`, 400, "unable_to_parse_session_jwt"},
 		{"a session that has ended", nil, `{` + credentials + `,"session_token":"` + strings.Repeat("a", 44) + `"}`, 404, stytch.TypeSessionNotFound},
-		{"an error of Stytch's", func(srv *stytchtest.Server) { srv.SetFault("", stytchtest.Fault{Status: 500}) }, right, 500, "internal_server_error"},
+		{"an internal error", func(srv *stytchtest.Server) { srv.SetFault("", stytchtest.Fault{Status: 500}) }, right, 500, "internal_server_error"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			srv, _, _ := world(t)
+			srv, _, _ := setup(t)
 			srv.AddUser(stytchtest.User{Email: "bare@example.com"})
 			srv.AddUser(stytchtest.User{Email: "breach@example.com", Password: password, RequiresReset: true})
 			if tt.prepare != nil {

@@ -10,9 +10,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-const credentials = `"email":"` + email + `","password":"` + password + `"`
-
-func TestASignInHasTheRecordedShape(t *testing.T) {
+func TestAuthenticatePassword_Shape(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := stytchtest.NewServer()
 		user := srv.AddUser(stytchtest.User{Email: email, Password: password, Roles: []string{"admin"}})
@@ -30,8 +28,8 @@ func TestASignInHasTheRecordedShape(t *testing.T) {
 	})
 }
 
-func TestWithoutDurationNoSessionIsStarted(t *testing.T) {
-	srv, user, session := world(t)
+func TestAuthenticatePassword_WithoutDuration(t *testing.T) {
+	srv, user, session := setup(t)
 	srv.RevokeSession(session.ID)
 	a := post(t, srv, "/v1/passwords/authenticate", `{`+credentials+`,"session_custom_claims":{"a":1}}`)
 	a.want(t, 200, "")
@@ -46,8 +44,8 @@ func TestWithoutDurationNoSessionIsStarted(t *testing.T) {
 	}
 }
 
-func TestASignInIsRefused(t *testing.T) {
-	srv, _, session := world(t)
+func TestAuthenticatePassword_Rejections(t *testing.T) {
+	srv, _, session := setup(t)
 	srv.AddUser(stytchtest.User{Email: "bare@example.com"})
 	other := srv.StartSession(srv.AddUser(stytchtest.User{}).ID, stytchtest.SessionOptions{})
 	for _, tt := range []struct {
@@ -55,24 +53,24 @@ func TestASignInIsRefused(t *testing.T) {
 		status     int
 		errorType  string
 	}{
-		{"right", credentials, 200, ""},
-		{"right, in another case", `"email":"ADA@example.com","password":"` + password + `"`, 200, ""},
+		{"correct", credentials, 200, ""},
+		{"e-mail in another case", `"email":"ADA@example.com","password":"` + password + `"`, 200, ""},
 		{"wrong password", `"email":"` + email + `","password":"wrong"`, 401, "unauthorized_credentials"},
 		{"password in another case", `"email":"` + email + `","password":"` + strings.ToUpper(password) + `"`, 401, "unauthorized_credentials"},
 		{"unknown e-mail", `"email":"nobody@example.com","password":"` + password + `"`, 404, "email_not_found"},
 		{"user without password", `"email":"bare@example.com","password":"` + password + `"`, 400, "no_user_password"},
 		{"no e-mail", `"password":"` + password + `"`, 400, "invalid_email"},
-		{"an e-mail that is none", `"email":"ada","password":"` + password + `"`, 400, "invalid_email"},
+		{"an invalid e-mail", `"email":"ada","password":"` + password + `"`, 400, "invalid_email"},
 		{"an e-mail with a name", `"email":"Ada <ada@example.com>","password":"` + password + `"`, 400, "invalid_email"},
 		{"no password", `"email":"` + email + `"`, 400, "bad_request"},
 		{"a password that is a number", `"email":"` + email + `","password":1`, 400, "bad_request"},
 		{"both session credentials", credentials + `,"session_token":"a","session_jwt":"b"`, 400, "too_many_session_arguments"},
 		{"4 minutes", credentials + `,"session_duration_minutes":4`, 400, "invalid_session_duration_minutes"},
-		{"claims of Stytch's", credentials + `,"session_duration_minutes":5,"session_custom_claims":{"https://stytch.com/x":1}`, 400, "stytch_claims_in_custom_claims"},
+		{"claims in the namespace of Stytch", credentials + `,"session_duration_minutes":5,"session_custom_claims":{"https://stytch.com/x":1}`, 400, "stytch_claims_in_custom_claims"},
 		{"claims too large", credentials + `,"session_duration_minutes":5,"session_custom_claims":{"x":"` + strings.Repeat("x", 5000) + `"}`, 400, "custom_claims_too_large"},
-		{"a token that is none", credentials + `,"session_token":"short"`, 400, "invalid_session_token"},
+		{"an invalid token", credentials + `,"session_token":"short"`, 400, "invalid_session_token"},
 		{"an unknown token", credentials + `,"session_token":"` + strings.Repeat("a", 44) + `"`, 404, "session_not_found"},
-		{"a JWT that is none", credentials + `,"session_jwt":"x"`, 400, "unable_to_parse_session_jwt"},
+		{"an invalid JWT", credentials + `,"session_jwt":"x"`, 400, "unable_to_parse_session_jwt"},
 		{"another user's session", credentials + `,"session_token":"` + other.Token + `"`, 404, "session_not_found"},
 		{"a wrong password with a good session", `"email":"` + email + `","password":"wrong","session_token":"` + session.Token + `"`, 401, "unauthorized_credentials"},
 	} {
@@ -82,9 +80,9 @@ func TestASignInIsRefused(t *testing.T) {
 	}
 }
 
-func TestAPasswordRefreshesTheFactorOfASession(t *testing.T) {
+func TestAuthenticatePassword_UpdatesTheFactor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv, _, session := world(t)
+		srv, _, session := setup(t)
 		time.Sleep(20 * time.Minute)
 		a := post(t, srv, "/v1/passwords/authenticate", `{`+credentials+`,"session_jwt":"`+session.JWT+`","session_custom_claims":{"a":1}}`)
 		a.want(t, 200, "")
@@ -101,8 +99,8 @@ func TestAPasswordRefreshesTheFactorOfASession(t *testing.T) {
 	})
 }
 
-func TestAPasswordIsAddedToASessionWithoutOne(t *testing.T) {
-	srv, user, _ := world(t)
+func TestAuthenticatePassword_AddsTheFactor(t *testing.T) {
+	srv, user, _ := setup(t)
 	session := srv.StartSession(user.ID, stytchtest.SessionOptions{Factors: []stytch.AuthenticationFactor{{Type: "magic_link", DeliveryMethod: "email"}}})
 	a := post(t, srv, "/v1/passwords/authenticate", `{`+credentials+`,"session_token":"`+session.Token+`"}`)
 	a.want(t, 200, "")
@@ -110,7 +108,7 @@ func TestAPasswordIsAddedToASessionWithoutOne(t *testing.T) {
 	equal(t, "second", a.at("session", "authentication_factors", 1, "type"), `"password"`)
 }
 
-func TestACreatedUserCanSignIn(t *testing.T) {
+func TestCreatePassword(t *testing.T) {
 	srv := stytchtest.NewServer()
 	a := post(t, srv, "/v1/passwords", `{`+credentials+`,"session_duration_minutes":60,"name":{"first_name":"Ada"},"trusted_metadata":{"plan":"pro"}}`)
 	a.want(t, 200, "")
@@ -127,22 +125,22 @@ func TestACreatedUserCanSignIn(t *testing.T) {
 	equal(t, "user", b.body["user_id"], `"`+a.body["user_id"].(string)+`"`)
 }
 
-func TestACreationIsRefused(t *testing.T) {
-	srv, _, session := world(t)
+func TestCreatePassword_Rejections(t *testing.T) {
+	srv, _, session := setup(t)
 	for _, tt := range []struct {
 		name, body string
 		status     int
 		errorType  string
 	}{
-		{"a taken e-mail", credentials, 400, "duplicate_email"},
-		{"a taken e-mail in another case", `"email":"Ada@Example.com","password":"` + password + `"`, 400, "duplicate_email"},
-		{"an e-mail that is none", `"email":"@","password":"` + password + `"`, 400, "invalid_email"},
+		{"an e-mail in use", credentials, 400, "duplicate_email"},
+		{"an e-mail in use, in another case", `"email":"Ada@Example.com","password":"` + password + `"`, 400, "duplicate_email"},
+		{"an invalid e-mail", `"email":"@","password":"` + password + `"`, 400, "invalid_email"},
 		{"7 characters", `"email":"b@example.com","password":"ééééééé"`, 400, "weak_password"},
 		{"no password", `"email":"b@example.com"`, 400, "weak_password"},
 		{"4 minutes", `"email":"b@example.com","password":"` + password + `","session_duration_minutes":4`, 400, "invalid_session_duration_minutes"},
 		{"claims too large leave no user behind", `"email":"b@example.com","password":"` + password + `","session_duration_minutes":5,"session_custom_claims":{"x":"` + strings.Repeat("x", 5000) + `"}`, 400, "custom_claims_too_large"},
-		{"a name that is none", `"email":"b@example.com","password":"` + password + `","name":"Ada"`, 400, "bad_request"},
-		{"a session token is no member of this call", `"email":"c@example.com","password":"` + password + `","session_token":"` + session.Token + `"`, 200, ""},
+		{"a name that is not an object", `"email":"b@example.com","password":"` + password + `","name":"Ada"`, 400, "bad_request"},
+		{"a session token is ignored", `"email":"c@example.com","password":"` + password + `","session_token":"` + session.Token + `"`, 200, ""},
 		{"8 characters", `"email":"b@example.com","password":"éééééééé"`, 200, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -151,7 +149,7 @@ func TestACreationIsRefused(t *testing.T) {
 	}
 }
 
-func TestSandboxValuesAlwaysAnswerTheSame(t *testing.T) {
+func TestSandbox(t *testing.T) {
 	const (
 		alive = `{"session_token":"WJtR5BCy38Szd5AfoDpf0iqFKEt4EE5JhjlWUY7l3FtY"}`
 		user  = `"user-test-e3795c81-f849-4167-bfda-e4a6e9c280fd"`

@@ -1,99 +1,104 @@
 package stytchtest
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"path"
-	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/sessionauth/sessionauth/stytch"
+	"github.com/sessionauth/sessionauth/stytchtest/internal/api"
+	"github.com/sessionauth/sessionauth/stytchtest/internal/state"
+	"github.com/sessionauth/sessionauth/stytchtest/internal/wire"
 )
 
-// A Server is an in-memory Stytch for one project. It is made by NewServer and
-// may be used by several goroutines at once. It starts no goroutine and holds
-// no resource: there is nothing to close.
+// A Server is an in-memory Stytch for one consumer project. NewServer returns
+// one; the zero Server is not usable. A Server may be used by several goroutines
+// at once. It starts no goroutine and holds no resource, so there is nothing to
+// close.
 //
-// The exported fields may be changed before the first request and the first
-// session, not later.
+// Change the exported fields before the first request and the first session
+// only. LockThreshold and LockDuration may also be changed between requests.
 type Server struct {
-	// ProjectID is the project the server speaks for. With a "project-live-…"
-	// id all ids say "live", and the sandbox values are unknown.
+	// ProjectID is the id of the project, and the user name with which calls
+	// authenticate. If it begins with "project-live-", all ids are those of
+	// the live environment and the sandbox values of Stytch are
+	// unknown; with any other id they are those of the test environment.
 	ProjectID string
 
-	// Secret is the project's secret. It protects nothing.
+	// Secret is the secret of the project, and the password with which calls
+	// authenticate. The default is public: it protects nothing.
 	Secret string
 
-	// URL is the base URL under which Client answers. The default is a name
-	// reserved by RFC 2606: nothing real can be reached by mistake. Set it to
-	// the real address when the server is served on a socket.
+	// URL is the base URL at which Client reaches the server, without a slash
+	// at its end. The default has a host name that never resolves (RFC 2606,
+	// section 2). If the server also listens on a socket, set URL to its
+	// address.
 	URL string
 
 	// Issuer is the iss claim of session JWTs. If empty, it is
-	// "stytch.com/<ProjectID>", as in JWTs minted through Stytch's API hosts;
-	// JWTs minted through a custom domain carry its URL instead.
+	// "stytch.com/<ProjectID>", as in JWTs minted through the API hosts. JWTs
+	// minted through a custom domain have the URL of that domain instead
+	// (confirmed by recorded JWTs).
 	Issuer string
 
-	// JWTLifetime is the time from a JWT's iat to its exp, in whole seconds. If
-	// zero, it is Stytch's 5 minutes; if negative, JWTs are born expired.
+	// JWTLifetime is the time from the iat to the exp of a session JWT; a
+	// fraction of a second is dropped. If zero, it is 5 minutes, the only
+	// lifetime that Stytch has (confirmed). If negative, JWTs have expired when
+	// they are minted.
 	JWTLifetime time.Duration
 
-	// LockThreshold is how many wrong passwords in a row lock a user. If zero,
-	// nobody is ever locked: at Stytch it is a setting of the project, and a
-	// test that did not set it would be surprised.
+	// LockThreshold is the number of wrong passwords in a row that locks a user.
+	// If zero, no user is ever locked. Stytch documents 10 as the default of a
+	// project; a Server locks only in tests that ask for it.
 	LockThreshold int
 
-	// LockDuration is how long a lock lasts, in whole seconds. If zero, it is
-	// Stytch's hour.
+	// LockDuration is how long a user stays locked. If zero, it is 1 hour, the
+	// default that Stytch documents.
 	LockDuration time.Duration
 
-	ahead atomic.Int64 // nanoseconds, see SetClock
-
-	mux *http.ServeMux
-
-	// mu guards all below. It is never held while a Fault delays an answer, a
-	// password is hashed, a JWT is signed, or an answer is written.
-	mu         sync.Mutex
-	users      map[string]*user    // by user id
-	emails     map[string]*user    // by folded e-mail address
-	sessions   map[string]*session // by session id; ended ones too
-	tokens     map[string]*session // by session token
-	policy     policy
-	current    *signingKey   // signs
-	served     []*signingKey // are in the key set
-	rotated    int           // how many keys have signed before current
-	calls      map[string]int
-	faults     map[string]Fault
-	unexpected []string // calls of Client to elsewhere
-	stranger   *user    // of OtherUser; nil until it is needed
+	mux       *http.ServeMux
+	project   *state.Project
+	api       *api.API
+	traffic   traffic
+	transport *wire.Transport
 }
 
-// NewServer makes a Server without users, whose policy knows the default role
-// and nothing else.
+// NewServer returns a Server without users, whose policy has the role
+// "stytch_user" and nothing else.
 func NewServer() *Server {
-	first := fixedKeys()[0]
 	s := &Server{
 		ProjectID: "project-test-7b9e4c52-3f0d-4a86-9d21-5e8c6f1a0b37",
 		Secret:    "secret-test-kJ3vQ8xW2nR5tY7uB9mD4fG6hL1pS0aZ",
 		URL:       "https://stytch.invalid",
 		mux:       http.NewServeMux(),
-		users:     map[string]*user{},
-		emails:    map[string]*user{},
-		sessions:  map[string]*session{},
-		tokens:    map[string]*session{},
-		policy:    newPolicy(stytch.Policy{Roles: []stytch.Role{{ID: defaultRole}}}),
-		current:   first,
-		served:    []*signingKey{first},
-		calls:     map[string]int{},
-		faults:    map[string]Fault{},
 	}
-	s.register()
+	s.project = state.New(s.settings)
+	s.api = api.New(s.project, func() api.Credentials { return api.Credentials{ProjectID: s.ProjectID, Secret: s.Secret} })
+	s.transport = &wire.Transport{Handler: s, BaseURL: func() string { return s.URL }}
+	patterns := s.api.Patterns()
+	s.traffic = newTraffic(patterns)
+	for _, pattern := range patterns {
+		s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, pattern) })
+	}
+	s.mux.HandleFunc("/", s.notFound)
 	return s
 }
 
+// settings returns the fields that the project depends on.
+func (s *Server) settings() state.Settings {
+	return state.Settings{
+		ProjectID:     s.ProjectID,
+		Issuer:        s.Issuer,
+		JWTLifetime:   s.JWTLifetime,
+		LockThreshold: s.LockThreshold,
+		LockDuration:  s.LockDuration,
+	}
+}
+
 // ServeHTTP answers one call as Stytch would. See Calls for the endpoints.
+// With a ResponseWriter that belongs to no connection, such as an
+// httptest.ResponseRecorder, it panics if a Fault needs one.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if path.Clean(r.URL.Path) != r.URL.Path || r.RequestURI == "*" {
 		// The mux would answer with a redirect or an error, and not in JSON.
@@ -103,8 +108,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(w, r)
 }
 
-// Calls returns how many calls of an endpoint have arrived, those that were
-// refused or met a Fault included. The endpoint is named by its pattern:
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, pattern string) {
+	fault := s.traffic.arrive(pattern)
+	call := s.api.Receive(pattern, w, r)
+	fault.reply(s.project, call).Send(w, r)
+}
+
+func (s *Server) notFound(w http.ResponseWriter, r *http.Request) {
+	s.traffic.arrive("")
+	s.api.NotFound().Send(w, r)
+}
+
+// Calls returns the number of calls of an endpoint that have arrived, whatever
+// their answer. The endpoint is named by its pattern:
 //
 //	/v1/sessions
 //	/v1/sessions/authenticate
@@ -117,45 +133,43 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 //	/v1/users/{user_id}
 //	/v1/rbac/policy
 //
-// The empty pattern counts all calls, those without an endpoint included. Any
-// other pattern panics: a misspelt one would be a test that cannot fail.
-func (s *Server) Calls(path string) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.mustKnow(path)
-	if path != "" {
-		return s.calls[path]
-	}
-	all := 0
-	for _, n := range s.calls {
-		all += n
-	}
-	return all
-}
+// The empty pattern stands for all calls, including those of unknown paths. Any
+// other pattern panics, because a test with a misspelt pattern could not fail.
+func (s *Server) Calls(path string) int { return s.traffic.count(path) }
 
-// Format prints the project only: the rest changes while it is printed.
+// SetFault sets the Fault that applies to the calls of an endpoint that arrive
+// from now on, until SetFault sets another. The endpoint is named by its pattern
+// as in Calls. The empty pattern stands for every endpoint without a Fault of
+// its own. The zero Fault removes the Fault of the pattern.
+//
+// An unknown pattern panics, and so does a Fault that contradicts itself, such
+// as Hang with a Status, or that cannot apply to the endpoint.
+func (s *Server) SetFault(path string, f Fault) { s.traffic.set(path, f) }
+
+// SetClock sets how far the server's clock is ahead of the system clock. If the
+// offset is negative, the clock is behind; if zero, the default, it shows the
+// system time. From now on the server uses this time for sessions, JWTs and
+// locks. Existing ones keep their times, so changing the clock may end a session
+// or make it live again. The delays of a Fault do not depend on the clock.
+func (s *Server) SetClock(offset time.Duration) { s.project.SetClock(offset) }
+
+// Client returns an HTTP client that reaches this server at URL, and nothing
+// else. Its transport calls ServeHTTP on the goroutine of the caller and opens
+// no socket. A call to another scheme or host fails as if the name did not
+// exist, and UnexpectedCalls lists it. A call whose context ends first fails
+// with the error of the context.
+func (s *Server) Client() *http.Client { return &http.Client{Transport: s.transport} }
+
+// UnexpectedCalls returns the calls of Client to other hosts, all of which have
+// failed, as "POST https://bait.example/path". They show a redirect that a
+// client followed, or a wrong base URL.
+func (s *Server) UnexpectedCalls() []string { return s.transport.Unexpected() }
+
+// Format prints the project id only, because the other fields may change
+// concurrently.
 func (s *Server) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "stytchtest.Server{%s}", s.ProjectID)
 }
 
-// MarshalJSON writes the project only, as Format does.
-func (s *Server) MarshalJSON() ([]byte, error) { return encode(fmt.Sprint(s)) }
-
-// issuer returns the iss claim of the JWTs minted now.
-func (s *Server) issuer() string {
-	if s.Issuer != "" {
-		return s.Issuer
-	}
-	return "stytch.com/" + s.ProjectID
-}
-
-// env is the part of every id that names the environment.
-func (s *Server) env() string {
-	if strings.HasPrefix(s.ProjectID, "project-live-") {
-		return "live"
-	}
-	return "test"
-}
-
-// newID makes an id as Stytch's are: kind, environment, UUID.
-func (s *Server) newID(kind string) string { return kind + "-" + s.env() + "-" + newUUID() }
+// MarshalJSON returns what Format prints.
+func (s *Server) MarshalJSON() ([]byte, error) { return json.Marshal(fmt.Sprint(s)) }

@@ -1,13 +1,10 @@
 package stytchtest_test
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -17,149 +14,10 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-const (
-	email    = "ada@example.com"
-	password = "correct horse battery staple"
-)
-
-// world is a server with one user, who has one session.
-func world(t *testing.T) (*stytchtest.Server, stytch.User, stytchtest.Session) {
-	t.Helper()
-	srv := stytchtest.NewServer()
-	user := srv.AddUser(stytchtest.User{Email: email, Password: password})
-	return srv, user, srv.StartSession(user.ID, stytchtest.SessionOptions{})
-}
-
-func typed(t *testing.T, srv *stytchtest.Server) *stytch.Client {
-	t.Helper()
-	c, err := stytch.NewClient(stytch.Config{
-		ProjectID: srv.ProjectID, Secret: srv.Secret, BaseURL: srv.URL, HTTPClient: srv.Client(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-// answer is what came back, as plain JSON.
-type answer struct {
-	status int
-	header http.Header
-	body   map[string]any
-	raw    string
-}
-
-func newRequest(t *testing.T, srv *stytchtest.Server, method, path, body string) *http.Request {
-	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, srv.URL+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.SetBasicAuth(srv.ProjectID, srv.Secret)
-	if body != "" {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	return r
-}
-
-func send(t *testing.T, c *http.Client, r *http.Request) answer {
-	t.Helper()
-	resp, err := c.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	raw, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := answer{status: resp.StatusCode, header: resp.Header, raw: string(raw)}
-	if err := json.Unmarshal(raw, &a.body); err != nil {
-		t.Fatalf("status %d, and not JSON: %q", resp.StatusCode, raw)
-	}
-	return a
-}
-
-func post(t *testing.T, srv *stytchtest.Server, path, body string) answer {
-	t.Helper()
-	return send(t, srv.Client(), newRequest(t, srv, "POST", path, body))
-}
-
-func get(t *testing.T, srv *stytchtest.Server, path string) answer {
-	t.Helper()
-	return send(t, srv.Client(), newRequest(t, srv, "GET", path, ""))
-}
-
-// want fails unless the answer has the status and, for an error, the type.
-func (a answer) want(t *testing.T, status int, errorType string) {
-	t.Helper()
-	got, _ := a.body["error_type"].(string)
-	if a.status != status || got != errorType {
-		t.Fatalf("got %d %q, want %d %q: %s", a.status, got, status, errorType, a.raw)
-	}
-}
-
-// at walks into the body: objects by name, lists by index.
-func (a answer) at(path ...any) any {
-	var v any = a.body
-	for _, step := range path {
-		switch step := step.(type) {
-		case string:
-			o, _ := v.(map[string]any)
-			v = o[step]
-		case int:
-			l, _ := v.([]any)
-			if step >= len(l) {
-				return nil
-			}
-			v = l[step]
-		}
-	}
-	return v
-}
-
-// equal compares by JSON text.
-func equal(t *testing.T, what string, got any, want string) {
-	t.Helper()
-	if b := asJSON(t, got); string(b) != want {
-		t.Errorf("%s: got %s, want %s", what, b, want)
-	}
-}
-
-func asJSON(t *testing.T, v any) []byte {
-	t.Helper()
-	b, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-func names(o any) []string {
-	var list []string
-	m, _ := o.(map[string]any)
-	for name := range m {
-		list = append(list, name)
-	}
-	slices.Sort(list)
-	return list
-}
-
-func panics(t *testing.T, what string, f func()) {
-	t.Helper()
-	defer func() {
-		t.Helper()
-		if recover() == nil {
-			t.Errorf("%s: did not panic", what)
-		}
-	}()
-	f()
-}
-
 var requestID = regexp.MustCompile(`^request-id-test-[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 
-func TestEveryAnswerSaysItsStatusAndItsRequestID(t *testing.T) {
-	srv, user, session := world(t)
+func TestServer_ServeHTTP_StatusAndRequestID(t *testing.T) {
+	srv, user, session := setup(t)
 	for _, tt := range []struct {
 		name, method, path, body string
 		status                   int
@@ -172,10 +30,10 @@ func TestEveryAnswerSaysItsStatusAndItsRequestID(t *testing.T) {
 		{"policy", "GET", "/v1/rbac/policy", "", 200},
 		{"key set", "GET", "/v1/sessions/jwks/" + srv.ProjectID, "", 200},
 		{"key set of the public path", "GET", "/v1/public/" + srv.ProjectID + "/.well-known/jwks.json", "", 200},
-		{"key set of the project's domain", "GET", "/.well-known/jwks.json", "", 200},
+		{"key set of the project domain", "GET", "/.well-known/jwks.json", "", 200},
 		{"revoke", "POST", "/v1/sessions/revoke", `{"session_token":"` + session.Token + `"}`, 200},
 		{"an error", "GET", "/v1/users/user-test-nobody", "", 404},
-		{"no endpoint", "GET", "/v2", "", 404},
+		{"unknown path", "GET", "/v2", "", 404},
 		{"wrong method", "PUT", "/v1/sessions", "", 405},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -193,7 +51,7 @@ func TestEveryAnswerSaysItsStatusAndItsRequestID(t *testing.T) {
 	}
 }
 
-func TestAnErrorHasTheDocumentedShape(t *testing.T) {
+func TestServer_ServeHTTP_ErrorShape(t *testing.T) {
 	srv := stytchtest.NewServer()
 	a := post(t, srv, "/v1/sessions/authenticate", `{"session_token":"59cnLELtq5cFVS6uYK9f-pAWzBkhqZl8AvLhbhOvKNWw"}`)
 	a.want(t, 404, "session_not_found")
@@ -202,8 +60,8 @@ func TestAnErrorHasTheDocumentedShape(t *testing.T) {
 	equal(t, "url", a.body["error_url"], `"https://stytch.com/docs/api/errors/404#session_not_found"`)
 }
 
-func TestWhatIsCheckedBeforeAnyEndpoint(t *testing.T) {
-	srv, _, session := world(t)
+func TestServer_ServeHTTP_CommonChecks(t *testing.T) {
+	srv, _, session := setup(t)
 	const authenticate = "/v1/sessions/authenticate"
 	good := `{"session_token":"` + session.Token + `"}`
 	with := func(name, value string) func(*http.Request) {
@@ -218,7 +76,7 @@ func TestWhatIsCheckedBeforeAnyEndpoint(t *testing.T) {
 		status                   int
 		errorType                string
 	}{
-		{"a good call passes", "POST", authenticate, good, nil, 200, ""},
+		{"a correct call", "POST", authenticate, good, nil, 200, ""},
 		{"no credentials", "POST", authenticate, good, func(r *http.Request) { r.Header.Del("Authorization") }, 401, "unauthorized_credentials"},
 		{"wrong secret", "POST", authenticate, good, basic(srv.ProjectID, "secret-test-wrong"), 401, "unauthorized_credentials"},
 		{"no secret", "POST", authenticate, good, basic(srv.ProjectID, ""), 401, "unauthorized_credentials"},
@@ -228,22 +86,22 @@ func TestWhatIsCheckedBeforeAnyEndpoint(t *testing.T) {
 		{"user without secret", "GET", "/v1/users/x", "", basic("", ""), 401, "unauthorized_credentials"},
 		{"sessions without secret", "GET", "/v1/sessions?user_id=x", "", basic("", ""), 401, "unauthorized_credentials"},
 		{"policy without secret", "GET", "/v1/rbac/policy", "", basic("", ""), 401, "unauthorized_credentials"},
-		{"key set without secret passes", "GET", "/v1/sessions/jwks/" + srv.ProjectID, "", basic("", ""), 200, ""},
+		{"key set without secret", "GET", "/v1/sessions/jwks/" + srv.ProjectID, "", basic("", ""), 200, ""},
 		{"content type with charset", "POST", authenticate, good, with("Content-Type", "application/json; charset=utf-8"), 400, "bad_request"},
 		{"content type of a form", "POST", authenticate, good, with("Content-Type", "application/x-www-form-urlencoded"), 400, "bad_request"},
 		{"no content type", "POST", authenticate, good, with("Content-Type", ""), 400, "bad_request"},
 		{"no body", "POST", authenticate, "", with("Content-Type", "application/json"), 400, "bad_request"},
 		{"cut-off JSON", "POST", authenticate, `{"session_token":`, nil, 400, "bad_request"},
-		{"JSON with something behind it", "POST", authenticate, good + "x", nil, 400, "bad_request"},
+		{"text after the JSON", "POST", authenticate, good + "x", nil, 400, "bad_request"},
 		{"a list", "POST", authenticate, `[]`, nil, 400, "bad_request"},
 		{"null", "POST", authenticate, `null`, nil, 400, "bad_request"},
-		{"too much", "POST", authenticate, `{"x":"` + strings.Repeat("x", 1<<20) + `"}`, nil, 400, "bad_request"},
+		{"a body too large", "POST", authenticate, `{"x":"` + strings.Repeat("x", 1<<20) + `"}`, nil, 400, "bad_request"},
 		{"unknown path", "POST", "/v1/sessions/authenticat", good, nil, 404, "route_not_found"},
 		{"root", "GET", "/", "", nil, 404, "route_not_found"},
 		{"trailing slash", "POST", authenticate + "/", good, nil, 404, "route_not_found"},
 		{"doubled slash", "POST", "//v1/sessions/authenticate", good, nil, 404, "route_not_found"},
 		{"dots", "POST", "/v1/x/../sessions/authenticate", good, nil, 404, "route_not_found"},
-		{"a path is known by its case", "POST", "/V1/sessions/authenticate", good, nil, 404, "route_not_found"},
+		{"paths match with their case", "POST", "/V1/sessions/authenticate", good, nil, 404, "route_not_found"},
 		{"wrong method", "GET", authenticate, "", nil, 405, "method_not_allowed"},
 		{"wrong method comes before credentials", "DELETE", "/v1/users/x", "", basic("", ""), 405, "method_not_allowed"},
 		{"unknown members are ignored", "POST", authenticate, `{"locale":"en",` + good[1:], nil, 200, ""},
@@ -259,7 +117,7 @@ func TestWhatIsCheckedBeforeAnyEndpoint(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoPathIsAnsweredInJSONToo(t *testing.T) {
+func TestServer_ServeHTTP_Asterisk(t *testing.T) {
 	srv := stytchtest.NewServer()
 	r := newRequest(t, srv, "GET", "/", "")
 	r.RequestURI, r.URL.Path = "*", "*"
@@ -270,8 +128,8 @@ func TestWhatIsNoPathIsAnsweredInJSONToo(t *testing.T) {
 	}
 }
 
-func TestCallsAreCountedByPatternWhateverTheirAnswer(t *testing.T) {
-	srv, user, session := world(t)
+func TestServer_Calls(t *testing.T) {
+	srv, user, session := setup(t)
 	post(t, srv, "/v1/sessions/authenticate", `{"session_token":"`+session.Token+`"}`)
 	post(t, srv, "/v1/sessions/authenticate", `{}`)
 	get(t, srv, "/v1/users/"+user.ID)
@@ -296,8 +154,8 @@ func TestCallsAreCountedByPatternWhateverTheirAnswer(t *testing.T) {
 	panics(t, "a path instead of its pattern", func() { srv.Calls("/v1/users/" + user.ID) })
 }
 
-func TestNothingPrintsACredential(t *testing.T) {
-	srv, _, session := world(t)
+func TestServer_Format_RedactsCredentials(t *testing.T) {
+	srv, _, session := setup(t)
 	user := stytchtest.User{Email: email, Password: password}
 	for _, v := range []any{session, &session, user, &user, []any{session, user}, srv, struct{ S stytchtest.Session }{session}} {
 		text := fmt.Sprintf("%v %+v %#v %s %q %s", v, v, v, v, v, asJSON(t, v))
@@ -313,7 +171,7 @@ func TestNothingPrintsACredential(t *testing.T) {
 	}
 }
 
-func TestALiveProjectSaysLive(t *testing.T) {
+func TestServer_ProjectID_Live(t *testing.T) {
 	srv := stytchtest.NewServer()
 	srv.ProjectID = "project-live-0e3b5a1c-6a0e-4b0f-8f51-1f0b5a0e9c11"
 	user := srv.AddUser(stytchtest.User{Email: email})
@@ -326,8 +184,8 @@ func TestALiveProjectSaysLive(t *testing.T) {
 	post(t, srv, "/v1/sessions/revoke", `{"session_id":"`+session.ID+`"}`).want(t, 200, "")
 }
 
-func TestItServesOnASocketToo(t *testing.T) {
-	srv, user, session := world(t)
+func TestServer_ServeHTTP_Socket(t *testing.T) {
+	srv, user, session := setup(t)
 	ts := httptest.NewServer(srv)
 	defer ts.Close()
 	client, err := stytch.NewClient(stytch.Config{
@@ -345,8 +203,8 @@ func TestItServesOnASocketToo(t *testing.T) {
 	}
 }
 
-func TestManyCallersAtOnce(t *testing.T) {
-	srv, user, session := world(t)
+func TestServer_ServeHTTP_Concurrent(t *testing.T) {
+	srv, user, session := setup(t)
 	client := typed(t, srv)
 	ctx := t.Context()
 	work := []func() error{
@@ -389,4 +247,19 @@ func TestManyCallersAtOnce(t *testing.T) {
 	}
 	srv.RotateKeys()
 	wg.Wait()
+}
+
+func TestServer_ServeHTTP_RecorderIsNotAConnection(t *testing.T) {
+	srv := stytchtest.NewServer()
+	for _, fault := range []stytchtest.Fault{stytchtest.Endless(), stytchtest.Refuse(), stytchtest.Reset()} {
+		srv.SetFault(policyPath, fault)
+		r := newRequest(t, srv, "GET", policyPath, "")
+		panics(t, fmt.Sprint(fault), func() { srv.ServeHTTP(httptest.NewRecorder(), r) })
+	}
+	srv.SetFault(policyPath, stytchtest.HTML(502))
+	rec := httptest.NewRecorder()
+	srv.ServeHTTP(rec, newRequest(t, srv, "GET", policyPath, ""))
+	if rec.Code != 502 {
+		t.Errorf("got %d, want 502", rec.Code)
+	}
 }

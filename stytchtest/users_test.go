@@ -9,7 +9,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-func TestAUserHasEveryDocumentedMember(t *testing.T) {
+func TestGetUser_Shape(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := stytchtest.NewServer()
 		user := srv.AddUser(stytchtest.User{
@@ -30,7 +30,7 @@ func TestAUserHasEveryDocumentedMember(t *testing.T) {
 	})
 }
 
-func TestAUserOfNothingHasNullsAndEmptyLists(t *testing.T) {
+func TestGetUser_ZeroUser(t *testing.T) {
 	srv := stytchtest.NewServer()
 	user := srv.AddUser(stytchtest.User{})
 	a := get(t, srv, "/v1/users/"+user.ID)
@@ -41,12 +41,12 @@ func TestAUserOfNothingHasNullsAndEmptyLists(t *testing.T) {
 		equal(t, name, a.body[name], want)
 	}
 	if user.Password != nil || user.ExternalID != nil || len(user.Emails) != 0 || user.Status != "active" {
-		t.Errorf("got %+v, want a bare active user", user)
+		t.Errorf("got %+v, want an active user without e-mail and password", user)
 	}
 }
 
-func TestAddUserReturnsWhatTheAPIShows(t *testing.T) {
-	srv, user, _ := world(t)
+func TestServer_AddUser(t *testing.T) {
+	srv, user, _ := setup(t)
 	got, err := typed(t, srv).User(t.Context(), user.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +56,7 @@ func TestAddUserReturnsWhatTheAPIShows(t *testing.T) {
 	}
 }
 
-func TestAUserIsFoundByIDAndByExternalID(t *testing.T) {
+func TestGetUser(t *testing.T) {
 	srv := stytchtest.NewServer()
 	srv.AddUser(stytchtest.User{ID: "user-test-1", ExternalID: "a.b|c-1"})
 	srv.AddUser(stytchtest.User{ID: "user-test-2"})
@@ -78,7 +78,7 @@ func TestAUserIsFoundByIDAndByExternalID(t *testing.T) {
 	}
 }
 
-func TestAddUserPanicsOnWhatIsTaken(t *testing.T) {
+func TestServer_AddUser_PanicsIfTaken(t *testing.T) {
 	srv := stytchtest.NewServer()
 	srv.AddUser(stytchtest.User{ID: "user-test-1", Email: email, ExternalID: "ada-1"})
 	for name, u := range map[string]stytchtest.User{

@@ -14,15 +14,15 @@ import (
 	"github.com/sessionauth/sessionauth/bench/internal/stats"
 )
 
-// A sample is one answer.
+// A sample is one response.
 type sample struct {
-	at     time.Duration // since the run began, when the request was sent
+	at     time.Duration // when the request was sent, since the start of the run
 	took   time.Duration
 	status int
 }
 
-// drive sends requests on some connections until the time is over. next gives
-// the bytes of a connection's next request, at a time since the beginning.
+// drive sends requests on several connections for the given time. next returns the
+// bytes of the next request of a connection; at is the time since the start.
 func drive(addr string, connections int, length time.Duration, next func(connection int, at time.Duration) []byte) ([]sample, error) {
 	var group sync.WaitGroup
 	samples := make([][]sample, connections)
@@ -46,7 +46,7 @@ func connection(addr string, began time.Time, length time.Duration, i int, next 
 		return nil, err
 	}
 	defer conn.Close()
-	answers := bufio.NewReader(conn)
+	responses := bufio.NewReader(conn)
 	samples := make([]sample, 0, 1<<16)
 	for {
 		sent := time.Now()
@@ -57,7 +57,7 @@ func connection(addr string, began time.Time, length time.Duration, i int, next 
 		if _, err := conn.Write(next(i, at)); err != nil {
 			return nil, err
 		}
-		status, err := readAnswer(answers)
+		status, err := readResponse(responses)
 		if err != nil {
 			return nil, err
 		}
@@ -65,14 +65,14 @@ func connection(addr string, began time.Time, length time.Duration, i int, next 
 	}
 }
 
-// readAnswer reads one HTTP/1.1 answer with a Content-Length.
-func readAnswer(r *bufio.Reader) (status int, err error) {
+// readResponse reads one HTTP/1.1 response with a Content-Length.
+func readResponse(r *bufio.Reader) (status int, err error) {
 	line, err := r.ReadSlice('\n')
 	if err != nil {
 		return 0, err
 	}
 	if len(line) < 12 || !bytes.HasPrefix(line, []byte("HTTP/1.1 ")) {
-		return 0, fmt.Errorf("not an answer: %q", line)
+		return 0, fmt.Errorf("not a response: %q", line)
 	}
 	if status, err = strconv.Atoi(string(line[9:12])); err != nil {
 		return 0, err
@@ -92,13 +92,13 @@ func readAnswer(r *bufio.Reader) (status int, err error) {
 		}
 	}
 	if length < 0 {
-		return 0, fmt.Errorf("an answer without a Content-Length")
+		return 0, fmt.Errorf("a response without a Content-Length")
 	}
 	_, err = io.CopyN(io.Discard, r, int64(length))
 	return status, err
 }
 
-// A summary is what a stretch of a run came to. Times are microseconds.
+// A summary describes a part of a run. Times are microseconds.
 type summary struct {
 	Name      string      `json:"name"`
 	PerSecond float64     `json:"requests_per_second"`
@@ -108,7 +108,7 @@ type summary struct {
 	Status    map[int]int `json:"status"`
 }
 
-// summarize looks at the requests that were sent between two moments.
+// summarize describes the requests sent at or after from and before to.
 func summarize(name string, samples []sample, from, to time.Duration) summary {
 	s := summary{Name: name, Status: map[int]int{}}
 	var took []int64

@@ -1,10 +1,10 @@
-// Command load drives an HTTP server on loopback, with and without Require, and
-// through a rotation of Stytch's keys and an outage of Stytch.
+// Command load measures an HTTP server on loopback with and without Require, during
+// a rotation of the signing keys of Stytch and during an outage of Stytch.
 //
-// The generator is in this process and shares its cores: it writes prepared
-// requests on kept-alive connections, each waiting for its answer before the
-// next, and reads no more of an answer than where it ends. Its own cost is small
-// on purpose, since it hides the middleware's. The three servers
-// take turns in short slices, in random order, and the median of the ratios within a
-// turn is given.
+// The load generator runs in the same process and shares its cores. It writes
+// prepared requests on kept-alive connections, waits for each response before the
+// next request, and reads no more of a response than it needs to find its end: a
+// more expensive generator would hide the cost of the middleware. The three servers
+// take turns in short slices, in random order. The result is the median of the
+// ratios within a turn.
 package main

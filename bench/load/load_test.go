@@ -11,16 +11,16 @@ import (
 	"time"
 )
 
-func TestReadAnswer(t *testing.T) {
+func TestReadResponse(t *testing.T) {
 	const two = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\nVary: Cookie\r\n\r\nhello\nHTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 	r := bufio.NewReader(strings.NewReader(two))
 	for _, want := range []int{200, 503} {
-		if got, err := readAnswer(r); got != want || err != nil {
+		if got, err := readResponse(r); got != want || err != nil {
 			t.Errorf("got %d, %v, want %d", got, err, want)
 		}
 	}
 	for _, bad := range []string{"", "HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhi"} {
-		if got, err := readAnswer(bufio.NewReader(strings.NewReader(bad))); err == nil {
+		if got, err := readResponse(bufio.NewReader(strings.NewReader(bad))); err == nil {
 			t.Errorf("%q: got %d, want an error", bad, got)
 		}
 	}
@@ -41,14 +41,14 @@ func TestSummarize(t *testing.T) {
 	}
 }
 
-// The server by hand must answer as Require does, or their comparison says nothing.
-func TestByHandAnswersAsRequire(t *testing.T) {
-	s, err := newStage(1, nil)
+// The comparison is fair only if both servers send the same header.
+func TestByHand_SameHeaderAsRequire(t *testing.T) {
+	s, err := newEnv(1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.close()
-	var answers [2]http.Header
+	var headers [2]http.Header
 	for i, h := range []http.Handler{byHand, s.auth.Require(hello)} {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header.Set("Authorization", "Bearer "+s.sessions[0].JWT)
@@ -56,9 +56,9 @@ func TestByHandAnswersAsRequire(t *testing.T) {
 		if h.ServeHTTP(w, r); w.Code != http.StatusOK {
 			t.Fatalf("got %d, want 200", w.Code)
 		}
-		answers[i] = w.Header()
+		headers[i] = w.Header()
 	}
-	if !maps.EqualFunc(answers[0], answers[1], slices.Equal) {
-		t.Errorf("by hand: %v, by Require: %v", answers[0], answers[1])
+	if !maps.EqualFunc(headers[0], headers[1], slices.Equal) {
+		t.Errorf("got %v by hand, want %v as from Require", headers[0], headers[1])
 	}
 }

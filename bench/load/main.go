@@ -22,15 +22,14 @@ import (
 
 var (
 	connections = flag.Int("connections", 32, "kept-alive connections")
-	length      = flag.Duration("length", 10*time.Second, "of the run with a rotation; each of three servers and each outage twice as long")
-	sliceCount  = flag.Int("slices", 60, "slices of each of the three servers' runs")
-	docs        = flag.String("docs", "../docs", "folder of performance.md; empty writes nothing")
-	results     = flag.String("json", "load.json", "file for the figures as JSON; empty writes none")
+	length      = flag.Duration("length", 10*time.Second, "duration of the run with a rotation; each of the three servers and each outage runs twice as long")
+	sliceCount  = flag.Int("slices", 60, "number of slices for each of the three servers")
+	docs        = flag.String("docs", "../docs", "folder of performance.md; if empty, do not write it")
+	results     = flag.String("json", "load.json", "file for the figures as JSON; if empty, do not write it")
 )
 
-// keySetPause is how long after a fetch of the key set no other begins,
-// whatever requests ask for. A process that has just started would meet a
-// rotation within it; this one is meant to have been up for long.
+// keySetPause is longer than sessionauth waits between two fetches of the key set.
+// The rotation begins after it, as in a process that has been running for long.
 const keySetPause = 31 * time.Second
 
 const sessions = 256
@@ -43,19 +42,19 @@ func main() {
 	}
 }
 
-// An outcome is all that was measured.
+// An outcome holds all results.
 type outcome struct {
 	Date        string         `json:"date"`
 	Machine     report.Machine `json:"machine"`
 	Connections int            `json:"connections"`
 	Length      string         `json:"length"`
-	Share       float64        `json:"share"` // requests a second with Require, of those without
-	Low         float64        `json:"low"`   // a quarter of the slices lies below
-	High        float64        `json:"high"`  // a quarter of the slices lies above
+	Share       float64        `json:"share"` // requests per second with Require, divided by those without
+	Low         float64        `json:"low"`   // first quartile of the slices
+	High        float64        `json:"high"`  // third quartile of the slices
 	Pass        bool           `json:"pass"`
-	CPUShare    float64        `json:"cpu_share"` // processor time a request without Require, of that with it
+	CPUShare    float64        `json:"cpu_share"` // processor time per request without Require, divided by that with it
 
-	// The same of what is done by hand, in place of Require's.
+	// The same for the server that does the work by hand.
 	ByHandShare    float64 `json:"by_hand_share"`
 	ByHandCPUShare float64 `json:"by_hand_cpu_share"`
 
@@ -66,7 +65,7 @@ type outcome struct {
 
 func run() error {
 	o := &outcome{Date: time.Now().UTC().Format(time.DateOnly), Machine: report.ThisMachine(), Connections: *connections, Length: length.String()}
-	steady, err := newStage(sessions, nil)
+	steady, err := newEnv(sessions, nil)
 	if err != nil {
 		return err
 	}
@@ -91,17 +90,17 @@ func run() error {
 	return o.write()
 }
 
-// compare sends to three servers in turn: without Require, with what it does by
-// hand, and with it.
-func (o *outcome) compare(s *stage) error {
-	rivals := []struct {
+// compare measures three servers in turn: without Require, with the same work done
+// by hand, and with Require.
+func (o *outcome) compare(s *env) error {
+	servers := []struct {
 		name    string
 		handler http.Handler
-	}{{"without Require", hello}, {"by hand: SHA-256 of the signature, clone, two fields", byHand}, {"with Require", s.auth.Require(hello)}}
-	addrs := make([]string, len(rivals))
-	for i, rival := range rivals {
+	}{{"without Require", hello}, {"by hand: SHA-256 of the signature, clone, two header fields", byHand}, {"with Require", s.auth.Require(hello)}}
+	addrs := make([]string, len(servers))
+	for i, server := range servers {
 		var err error
-		if addrs[i], err = s.serve(rival.handler); err != nil {
+		if addrs[i], err = s.serve(server.handler); err != nil {
 			return err
 		}
 	}
@@ -133,8 +132,8 @@ func (o *outcome) compare(s *stage) error {
 			}
 		}
 	}
-	for i, rival := range rivals {
-		sum := summarize(rival.name, all[i], 0, slice)
+	for i, server := range servers {
+		sum := summarize(server.name, all[i], 0, slice)
 		sum.PerSecond = stats.Median(rates[i])
 		o.Plain = append(o.Plain, sum)
 	}
@@ -148,9 +147,9 @@ func (o *outcome) compare(s *stage) error {
 	return nil
 }
 
-// rotate lets Stytch sign with a new key in the middle of a run. From then on
-// half of the connections send JWTs that it signed.
-func (o *outcome) rotate(s *stage) error {
+// rotate makes Stytch sign with a new key in the middle of a run. From then on,
+// half of the connections send JWTs signed with the new key.
+func (o *outcome) rotate(s *env) error {
 	say("waiting until the key set may be fetched again")
 	time.Sleep(time.Until(s.warmedAt.Add(keySetPause)))
 	addr, err := s.serve(s.auth.Require(hello))
@@ -161,7 +160,7 @@ func (o *outcome) rotate(s *stage) error {
 	for i := range old {
 		old[i] = request(s.sessions[i].JWT)
 	}
-	s.stytch.RotateKeys() // nobody has been shown a JWT of it yet
+	s.stytch.RotateKeys() // no JWT with the new key has been sent yet
 	rotated := make([][]byte, len(s.sessions))
 	for i := range rotated {
 		rotated[i] = request(s.stytch.JWT(s.sessions[i].ID))
@@ -188,11 +187,10 @@ func (o *outcome) rotate(s *stage) error {
 	return nil
 }
 
-// outage lets Stytch fail in the middle half of a run of opaque tokens and
-// JWTs. CacheTTL is short, so that Stytch is asked all the time; StaleIfError is
-// on.
+// outage makes Stytch fail during the middle half of a run with opaque tokens and
+// JWTs. CacheTTL is short, so that Stytch is called often, and StaleIfError is set.
 func (o *outcome) outage(name string, fault stytchtest.Fault) error {
-	s, err := newStage(sessions, func(c *sessionauth.Config) {
+	s, err := newEnv(sessions, func(c *sessionauth.Config) {
 		c.CacheTTL, c.StaleIfError = time.Second, time.Minute
 	})
 	if err != nil {
@@ -209,14 +207,14 @@ func (o *outcome) outage(name string, fault stytchtest.Fault) error {
 	}
 	turn := make([]int, *connections)
 	next := func(c int, _ time.Duration) []byte {
-		turn[c]++ // each connection has users of its own, or all would soon wait for one and the same call
+		turn[c]++ // connections share no users, or all of them would wait for the same call
 		return requests[(c+*connections*turn[c])%len(requests)]
 	}
 	say("%s", name)
-	if _, err := drive(addr, *connections, 2*time.Second, next); err != nil { // seen once, all of them
+	if _, err := drive(addr, *connections, 2*time.Second, next); err != nil { // fills the cache
 		return err
 	}
-	length := 2 * *length // a call to a Stytch that hangs takes seconds to fail
+	length := 2 * *length // a call that hangs takes seconds to fail
 	quarter := length / 4
 	begins := time.AfterFunc(quarter, func() { s.stytch.SetFault("", fault) })
 	ends := time.AfterFunc(3*quarter, func() { s.stytch.SetFault("", stytchtest.Fault{}) })
@@ -239,16 +237,16 @@ func say(format string, args ...any) { fmt.Fprintf(os.Stderr, "\r\033[K"+format,
 func table(list []summary) string {
 	var rows [][]string
 	for _, s := range list {
-		var answers []string
+		var statuses []string
 		for _, code := range slices.Sorted(maps.Keys(s.Status)) {
-			answers = append(answers, fmt.Sprintf("%d × %d", s.Status[code], code))
+			statuses = append(statuses, fmt.Sprintf("%d × %d", s.Status[code], code))
 		}
 		rows = append(rows, []string{
 			s.Name, fmt.Sprintf("%.0f", s.PerSecond), fmt.Sprintf("%.0f", s.P50), fmt.Sprintf("%.0f", s.P99),
-			fmt.Sprintf("%.0f", s.P999), strings.Join(answers, ", "),
+			fmt.Sprintf("%.0f", s.P999), strings.Join(statuses, ", "),
 		})
 	}
-	return report.Table([]string{"", ":requests/s", ":p50 µs", ":p99 µs", ":p99.9 µs", "answers"}, rows)
+	return report.Table([]string{"", ":requests/s", ":p50 µs", ":p99 µs", ":p99.9 µs", "responses"}, rows)
 }
 
 func (o *outcome) markdown() string {
@@ -257,13 +255,13 @@ func (o *outcome) markdown() string {
 		mark = "PASS"
 	}
 	return strings.Join([]string{
-		fmt.Sprintf("Measured on %s: %s. %d connections; %s each of three servers in %d slices, %s with a rotation, %s with an outage.", o.Date, o.Machine, o.Connections, 2*(*length), *sliceCount, *length, 2*(*length)),
-		fmt.Sprintf("Requests a second with Require: %.1f %% of those without (middle half of the slices: %.1f to %.1f; target: at least 95 %%): %s.", o.Share*100, o.Low*100, o.High*100, mark),
-		fmt.Sprintf("By processor time a request, generator included, which other processes on the machine do not disturb: %.1f %%.", o.CPUShare*100),
-		fmt.Sprintf("A SHA-256 of the JWT's signature, a request clone and two header fields by hand: %.1f %%, by processor time %.1f %%.", o.ByHandShare*100, o.ByHandCPUShare*100),
+		fmt.Sprintf("Measured on %s: %s. %d connections; %s for each of the three servers in %d slices, %s for the rotation, %s for each outage.", o.Date, o.Machine, o.Connections, 2*(*length), *sliceCount, *length, 2*(*length)),
+		fmt.Sprintf("Requests per second with Require: %.1f %% of those without (quartiles of the slices: %.1f to %.1f; target: at least 95 %%): %s.", o.Share*100, o.Low*100, o.High*100, mark),
+		fmt.Sprintf("By processor time per request, which includes the generator and does not depend on other processes: %.1f %%.", o.CPUShare*100),
+		fmt.Sprintf("A SHA-256 of the signature, a request clone and two header fields by hand: %.1f %%, by processor time %.1f %%.", o.ByHandShare*100, o.ByHandCPUShare*100),
 		table(o.Plain),
-		"### A key rotation in mid-run", table(o.Rotation),
-		"### An outage of Stytch in mid-run, with CacheTTL 1 s and StaleIfError", table(o.Outages),
+		"### A key rotation during the run", table(o.Rotation),
+		"### An outage of Stytch during the run, with CacheTTL 1 s and StaleIfError", table(o.Outages),
 	}, "\n\n")
 }
 

@@ -16,10 +16,10 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// A stage is a server under load, with Stytch beside it on another socket.
-type stage struct {
+// An env is a server under load and the in-memory Stytch that it calls.
+type env struct {
 	stytch   *stytchtest.Server
-	socket   *httptest.Server // Stytch's
+	socket   *httptest.Server // serves stytch
 	auth     *sessionauth.Authenticator
 	warmedAt time.Time
 	servers  []*http.Server
@@ -27,9 +27,9 @@ type stage struct {
 	sessions []stytchtest.Session
 }
 
-// newStage starts some sessions of as many users.
-func newStage(sessions int, change func(*sessionauth.Config)) (*stage, error) {
-	s := &stage{stytch: stytchtest.NewServer()}
+// newEnv starts the given number of sessions, each with its own user.
+func newEnv(sessions int, change func(*sessionauth.Config)) (*env, error) {
+	s := &env{stytch: stytchtest.NewServer()}
 	s.stytch.JWTLifetime = time.Hour
 	s.socket = httptest.NewServer(s.stytch)
 	for i := range sessions {
@@ -53,7 +53,7 @@ func newStage(sessions int, change func(*sessionauth.Config)) (*stage, error) {
 }
 
 // serve starts a server on loopback and returns its address.
-func (s *stage) serve(h http.Handler) (string, error) {
+func (s *env) serve(h http.Handler) (string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
@@ -64,14 +64,14 @@ func (s *stage) serve(h http.Handler) (string, error) {
 	return listener.Addr().String(), nil
 }
 
-func (s *stage) close() {
+func (s *env) close() {
 	for _, server := range s.servers {
 		server.Close()
 	}
 	s.socket.Close()
 }
 
-// hello is a handler that costs little but answers something.
+// hello is a cheap handler with a response body.
 var hello = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Content-Length", "6")
@@ -80,20 +80,20 @@ var hello = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 
 type byHandKey struct{}
 
-// byHand does what Require does of a known JWT and checks nothing: a SHA-256 of the
-// signature, a request clone, and the same two header fields.
+// byHand does the same work as Require for a cached JWT and checks nothing: a
+// SHA-256 of the signature, a request clone and the same two header fields.
 var byHand = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	credential := r.Header.Get("Authorization")
 	signature := credential[strings.IndexByte(credential, '.')+1:]
 	signature = signature[strings.IndexByte(signature, '.')+1:]
-	// Without a copy: Sum256 only reads.
+	// Sum256 does not change its argument, so that the string need not be copied.
 	sum := sha256.Sum256(unsafe.Slice(unsafe.StringData(signature), len(signature)))
 	fields := []string{"Cookie, Authorization", "private"}
 	w.Header()["Vary"], w.Header()["Cache-Control"] = fields[:1:1], fields[1:]
 	hello.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), byHandKey{}, sum[0])))
 })
 
-// request is what a connection sends.
+// request returns the bytes of one request.
 func request(credential string) []byte {
 	return []byte("GET / HTTP/1.1\r\nHost: example.com\r\nAccept: application/json\r\n" +
 		"User-Agent: load\r\nAuthorization: Bearer " + credential + "\r\n\r\n")

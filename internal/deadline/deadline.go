@@ -1,8 +1,8 @@
-// Package deadline says when something ends by whichever clock gets there
-// first: the wall clock, which jumps when somebody sets it, or the monotonic
-// clock, which stands still while the machine is suspended. Trusting one alone
-// would keep a dead session alive through a clock set back or a long sleep. A Clock
-// reads both more cheaply.
+// Package deadline keeps the end of a lifetime by two clocks.
+//
+// The wall clock jumps when it is set, and the monotonic clock stands still
+// while the machine is suspended. A lifetime that trusted one of them alone
+// would be too long after a clock was set back, or after a suspend.
 package deadline
 
 import (
@@ -10,32 +10,32 @@ import (
 	"time"
 )
 
-// A Deadline is a moment by both clocks. The zero value has passed.
+// A Deadline is a moment on both clocks. The zero value has passed.
 type Deadline struct{ at time.Time }
 
-// At makes the deadline of a wall-clock time such as a JWT's exp, seen at now.
-// now must come from time.Now or a Clock.
+// At returns the deadline at a wall-clock time, such as the exp claim of a JWT.
+// now must come from time.Now.
 func At(now, wall time.Time) Deadline { return Deadline{now.Add(wall.Round(0).Sub(now.Round(0)))} }
 
-// In makes the deadline that is d after now. now must come from time.Now.
+// In returns the deadline d after now. now must come from time.Now.
 func In(now time.Time, d time.Duration) Deadline { return Deadline{now.Add(d)} }
 
 // Passed reports whether either clock has reached the deadline. now must come
-// from time.Now or a Clock.
+// from time.Now.
 func (d Deadline) Passed(now time.Time) bool {
 	return !now.Before(d.at) || !now.Round(0).Before(d.at)
 }
 
-// PassedByAll reports whether both clocks have reached the deadline: for what
-// must not end too early, such as a revocation.
+// PassedByAll reports whether both clocks have reached the deadline. It is for
+// lifetimes that must not be too short, such as that of a revocation.
 func (d Deadline) PassedByAll(now time.Time) bool {
 	return !now.Before(d.at) && !now.Round(0).Before(d.at)
 }
 
-// Time returns the moment by the wall clock.
+// Time returns the deadline on the wall clock.
 func (d Deadline) Time() time.Time { return d.at.Round(0) }
 
-// Earlier returns the deadline that comes first.
+// Earlier returns the earlier of two deadlines.
 func (d Deadline) Earlier(other Deadline) Deadline {
 	if other.at.Before(d.at) {
 		return other
@@ -43,29 +43,26 @@ func (d Deadline) Earlier(other Deadline) Deadline {
 	return d
 }
 
-// A Clock is time.Now for a busy process: it reads the wall clock once a millisecond
-// at most, and in between lets the monotonic one carry it on. Below a thousand calls
-// a second it costs more than time.Now: both readings, and 24 bytes. A wall clock that
-// was set, or that went on while the machine was suspended, is noticed up to a
-// millisecond late. The zero value is ready, also for several goroutines.
-type Clock struct{ read atomic.Pointer[time.Time] }
-
-const readAfter = time.Millisecond
-
-// Now returns the time by both clocks.
-func (c *Clock) Now() time.Time {
-	if read := c.read.Load(); read != nil {
-		// Below zero in a synctest bubble, if the reading is from outside.
-		if since := time.Since(*read); 0 <= since && since < readAfter {
-			return read.Add(since)
-		}
+// EarlierAt returns the earlier of d and a wall-clock time; if that is zero, it
+// returns d. now must come from time.Now.
+func (d Deadline) EarlierAt(now, wall time.Time) Deadline {
+	if wall.IsZero() {
+		return d
 	}
-	return c.look()
+	return d.Earlier(At(now, wall))
 }
 
-// look stands apart because of its variable on the heap, which would cost each Now.
-func (c *Clock) look() time.Time {
-	now := time.Now()
-	c.read.Store(&now)
-	return now
+// A Throttle allows one event in each interval. The zero Throttle allows the
+// first event. It is safe for use by several goroutines.
+type Throttle struct{ last atomic.Int64 } // Unix nanoseconds
+
+// Allow reports whether interval has passed since it last reported true. A
+// clock that was set back counts as if it had.
+func (t *Throttle) Allow(now time.Time, interval time.Duration) bool {
+	at, last := now.UnixNano(), t.last.Load()
+	since := at - last
+	if 0 <= since && since < int64(interval) {
+		return false
+	}
+	return t.last.CompareAndSwap(last, at)
 }

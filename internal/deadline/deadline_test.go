@@ -1,7 +1,6 @@
 package deadline_test
 
 import (
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -147,78 +146,4 @@ func TestTime(t *testing.T) {
 	if got := (deadline.Deadline{}).Time(); !got.IsZero() {
 		t.Errorf("got %v, want the zero time", got)
 	}
-}
-
-// As long as nobody sets a clock, it gives what time.Now does. In a bubble times have
-// no monotonic reading: for that see the next test.
-func TestClock(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var c deadline.Clock
-		for _, pause := range []time.Duration{0, 0, 1, time.Millisecond - 2, 1, 1, time.Millisecond, time.Microsecond, time.Hour, 0} {
-			time.Sleep(pause)
-			if got, now := c.Now(), time.Now(); !got.Equal(now) {
-				t.Errorf("after another %v: got %v, want %v", pause, got, now)
-			}
-		}
-	})
-}
-
-// A wall clock that goes its own way is followed from a millisecond after it was
-// read, and not before: else each request would read it.
-func TestClockAfterAJump(t *testing.T) {
-	for _, row := range []struct {
-		name            string
-		wall, monotonic time.Duration // what went by since the clocks were read
-		ahead           time.Duration // of the wall clock: what is then got
-	}{
-		{"set forward just now", time.Hour, 0, -time.Hour},
-		{"set forward", time.Hour, time.Millisecond, 0},
-		{"set back just now", -time.Hour, 0, time.Hour},
-		{"set back", -time.Hour, time.Millisecond, 0},
-		{"suspended for a night", 12 * time.Hour, time.Millisecond, 0},
-		{"a reading ahead of the monotonic clock", time.Hour, -time.Minute, 0},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			for {
-				var c deadline.Clock
-				before := time.Now()
-				c.SetRead(jump(t, before.Add(-row.wall), row.wall-row.monotonic))
-				got := c.Now()
-				after := time.Now()
-				if after.Sub(before) >= time.Millisecond {
-					continue // this goroutine had to wait
-				}
-				if got == got.Round(0) || got.Before(before) || got.After(after) {
-					t.Errorf("by the monotonic clock: got %v, want it between %v and %v", got, before, after)
-				}
-				if off := got.Round(0).Sub(after.Round(0)) - row.ahead; off.Abs() > time.Second {
-					t.Errorf("by the wall clock: got %v, want %v from %v", got.Round(0), row.ahead, after.Round(0))
-				}
-				return
-			}
-		})
-	}
-}
-
-// Goroutines that share one get times between those that they take themselves, also
-// if they are the first to look.
-func TestClockIsShared(t *testing.T) {
-	clocks := make([]deadline.Clock, 2000)
-	start := make(chan struct{})
-	var group sync.WaitGroup
-	for range 4 {
-		group.Go(func() {
-			<-start
-			for i := range clocks {
-				before := time.Now()
-				got := clocks[i].Now()
-				if after := time.Now(); got.Before(before) || got.After(after) {
-					t.Errorf("got %v, want it between %v and %v", got, before, after)
-					return
-				}
-			}
-		})
-	}
-	close(start)
-	group.Wait()
 }

@@ -6,5 +6,5 @@ import "time"
 
 var began = time.Now()
 
-// Time is wall clock time where processor time is not to be had.
+// Time returns wall clock time, because processor time is not available here.
 func Time() time.Duration { return time.Since(began) }

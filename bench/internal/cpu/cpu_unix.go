@@ -1,6 +1,6 @@
 //go:build unix
 
-// Package cpu tells how much processor time this process has used.
+// Package cpu measures the processor time of this process.
 package cpu
 
 import (
@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Time is the processor time this process has used. Other processes on the
-// machine do not count in it, as they do on the wall clock.
+// Time returns the processor time that this process has used. Unlike the wall
+// clock, it does not depend on other processes.
 func Time() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// A Machine is what figures were measured on.
+// A Machine describes a machine that figures were measured on.
 type Machine struct {
 	CPU   string `json:"cpu"`
 	Cores int    `json:"cores"`
@@ -17,11 +17,11 @@ type Machine struct {
 	Go    string `json:"go"`
 }
 
-// ThisMachine describes the machine this process runs on. A processor whose
-// name is not to be had is named by its architecture.
+// ThisMachine describes the machine that this process runs on. If the name of the
+// processor is unknown, CPU is its architecture.
 func ThisMachine() Machine {
 	m := Machine{CPU: runtime.GOARCH, Cores: runtime.NumCPU(), OS: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version()}
-	f, err := os.Open("/proc/cpuinfo") // on Linux only
+	f, err := os.Open("/proc/cpuinfo") // exists only on Linux
 	if err != nil {
 		return m
 	}
@@ -39,7 +39,7 @@ func (m Machine) String() string {
 	return fmt.Sprintf("%s, %d cores, %s, %s", m.CPU, m.Cores, m.OS, m.Go)
 }
 
-// Versions returns the versions of these modules in this binary.
+// Versions returns the versions of the named modules in this binary.
 func Versions(modules ...string) map[string]string {
 	versions := map[string]string{}
 	built, ok := debug.ReadBuildInfo()

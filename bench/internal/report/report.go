@@ -1,5 +1,5 @@
-// Package report writes what was measured: Markdown tables between markers, and
-// what it was measured on.
+// Package report writes results as Markdown tables between markers, and describes
+// the machine they were measured on.
 package report
 
 import (
@@ -9,10 +9,9 @@ import (
 	"unicode/utf8"
 )
 
-// Splice returns document with text in place of what stands between the
-// markers <!-- name:begin --> and <!-- name:end -->, which stay. Each marker
-// must be there once, in this order: a figure must not end up where nobody
-// looks for it.
+// Splice returns document with text in place of everything between the markers
+// <!-- name:begin --> and <!-- name:end -->, which it keeps. It fails unless each
+// marker occurs exactly once, in this order.
 func Splice(document, name, text string) (string, error) {
 	begin, end := "<!-- "+name+":begin -->", "<!-- "+name+":end -->"
 	if n := strings.Count(document, begin); n != 1 {
@@ -22,17 +21,17 @@ func Splice(document, name, text string) (string, error) {
 		return "", fmt.Errorf("the marker %s occurs %d times, want once", end, n)
 	}
 	if strings.Contains(text, begin) || strings.Contains(text, end) {
-		return "", fmt.Errorf("the text for %s holds a marker", name)
+		return "", fmt.Errorf("the text for %s contains a marker", name)
 	}
 	before, rest, _ := strings.Cut(document, begin)
 	_, after, found := strings.Cut(rest, end)
 	if !found {
-		return "", fmt.Errorf("the marker %s stands before %s", end, begin)
+		return "", fmt.Errorf("the marker %s precedes %s", end, begin)
 	}
 	return before + begin + "\n\n" + strings.Trim(text, "\n") + "\n\n" + end + after, nil
 }
 
-// SpliceFile is Splice for a file that exists.
+// SpliceFile applies Splice to an existing file.
 func SpliceFile(path, name, text string) error {
 	document, err := os.ReadFile(path)
 	if err != nil {
@@ -45,9 +44,9 @@ func SpliceFile(path, name, text string) error {
 	return os.WriteFile(path, []byte(changed), 0o644)
 }
 
-// Table writes a Markdown table whose source can be read too. Columns after the
-// first are aligned to the right if their heading begins with a colon, which is
-// not printed.
+// Table returns a Markdown table with padded columns, so that its source is
+// readable. A heading that begins with a colon aligns its column to the right; the
+// colon is not printed.
 func Table(head []string, rows [][]string) string {
 	lines := append([][]string{plain(head)}, rows...)
 	widths := make([]int, len(head))

@@ -17,11 +17,11 @@ func TestSplice(t *testing.T) {
 	}
 	again, err := report.Splice(got, "bench", "new\n")
 	if err != nil || again != want {
-		t.Errorf("a second time: got %q, %v, want the same", again, err)
+		t.Errorf("second splice: got %q, %v, want the same", again, err)
 	}
 }
 
-func TestSpliceLeavesOtherMarkersAlone(t *testing.T) {
+func TestSplice_OtherMarkers(t *testing.T) {
 	const document = "<!-- a:begin -->1<!-- a:end --><!-- ab:begin -->2<!-- ab:end -->"
 	got, err := report.Splice(document, "ab", "3")
 	const want = "<!-- a:begin -->1<!-- a:end --><!-- ab:begin -->\n\n3\n\n<!-- ab:end -->"
@@ -30,7 +30,7 @@ func TestSpliceLeavesOtherMarkersAlone(t *testing.T) {
 	}
 }
 
-func TestSpliceRefuses(t *testing.T) {
+func TestSplice_BadMarkers(t *testing.T) {
 	const begin, end = "<!-- b:begin -->", "<!-- b:end -->"
 	for _, row := range []struct{ name, document, text string }{
 		{"no markers", "text", "x"},
@@ -47,7 +47,7 @@ func TestSpliceRefuses(t *testing.T) {
 	}
 }
 
-func TestSpliceFileKeepsTheFileOnError(t *testing.T) {
+func TestSpliceFile_KeepsTheFileOnError(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "doc.md")
 	if err := os.WriteFile(path, []byte("no markers"), 0o644); err != nil {
 		t.Fatal(err)
@@ -56,7 +56,7 @@ func TestSpliceFileKeepsTheFileOnError(t *testing.T) {
 		t.Error("got no error")
 	}
 	if got, _ := os.ReadFile(path); string(got) != "no markers" {
-		t.Errorf("got %q, want the file as it was", got)
+		t.Errorf("got %q, want the file unchanged", got)
 	}
 }
 

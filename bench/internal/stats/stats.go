@@ -1,4 +1,4 @@
-// Package stats holds the little arithmetic that benchmark figures need.
+// Package stats computes quantiles and ratios of benchmark figures.
 package stats
 
 import (
@@ -6,9 +6,8 @@ import (
 	"slices"
 )
 
-// Quantile returns the value below which a share q of the values lies, by
-// linear interpolation between neighbours. Without values it is NaN. The slice
-// is not changed.
+// Quantile returns the q-quantile of values, with linear interpolation between
+// neighbours. If there are no values, it returns NaN. It does not change the slice.
 func Quantile(values []float64, q float64) float64 {
 	if len(values) == 0 {
 		return math.NaN()
@@ -24,8 +23,8 @@ func Quantile(values []float64, q float64) float64 {
 // Median returns the middle value.
 func Median(values []float64) float64 { return Quantile(values, 0.5) }
 
-// Ratios divides a by b, pair by pair: what was measured at nearly the same
-// time is compared, so that a slow moment of the machine slows both.
+// Ratios divides a by b pair by pair. Each pair was measured at nearly the same
+// time, so that a slow moment of the machine affects both values.
 func Ratios(a, b []float64) []float64 {
 	n := min(len(a), len(b))
 	ratios := make([]float64, n)
@@ -35,8 +34,9 @@ func Ratios(a, b []float64) []float64 {
 	return ratios
 }
 
-// Percentile returns the value at or below which a share q of sorted values
-// lies: one that really occurred. Without values it is the zero value.
+// Percentile returns the smallest of the sorted values that is at or above a share
+// q of them. Unlike Quantile it does not interpolate. If there are no values, it
+// returns zero.
 func Percentile[T int64 | float64](sorted []T, q float64) T {
 	if len(sorted) == 0 {
 		var none T

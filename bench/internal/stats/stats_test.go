@@ -27,11 +27,11 @@ func TestQuantile(t *testing.T) {
 		}
 	}
 	if got := stats.Median(nil); !math.IsNaN(got) {
-		t.Errorf("the median of nothing: got %v, want NaN", got)
+		t.Errorf("no values: got %v, want NaN", got)
 	}
 }
 
-func TestQuantileLeavesTheOrder(t *testing.T) {
+func TestMedian_KeepsTheOrder(t *testing.T) {
 	values := []float64{3, 1, 2}
 	stats.Median(values)
 	if want := []float64{3, 1, 2}; !slices.Equal(values, want) {
@@ -39,9 +39,9 @@ func TestQuantileLeavesTheOrder(t *testing.T) {
 	}
 }
 
-// A slow round slows both, so the median of the ratios is not moved by it; the
-// ratio of the medians would be.
-func TestRatiosPairRounds(t *testing.T) {
+// A slow round affects both values of a pair. It does not change the median of the
+// ratios, but it would change the ratio of the medians.
+func TestRatios_SlowRound(t *testing.T) {
 	a := []float64{20, 200, 22, 24, 240}
 	b := []float64{10, 100, 11, 12, 120}
 	if got := stats.Median(stats.Ratios(a, b)); got != 2 {
@@ -66,6 +66,6 @@ func TestPercentile(t *testing.T) {
 		}
 	}
 	if got := stats.Percentile([]int64(nil), 0.5); got != 0 {
-		t.Errorf("of nothing: got %d, want 0", got)
+		t.Errorf("no values: got %d, want 0", got)
 	}
 }

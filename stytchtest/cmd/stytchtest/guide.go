@@ -9,10 +9,10 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// guide is what is printed at the start. The curl lines are meant for a POSIX
-// shell, top to bottom.
+// guide is the text that the command prints when it starts. A POSIX shell can
+// run its curl commands from top to bottom.
 var guide = template.Must(template.New("guide").Parse(`stytchtest: an in-memory Stytch for tests and offline work.
-Unofficial, and independent of Stytch. It forgets everything when it stops.
+Unofficial and independent of Stytch. All state is lost when it stops.
 
   project id  {{.ProjectID}}
   secret      {{.Secret}}
@@ -55,7 +55,7 @@ Stop with Ctrl-C.
 `))
 
 func printGuide(w io.Writer, srv *stytchtest.Server, o options) error {
-	// Two strings are always JSON.
+	// These values always have a JSON form.
 	signIn, _ := json.Marshal(map[string]any{
 		"email": o.email, "password": o.password, "session_duration_minutes": 60,
 	})
@@ -70,5 +70,5 @@ func printGuide(w io.Writer, srv *stytchtest.Server, o options) error {
 	})
 }
 
-// quote makes one word of a POSIX shell of s.
+// quote returns s as one word for a POSIX shell.
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

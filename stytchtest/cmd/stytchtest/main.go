@@ -1,6 +1,6 @@
 // Command stytchtest serves an in-memory Stytch on a loopback port, with one
-// demo user, and prints how to reach it from curl and from every Stytch SDK. It
-// forgets everything when it stops.
+// demo user, and prints how to reach it from curl and from each Stytch SDK. All
+// state is lost when it stops.
 //
 // It is unofficial and independent of Stytch.
 package main
@@ -33,7 +33,7 @@ func main() {
 	}
 }
 
-// options are what the flags say.
+// options are the values of the flags.
 type options struct {
 	addr, email, password string
 	jwtLifetime           time.Duration
@@ -61,7 +61,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	srv.URL = "http://" + ln.Addr().String()
 	if err := printGuide(stdout, srv, o); err != nil {
-		_ = ln.Close() // the first error is the one to tell
+		_ = ln.Close() // report the first error
 		return err
 	}
 	return serve(ctx, ln, srv)
@@ -88,8 +88,8 @@ func parse(args []string, stdout io.Writer) (o options, err error) {
 	return o, checkLoopback(o.addr)
 }
 
-// checkLoopback refuses addresses that others can reach: the project's secret
-// is printed in this module's source.
+// checkLoopback rejects addresses that other machines can reach, because the
+// secret of the project is public: it is part of the source of this module.
 func checkLoopback(addr string) error {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -99,10 +99,10 @@ func checkLoopback(addr string) error {
 		return nil
 	}
 	return fmt.Errorf("-addr %s: not a loopback address such as 127.0.0.1:8123; "+
-		"everybody knows this server's secret, so it must not be reachable from elsewhere", addr)
+		"the secret of this server is public, so other machines must not reach it", addr)
 }
 
-// serve answers until ctx ends, then lets the calls under way finish.
+// serve serves until ctx ends, and then waits for the calls in progress.
 func serve(ctx context.Context, ln net.Listener, h http.Handler) error {
 	server := &http.Server{
 		Handler:           h,
@@ -119,12 +119,12 @@ func serve(ctx context.Context, ln net.Listener, h http.Handler) error {
 		return err
 	case <-ctx.Done():
 	}
-	// ctx has ended: the shutdown needs a time of its own.
+	// ctx has ended, so the shutdown needs its own deadline.
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	err := server.Shutdown(ending)
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = server.Close() // a client keeps a connection at hand that never sent a request
+		err = server.Close() // a client holds a connection without a request
 	}
 	<-served // http.ErrServerClosed
 	return err

@@ -14,8 +14,8 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// start runs the command until the test ends and returns its URL and what it
-// printed. Its shutdown is part of the test.
+// start runs the command until the test ends, and returns its URL and the guide
+// that it prints. The test fails if the shutdown does.
 func start(t *testing.T, args ...string) (url, guide string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -45,7 +45,7 @@ func start(t *testing.T, args ...string) (url, guide string) {
 	return url, printed.String()
 }
 
-func TestTheDemoUserSignsIn(t *testing.T) {
+func TestRun_DemoUserSignsIn(t *testing.T) {
 	url, _ := start(t, "-addr", "127.0.0.1:0", "-email", "eve@example.com", "-password", "it's a secret", "-jwt-lifetime", "90s")
 	defaults := stytchtest.NewServer()
 	client, err := stytch.NewClient(stytch.Config{ProjectID: defaults.ProjectID, Secret: defaults.Secret, BaseURL: url, Timeout: time.Minute})
@@ -59,11 +59,11 @@ func TestTheDemoUserSignsIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if in.User.Name.FirstName != "Demo" || in.SessionToken == "" {
-		t.Errorf("got user %q and token length %d, want the demo user with a session", in.User.Name.FirstName, len(in.SessionToken))
+		t.Errorf("got user %q and token length %d, want the demo user and a session", in.User.Name.FirstName, len(in.SessionToken))
 	}
 }
 
-func TestThePrintedCurlLinesWork(t *testing.T) {
+func TestRun_PrintedCurlCommands(t *testing.T) {
 	for _, tool := range []string{"sh", "curl", "sed"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skipf("%s is not installed", tool)
@@ -90,18 +90,18 @@ func TestThePrintedCurlLinesWork(t *testing.T) {
 	}
 }
 
-func TestBadFlags(t *testing.T) {
+func TestRun_BadFlags(t *testing.T) {
 	for _, tt := range []struct{ name, args, want string }{
 		{"all interfaces", "-addr :8123", "not a loopback address"},
 		{"any address", "-addr 0.0.0.0:8123", "not a loopback address"},
-		{"another machine's network", "-addr 192.0.2.1:8123", "not a loopback address"},
-		{"a name, which could mean anything", "-addr example.com:8123", "not a loopback address"},
+		{"the address of another machine", "-addr 192.0.2.1:8123", "not a loopback address"},
+		{"a host name", "-addr example.com:8123", "not a loopback address"},
 		{"no port", "-addr 127.0.0.1", "missing port"},
-		{"an argument that is no flag", "serve", `unexpected argument "serve"`},
+		{"an argument that is not a flag", "serve", `unexpected argument "serve"`},
 		{"an unknown flag", "-public", "flag provided but not defined"},
 		{"no e-mail", "-email=", "-email and -password"},
 		{"no password", "-password=", "-email and -password"},
-		{"a JWT that is born expired", "-jwt-lifetime -1s", "-jwt-lifetime"},
+		{"a negative JWT lifetime", "-jwt-lifetime -1s", "-jwt-lifetime"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			err := run(t.Context(), strings.Fields(tt.args), io.Discard)
@@ -112,7 +112,7 @@ func TestBadFlags(t *testing.T) {
 	}
 }
 
-func TestHelpNamesEveryFlag(t *testing.T) {
+func TestRun_Help(t *testing.T) {
 	var out bytes.Buffer
 	if err := run(t.Context(), []string{"-h"}, &out); err != nil {
 		t.Fatalf("got %v, want nil", err)
@@ -124,7 +124,7 @@ func TestHelpNamesEveryFlag(t *testing.T) {
 	}
 }
 
-func TestATakenPortIsAnError(t *testing.T) {
+func TestRun_PortInUse(t *testing.T) {
 	url, _ := start(t, "-addr", "127.0.0.1:0")
 	if err := run(t.Context(), []string{"-addr", strings.TrimPrefix(url, "http://")}, io.Discard); err == nil {
 		t.Error("got nil, want an error")

@@ -1,0 +1,320 @@
+package sessionauth
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sessionauth/sessionauth/internal/deadline"
+	"github.com/sessionauth/sessionauth/internal/denylist"
+	"github.com/sessionauth/sessionauth/internal/remote"
+	"github.com/sessionauth/sessionauth/internal/sessionjwt"
+	"github.com/sessionauth/sessionauth/internal/upstream"
+	"github.com/sessionauth/sessionauth/stytch"
+)
+
+// sessions authenticates credentials. It is the sole owner of the caches, the
+// denylist and the upstream.
+type sessions struct {
+	config   *Config
+	client   *stytch.Client
+	upstream *upstream.Upstream
+	caches   *caches
+	denied   *denylist.List
+	verifier *sessionjwt.Verifier
+	policies remote.Value[*stytch.Policy]
+
+	retries deadline.Throttle // of unconfirmed revocations
+
+	// retryRevocations is called after each call that succeeded.
+	retryRevocations func()
+}
+
+// newSessions returns a sessions without retryRevocations.
+func newSessions(c *Config, client *stytch.Client) *sessions {
+	s := &sessions{
+		config: c, client: client,
+		caches: newCaches(c.CacheSize, c.CacheBytes),
+		// A JWT lives for at most an hour, a cached answer for CacheTTL.
+		denied: denylist.New(max(time.Hour, c.CacheTTL+c.StaleIfError) + c.Leeway),
+	}
+	s.upstream = upstream.New(upstream.Config{
+		Timeout: c.Timeout, MaxInFlight: c.MaxInFlight, Logger: c.logger,
+		OnSuccess: func() { s.retryRevocations() },
+	})
+	s.verifier = &sessionjwt.Verifier{
+		Issuers: c.Issuers, Audience: c.ProjectID, Leeway: c.Leeway,
+		Keys: sessionjwt.NewKeySet(func(ctx context.Context) ([]byte, error) {
+			return upstream.Do(ctx, s.upstream, upstream.LoadKeySet, client.KeySet)
+		}),
+	}
+	s.policies.RefreshAfter = min(5*time.Minute, c.PolicyMaxAge) // as Stytch's SDKs do
+	s.policies.MaxAge = c.PolicyMaxAge
+	s.policies.Fetch = func(ctx context.Context, _ *remote.Snapshot[*stytch.Policy]) (*stytch.Policy, error) {
+		return upstream.Do(ctx, s.upstream, upstream.LoadPolicy, client.Policy)
+	}
+	return s
+}
+
+// An authResult is the outcome of authenticating a request.
+type authResult struct {
+	credential Credential
+	entry      *entry // shared with other requests, never changed; nil if err is not
+	cached     bool   // the entry was found in a cache
+	err        error
+}
+
+// isAnonymous reports whether Optional lets a refused request in: it carries no
+// credential, or a stale cookie.
+func (r *authResult) isAnonymous() bool {
+	return errors.Is(r.err, ErrNoCredential) || errors.Is(r.err, ErrInvalidSession) && !r.credential.Header
+}
+
+// usable decides whether an entry may be used for the credential that key is the
+// digest of. Every entry passes here each time before it is used: from a cache,
+// from a JWT just verified, or from an answer of Stytch. The error is one of
+//
+//	errRevoked  the session or the credential was revoked here
+//	errEnded    the session has ended
+//	errPurged   the session may have been revoked here: Stytch must be asked
+//	errStale    the entry is nil, too old, or its key was withdrawn: likewise
+func (s *sessions) usable(e *entry, key digest, now time.Time) error {
+	if e == nil {
+		if s.denied.Check("", key, now, now) == denylist.Denied {
+			return errRevoked
+		}
+		return errStale
+	}
+	switch s.denied.Check(e.session.ID, key, e.asOf, now) {
+	case denylist.Denied:
+		return errRevoked
+	case denylist.Purged:
+		return errPurged
+	}
+	switch end := e.session.ExpiresAt; {
+	case !e.end.Passed(now) && (e.token == nil || s.verifier.Trusts(e.token, now)):
+		return nil
+	case !end.IsZero() && !now.Before(end):
+		return errEnded
+	}
+	return errStale
+}
+
+// usableNow is usable for an entry that was vouched for just now, which no
+// lifetime in a cache makes stale.
+func (s *sessions) usableNow(e *entry, key digest) error {
+	if err := s.usable(e, key, time.Now()); err != errStale {
+		return err
+	}
+	return nil
+}
+
+// authenticate is the one way from a credential to an entry. cached reports
+// whether the entry was found in a cache.
+func (s *sessions) authenticate(ctx context.Context, cred *Credential) (e *entry, cached bool, err error) {
+	switch {
+	case cred.cookies != nil && len(cred.cookies.candidates) > 0:
+		return s.authenticateCandidates(ctx, cred.cookies.candidates)
+	case cred.JWT != "":
+		return s.authenticateJWT(ctx, cred.Token, cred.JWT)
+	case cred.Token != "":
+		return s.authenticateToken(ctx, cred.Token)
+	}
+	return nil, false, ErrNoCredential
+}
+
+// authenticateJWT authenticates a JWT, and the token that came with it, if any.
+// The JWT decides if it can be trusted, and else the token.
+func (s *sessions) authenticateJWT(ctx context.Context, token, jwt string) (e *entry, cached bool, err error) {
+	if !isSessionJWT(jwt) { // before any work that grows with its length
+		return s.fallBackToToken(ctx, token, errMalformedSession)
+	}
+	signingInput, signature := cutSignature(jwt)
+	key, now := digestOf(signature), time.Now()
+	known := s.caches.jwt(key, signingInput, now)
+	err = s.usable(known, key, now)
+	if err == nil {
+		return known, true, nil
+	}
+	if err != errRevoked {
+		if e, err = s.verify(ctx, known, jwt); err == nil {
+			err = s.usable(e, key, time.Now())
+		}
+	}
+	switch {
+	case err == nil && !e.token.ThirdParty:
+		return s.admit(ctx, key, e)
+	case err == nil, err == errStale, err == errPurged:
+		return s.refresh(ctx, e.token, key, token, jwt)
+	}
+	return s.fallBackToToken(ctx, token, err)
+}
+
+// verify verifies a JWT locally. known is the entry of the same JWT, or nil:
+// what made it unusable may be its age, and then the signature is still good.
+func (s *sessions) verify(ctx context.Context, known *entry, jwt string) (*entry, error) {
+	now := time.Now()
+	var t *sessionjwt.Token
+	if known != nil && s.verifier.Trusts(known.token, now) {
+		t = known.token
+	} else {
+		var err error
+		if t, err = s.verifier.Verify(ctx, jwt); err != nil {
+			return nil, translate(err, nil)
+		}
+		now = time.Now() // Verify may have waited for the key set
+	}
+	end := deadline.At(now, t.ExpiresAt.Add(s.config.Leeway))
+	if s.config.MaxTokenAge > 0 {
+		end = end.Earlier(deadline.At(now, t.IssuedAt.Add(s.config.MaxTokenAge)))
+	}
+	return &entry{
+		session: t.Session, token: t, thirdParty: t.ThirdParty,
+		vouchedAt: t.IssuedAt, asOf: t.IssuedAt.Add(-s.config.Leeway),
+		expiresAt: t.ExpiresAt, end: end.EarlierAt(now, t.Session.ExpiresAt),
+	}, nil
+}
+
+// admit accepts a JWT that was verified locally, loads its user, and caches it.
+func (s *sessions) admit(ctx context.Context, key digest, e *entry) (_ *entry, cached bool, _ error) {
+	generation := s.caches.generation()
+	if !s.config.SessionOnly {
+		u, err := s.user(ctx, e.session.UserID)
+		if err != nil {
+			return nil, false, err
+		}
+		e.user, e.end = u.user, e.end.Earlier(u.end)
+		if err := s.usableNow(e, key); err != nil { // loading the user took time
+			return nil, false, err
+		}
+	}
+	s.caches.store(generation, func() { s.caches.addJWT(key, e, time.Now()) })
+	return e, false, nil
+}
+
+// refresh asks Stytch about a JWT that has a good signature, but cannot be
+// accepted by itself any more. It asks about the token that came with the JWT,
+// if any, because that needs no valid JWT.
+func (s *sessions) refresh(ctx context.Context, t *sessionjwt.Token, key digest, token, jwt string) (e *entry, cached bool, err error) {
+	byJWT := jwtQuery(jwt, key).refreshing(t, key)
+	q := byJWT
+	if token != "" && isSessionToken(token) {
+		q = s.tokenQuery(token, digestOf(token)).refreshing(t, key)
+	}
+	e, cached, err = s.introspectSession(ctx, q)
+	if !q.verified && (isRefusedByClass(err) || isRejected(err)) {
+		// The token may be an attacker's. The signature of the JWT is good.
+		q = byJWT
+		e, cached, err = s.introspectSession(ctx, q)
+	}
+	if err != nil && q.token != "" {
+		if old := s.stale(q.key, err); old != nil && old.isAbout(t.Session) {
+			return old, true, nil
+		}
+	}
+	if err != nil {
+		if q.jwt != "" && !t.ThirdParty && upstream.IsSessionNotFound(err) {
+			// The signature was good, so the session id is genuine: its other
+			// JWTs are refused without a call.
+			s.denied.Confirm(t.Session.ID, time.Now())
+		}
+		return nil, false, err
+	}
+	if !e.isAbout(t.Session) {
+		return nil, false, s.otherSession(q)
+	}
+	return e, cached, nil
+}
+
+// otherSession returns the error for an answer about another session than that
+// of the JWT: the token belongs to another session, or the answer is nonsense.
+func (s *sessions) otherSession(q *query) error {
+	if q.token != "" {
+		return errOtherSession
+	}
+	invalid := &stytch.InvalidAnswerError{Problem: "another session than the JWT's"}
+	s.upstream.Alarm("Stytch's answer makes no sense", invalid)
+	return translate(invalid, nil)
+}
+
+// fallBackToToken authenticates the token that came with a JWT, if any, because
+// err says that the JWT cannot be trusted.
+func (s *sessions) fallBackToToken(ctx context.Context, token string, err error) (_ *entry, cached bool, _ error) {
+	if isSessionToken(token) {
+		return s.authenticateToken(ctx, token)
+	}
+	return nil, false, err
+}
+
+// authenticateToken authenticates a session token, from the cache or by asking
+// Stytch.
+func (s *sessions) authenticateToken(ctx context.Context, token string) (e *entry, cached bool, err error) {
+	if len(token) > maxToken {
+		return nil, false, errMalformedSession
+	}
+	key, now := digestOf(token), time.Now()
+	e, _ = s.caches.tokens.Get(key, now)
+	switch err = s.usable(e, key, now); {
+	case err == nil:
+		return e, true, nil
+	case err == errRevoked:
+		if e != nil {
+			s.retryRevocations() // this request may be the only traffic
+		}
+		return nil, false, err
+	case !isSessionToken(token): // nothing else is ever cached
+		return nil, false, errMalformedSession
+	}
+	e, cached, err = s.introspectSession(ctx, s.tokenQuery(token, key))
+	if err != nil {
+		if e = s.stale(key, err); e != nil {
+			return e, true, nil
+		}
+		return nil, false, err
+	}
+	return e, cached, nil
+}
+
+// stale returns the last answer about a token, or nil, if err says that Stytch
+// cannot be reached and StaleIfError allows it.
+func (s *sessions) stale(key digest, err error) *entry {
+	if s.config.StaleIfError == 0 || !isOutage(err) {
+		return nil
+	}
+	now := time.Now()
+	e, ok := s.caches.tokens.Get(key, now)
+	if !ok || e.staleEnd.Passed(now) {
+		return nil
+	}
+	if err := s.usable(e, key, now); err != nil && err != errStale {
+		return nil
+	}
+	return e
+}
+
+// authenticateCandidates decides between the values of a repeated cookie. One
+// live session wins; of two sessions of one user, the newer. A cookie that an
+// attacker planted must not win because the user's own could not be checked.
+func (s *sessions) authenticateCandidates(ctx context.Context, candidates []Credential) (best *entry, cached bool, err error) {
+	var undecided, refused error
+	for i := range candidates {
+		e, hit, err := s.authenticate(ctx, &candidates[i])
+		switch {
+		case errors.Is(err, ErrInvalidSession):
+			refused = err
+		case err != nil:
+			undecided = err
+		case best != nil && best.session.UserID != e.session.UserID:
+			return nil, false, errAmbiguous
+		case best == nil || e.session.StartedAt.After(best.session.StartedAt):
+			best, cached = e, hit
+		}
+	}
+	if undecided != nil {
+		return nil, false, undecided
+	}
+	if best == nil {
+		return nil, false, refused
+	}
+	return best, cached, nil
+}

@@ -1,0 +1,218 @@
+package sessionauth
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sessionauth/sessionauth/internal/remote"
+	"github.com/sessionauth/sessionauth/stytch"
+)
+
+// The Check functions below are what package guard puts in front of a route; a
+// handler may call them too. They use the Authenticator whose Require let the
+// request in. If none did, the error is ErrNoCredential.
+
+// authenticated returns the state that Require or Optional left in ctx. What
+// NewContext put there was verified by no one.
+func authenticated(ctx context.Context) (*requestState, error) {
+	s := stateOf(ctx)
+	if s == nil || s.auth == nil {
+		return nil, ErrNoCredential
+	}
+	if s.err != nil {
+		return nil, cloneError(s.err)
+	}
+	return s, nil
+}
+
+// CheckRole returns ErrForbidden unless the session has one of the roles. Names
+// are compared exactly.
+func CheckRole(ctx context.Context, anyOf ...string) error {
+	s, err := authenticated(ctx)
+	if err != nil {
+		return err
+	}
+	for _, role := range anyOf {
+		if slices.Contains(s.entry.session.Roles, role) {
+			return nil
+		}
+	}
+	return &Error{Kind: ErrForbidden, Reason: ReasonRole}
+}
+
+// CheckPermission returns ErrForbidden unless the session's roles allow the
+// action on the resource by the project's RBAC policy.
+func CheckPermission(ctx context.Context, resource, action string) error {
+	s, err := authenticated(ctx)
+	if err != nil {
+		return err
+	}
+	p, err := s.auth.sessions.policy(ctx)
+	if err != nil {
+		return err
+	}
+	age := time.Since(p.AsOf)
+	if !p.Value.Allows(s.entry.session.Roles, resource, action) {
+		return &Error{Kind: ErrForbidden, Reason: ReasonPermission, Resource: resource, Action: action, policyAge: age}
+	}
+	s.auth.events.report(ctx, Event{Check: CheckedPermission, Decider: Local, PolicyAge: age}, nil)
+	return nil
+}
+
+// CheckFactor returns ErrStepUp unless the session has a factor of one of the
+// types, such as "totp" or "webauthn". Before it refuses what a cache or a JWT
+// says it asks Stytch: the user may have added the factor elsewhere.
+func CheckFactor(ctx context.Context, anyOf ...string) error {
+	has := func(s *stytch.Session) bool {
+		return slices.ContainsFunc(s.Factors, func(f stytch.AuthenticationFactor) bool { return slices.Contains(anyOf, f.Type) })
+	}
+	if ok, err := checkSession(ctx, has); ok || err != nil {
+		return err
+	}
+	return &Error{Kind: ErrStepUp, Reason: ReasonFactor, ACRValues: slices.Clone(anyOf)}
+}
+
+// CheckFresh returns ErrStepUp unless a factor of the session was authenticated
+// within maxAge. Like CheckFactor it asks Stytch before it refuses.
+func CheckFresh(ctx context.Context, maxAge time.Duration) error {
+	fresh := func(s *stytch.Session) bool {
+		last := s.LastFactorAt()
+		return !last.IsZero() && time.Since(last) <= maxAge
+	}
+	if ok, err := checkSession(ctx, fresh); ok || err != nil {
+		return err
+	}
+	return &Error{Kind: ErrStepUp, Reason: ReasonRecency, MaxAge: maxAge}
+}
+
+// checkSession reports whether the session satisfies a condition, if need be by
+// what Stytch says of it now.
+func checkSession(ctx context.Context, satisfies func(*stytch.Session) bool) (bool, error) {
+	s, err := authenticated(ctx)
+	if err != nil {
+		return false, err
+	}
+	if satisfies(s.entry.session) {
+		return true, nil
+	}
+	if s.entry.decidedBy(s.cached) == Stytch {
+		return false, nil
+	}
+	recent, err := s.auth.sessions.recheck(ctx, s.entry, s.introspection)
+	if err != nil {
+		return false, err
+	}
+	return satisfies(recent.session), nil
+}
+
+// CheckLive asks Stytch whether the session is alive, for each request. The
+// returned context holds the session and the user as Stytch knows them now.
+func CheckLive(ctx context.Context) (context.Context, error) {
+	live, _, err := checkLive(ctx, nil)
+	if err != nil {
+		return ctx, err
+	}
+	return live, nil
+}
+
+// CheckPermissionLive asks Stytch, for each request, whether the session may do
+// the action on the resource, and returns ErrForbidden if not. The returned
+// context holds what that of CheckLive does, and the verdict.
+func CheckPermissionLive(ctx context.Context, resource, action string) (context.Context, error) {
+	live, verdict, err := checkLive(ctx, &stytch.AuthorizationCheck{ResourceID: resource, Action: action})
+	if err != nil {
+		return ctx, err
+	}
+	return context.WithValue(live, verdictKey{}, verdict), nil
+}
+
+type verdictKey struct{}
+
+// VerdictFromContext returns the verdict of Stytch that CheckPermissionLive, or
+// guard.PermissionLive, obtained.
+func VerdictFromContext(ctx context.Context) (stytch.Verdict, bool) {
+	v, ok := ctx.Value(verdictKey{}).(*stytch.Verdict)
+	if !ok {
+		return stytch.Verdict{}, false
+	}
+	return stytch.Verdict{Authorized: v.Authorized, GrantingRoles: slices.Clone(v.GrantingRoles)}, true
+}
+
+func checkLive(ctx context.Context, check *stytch.AuthorizationCheck) (context.Context, *stytch.Verdict, error) {
+	s, err := authenticated(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	e, verdict, err := s.auth.sessions.live(ctx, s.entry, s.introspection, check)
+	if err != nil {
+		return nil, nil, err
+	}
+	// Stytch has just said that the credential belongs to this session.
+	c := introspectionCredential{value: s.introspection.value}
+	live := &requestState{auth: s.auth, entry: e, introspection: c}
+	return live.within(ctx), verdict, nil
+}
+
+// Allowed reports whether the user of a request may do the action on the
+// resource, by the session's roles and the project's RBAC policy. It makes no
+// call to Stytch while the policy is cached. The error is ErrNoCredential if this
+// Authenticator did not let the request in, or ErrUnavailable if there is no
+// policy; it never comes with true.
+func (a *Authenticator) Allowed(ctx context.Context, resource, action string) (bool, error) {
+	roles, policy, err := a.rolesAndPolicy(ctx)
+	if err != nil {
+		return false, err
+	}
+	return policy.Allows(roles, resource, action), nil
+}
+
+// Permissions lists what the user of a request may do, sorted by resource. The
+// action "*" stands for every action. The errors are those of Allowed.
+func (a *Authenticator) Permissions(ctx context.Context) ([]stytch.Permission, error) {
+	roles, policy, err := a.rolesAndPolicy(ctx)
+	if err != nil {
+		return nil, err
+	}
+	actions := map[string][]string{}
+	for _, role := range policy.Roles {
+		if !slices.Contains(roles, role.ID) {
+			continue
+		}
+		for _, granted := range role.Permissions {
+			actions[granted.ResourceID] = append(actions[granted.ResourceID], granted.Actions...)
+		}
+	}
+	list := make([]stytch.Permission, 0, len(actions))
+	for resource, names := range actions {
+		slices.Sort(names)
+		list = append(list, stytch.Permission{ResourceID: resource, Actions: slices.Compact(names)})
+	}
+	slices.SortFunc(list, func(x, y stytch.Permission) int { return strings.Compare(x.ResourceID, y.ResourceID) })
+	return list, nil
+}
+
+// rolesAndPolicy returns the roles of a request that this Authenticator let in,
+// and the policy.
+func (a *Authenticator) rolesAndPolicy(ctx context.Context) ([]string, *stytch.Policy, error) {
+	s := stateOf(ctx)
+	if s == nil || s.auth != a || s.err != nil {
+		return nil, nil, ErrNoCredential
+	}
+	p, err := a.sessions.policy(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.entry.session.Roles, p.Value, nil
+}
+
+// policy returns the RBAC policy. Without one nothing is allowed and nothing
+// forbidden: the error is ErrUnavailable.
+func (s *sessions) policy(ctx context.Context) (*remote.Snapshot[*stytch.Policy], error) {
+	p, err := s.policies.Get(ctx)
+	if err != nil {
+		return nil, missing(ReasonNoPolicy, s.policies.RetryAfter(), err)
+	}
+	return p, nil
+}

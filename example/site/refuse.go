@@ -1,0 +1,110 @@
+package site
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/login"
+)
+
+// signedIn returns the signed-in user. Behind Require there always is one; a route
+// that is outside the group by mistake answers 401.
+func signedIn(w http.ResponseWriter, r *http.Request) (who author, ok bool) {
+	id, ok := sessionauth.FromContext(r.Context())
+	if !ok {
+		refuse(w, r, sessionauth.ErrNoCredential)
+		return author{}, false
+	}
+	return authorOf(id), true
+}
+
+// refuse answers a request that sessionauth rejects. It is the ErrorHandler of the
+// site. A browser is redirected to a page where the user can solve the problem, or
+// gets an error page. A program gets problem+json.
+func refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if !wantsPage(r) {
+		sessionauth.WriteError(w, r, err)
+		return
+	}
+	isGet := r.Method == http.MethodGet || r.Method == http.MethodHead
+	switch {
+	case errors.Is(err, sessionauth.ErrStepUp):
+		// After the step-up the browser opens the path of the request with GET. Each
+		// guarded form has the path of the page that it is on.
+		w.Header().Set("Cache-Control", "no-store")
+		http.Redirect(w, r, stepUpURL(r), http.StatusSeeOther)
+	case isSignedOut(err) && isGet:
+		login.RedirectTo("/login")(w, r, err)
+	default:
+		show(w, r, statusOf(w, r, err), "error", page{
+			Unavailable: errors.Is(err, sessionauth.ErrUnavailable), Body: messageOf(err),
+		})
+	}
+}
+
+// stepUpURL returns the address of the step-up page, which returns to the path of
+// the request.
+func stepUpURL(r *http.Request) string {
+	return "/step-up?" + url.Values{"return_to": {r.URL.RequestURI()}}.Encode()
+}
+
+// A message is the content of the error page.
+type message struct {
+	Title, Text string
+	SignIn      string // path to return to after signing in; if empty, the page has no sign-in link
+}
+
+func messageOf(err error) message {
+	switch {
+	case isSignedOut(err):
+		return message{"You are not signed in", "Your session has ended. Sign in and try again.", "/app/notes"}
+	case errors.Is(err, sessionauth.ErrUnavailable):
+		return message{"Temporarily unavailable", "Stytch cannot be reached to verify your session. You have not been signed out. Try again in a moment.", ""}
+	case errors.Is(err, sessionauth.ErrCrossOrigin):
+		return message{"Request blocked", "The request came from a page of another site.", ""}
+	case errors.Is(err, sessionauth.ErrForbidden):
+		return message{"Not allowed", "You do not have permission to do this.", ""}
+	case errors.Is(err, sessionauth.ErrInvalidRequest):
+		return message{"Invalid request", "The request cannot be processed. Deleting the cookies of this site may help.", ""}
+	}
+	return message{"Something went wrong", "The server log contains the details.", ""}
+}
+
+// notFound answers a request that matches no route.
+func notFound(w http.ResponseWriter, r *http.Request) {
+	if !wantsPage(r) {
+		writeError(w, errNoPage)
+		return
+	}
+	show(w, r, http.StatusNotFound, "error", page{Body: message{"Page not found", "There is no page at this address.", ""}})
+}
+
+// wantsPage reports whether the client is a browser that expects a page.
+func wantsPage(r *http.Request) bool {
+	return strings.Contains(strings.ToLower(r.Header.Get("Accept")), "text/html")
+}
+
+func isSignedOut(err error) bool {
+	return errors.Is(err, sessionauth.ErrNoCredential) || errors.Is(err, sessionauth.ErrInvalidSession)
+}
+
+// statusOf returns the status that sessionauth answers err with, and sets the header
+// fields that belong to it, such as Retry-After. The caller writes the body.
+func statusOf(w http.ResponseWriter, r *http.Request, err error) int {
+	h := head{header: w.Header()}
+	sessionauth.WriteError(&h, r, err)
+	return h.status
+}
+
+// A head is a ResponseWriter that discards the body.
+type head struct {
+	header http.Header
+	status int
+}
+
+func (h *head) Header() http.Header         { return h.header }
+func (h *head) WriteHeader(status int)      { h.status = status }
+func (h *head) Write(b []byte) (int, error) { return len(b), nil }

@@ -1,0 +1,128 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sessionauth/sessionauth/stytch"
+)
+
+// A Reason is why a call was not made, or why its result was not waited for.
+type Reason string
+
+// The reasons.
+const (
+	Overloaded  Reason = "overloaded"   // the class has no free place
+	RateLimited Reason = "rate_limited" // the endpoint is paused after a 429
+	BreakerOpen Reason = "breaker_open" // the endpoint failed many times in a row
+	Canceled    Reason = "canceled"     // the caller's own context ended
+	Unreachable Reason = "unreachable"  // the call did not return
+)
+
+// An Error says that there is no result for a reason that lies in this process.
+type Error struct {
+	Reason     Reason
+	RetryAfter time.Duration // zero if unknown
+	Cause      error         // the context's error with Canceled, else nil
+}
+
+func (e *Error) Error() string { return "upstream: " + string(e.Reason) }
+
+// Unwrap returns Cause.
+func (e *Error) Unwrap() error { return e.Cause }
+
+var errOverloaded = &Error{Reason: Overloaded}
+
+// ErrPanic stands for a panic during a call. The panic was logged; the text
+// reveals nothing.
+var ErrPanic = errors.New("sessionauth: internal error")
+
+// CanceledBy returns the Error for a request whose own context ended with
+// cause. It says nothing about Stytch.
+func CanceledBy(cause error) *Error { return &Error{Reason: Canceled, Cause: cause} }
+
+// IsSessionRejected reports whether Stytch says that a session does not exist.
+// The error type decides, whatever the status.
+func IsSessionRejected(err error) bool {
+	switch errorType(err) {
+	case stytch.TypeSessionNotFound, stytch.TypeInvalidSessionToken, stytch.TypeUnableToParseSessionJWT:
+		return true
+	}
+	return false
+}
+
+// IsUserRejected reports whether Stytch says that a user does not exist.
+func IsUserRejected(err error) bool { return errorType(err) == stytch.TypeUserNotFound }
+
+// IsSessionNotFound reports whether Stytch says that a session of this
+// well-formed credential does not exist.
+func IsSessionNotFound(err error) bool { return errorType(err) == stytch.TypeSessionNotFound }
+
+// IsForbidden reports whether Stytch says that a live session may not do what
+// the call's authorization check names.
+func IsForbidden(err error) bool { return errorType(err) == stytch.TypeSessionAuthorization }
+
+func errorType(err error) string {
+	var se *stytch.Error
+	if !errors.As(err, &se) {
+		return ""
+	}
+	return se.Type
+}
+
+// isAnswered reports whether Stytch answered as it should: with success, or
+// with a rejection.
+func isAnswered(err error) bool {
+	return err == nil || IsSessionRejected(err) || IsUserRejected(err)
+}
+
+// isRetryable reports whether a retry may succeed: no answer came, or one with
+// a status that says so (RFC 9110, sections 15.6.3 to 15.6.5). It is never true
+// for a 429.
+func isRetryable(err error) bool {
+	var se *stytch.Error
+	if errors.As(err, &se) {
+		return !isAnswered(err) && (se.StatusCode == 502 || se.StatusCode == 503 || se.StatusCode == 504)
+	}
+	var none *stytch.NoAnswerError
+	return errors.As(err, &none) && !none.Begun
+}
+
+// isFault reports whether an error is a failure of the endpoint as a whole: no
+// answer, a 5xx, or garbage. A 4xx, or an answer that is refused because of
+// what one user stored, must not open the breaker for others.
+func isFault(err error) bool {
+	var se *stytch.Error
+	if errors.As(err, &se) {
+		return se.StatusCode >= 500 && !isAnswered(err)
+	}
+	var invalid *stytch.InvalidAnswerError
+	if errors.As(err, &invalid) {
+		return invalid.Garbled
+	}
+	return errors.As(err, new(*stytch.NoAnswerError))
+}
+
+// isCanceled reports whether an error only says that the caller left.
+func isCanceled(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Reason == Canceled
+}
+
+// isMisconfigured reports whether Stytch refused the project's own credentials.
+// For a sign-in, unauthorized_credentials is also a wrong password.
+func isMisconfigured(call Call, err error) bool {
+	var se *stytch.Error
+	return errors.As(err, &se) && se.Misconfigured() &&
+		!(call.Class == SignIns && se.Type == stytch.TypeUnauthorizedCredentials)
+}
+
+// callError returns a call's error, or a Canceled one if parent has ended: no
+// breaker may open because a client left.
+func callError(parent context.Context, err error) error {
+	if err != nil && parent.Err() != nil {
+		return CanceledBy(parent.Err())
+	}
+	return err
+}

@@ -1,0 +1,221 @@
+// Package upstream makes the calls to Stytch: within a capacity for each class
+// of callers, once for all requests that wait for the same result, with one
+// retry, a circuit breaker for each endpoint, and no panic that escapes.
+package upstream
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/sessionauth/sessionauth/internal/deadline"
+)
+
+// Config configures an Upstream. All fields but OnSuccess are required.
+type Config struct {
+	Timeout     time.Duration // of one call, its retry included
+	MaxInFlight int           // calls under way at one time
+	Logger      func() *slog.Logger
+
+	// OnSuccess, if not nil, is called after each call that succeeded, once its
+	// place is free again.
+	OnSuccess func()
+}
+
+// An Upstream makes calls by Do and Share. It is safe for use by several
+// goroutines. Make one with New.
+type Upstream struct {
+	config   Config
+	capacity capacity
+	breakers map[string]*breaker // by endpoint
+	flights  singleflight.Group
+
+	openBreakers   atomic.Int64
+	lastSuccess    atomic.Int64 // Unix nanoseconds
+	secretAccepted atomic.Bool
+	alarms         deadline.Throttle
+}
+
+// New returns an Upstream.
+func New(c Config) *Upstream {
+	u := &Upstream{config: c, capacity: capacity{max: c.MaxInFlight}, breakers: map[string]*breaker{}}
+	for _, call := range withBreaker {
+		u.breakers[call.Endpoint] = &breaker{count: &u.openBreakers}
+	}
+	return u
+}
+
+// Share is Do once for all callers that have the same key at the same time. The
+// call goes on when the request that started it goes away, and each caller
+// waits no longer than its own ctx.
+func Share[T any](ctx context.Context, u *Upstream, call Call, key string, do func(context.Context) (T, error)) (T, error) {
+	var none T
+	if b := u.breakers[call.Endpoint]; b != nil {
+		if err := b.refuse(time.Now()); err != nil {
+			return none, err // as Do would, but without a goroutine: during an outage this is every miss
+		}
+	}
+	detached := context.WithoutCancel(ctx)
+	results := u.flights.DoChan(key, func() (any, error) { return Do(detached, u, call, do) })
+	// A transport that ends its goroutine never returns.
+	overdue := time.NewTimer(u.config.Timeout + time.Second)
+	defer overdue.Stop()
+	select {
+	case result := <-results:
+		answer, _ := result.Val.(T)
+		return answer, result.Err
+	case <-ctx.Done():
+		return none, CanceledBy(ctx.Err())
+	case <-overdue.C:
+		u.flights.Forget(key)
+		return none, &Error{Reason: Unreachable}
+	}
+}
+
+// Do makes one call. The error is what do returned, an *Error if it was not
+// made, or ErrPanic.
+func Do[T any](ctx context.Context, u *Upstream, call Call, do func(context.Context) (T, error)) (T, error) {
+	answer, err := inPlace(ctx, u, call, do)
+	if err == nil && u.config.OnSuccess != nil {
+		u.config.OnSuccess()
+	}
+	return answer, err
+}
+
+// inPlace makes a call within Timeout, if its class has a free place, and a
+// second time if that may succeed and does no harm.
+func inPlace[T any](ctx context.Context, u *Upstream, call Call, do func(context.Context) (T, error)) (T, error) {
+	if err := u.capacity.enter(call, time.Now()); err != nil {
+		var none T
+		return none, err
+	}
+	defer u.capacity.leave(call.Class)
+	limited, cancel := context.WithTimeout(ctx, u.config.Timeout)
+	defer cancel()
+	once := func() (answer T, err error) {
+		defer func() {
+			if v := recover(); v != nil {
+				u.LogPanic(v)
+				err = ErrPanic
+			}
+		}()
+		answer, err = do(limited)
+		return answer, callError(ctx, err)
+	}
+	answer, err := throughBreaker(u, call, once)
+	if call.Idempotent && isRetryable(err) && pause(limited) {
+		answer, err = throughBreaker(u, call, once)
+	}
+	u.observe(call, err, time.Now())
+	return answer, err
+}
+
+// throughBreaker makes one exchange if the circuit breaker of the endpoint
+// admits it.
+func throughBreaker[T any](u *Upstream, call Call, exchange func() (T, error)) (T, error) {
+	b := u.breakers[call.Endpoint]
+	if b == nil {
+		return exchange()
+	}
+	epoch, changed, err := b.enter(time.Now())
+	if err != nil {
+		var none T
+		return none, err
+	}
+	u.logState(call, changed)
+	answer, err := exchange()
+	u.logState(call, b.leave(epoch, err, time.Now()))
+	return answer, err
+}
+
+// pause waits for a random time, so that processes that failed together do not
+// retry together. It reports false if ctx ended.
+func pause(ctx context.Context) bool {
+	timer := time.NewTimer(50*time.Millisecond + rand.N(100*time.Millisecond))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// observe records what the result of a call says about Stytch.
+func (u *Upstream) observe(call Call, err error, now time.Time) {
+	u.capacity.observe(call, err, now)
+	switch {
+	case isAnswered(err):
+		u.lastSuccess.Store(now.UnixNano())
+		if !call.Public {
+			u.secretAccepted.Store(true)
+		}
+	case isMisconfigured(call, err):
+		u.secretAccepted.Store(false)
+		u.Alarm("Stytch refuses the project's credentials: check ProjectID, Secret and BaseURL", err)
+	}
+}
+
+// OpenBreakers returns the endpoints whose circuit breaker is not closed,
+// sorted.
+func (u *Upstream) OpenBreakers() []string {
+	var names []string
+	for name, b := range u.breakers {
+		if b.isOpen() {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// CountOpenBreakers returns how many circuit breakers are not closed.
+func (u *Upstream) CountOpenBreakers() int { return int(u.openBreakers.Load()) }
+
+// LastSuccess returns when Stytch last answered as it should.
+func (u *Upstream) LastSuccess() time.Time { return time.Unix(0, u.lastSuccess.Load()) }
+
+// SecretAccepted reports whether Stytch has accepted the project's secret, and
+// has not refused it since.
+func (u *Upstream) SecretAccepted() bool { return u.secretAccepted.Load() }
+
+// logState logs a change of a circuit breaker; changed is empty if there is
+// none.
+func (u *Upstream) logState(call Call, changed state) {
+	if changed == "" {
+		return
+	}
+	u.log(slog.LevelWarn, "sessionauth: circuit breaker", "endpoint", call.Endpoint, "state", string(changed))
+}
+
+// Alarm logs a problem that an operator must solve, at most once a minute.
+func (u *Upstream) Alarm(problem string, err error) {
+	if u.alarms.Allow(time.Now(), time.Minute) {
+		u.log(slog.LevelError, "sessionauth: "+problem, "error", err)
+	}
+}
+
+// LogPanic logs the stack of a panic. It logs the value only if that is a
+// runtime error: any other value may contain a credential.
+func (u *Upstream) LogPanic(v any) {
+	text := fmt.Sprintf("%T", v)
+	if err, ok := v.(runtime.Error); ok {
+		text = err.Error()
+	}
+	u.log(slog.LevelError, "sessionauth: panic", "value", text, "stack", string(debug.Stack()))
+}
+
+// log survives a Logger that panics, which must neither end the process nor
+// change an answer.
+func (u *Upstream) log(level slog.Level, text string, args ...any) {
+	defer func() { _ = recover() }()
+	u.config.Logger().Log(context.Background(), level, text, args...)
+}

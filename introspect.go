@@ -1,0 +1,390 @@
+package sessionauth
+
+import (
+	"context"
+	"time"
+
+	"github.com/sessionauth/sessionauth/internal/deadline"
+	"github.com/sessionauth/sessionauth/internal/sessionjwt"
+	"github.com/sessionauth/sessionauth/internal/upstream"
+	"github.com/sessionauth/sessionauth/stytch"
+)
+
+const (
+	refreshTTL = 30 * time.Second // of an answer about an old JWT: for the requests that a page had under way
+	recheckTTL = 5 * time.Second  // of an answer to a guard: a user who lacks a factor must not cost a call a request
+)
+
+// A lookup describes something that Stytch knows and that is cached.
+type lookup[T any] struct {
+	call   upstream.Call
+	kind   string // simultaneous calls with the same kind and flight are one call
+	flight digest
+	key    digest // of what is sent: rejections are remembered by it
+
+	// cached returns what is cached. The error is errStale if Stytch must be
+	// called; any other error is final.
+	cached func(now time.Time) (T, error)
+
+	// fetch calls Stytch and stores the answer.
+	fetch func(ctx context.Context, asked moment) (T, error)
+
+	// isRejection reports whether an error of fetch is a rejection, and forget,
+	// if not nil, removes what was cached before one.
+	isRejection func(error) bool
+	forget      func()
+}
+
+// A moment is when Stytch is called. The answer is not newer: it must not be
+// stored if something was forgotten since.
+type moment struct {
+	time.Time
+	generation uint64 // of the caches
+}
+
+// introspect looks up, and if that fails calls Stytch once for all requests that
+// look up the same at the same time. cached reports whether no call was needed.
+func introspect[T any](ctx context.Context, s *sessions, l *lookup[T]) (value T, cached bool, err error) {
+	generation := s.caches.generation()
+	if value, err = l.find(s.caches, time.Now()); err != errStale {
+		return value, err == nil, err
+	}
+	flight := flightKey(l.kind, l.flight, generation)
+	value, err = upstream.Share(ctx, s.upstream, l.call, flight, func(ctx context.Context) (T, error) {
+		asked := moment{time.Now(), generation}
+		if value, err := l.find(s.caches, asked.Time); err != errStale {
+			return value, err // another call has ended since
+		}
+		value, err := l.fetch(ctx, asked)
+		if l.isRejection(err) {
+			if l.forget != nil {
+				l.forget()
+			}
+			s.caches.reject(l.key, time.Now())
+		}
+		return value, err
+	})
+	return value, false, translate(err, l.isRejection)
+}
+
+// find returns what is cached, errRejected for what Stytch rejected a moment
+// ago, or errStale.
+func (l *lookup[T]) find(c *caches, now time.Time) (T, error) {
+	value, err := l.cached(now)
+	if err == errStale && c.isRejected(l.key, now) {
+		err = errRejected
+	}
+	return value, err
+}
+
+// flightKey returns a key for a call that may be shared. A request that arrives
+// after a Forget does not share a call that began before it.
+func flightKey(kind string, key digest, generation uint64) string {
+	b := make([]byte, 0, len(kind)+len(key)+8)
+	b = append(b, kind...)
+	b = append(b, key[:]...)
+	for range 8 {
+		b = append(b, byte(generation))
+		generation >>= 8
+	}
+	return string(b)
+}
+
+// A query is a credential to ask Stytch about.
+type query struct {
+	token, jwt string // one of the two
+	key        digest // of the credential
+	verified   bool   // a JWT with a good signature, or a token that was alive before
+
+	// replaces is the JWT that the answer is to replace, nil if a token came
+	// alone. answerKey is the key of the answer.
+	replaces  *sessionjwt.Token
+	answerKey digest
+}
+
+func (s *sessions) tokenQuery(token string, key digest) *query {
+	// A token that was alive before stays in the cache past its end, for this.
+	_, seen := s.caches.tokens.Get(key, time.Now())
+	return &query{token: token, key: key, verified: seen}
+}
+
+// jwtQuery is for JWTs with a good signature only.
+func jwtQuery(jwt string, key digest) *query { return &query{jwt: jwt, key: key, verified: true} }
+
+// refreshing says that the answer is to replace an old JWT. It serves every old
+// JWT of the session: otherwise its owner could cause a call with each. An
+// answer about a JWT that may be another kind of token is only about that JWT.
+func (q *query) refreshing(t *sessionjwt.Token, key digest) *query {
+	q.replaces, q.answerKey = t, key
+	if !t.ThirdParty {
+		q.answerKey = sessionKey(t.Session.ID)
+	}
+	return q
+}
+
+// params returns the parameters of the call.
+func (q *query) params(extend time.Duration) stytch.AuthenticateSessionParams {
+	return stytch.AuthenticateSessionParams{SessionToken: q.token, SessionJWT: q.jwt, SessionDuration: extend}
+}
+
+// call returns the kind of call. A call that extends the session is not
+// repeated.
+func (q *query) call(extends bool) upstream.Call {
+	switch {
+	case extends && q.verified:
+		return upstream.Extend
+	case extends:
+		return upstream.ExtendUnverified
+	case q.verified:
+		return upstream.Introspect
+	}
+	return upstream.IntrospectUnverified
+}
+
+// introspectSession asks Stytch about a session, unless its answer is cached.
+func (s *sessions) introspectSession(ctx context.Context, q *query) (e *entry, cached bool, err error) {
+	e, cached, err = introspect(ctx, s, s.sessionLookup(q))
+	if err == nil && !cached {
+		err = s.usableNow(e, q.key) // the call may have begun before a revocation
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	return e, cached, nil
+}
+
+func (s *sessions) sessionLookup(q *query) *lookup[*entry] {
+	extend := s.config.SessionDuration
+	l := &lookup[*entry]{
+		call: q.call(extend > 0), kind: "session", flight: q.key, key: q.key,
+		cached: func(now time.Time) (*entry, error) { return s.cachedAnswer(q, now) },
+		fetch: func(ctx context.Context, asked moment) (*entry, error) {
+			answer, err := s.client.AuthenticateSession(ctx, q.params(extend))
+			if err != nil {
+				return nil, err
+			}
+			return s.store(answer, q, asked), nil
+		},
+		isRejection: upstream.IsSessionRejected,
+		forget:      func() { s.caches.tokens.Remove(q.key) }, // not even StaleIfError may revive it
+	}
+	if q.replaces != nil {
+		l.kind = "refresh" // whose answer brings a new JWT
+		if q.jwt != "" {
+			l.flight = q.answerKey
+		}
+	}
+	return l
+}
+
+// cachedAnswer returns the cached answer to a query. The error is errStale if
+// there is none, errRevoked, or errOtherSession if Stytch said a moment ago that
+// the token belongs to another session than the JWT.
+func (s *sessions) cachedAnswer(q *query, now time.Time) (*entry, error) {
+	cache, key := s.caches.tokens, q.key
+	if q.replaces != nil {
+		cache, key = s.caches.answers, q.answerKey
+	}
+	e, _ := cache.Get(key, now)
+	if err := s.usable(e, q.key, now); err == nil || err == errRevoked {
+		return e, err
+	}
+	if q.replaces != nil && q.token != "" {
+		e, _ = s.caches.tokens.Get(q.key, now)
+		if s.usable(e, q.key, now) == nil && !e.isAbout(q.replaces.Session) {
+			return nil, errOtherSession
+		}
+	}
+	return nil, errStale
+}
+
+// store makes an entry of an answer, and caches it.
+func (s *sessions) store(answer *stytch.AuthenticateSessionResponse, q *query, asked moment) *entry {
+	e := s.entryOf(answer, asked.Time)
+	if !s.config.SessionOnly {
+		s.storeUser(e.user, asked)
+	}
+	if q.token != "" {
+		withoutJWT := *e
+		withoutJWT.refreshed = ""
+		s.caches.store(asked.generation, func() { s.caches.tokens.Add(q.key, &withoutJWT, asked.Time) })
+	}
+	if q.replaces != nil && e.isAbout(q.replaces.Session) {
+		e.thirdParty = q.replaces.ThirdParty
+		s.storeAnswer(q.answerKey, e, asked)
+	}
+	return e
+}
+
+// entryOf makes an entry of an answer. It copies what it keeps: a pointer into
+// the answer would keep its credentials alive.
+func (s *sessions) entryOf(answer *stytch.AuthenticateSessionResponse, asked time.Time) *entry {
+	session, ttl := answer.Session, s.config.CacheTTL
+	e := &entry{
+		session: &session, vouchedAt: asked, asOf: asked, refreshed: answer.SessionJWT,
+		end:      deadline.In(asked, ttl).EarlierAt(asked, session.ExpiresAt),
+		staleEnd: deadline.In(asked, ttl+s.config.StaleIfError).EarlierAt(asked, session.ExpiresAt),
+	}
+	e.expiresAt = e.end.Time()
+	if !s.config.SessionOnly {
+		user := answer.User
+		e.user = &user
+	}
+	return e
+}
+
+// storeAnswer caches a recent answer about a session, for refreshes and guards.
+func (s *sessions) storeAnswer(key digest, e *entry, asked moment) {
+	ttl := refreshTTL
+	if s.config.MaxTokenAge > 0 {
+		ttl = min(ttl, s.config.MaxTokenAge)
+	}
+	e.end = e.end.Earlier(deadline.In(asked.Time, ttl))
+	e.expiresAt = e.end.Time()
+	s.caches.store(asked.generation, func() { s.caches.answers.Add(key, e, asked.Time) })
+}
+
+// user returns a user from the cache, or loads them.
+func (s *sessions) user(ctx context.Context, id string) (*userEntry, error) {
+	key := userKey(id)
+	u, _, err := introspect(ctx, s, &lookup[*userEntry]{
+		call: upstream.LoadUser, kind: "user", flight: key, key: key,
+		cached: func(now time.Time) (*userEntry, error) {
+			u, ok := s.caches.users.Get(key, now)
+			if !ok || u.end.Passed(now) {
+				return nil, errStale
+			}
+			return u, nil
+		},
+		fetch: func(ctx context.Context, asked moment) (*userEntry, error) {
+			user, err := s.client.User(ctx, id)
+			if err != nil {
+				return nil, err
+			}
+			if user.ID != id { // Stytch takes external ids, too
+				return nil, &stytch.InvalidAnswerError{Problem: "another user than the one asked for"}
+			}
+			return s.storeUser(user, asked), nil
+		},
+		isRejection: upstream.IsUserRejected,
+		forget:      func() { s.caches.users.Remove(key) },
+	})
+	if err != nil && isOutage(err) {
+		now := time.Now()
+		if old, ok := s.caches.users.Get(key, now); ok && !old.staleEnd.Passed(now) {
+			return old, nil
+		}
+	}
+	return u, err
+}
+
+func (s *sessions) storeUser(user *stytch.User, asked moment) *userEntry {
+	ttl := s.config.CacheTTL
+	u := &userEntry{user, deadline.In(asked.Time, ttl), deadline.In(asked.Time, ttl+s.config.StaleIfError)}
+	s.caches.store(asked.generation, func() { s.caches.users.Add(userKey(user.ID), u, asked.Time) })
+	return u
+}
+
+// recheck asks Stytch about the session of an entry, once in recheckTTL: a guard
+// refuses nothing because of a cache or a JWT alone.
+func (s *sessions) recheck(ctx context.Context, e *entry, c introspectionCredential) (*entry, error) {
+	q, err := introspectionQuery(c)
+	if err != nil {
+		return nil, err
+	}
+	q.answerKey = q.key
+	if !e.thirdParty {
+		q.answerKey = sessionKey(e.session.ID)
+	}
+	answer, _, err := introspect(ctx, s, &lookup[*entry]{
+		// Requests of one session may bring different credentials: the answer to
+		// one is not the answer to the other.
+		call: upstream.Introspect, kind: "recheck" + e.session.ID, flight: q.key, key: q.key,
+		cached: func(now time.Time) (*entry, error) {
+			recent, _ := s.caches.answers.Get(q.answerKey, now)
+			if err := s.usable(recent, q.key, now); err == errRevoked {
+				return nil, err
+			} else if err != nil || now.Sub(recent.vouchedAt) >= recheckTTL {
+				return nil, errStale
+			}
+			return recent, nil
+		},
+		fetch: func(ctx context.Context, asked moment) (*entry, error) {
+			answer, err := s.client.AuthenticateSession(ctx, q.params(0))
+			if err != nil {
+				return nil, err
+			}
+			live, err := s.liveEntry(e, answer, q.key, asked.Time)
+			if err == nil {
+				s.storeAnswer(q.answerKey, live, asked)
+			}
+			return live, err
+		},
+		isRejection: upstream.IsSessionRejected,
+	})
+	if err != nil {
+		return nil, s.goneError(e, c, err)
+	}
+	return answer, nil
+}
+
+// live asks Stytch about the session of an entry for this request alone: an
+// answer under way may be older than the request. Nothing is cached.
+func (s *sessions) live(ctx context.Context, e *entry, c introspectionCredential, check *stytch.AuthorizationCheck) (*entry, *stytch.Verdict, error) {
+	q, err := introspectionQuery(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	params := q.params(0)
+	params.AuthorizationCheck = check
+	asked := time.Now()
+	answer, err := upstream.Do(ctx, s.upstream, upstream.IntrospectLive, func(ctx context.Context) (*stytch.AuthenticateSessionResponse, error) {
+		return s.client.AuthenticateSession(ctx, params)
+	})
+	if check != nil && upstream.IsForbidden(err) {
+		return nil, nil, &Error{Kind: ErrForbidden, Reason: ReasonPermission, Resource: check.ResourceID, Action: check.Action, cause: err}
+	}
+	if err != nil {
+		return nil, nil, s.goneError(e, c, translate(err, upstream.IsSessionRejected))
+	}
+	live, err := s.liveEntry(e, answer, q.key, asked)
+	if err != nil {
+		return nil, nil, err
+	}
+	live.expiresAt = asked
+	return live, answer.Verdict, nil
+}
+
+// introspectionQuery returns the query for the credential of an authenticated
+// request.
+func introspectionQuery(c introspectionCredential) (*query, error) {
+	switch {
+	case c.value == "":
+		return nil, cloneError(errAmbiguous)
+	case isSessionToken(c.value): // no JWT is, because of its dots
+		return &query{token: c.value, key: digestOf(c.value), verified: true}, nil
+	}
+	_, signature := cutSignature(c.value)
+	return jwtQuery(c.value, digestOf(signature)), nil
+}
+
+// liveEntry makes an entry of an answer about the session of another entry. It
+// must be about the same session, and that must not be revoked here.
+func (s *sessions) liveEntry(e *entry, answer *stytch.AuthenticateSessionResponse, key digest, asked time.Time) (*entry, error) {
+	live := s.entryOf(answer, asked)
+	if !live.isAbout(e.session) {
+		return nil, cloneError(errOtherSession)
+	}
+	live.thirdParty = e.thirdParty
+	return live, cloneError(s.usableNow(live, key))
+}
+
+// goneError denies the session of an entry if err says that it does not exist
+// any more, unless Stytch was asked about a token that only came with the JWT,
+// or about a JWT that may be another kind of token.
+func (s *sessions) goneError(e *entry, c introspectionCredential, err error) error {
+	if upstream.IsSessionNotFound(err) && !c.secondary && !e.thirdParty {
+		s.denied.Confirm(e.session.ID, time.Now())
+	}
+	return cloneError(err)
+}

@@ -1,0 +1,298 @@
+package state
+
+import "strings"
+
+// Policy returns the policy.
+func (p *Project) Policy() Object {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.policy.shown
+}
+
+// KeySet returns the key set.
+func (p *Project) KeySet() []Object {
+	p.mu.Lock()
+	served := p.keys.served
+	p.mu.Unlock()
+	return p.keys.jwks(served)
+}
+
+// User returns the user with an id or external id.
+func (p *Project) User(id string) (Object, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	u := p.findUser(id)
+	if u == nil {
+		return nil, ErrUserNotFound
+	}
+	return u.object(p.env.now()), nil
+}
+
+// Sessions returns the live sessions of a user, the oldest first.
+func (p *Project) Sessions(userID string) ([]Object, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	u := p.findUser(userID)
+	if u == nil {
+		return nil, ErrUserNotFound
+	}
+	shown := []Object{}
+	for _, sess := range p.sessions.live(u) {
+		shown = append(shown, sess.object())
+	}
+	return shown, nil
+}
+
+// AuthenticateSession authenticates a session and applies the parameters to it.
+// If check is not nil, the user's roles must allow it, or nothing changes.
+func (p *Project) AuthenticateSession(params SessionParams, check *Check) (Object, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	sess, err := p.authenticate(params.Token, params.JWT)
+	if err != nil {
+		return nil, err
+	}
+	var granting []string
+	if check != nil {
+		granting = p.policy.granting(sess.user.allRoles(), *check)
+		if len(granting) == 0 {
+			return nil, ErrNotPermitted
+		}
+	}
+	if err := p.sessions.touch(sess, params); err != nil {
+		return nil, err
+	}
+	answer := p.credentials(sess)
+	if check != nil {
+		answer["verdict"] = Object{"authorized": true, "granting_roles": granting}
+	}
+	return answer, nil
+}
+
+// RevokeSession revokes a live session, named by exactly one of its id, its
+// token and a JWT of it. That revoking an ended session is an error is an
+// assumption.
+func (p *Project) RevokeSession(id, token, jwt string) error {
+	if id != "" && !strings.HasPrefix(id, "session-"+p.env.name()+"-") {
+		return ErrInvalidSessionID
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	sess, err := p.named(id, token, jwt)
+	if err != nil {
+		return err
+	}
+	sess.revoked = true
+	return nil
+}
+
+// named returns a live session by its id, or if that is empty, by its
+// credential. p.mu is held.
+func (p *Project) named(id, token, jwt string) (*session, error) {
+	if id == "" {
+		return p.authenticate(token, jwt)
+	}
+	sess := p.findSession(id, "")
+	if sess == nil {
+		return nil, ErrSessionNotFound
+	}
+	return sess, nil
+}
+
+// SignIn authenticates a user by password. With a duration it starts a session;
+// with the credential of a session of the user, it adds the password to it. The
+// sandbox address is accepted with any password.
+func (p *Project) SignIn(email, password string, params SessionParams) (Object, error) {
+	if p.env.isSandboxEmail(email) {
+		return p.sandboxSignIn(params), nil
+	}
+	u, err := p.checkPassword(email, password)
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.signIn(u, params)
+}
+
+// CreateUser adds a user whose e-mail address is not verified, and starts a
+// session if there is a duration. It ignores the session credential. The
+// sandbox address adds nothing.
+func (p *Project) CreateUser(u NewUser, params SessionParams) (Object, error) {
+	if p.env.isSandboxEmail(u.Email) {
+		answer := p.sandboxSignIn(params)
+		answer["email_id"] = sandboxEmailID
+		return answer, nil
+	}
+	if !strong(u.Password) {
+		return nil, ErrWeakPassword
+	}
+	params.Token, params.JWT = "", ""
+	made := p.users.build(u, false)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.taken(made) {
+		return nil, ErrDuplicateEmail
+	}
+	answer, err := p.signIn(made, params)
+	if err != nil {
+		return nil, err
+	}
+	p.users.add(made)
+	answer["email_id"] = made.emailID
+	return answer, nil
+}
+
+// checkPassword returns the user with an e-mail address and password. An unknown
+// address and a locked user take as long as a wrong password.
+func (p *Project) checkPassword(email, password string) (*user, error) {
+	p.mu.Lock()
+	u := p.users.findEmail(email)
+	var stored hash
+	if u != nil {
+		stored = u.password // the zero hash if the user has no password
+	}
+	p.mu.Unlock()
+	correct := stored.matches(password)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return u, p.users.admit(u, correct)
+}
+
+// sandboxSignIn answers a call with the sandbox address.
+func (p *Project) sandboxSignIn(params SessionParams) Object {
+	var sess *session
+	if params.Duration != 0 || params.hasCredential() {
+		sess = sandboxSession(p.env.now())
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.signedIn(sandboxUser(), sess)
+}
+
+// signIn applies the parameters of a call whose password is correct, and
+// answers it. p.mu is held.
+func (p *Project) signIn(u *user, params SessionParams) (Object, error) {
+	sess, err := p.sessionOfSignIn(u, params)
+	if err != nil {
+		return nil, err
+	}
+	return p.signedIn(u, sess), nil
+}
+
+// sessionOfSignIn returns the session to which a sign-in adds the password, a
+// new one, or nil if the call is about none. p.mu is held.
+func (p *Project) sessionOfSignIn(u *user, params SessionParams) (*session, error) {
+	if !params.hasCredential() {
+		if params.Duration == 0 {
+			return nil, nil // Stytch ignores the custom claims
+		}
+		claims, err := mergeClaims(nil, params.CustomClaims)
+		if err != nil {
+			return nil, err
+		}
+		return p.sessions.start(u, params.Duration, claims, []factor{passwordFactor(p.env.now())}), nil
+	}
+	sess, err := p.authenticate(params.Token, params.JWT)
+	if err != nil {
+		return nil, err
+	}
+	if sess.user.id != u.id {
+		return nil, ErrSessionNotFound // an assumption: the user has no such session
+	}
+	if err := p.sessions.touch(sess, params); err != nil {
+		return nil, err
+	}
+	sess.prove(passwordFactor(p.env.now()))
+	return sess, nil
+}
+
+// signedIn returns the answer to a correct password. sess may be nil. p.mu is
+// held.
+func (p *Project) signedIn(u *user, sess *session) Object {
+	answer := Object{"session": nil, "session_token": "", "session_jwt": "", "user": u.object(p.env.now())}
+	if sess != nil {
+		answer = p.credentials(sess)
+	}
+	answer["user_id"] = u.id
+	answer["user_device"] = nil
+	return answer
+}
+
+// authenticate returns the live session of a credential. Exactly one argument is
+// not empty. A credential of the wrong form has an error of its own. p.mu is
+// held.
+func (p *Project) authenticate(token, jwt string) (*session, error) {
+	id := ""
+	if jwt != "" {
+		ok := false
+		if id, ok = p.keys.verify(jwt); !ok {
+			return nil, ErrUnparsableJWT
+		}
+	} else if !isToken(token) {
+		return nil, ErrInvalidSessionToken
+	}
+	sess := p.findSession(id, token)
+	if sess == nil {
+		return nil, ErrSessionNotFound
+	}
+	return sess, nil
+}
+
+// credentials returns the members that all answers with a session have. p.mu is
+// held.
+func (p *Project) credentials(sess *session) Object {
+	return Object{
+		"session":       sess.object(),
+		"session_token": sess.token,
+		"session_jwt":   p.keys.mint(sess),
+		"user":          sess.user.object(p.env.now()),
+	}
+}
+
+// OtherUser returns the id of a user whom no test has added. The first call adds
+// the user.
+func (p *Project) OtherUser() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.other == nil {
+		p.other = p.users.build(NewUser{Email: newUUID() + "@stytchtest.invalid"}, true)
+		p.users.add(p.other)
+	}
+	return p.other.id
+}
+
+// SessionOf returns the members that answers with a session have, for a live
+// session of a user. It starts a session if there is none.
+func (p *Project) SessionOf(userID string) Object {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.credentials(p.another(p.mustUser(userID), nil))
+}
+
+// OtherSession is SessionOf for another session of the same user. It returns
+// nil if the session with this id is not live.
+func (p *Project) OtherSession(id string) Object {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	sess := p.findSession(id, "")
+	if sess == nil {
+		return nil
+	}
+	return p.credentials(p.another(sess.user, sess))
+}
+
+// another returns a live session of a user that is not the one given, which may
+// be nil. p.mu is held.
+func (p *Project) another(u *user, than *session) *session {
+	for _, sess := range p.sessions.live(u) {
+		if sess != than {
+			return sess
+		}
+	}
+	return p.sessions.start(u, defaultSessionDuration, Object{}, []factor{passwordFactor(p.env.now())})
+}
+
+// FixedKeySet returns the fixed keys of every project as a key set, whether they
+// have been served or not.
+func (p *Project) FixedKeySet() []Object { return p.keys.jwks(fixedKeys()) }
