@@ -110,11 +110,14 @@ func (s *sessions) usableNow(e *entry, key digest) error {
 }
 
 // authenticate is the one way from a credential to an entry. cached reports
-// whether the entry was found in a cache.
+// whether the entry was found in a cache. It reduces cred to what was accepted:
+// one value of a repeated cookie, one of two cookies that do not belong together.
 func (s *sessions) authenticate(ctx context.Context, cred *Credential) (e *entry, cached bool, err error) {
 	switch {
 	case cred.cookies != nil && len(cred.cookies.candidates) > 0:
-		return s.authenticateCandidates(ctx, cred.cookies.candidates)
+		return s.authenticateCandidates(ctx, cred)
+	case cred.JWT != "" && cred.Token != "" && cred.cookies != nil && !cred.cookies.hostOnly:
+		return s.authenticatePair(ctx, cred)
 	case cred.JWT != "":
 		return s.authenticateJWT(ctx, cred.Token, cred.JWT)
 	case cred.Token != "":
@@ -125,29 +128,48 @@ func (s *sessions) authenticate(ctx context.Context, cred *Credential) (e *entry
 
 // authenticateJWT authenticates a JWT, and the token that came with it, if any.
 // The JWT decides if it can be trusted, and else the token.
-func (s *sessions) authenticateJWT(ctx context.Context, token, jwt string) (e *entry, cached bool, err error) {
-	if !isSessionJWT(jwt) { // before any work that grows with its length
-		return s.fallBackToToken(ctx, token, errMalformedSession)
-	}
-	signingInput, signature := cutSignature(jwt)
-	key, now := digestOf(signature), time.Now()
-	known := s.caches.jwt(key, signingInput, now)
-	err = s.usable(known, key, now)
-	if err == nil {
-		return known, true, nil
-	}
-	if err != errRevoked {
-		if e, err = s.verify(ctx, known, jwt); err == nil {
-			err = s.usable(e, key, time.Now())
-		}
-	}
+func (s *sessions) authenticateJWT(ctx context.Context, token, jwt string) (*entry, bool, error) {
+	e, key, cached, err := s.authenticateLocally(ctx, jwt)
 	switch {
-	case err == nil && !e.token.ThirdParty:
+	case cached:
+		return e, true, nil
+	case err == nil:
 		return s.admit(ctx, key, e)
-	case err == nil, err == errStale, err == errPurged:
+	case e != nil:
 		return s.refresh(ctx, e.token, key, token, jwt)
 	}
 	return s.fallBackToToken(ctx, token, err)
+}
+
+// authenticateLocally authenticates a JWT without asking Stytch. If err is nil
+// and cached is false, the JWT is good, but its user is not loaded. If err and e
+// are both not nil, the JWT has a good signature, but only Stytch can tell
+// whether its session is alive.
+func (s *sessions) authenticateLocally(ctx context.Context, jwt string) (e *entry, key digest, cached bool, err error) {
+	if !isSessionJWT(jwt) { // before any work that grows with its length
+		return nil, key, false, errMalformedSession
+	}
+	signingInput, signature := cutSignature(jwt)
+	now := time.Now()
+	key = digestOf(signature)
+	known := s.caches.jwt(key, signingInput, now)
+	if err = s.usable(known, key, now); err == nil {
+		return known, key, true, nil
+	}
+	if err == errRevoked {
+		return nil, key, false, err
+	}
+	if e, err = s.verify(ctx, known, jwt); err != nil {
+		return nil, key, false, err
+	}
+	err = s.usable(e, key, time.Now())
+	switch {
+	case err == nil && e.token.ThirdParty:
+		return e, key, false, errStale
+	case err == nil, err == errStale, err == errPurged:
+		return e, key, false, err
+	}
+	return nil, key, false, err
 }
 
 // verify verifies a JWT locally. known is the entry of the same JWT, or nil:
@@ -290,31 +312,4 @@ func (s *sessions) stale(key digest, err error) *entry {
 		return nil
 	}
 	return e
-}
-
-// authenticateCandidates decides between the values of a repeated cookie. One
-// live session wins; of two sessions of one user, the newer. A cookie that an
-// attacker planted must not win because the user's own could not be checked.
-func (s *sessions) authenticateCandidates(ctx context.Context, candidates []Credential) (best *entry, cached bool, err error) {
-	var undecided, refused error
-	for i := range candidates {
-		e, hit, err := s.authenticate(ctx, &candidates[i])
-		switch {
-		case errors.Is(err, ErrInvalidSession):
-			refused = err
-		case err != nil:
-			undecided = err
-		case best != nil && best.session.UserID != e.session.UserID:
-			return nil, false, errAmbiguous
-		case best == nil || e.session.StartedAt.After(best.session.StartedAt):
-			best, cached = e, hit
-		}
-	}
-	if undecided != nil {
-		return nil, false, undecided
-	}
-	if best == nil {
-		return nil, false, refused
-	}
-	return best, cached, nil
 }

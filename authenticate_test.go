@@ -16,10 +16,10 @@ import (
 func TestRequire_GoodJWTCausesNoCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
-		for _, field := range []string{bearer(s.Session.JWT), jwtCookie(s.Session.JWT), bothCookies(s.Session.Token, s.Session.JWT)} {
+		for _, field := range []string{bearer(s.Session.JWT), jwtCookie(s.Session.JWT)} {
 			s.Want(s.Get(field), 200)
 		}
-		s.WantPassed(3, s.Session.ID)
+		s.WantPassed(2, s.Session.ID)
 		s.WantCalls(pathAuthenticate, 0)
 		s.WantCalls(pathUser, 1)
 		s.WantCalls(pathKeySet, 1)

@@ -2,6 +2,7 @@ package sessionauth
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -14,8 +15,9 @@ import (
 // handler may call them too. They use the Authenticator whose Require let the
 // request in. If none did, the error is ErrNoCredential.
 
-// authenticated returns the state that Require or Optional left in ctx. What
-// NewContext put there was verified by no one.
+// authenticated returns the state that Require or Optional left in ctx, unless
+// its session was revoked or has ended since. What NewContext put there was
+// verified by no one.
 func authenticated(ctx context.Context) (*requestState, error) {
 	s := stateOf(ctx)
 	if s == nil || s.auth == nil {
@@ -24,7 +26,46 @@ func authenticated(ctx context.Context) (*requestState, error) {
 	if s.err != nil {
 		return nil, cloneError(s.err)
 	}
-	return s, nil
+	switch err := s.check(); err {
+	case nil:
+		return s, nil
+	case errStale, errPurged: // the context is older than its entry allows
+		return s.renewed(ctx)
+	default:
+		return nil, cloneError(err)
+	}
+}
+
+// renewed authenticates the credential of a long request again. It must still
+// belong to the same session.
+func (s *requestState) renewed(ctx context.Context) (*requestState, error) {
+	cred := s.credential
+	e, cached, err := s.auth.sessions.authenticate(ctx, &cred)
+	switch {
+	case err != nil:
+		return nil, cloneError(err)
+	case !e.isAbout(s.entry.session):
+		return nil, cloneError(errOtherSession)
+	}
+	return &requestState{auth: s.auth, entry: e, cached: cached, credential: cred}, nil
+}
+
+// CheckRequest returns an error unless r carries the credential that its context
+// was authenticated with. A request that was made in the context of another one
+// must not act as its user. The guards call it before their own check.
+func CheckRequest(r *http.Request) error {
+	s := stateOf(r.Context())
+	if s == nil || s.auth == nil {
+		return ErrNoCredential
+	}
+	cred, err := s.auth.extract(r)
+	switch {
+	case err != nil:
+		return cloneError(err)
+	case !s.credential.wasPresentedAs(&cred):
+		return cloneError(errOtherSession)
+	}
+	return nil
 }
 
 // CheckRole returns ErrForbidden unless the session has one of the roles. Names
@@ -65,9 +106,7 @@ func CheckPermission(ctx context.Context, resource, action string) error {
 // types, such as "totp" or "webauthn". Before it refuses what a cache or a JWT
 // says it asks Stytch: the user may have added the factor elsewhere.
 func CheckFactor(ctx context.Context, anyOf ...string) error {
-	has := func(s *stytch.Session) bool {
-		return slices.ContainsFunc(s.Factors, func(f stytch.AuthenticationFactor) bool { return slices.Contains(anyOf, f.Type) })
-	}
+	has := func(s *stytch.Session) bool { return hasFactor(s, anyOf, time.Time{}) }
 	if ok, err := checkSession(ctx, has); ok || err != nil {
 		return err
 	}
@@ -77,14 +116,58 @@ func CheckFactor(ctx context.Context, anyOf ...string) error {
 // CheckFresh returns ErrStepUp unless a factor of the session was authenticated
 // within maxAge. Like CheckFactor it asks Stytch before it refuses.
 func CheckFresh(ctx context.Context, maxAge time.Duration) error {
-	fresh := func(s *stytch.Session) bool {
-		last := s.LastFactorAt()
-		return !last.IsZero() && time.Since(last) <= maxAge
-	}
+	oldest := oldestFresh(ctx, maxAge)
+	fresh := func(s *stytch.Session) bool { return s.LastFactorAt().After(oldest) }
 	if ok, err := checkSession(ctx, fresh); ok || err != nil {
 		return err
 	}
 	return &Error{Kind: ErrStepUp, Reason: ReasonRecency, MaxAge: maxAge}
+}
+
+// CheckFreshFactor returns ErrStepUp unless a factor of one of the types was
+// authenticated within maxAge. CheckFactor and CheckFresh together are less: an
+// old factor of the type and a recent one of another type pass both.
+func CheckFreshFactor(ctx context.Context, maxAge time.Duration, anyOf ...string) error {
+	oldest := oldestFresh(ctx, maxAge)
+	has := func(s *stytch.Session) bool { return hasFactor(s, anyOf, oldest) }
+	if ok, err := checkSession(ctx, has); ok || err != nil {
+		return err
+	}
+	return &Error{Kind: ErrStepUp, Reason: ReasonRecency, MaxAge: maxAge, ACRValues: slices.Clone(anyOf)}
+}
+
+// CheckNotImpersonated returns ErrForbidden if someone else than the user acts
+// in the session: a member of the Stytch workspace who impersonates them.
+func CheckNotImpersonated(ctx context.Context) error {
+	s, err := authenticated(ctx)
+	if err != nil {
+		return err
+	}
+	if _, impersonated := s.entry.session.Impersonator(); impersonated {
+		return &Error{Kind: ErrForbidden, Reason: ReasonImpersonated}
+	}
+	return nil
+}
+
+// hasFactor reports whether a session has a factor of one of the types that was
+// authenticated after oldest, or at any time if that is zero. An impersonator has
+// proved nothing about the user: that factor never counts.
+func hasFactor(s *stytch.Session, anyOf []string, oldest time.Time) bool {
+	return slices.ContainsFunc(s.Factors, func(f stytch.AuthenticationFactor) bool {
+		return f.Type != stytch.FactorImpersonated && slices.Contains(anyOf, f.Type) &&
+			(oldest.IsZero() || f.LastAuthenticatedAt.After(oldest))
+	})
+}
+
+// oldestFresh returns the time after which a factor is fresh. It allows for
+// Config.Leeway, because factors have the times of Stytch's clock. A negative
+// maxAge makes no factor fresh.
+func oldestFresh(ctx context.Context, maxAge time.Duration) time.Time {
+	s := stateOf(ctx)
+	if s == nil || s.auth == nil || maxAge < 0 {
+		return time.Unix(1<<40, 0)
+	}
+	return time.Now().Add(-maxAge - s.auth.config.Leeway - 1)
 }
 
 // checkSession reports whether the session satisfies a condition, if need be by
@@ -100,11 +183,19 @@ func checkSession(ctx context.Context, satisfies func(*stytch.Session) bool) (bo
 	if s.entry.decidedBy(s.cached) == Stytch {
 		return false, nil
 	}
-	recent, err := s.auth.sessions.recheck(ctx, s.entry, s.introspection)
+	recent, err := s.auth.sessions.recheck(ctx, s.entry, s.introspection())
 	if err != nil {
 		return false, err
 	}
 	return satisfies(recent.session), nil
+}
+
+// introspection returns the credential to ask Stytch about the session with. If
+// an answer about it was live, it certainly belongs to the session.
+func (s *requestState) introspection() introspectionCredential {
+	c := s.credential.forIntrospection()
+	c.secondary = c.secondary && !s.live
+	return c
 }
 
 // CheckLive asks Stytch whether the session is alive, for each request. The
@@ -145,13 +236,11 @@ func checkLive(ctx context.Context, check *stytch.AuthorizationCheck) (context.C
 	if err != nil {
 		return nil, nil, err
 	}
-	e, verdict, err := s.auth.sessions.live(ctx, s.entry, s.introspection, check)
+	e, verdict, err := s.auth.sessions.live(ctx, s.entry, s.introspection(), check)
 	if err != nil {
 		return nil, nil, err
 	}
-	// Stytch has just said that the credential belongs to this session.
-	c := introspectionCredential{value: s.introspection.value}
-	live := &requestState{auth: s.auth, entry: e, introspection: c}
+	live := &requestState{auth: s.auth, entry: e, live: true, credential: s.credential}
 	return live.within(ctx), verdict, nil
 }
 

@@ -49,7 +49,7 @@ func TestCache_EndsToTheMillisecond(t *testing.T) {
 		{"a JWT at exp without leeway", leeway(-1), 0, jwt, 0, pathAuthenticate, 5 * m, 200, 200, 1},
 		{"a JWT at exp, seen late", sessionOnly, 0, jwt, 4 * m, pathAuthenticate, m + 5*s, 200, 200, 1},
 		{"a JWT at the end of its session", sessionOnly, 2 * m, jwt, 0, pathAuthenticate, 2 * m, 200, 401, 0},
-		{"a JWT and token at the end of the session", sessionOnly, 2 * m, both, 0, pathAuthenticate, 2 * m, 200, 401, 1},
+		{"a JWT and token at the end of the session", sessionOnly, 2 * m, both, 0, pathAuthenticate, 2 * m, 200, 401, 2},
 		{"a JWT at MaxTokenAge", maxAge(90 * s), 0, jwt, 0, pathAuthenticate, 90 * s, 200, 200, 1},
 		{"a JWT at MaxTokenAge, seen late", maxAge(90 * s), 0, jwt, 30 * s, pathAuthenticate, m, 200, 200, 1},
 		{"a JWT whose user is cached for a minute", nil, 0, jwt, 0, pathUser, m, 200, 200, 2},

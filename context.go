@@ -41,9 +41,10 @@ type requestState struct {
 	auth   *Authenticator // nil if NewContext made it: no guard trusts that
 	entry  *entry         // shared with other requests, never changed; nil if err is not
 	cached bool           // the entry was found in a cache
+	live   bool           // the entry is an answer of Stytch to this request alone
 	err    error          // why the request is anonymous, behind Optional
 
-	introspection introspectionCredential
+	credential Credential // the part of the request's credential that was accepted
 
 	copied atomic.Pointer[Identity] // the request's own copy, made when first asked for
 	ctx    requestContext           // holds the state; in one allocation with it
@@ -52,7 +53,7 @@ type requestState struct {
 
 // newRequestState returns the state of a request, in a context derived from ctx.
 func newRequestState(ctx context.Context, a *Authenticator, r *authResult) *requestState {
-	s := &requestState{auth: a, entry: r.entry, cached: r.cached, err: r.err, introspection: r.credential.forIntrospection()}
+	s := &requestState{auth: a, entry: r.entry, cached: r.cached, err: r.err, credential: r.credential}
 	s.ctx = requestContext{ctx, s}
 	return s
 }
@@ -61,6 +62,21 @@ func newRequestState(ctx context.Context, a *Authenticator, r *authResult) *requ
 func (s *requestState) within(ctx context.Context) context.Context {
 	s.ctx = requestContext{ctx, s}
 	return &s.ctx
+}
+
+// requestGrace is how long a request may go on with the entry that it was
+// authenticated with, past the end of the entry.
+const requestGrace = 30 * time.Second
+
+// check asks usable whether the entry may still be used for the request. The
+// error is errStale or errPurged if the credential must be authenticated again.
+func (s *requestState) check() error {
+	now := time.Now()
+	err := s.auth.sessions.usable(s.entry, s.credential.key(), now)
+	if end := s.entry.end; err == errStale && end.Passed(now) && !end.Add(requestGrace).Passed(now) {
+		return nil
+	}
+	return err
 }
 
 // identity returns the request's own copy: the same one each time.

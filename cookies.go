@@ -3,6 +3,7 @@ package sessionauth
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,9 +33,24 @@ type Cookies struct {
 	// the page can then read the session.
 	ScriptReadable bool
 
+	// Partitioned sets the attribute of that name: the cookies are kept apart for
+	// each site that embeds this one (CHIPS). It excludes AllowHTTP.
+	Partitioned bool
+
+	// Old lists the domains and paths of cookies that earlier deployments set.
+	// Sign-in and sign-out remove them: a browser would send them beside the
+	// current ones.
+	Old []Cookie
+
 	// AllowHTTP omits Secure, for development without TLS. New refuses it for a
 	// live project, with a __Host- or __Secure- name, and with SameSite=None.
 	AllowHTTP bool
+}
+
+// A Cookie names the attributes of a cookie that an earlier deployment set.
+type Cookie struct {
+	Domain string // if empty, this host only
+	Path   string // if empty, "/"
 }
 
 func (c Cookies) withDefaults() Cookies {
@@ -49,6 +65,12 @@ func (c Cookies) withDefaults() Cookies {
 	}
 	if c.SameSite == 0 {
 		c.SameSite = http.SameSiteLaxMode
+	}
+	c.Old = slices.Clone(c.Old)
+	for i := range c.Old {
+		if c.Old[i].Path == "" {
+			c.Old[i].Path = "/"
+		}
 	}
 	return c
 }
@@ -65,6 +87,14 @@ func (c Cookies) check(live bool) error {
 	}
 	if !strings.HasPrefix(c.Path, "/") {
 		return errors.New("Cookies.Path must begin with /")
+	}
+	if c.Partitioned && c.AllowHTTP {
+		return errors.New("Cookies.Partitioned with AllowHTTP: browsers refuse such cookies")
+	}
+	for _, old := range c.Old {
+		if !strings.HasPrefix(old.Path, "/") || (&http.Cookie{Name: "x", Domain: old.Domain, Path: old.Path}).Valid() != nil {
+			return errors.New("Cookies.Old has a Domain or Path that is not valid in a cookie")
+		}
 	}
 	if c.AllowHTTP && live {
 		return errors.New("Cookies.AllowHTTP with a live project: its sessions would travel in clear")
@@ -95,6 +125,9 @@ func (c Cookies) checkName(field, name string) error {
 	if (host || strings.HasPrefix(lower, "__secure-")) && c.AllowHTTP {
 		return errors.New("Cookies." + field + " with a __Host- or __Secure- prefix excludes AllowHTTP")
 	}
+	if (strings.HasPrefix(lower, "__http-") || strings.HasPrefix(lower, "__host-http-")) && (c.ScriptReadable || c.AllowHTTP) {
+		return errors.New("Cookies." + field + " with a __Http- or __Host-Http- prefix excludes ScriptReadable and AllowHTTP")
+	}
 	if host && (c.Domain != "" || c.Path != "/") {
 		return errors.New("Cookies." + field + " with a __Host- prefix excludes Domain and any Path but /")
 	}
@@ -105,7 +138,7 @@ func (c Cookies) checkName(field, name string) error {
 func (c Cookies) cookie(name, value string, maxAge time.Duration) *http.Cookie {
 	return &http.Cookie{
 		Name: name, Value: value, Domain: c.Domain, Path: c.Path,
-		MaxAge: int(maxAge / time.Second), HttpOnly: !c.ScriptReadable, Secure: !c.AllowHTTP, SameSite: c.SameSite,
+		MaxAge: int(maxAge / time.Second), HttpOnly: !c.ScriptReadable, Secure: !c.AllowHTTP, SameSite: c.SameSite, Partitioned: c.Partitioned,
 	}
 }
 
@@ -113,10 +146,17 @@ func (c Cookies) cookie(name, value string, maxAge time.Duration) *http.Cookie {
 type cookieWriter struct {
 	Cookies
 	denied *denylist.List
+	renews bool // Config.SessionDuration extends sessions, and so the life of their cookies
 }
 
+// maxCookie is the length of name and value above which browsers ignore a
+// Set-Cookie, and keep the cookie they have (RFC 6265bis, section 5.6).
+const maxCookie = 4096
+
 // set writes one cookie that lives as long as the session. It writes nothing
-// for a session that has ended, or that was revoked here meanwhile.
+// for a session that has ended, or that was revoked here meanwhile. A value that
+// is too large for a browser removes the cookie instead: it might be that of
+// another session.
 func (c *cookieWriter) set(w http.ResponseWriter, s *stytch.Session, name, value string) {
 	now := time.Now()
 	life := time.Duration(0)
@@ -128,8 +168,12 @@ func (c *cookieWriter) set(w http.ResponseWriter, s *stytch.Session, name, value
 	if c.denied.Check(s.ID, denylist.Key{}, now, now) == denylist.Denied {
 		return
 	}
-	http.SetCookie(w, c.cookie(name, value, life))
-	w.Header().Set("Cache-Control", "no-store")
+	cookie := c.cookie(name, value, life)
+	if len(name)+len(value) > maxCookie {
+		cookie.Value, cookie.MaxAge = "", -1
+	}
+	put(w, cookie)
+	c.removeOld(w, name)
 }
 
 // clear removes both cookies from the browser.
@@ -137,17 +181,35 @@ func (c *cookieWriter) clear(w http.ResponseWriter) {
 	for _, name := range []string{c.Token, c.JWT} {
 		removed := c.cookie(name, "", 0)
 		removed.MaxAge = -1
-		http.SetCookie(w, removed)
+		put(w, removed)
+		c.removeOld(w, name)
 	}
-	w.Header().Set("Cache-Control", "no-store")
 }
 
-// writeBack writes a refreshed JWT to the cookie that the old one came from.
-func (c *cookieWriter) writeBack(w http.ResponseWriter, cred *Credential, s *stytch.Session, refreshed string) {
-	if !c.WriteBack || refreshed == "" || cred.cookies == nil || cred.cookies.jwtCookie == "" {
-		return
+// removeOld removes the cookies of earlier deployments.
+func (c *cookieWriter) removeOld(w http.ResponseWriter, name string) {
+	for _, old := range c.Old {
+		removed := c.cookie(name, "", 0)
+		removed.Domain, removed.Path, removed.MaxAge = old.Domain, old.Path, -1
+		if removed.Domain != c.Domain || removed.Path != c.Path {
+			put(w, removed)
+		}
 	}
-	if isSessionJWT(refreshed) && strings.Count(refreshed, ".") == 2 {
-		c.set(w, s, cred.cookies.jwtCookie, refreshed)
-	}
+}
+
+// put sets a cookie in place of one that the response sets already, and forbids
+// any cache to store the response.
+func put(w http.ResponseWriter, cookie *http.Cookie) {
+	h := w.Header()
+	h["Set-Cookie"] = slices.DeleteFunc(h["Set-Cookie"], func(line string) bool {
+		other, err := http.ParseSetCookie(line)
+		return err == nil && other.Name == cookie.Name && other.Domain == cookie.Domain && other.Path == cookie.Path
+	})
+	http.SetCookie(w, cookie)
+	h.Set("Cache-Control", "no-store")
+}
+
+// setsCookie reports whether a response sets a cookie of this name already.
+func setsCookie(h http.Header, name string) bool {
+	return slices.ContainsFunc(h["Set-Cookie"], func(line string) bool { return strings.HasPrefix(line, name+"=") })
 }

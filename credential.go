@@ -2,6 +2,7 @@ package sessionauth
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/sessionauth/sessionauth/internal/sessionjwt"
@@ -23,8 +24,16 @@ type Credential struct {
 
 // A cookieSource is what else FromCookies knows about a Credential.
 type cookieSource struct {
-	jwtCookie  string       // name of the cookie that JWT came from, where a refreshed one may be written
+	tokenCookie, jwtCookie string // names of the cookies; empty if there is no such cookie
+
+	// hostOnly reports that no other host can set either cookie, so that a token
+	// and a JWT belong together.
+	hostOnly bool
+
 	candidates []Credential // if a cookie is repeated with different values: each value by itself, in order
+
+	// presented is what the request carried, if only a part of it was accepted.
+	presented *Credential
 }
 
 // maxCandidates bounds the cost of a request with repeated cookies.
@@ -42,9 +51,51 @@ func (c *Credential) hasHeaderSyntax() bool {
 	return !c.Header || isB64Token(c.JWT) || isB64Token(c.Token)
 }
 
+// key returns the digest by which the caches and the denylist know a
+// credential: that of the JWT if there is one.
+func (c *Credential) key() digest {
+	if c.JWT == "" {
+		return digestOf(c.Token)
+	}
+	_, signature := cutSignature(c.JWT)
+	return digestOf(signature)
+}
+
+// reduceTo makes c the part of it that was accepted.
+func (c *Credential) reduceTo(token, jwt string) {
+	presented, source := *c, *c.cookies
+	source.candidates, source.presented = nil, &presented
+	*c = Credential{Token: token, JWT: jwt, cookies: &source}
+}
+
+// wasPresentedAs reports whether c was accepted from what another request
+// carries.
+func (c *Credential) wasPresentedAs(other *Credential) bool {
+	if c.cookies != nil && c.cookies.presented != nil {
+		c = c.cookies.presented
+	}
+	return c.Token == other.Token && c.JWT == other.JWT && c.Header == other.Header &&
+		slices.EqualFunc(c.candidates(), other.candidates(), func(x, y Credential) bool { return x.Token == y.Token && x.JWT == y.JWT })
+}
+
+// hadJWT reports whether the request carried a JWT, even one that was not
+// accepted.
+func (c *Credential) hadJWT() bool {
+	if c.cookies != nil && c.cookies.presented != nil {
+		c = c.cookies.presented
+	}
+	return c.JWT != "" || slices.ContainsFunc(c.candidates(), func(x Credential) bool { return x.JWT != "" })
+}
+
+func (c *Credential) candidates() []Credential {
+	if c.cookies == nil {
+		return nil
+	}
+	return c.cookies.candidates
+}
+
 // An introspectionCredential is the credential of an authenticated request with
-// which Stytch can be asked about its session again. It is empty if a cookie
-// was repeated, because then nothing tells which value was meant.
+// which Stytch can be asked about its session again.
 type introspectionCredential struct {
 	value     string
 	secondary bool // value is a token that came with a JWT, and the JWT was authenticated
@@ -53,8 +104,6 @@ type introspectionCredential struct {
 // forIntrospection prefers the token.
 func (c *Credential) forIntrospection() introspectionCredential {
 	switch {
-	case c.cookies != nil && len(c.cookies.candidates) > 0:
-		return introspectionCredential{}
 	case c.JWT == "":
 		return introspectionCredential{c.Token, false}
 	case c.Token != "" && isSessionToken(c.Token):
@@ -146,5 +195,24 @@ func isCrossOrigin(origins *http.CrossOriginProtection, r *http.Request) bool {
 	if len(r.Header["Upgrade"]) > 0 {
 		r = &http.Request{Method: http.MethodPost, Header: r.Header, Host: r.Host}
 	}
-	return origins.Check(r) != nil
+	if origins.Check(r) == nil {
+		return false
+	}
+	// Check compares Origin and Host as text, but a host has no case, and the
+	// port of the scheme may be omitted (RFC 9110, section 4.2.3).
+	host := normalHost(r.Host, r.Header.Get("Origin"))
+	return host == r.Host || origins.Check(&http.Request{Method: r.Method, Header: r.Header, Host: host}) != nil
+}
+
+// normalHost returns host as browsers write it in the Origin of its own pages:
+// in lower case, without the default port of the scheme of origin.
+func normalHost(host, origin string) string {
+	host = strings.ToLower(host)
+	switch {
+	case strings.HasPrefix(origin, "https://"):
+		return strings.TrimSuffix(host, ":443")
+	case strings.HasPrefix(origin, "http://"):
+		return strings.TrimSuffix(host, ":80")
+	}
+	return host
 }

@@ -93,10 +93,11 @@ const (
 	ReasonRejected     Reason = "rejected"      // Stytch rejects the credential
 	ReasonOtherSession Reason = "other_session" // token and JWT belong to two sessions
 
-	ReasonRole       Reason = "role"       // none of the required roles
-	ReasonPermission Reason = "permission" // the policy does not allow it
-	ReasonFactor     Reason = "factor"     // none of the required factors
-	ReasonRecency    Reason = "recency"    // no factor is recent enough
+	ReasonRole         Reason = "role"         // none of the required roles
+	ReasonImpersonated Reason = "impersonated" // someone else acts as the user
+	ReasonPermission   Reason = "permission"   // the policy does not allow it
+	ReasonFactor       Reason = "factor"       // none of the required factors
+	ReasonRecency      Reason = "recency"      // no factor is recent enough
 
 	ReasonNoPolicy      Reason = "no_policy"                  // there is no RBAC policy to decide by
 	ReasonNoKeySet      Reason = "no_key_set"                 // there is no key to verify a JWT with

@@ -67,9 +67,9 @@ func TestObserve_OneEventForEachRequest(t *testing.T) {
 
 		{"a token that Stytch rejects", nil, text(bearer(inventedToken)), sessionauth.Event{Decider: asked, Outcome: refused, Reason: sessionauth.ReasonRejected}},
 		{"a token that Stytch rejected before", func(s *env) { s.Get(bearer(inventedToken)) }, text(bearer(inventedToken)), sessionauth.Event{Decider: cache, Outcome: refused, Reason: sessionauth.ReasonRejected}},
-		{"two sessions", (*env).Expire, func(s *env) []string {
+		{"two users in two cookies", (*env).Expire, func(s *env) []string {
 			return []string{bothCookies(s.SignIn(stytchtest.SessionOptions{}).Token, s.Session.JWT)}
-		}, sessionauth.Event{Decider: asked, Outcome: refused, Reason: sessionauth.ReasonOtherSession}},
+		}, sessionauth.Event{Outcome: refused, Reason: sessionauth.ReasonAmbiguous}},
 		{"two users", nil, func(s *env) []string {
 			return []string{"Cookie: stytch_session_jwt=" + s.SignIn(stytchtest.SessionOptions{}).JWT + "; stytch_session_jwt=" + s.Session.JWT}
 		}, sessionauth.Event{Outcome: refused, Reason: sessionauth.ReasonAmbiguous}},

@@ -1,9 +1,12 @@
 package sessionauth
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/textproto"
+	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -73,10 +76,31 @@ func FromHeader(name string) Extractor {
 	return func(r *http.Request) (Credential, error) {
 		value, err := onlyValue(r.Header[name])
 		if err != nil {
+			if names, ok := r.Context().Value(varyKey{}).(*[]string); ok {
+				*names = append(*names, name)
+			}
 			return Credential{}, err
 		}
 		return headerCredential(value), nil
 	}
+}
+
+// varyKey is the key of a list of header names in the context of a request: an
+// Extractor made by FromHeader adds its own if it finds no credential.
+type varyKey struct{}
+
+// varyBy returns the value of Vary for an Extractor: the fields that this package
+// reads, and those of FromHeader, which an empty request reveals. What other code
+// reads is up to that code.
+func varyBy(e Extractor) string {
+	var names []string
+	func() {
+		defer func() { _ = recover() }() // an Extractor may expect more of a request
+		r := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/"}, Header: http.Header{}}
+		_, _ = e(r.WithContext(context.WithValue(context.Background(), varyKey{}, &names)))
+	}()
+	slices.Sort(names)
+	return strings.Join(append([]string{"Cookie", "Authorization"}, slices.Compact(names)...), ", ")
 }
 
 // headerCredential recognizes a JWT by a dot, which no session token contains.
@@ -94,7 +118,8 @@ func FromCookies(token, jwt string) Extractor {
 	if token == "" && jwt == "" || token != "" && !isToken(token) || jwt != "" && !isToken(jwt) {
 		panic("sessionauth: FromCookies: not a cookie name")
 	}
-	ofJWT := &cookieSource{jwtCookie: jwt}
+	source := &cookieSource{tokenCookie: token, jwtCookie: jwt}
+	source.hostOnly = strings.HasPrefix(token, hostPrefix) && strings.HasPrefix(jwt, hostPrefix)
 	return func(r *http.Request) (Credential, error) {
 		if len(r.Header["Cookie"]) == 0 {
 			return Credential{}, ErrNoCredential
@@ -110,18 +135,18 @@ func FromCookies(token, jwt string) Extractor {
 			}
 		}
 		if len(tokens.others)+len(jwts.others) > 0 {
-			return candidates(&tokens, &jwts)
+			return candidates(&tokens, &jwts, source)
 		}
-		cred := Credential{Token: tokens.first, JWT: jwts.first}
-		if cred.isEmpty() {
+		if tokens.first == "" && jwts.first == "" {
 			return Credential{}, ErrNoCredential
 		}
-		if cred.JWT != "" {
-			cred.cookies = ofJWT
-		}
-		return cred, nil
+		return Credential{Token: tokens.first, JWT: jwts.first, cookies: source}, nil
 	}
 }
+
+// hostPrefix begins the names of cookies that only the host itself can set
+// (RFC 6265bis, section 4.1.3.2).
+const hostPrefix = "__Host-"
 
 // cookieValues are the different values of one cookie. A browser sends several
 // if they were set for different paths or domains. A sibling domain can plant
@@ -149,19 +174,19 @@ func (v *cookieValues) add(value string) {
 
 // candidates returns a Credential that holds each value by itself, because
 // nothing tells which token belongs to which JWT.
-func candidates(tokens, jwts *cookieValues) (Credential, error) {
+func candidates(tokens, jwts *cookieValues, source *cookieSource) (Credential, error) {
 	var list []Credential
 	if jwts.first != "" {
-		list = append(list, Credential{JWT: jwts.first})
+		list = append(list, Credential{JWT: jwts.first, cookies: source})
 	}
 	for _, v := range jwts.others {
-		list = append(list, Credential{JWT: v})
+		list = append(list, Credential{JWT: v, cookies: source})
 	}
 	if tokens.first != "" {
-		list = append(list, Credential{Token: tokens.first})
+		list = append(list, Credential{Token: tokens.first, cookies: source})
 	}
 	for _, v := range tokens.others {
-		list = append(list, Credential{Token: v})
+		list = append(list, Credential{Token: v, cookies: source})
 	}
 	if len(list) > maxCandidates {
 		return Credential{}, cloneError(errAmbiguous)

@@ -160,6 +160,9 @@ func (s *sessions) sessionLookup(q *query) *lookup[*entry] {
 		cached: func(now time.Time) (*entry, error) { return s.cachedAnswer(q, now) },
 		fetch: func(ctx context.Context, asked moment) (*entry, error) {
 			answer, err := s.client.AuthenticateSession(ctx, q.params(extend))
+			if extend > 0 && upstream.IsNotMutable(err) { // the session of an impersonator cannot be extended
+				answer, err = s.client.AuthenticateSession(ctx, q.params(0))
+			}
 			if err != nil {
 				return nil, err
 			}
@@ -288,10 +291,7 @@ func (s *sessions) storeUser(user *stytch.User, asked moment) *userEntry {
 // recheck asks Stytch about the session of an entry, once in recheckTTL: a guard
 // refuses nothing because of a cache or a JWT alone.
 func (s *sessions) recheck(ctx context.Context, e *entry, c introspectionCredential) (*entry, error) {
-	q, err := introspectionQuery(c)
-	if err != nil {
-		return nil, err
-	}
+	q := introspectionQuery(c)
 	q.answerKey = q.key
 	if !e.thirdParty {
 		q.answerKey = sessionKey(e.session.ID)
@@ -331,10 +331,7 @@ func (s *sessions) recheck(ctx context.Context, e *entry, c introspectionCredent
 // live asks Stytch about the session of an entry for this request alone: an
 // answer under way may be older than the request. Nothing is cached.
 func (s *sessions) live(ctx context.Context, e *entry, c introspectionCredential, check *stytch.AuthorizationCheck) (*entry, *stytch.Verdict, error) {
-	q, err := introspectionQuery(c)
-	if err != nil {
-		return nil, nil, err
-	}
+	q := introspectionQuery(c)
 	params := q.params(0)
 	params.AuthorizationCheck = check
 	asked := time.Now()
@@ -357,15 +354,12 @@ func (s *sessions) live(ctx context.Context, e *entry, c introspectionCredential
 
 // introspectionQuery returns the query for the credential of an authenticated
 // request.
-func introspectionQuery(c introspectionCredential) (*query, error) {
-	switch {
-	case c.value == "":
-		return nil, cloneError(errAmbiguous)
-	case isSessionToken(c.value): // no JWT is, because of its dots
-		return &query{token: c.value, key: digestOf(c.value), verified: true}, nil
+func introspectionQuery(c introspectionCredential) *query {
+	if isSessionToken(c.value) { // no JWT is, because of its dots
+		return &query{token: c.value, key: digestOf(c.value), verified: true}
 	}
 	_, signature := cutSignature(c.value)
-	return jwtQuery(c.value, digestOf(signature)), nil
+	return jwtQuery(c.value, digestOf(signature))
 }
 
 // liveEntry makes an entry of an answer about the session of another entry. It

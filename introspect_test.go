@@ -57,27 +57,33 @@ func TestAuthenticate_SessionDuration(t *testing.T) {
 	})
 }
 
+// headerPair extracts a token and a JWT from two headers, which no other site can
+// plant: they belong together.
+func headerPair(c *sessionauth.Config) {
+	c.Extractor = func(r *http.Request) (sessionauth.Credential, error) {
+		return sessionauth.Credential{Token: r.Header.Get("X-Token"), JWT: r.Header.Get("X-Jwt"), Header: true}, nil
+	}
+}
+
 func TestRequire_AnswerAboutAnotherSession(t *testing.T) {
 	t.Run("call by token: refused", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			s := newEnv(t)
+			s := newEnv(t, headerPair)
 			other := s.SignIn(stytchtest.SessionOptions{})
 			second := s.StartSession(s.Session.UserID, stytchtest.SessionOptions{}) // of the same user
 			s.Expire()
-			s.Want(s.Get(bothCookies(other.Token, s.Session.JWT)), 401)
-			s.Want(s.Get(bothCookies(second.Token, s.Session.JWT)), 401)
+			s.Want(s.Get("X-Token: "+other.Token, "X-JWT: "+s.Session.JWT), 401)
+			s.Want(s.Get("X-Token: "+second.Token, "X-JWT: "+s.Session.JWT), 401)
 			s.WantPassed(0, "")
-			s.Want(s.Get(tokenCookie(other.Token)), 200) // each is good alone
-			s.Want(s.Get(jwtCookie(s.Session.JWT)), 200)
 		})
 	})
 	t.Run("call by token: one call for many requests", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			s := newEnv(t)
+			s := newEnv(t, headerPair)
 			other := s.SignIn(stytchtest.SessionOptions{})
 			s.Expire()
 			for range 5 {
-				s.Want(s.Get(bothCookies(other.Token, s.Session.JWT)), 401)
+				s.Want(s.Get("X-Token: "+other.Token, "X-JWT: "+s.Session.JWT), 401)
 			}
 			s.WantCalls(pathAuthenticate, 1)
 		})

@@ -30,8 +30,11 @@ package sessionauth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -47,6 +50,7 @@ type Authenticator struct {
 	sessions *sessions
 	origins  *http.CrossOriginProtection
 	cookies  cookieWriter
+	vary     string // names of the header fields that credentials are read from
 	events   observer
 
 	projectMu      sync.Mutex
@@ -89,14 +93,18 @@ func newAuthenticator(config Config) (*Authenticator, error) {
 	s.retryRevocations = s.retryUnconfirmed
 	return &Authenticator{
 		config: &c, sessions: s, origins: origins,
-		cookies: cookieWriter{c.Cookies, s.denied},
+		cookies: cookieWriter{c.Cookies, s.denied, c.SessionDuration > 0},
+		vary:    varyBy(c.Extractor),
 		events:  observer{c.Observe, s.verifier.Keys, s.upstream, s.denied},
 	}, nil
 }
 
 // Require returns a handler that lets only authenticated requests through to
-// next. It panics if next is nil. A request in the context of one that was let
-// in is let in as the same user.
+// next. It panics if next is nil.
+//
+// Each request is authenticated by its own credential, also one that was made in
+// the context of another. A second Require of the same Authenticator reuses the
+// result of the first for the same request.
 func (a *Authenticator) Require(next http.Handler) http.Handler { return a.handler(next, false) }
 
 // Optional returns a handler that also lets anonymous requests through to next:
@@ -111,28 +119,88 @@ func (a *Authenticator) handler(next http.Handler, optional bool) http.Handler {
 		panic("sessionauth: the next handler is nil")
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s := stateOf(r.Context()); s != nil && s.auth == a {
-			if s.err != nil && !optional { // an Optional let it in
-				a.config.ErrorHandler(w, r, cloneError(s.err))
-				return
-			}
+		late, r, err := a.attach(w, r, optional)
+		switch {
+		case err != nil:
+			a.config.ErrorHandler(w, r, cloneError(err))
+		case late != nil:
+			next.ServeHTTP(late, r)
+			late.leave()
+		default:
 			next.ServeHTTP(w, r)
-			return
 		}
-		var result authResult
-		a.authenticateRequest(&result, r, optional)
-		if result.err != nil && !(optional && result.isAnonymous()) {
-			markPrivate(w.Header(), new([2]string))
-			a.config.ErrorHandler(w, r, cloneError(result.err))
-			return
-		}
-		s := newRequestState(r.Context(), a, &result)
-		markPrivate(w.Header(), &s.header)
-		if result.err == nil {
-			a.cookies.writeBack(w, &result.credential, result.entry.session, result.entry.refreshed)
-		}
-		next.ServeHTTP(w, r.WithContext(&s.ctx))
 	})
+}
+
+// Attach does what Require does before it calls its next handler, for routers
+// with middleware of another shape: it authenticates r, and sets Vary and
+// Cache-Control. Go on with the returned ResponseWriter and request; guards and
+// FromContext accept its context. If a refreshed session cookie is due, the
+// ResponseWriter sets it when the header of the response is written; adaptors
+// that copy the header earlier must call it before. If err is not nil, nothing
+// was written: answer with Reject.
+func (a *Authenticator) Attach(w http.ResponseWriter, r *http.Request) (http.ResponseWriter, *http.Request, error) {
+	late, attached, err := a.attach(w, r, false)
+	switch {
+	case err != nil:
+		return w, r, cloneError(err)
+	case late != nil:
+		return late, attached, nil
+	}
+	return w, attached, nil
+}
+
+// attach authenticates a request, and returns it with its state. The
+// ResponseWriter is nil unless a session cookie is due.
+func (a *Authenticator) attach(w http.ResponseWriter, r *http.Request, optional bool) (*lateCookies, *http.Request, error) {
+	if s := stateOf(r.Context()); s != nil && s.auth == a && a.isStateOf(s, r) {
+		if s.err != nil && !optional { // an Optional let it in
+			return nil, r, s.err
+		}
+		return nil, r, nil
+	}
+	var result authResult
+	a.authenticateRequest(&result, r, optional)
+	if result.err != nil && !(optional && result.isAnonymous()) {
+		markPrivate(w.Header(), a.vary, new([2]string))
+		return nil, r, result.err
+	}
+	s := newRequestState(r.Context(), a, &result)
+	markPrivate(w.Header(), a.vary, &s.header)
+	attached := r.WithContext(&s.ctx)
+	if len(r.Header["Upgrade"]) > 0 {
+		attached.Header = withoutH2C(r.Header)
+	}
+	if result.err == nil && result.entry.refreshed != "" && a.config.Cookies.WriteBack {
+		return a.cookies.late(w, &result), attached, nil
+	}
+	return nil, attached, nil
+}
+
+// isStateOf reports whether a state is that of this very request, and still
+// holds.
+func (a *Authenticator) isStateOf(s *requestState, r *http.Request) bool {
+	cred, err := a.extract(r)
+	if err != nil {
+		return errors.Is(err, ErrNoCredential) && errors.Is(s.err, ErrNoCredential)
+	}
+	if !s.credential.wasPresentedAs(&cred) {
+		return false
+	}
+	return s.err != nil || s.check() == nil
+}
+
+// withoutH2C returns a header without an upgrade to HTTP/2 in clear text: the
+// requests of such a connection would reach next without being authenticated.
+func withoutH2C(h http.Header) http.Header {
+	isH2C := func(v string) bool { return strings.Contains(strings.ToLower(v), "h2c") }
+	if !slices.ContainsFunc(h["Upgrade"], isH2C) {
+		return h
+	}
+	h = h.Clone()
+	delete(h, "Upgrade")
+	delete(h, "Http2-Settings")
+	return h
 }
 
 // authenticateRequest authenticates a request and calls Observe.
@@ -188,7 +256,7 @@ func (a *Authenticator) reportResult(ctx context.Context, result *authResult, ar
 // of this Authenticator it returns what those decided. WriteError answers its
 // errors.
 func (a *Authenticator) Authenticate(r *http.Request) (*Identity, error) {
-	if s := stateOf(r.Context()); s != nil && s.auth == a {
+	if s := stateOf(r.Context()); s != nil && s.auth == a && a.isStateOf(s, r) {
 		if s.err != nil {
 			return nil, cloneError(s.err)
 		}
@@ -203,7 +271,11 @@ func (a *Authenticator) Authenticate(r *http.Request) (*Identity, error) {
 // for example in gRPC metadata. It does not check the origin: that is up to the
 // caller. A value without the syntax of a credential is ErrInvalidSession.
 func (a *Authenticator) Verify(ctx context.Context, cred Credential) (*Identity, error) {
-	result := authResult{err: upstream.ErrPanic} // until it is overwritten
+	return a.verify(ctx, cred).identity()
+}
+
+func (a *Authenticator) verify(ctx context.Context, cred Credential) *authResult {
+	result := &authResult{err: upstream.ErrPanic} // until it is overwritten
 	arrived := time.Now()
 	func() {
 		defer func() {
@@ -212,11 +284,28 @@ func (a *Authenticator) Verify(ctx context.Context, cred Credential) (*Identity,
 			}
 		}()
 		result.entry, result.cached, result.err = a.sessions.authenticate(ctx, &cred)
+		result.credential = cred
 	}()
 	if a.config.Observe != nil {
-		a.reportResult(ctx, &result, arrived, false)
+		a.reportResult(ctx, result, arrived, false)
 	}
-	return result.identity()
+	return result
+}
+
+// AttachContext authenticates a credential that did not come in an HTTP request,
+// as Verify does, and returns a context that the Check functions and FromContext
+// accept: for gRPC, Connect and queues. It refuses a Credential whose Header is
+// false with ErrInvalidRequest, because there is no origin to check.
+func (a *Authenticator) AttachContext(ctx context.Context, cred Credential) (context.Context, *Identity, error) {
+	if !cred.Header {
+		return ctx, nil, cloneError(errMalformed)
+	}
+	result := a.verify(ctx, cred)
+	if result.err != nil {
+		return ctx, nil, cloneError(result.err)
+	}
+	s := newRequestState(ctx, a, result)
+	return &s.ctx, s.identity(), nil
 }
 
 func (r *authResult) identity() (*Identity, error) {

@@ -154,11 +154,11 @@ func (a *answer) challengeHeader(e *Error) string {
 }
 
 // markPrivate sets, before the handler can write anything, that the response
-// belongs to one user. A handler may set a Cache-Control of its own. values is
-// the memory of the header values; it belongs to this request alone, as a
-// handler may change them.
-func markPrivate(h http.Header, values *[2]string) {
-	values[0], values[1] = "Cookie, Authorization", "private"
+// belongs to one user: vary names the header fields that credentials are read
+// from. A handler may set a Cache-Control of its own. values is the memory of the
+// header values; it belongs to this request alone, as a handler may change them.
+func markPrivate(h http.Header, vary string, values *[2]string) {
+	values[0], values[1] = vary, "private"
 	if others := h["Vary"]; len(others) > 0 {
 		h["Vary"] = append(others, values[0])
 	} else {

@@ -72,12 +72,7 @@ func PermissionLive(resource, action string) func(http.Handler) http.Handler {
 // Factor panics if anyOf is empty, or if a type is empty or contains white space,
 // a quote or a backslash.
 func Factor(anyOf ...string) func(http.Handler) http.Handler {
-	anyOf = names("Factor", anyOf)
-	for _, name := range anyOf {
-		if strings.ContainsAny(name, "\" \\\t\r\n") {
-			panic("guard: Factor: a type contains white space, a quote or a backslash") // the challenge quotes it
-		}
-	}
+	anyOf = factorTypes("Factor", anyOf)
 	return guard(func(ctx context.Context) (context.Context, error) {
 		return ctx, sessionauth.CheckFactor(ctx, anyOf...)
 	})
@@ -96,6 +91,30 @@ func Fresh(maxAge time.Duration) func(http.Handler) http.Handler {
 	})
 }
 
+// FreshFactor requires that a factor of one of the types was authenticated at
+// most maxAge ago. Otherwise the response is 401 with a step-up challenge. Factor
+// and Fresh together require less: an old factor of the type and a recent one of
+// another type pass both.
+//
+// FreshFactor panics for the arguments for which Factor or Fresh do.
+func FreshFactor(maxAge time.Duration, anyOf ...string) func(http.Handler) http.Handler {
+	if maxAge < time.Second {
+		panic("guard: FreshFactor: maxAge is less than a second")
+	}
+	anyOf = factorTypes("FreshFactor", anyOf)
+	return guard(func(ctx context.Context) (context.Context, error) {
+		return ctx, sessionauth.CheckFreshFactor(ctx, maxAge, anyOf...)
+	})
+}
+
+// NotImpersonated requires that the user acts in the session, and not a member of
+// the Stytch workspace who impersonates them. Otherwise the response is 403.
+func NotImpersonated() func(http.Handler) http.Handler {
+	return guard(func(ctx context.Context) (context.Context, error) {
+		return ctx, sessionauth.CheckNotImpersonated(ctx)
+	})
+}
+
 // Live asks Stytch for every request whether the session is still alive, so that
 // a session revoked elsewhere is refused immediately. The handler and the guards
 // behind Live see the session and the user of this answer.
@@ -110,7 +129,11 @@ func guard(check func(context.Context) (context.Context, error)) func(http.Handl
 			panic("guard: the next handler is nil")
 		}
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			ctx, err := check(r.Context())
+			ctx := r.Context()
+			err := sessionauth.CheckRequest(r)
+			if err == nil {
+				ctx, err = check(ctx)
+			}
 			if err != nil {
 				sessionauth.Reject(w, r, err)
 				return
@@ -121,6 +144,17 @@ func guard(check func(context.Context) (context.Context, error)) func(http.Handl
 			next.ServeHTTP(w, r)
 		})
 	}
+}
+
+// factorTypes is names for types of factors, which the challenge quotes.
+func factorTypes(guard string, anyOf []string) []string {
+	anyOf = names(guard, anyOf)
+	for _, name := range anyOf {
+		if strings.ContainsAny(name, "\" \\\t\r\n") {
+			panic("guard: " + guard + ": a type contains white space, a quote or a backslash")
+		}
+	}
+	return anyOf
 }
 
 // names returns a copy of list. It panics if list is empty or contains an empty

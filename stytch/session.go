@@ -66,11 +66,12 @@ func (s *Session) Claims(v any) error {
 }
 
 // LastFactorAt returns the latest LastAuthenticatedAt of the session's factors, or
-// the zero time if there are no factors.
+// the zero time if there are no factors. The factor of an impersonator does not
+// count: it proves nothing about the user.
 func (s *Session) LastFactorAt() time.Time {
 	var newest time.Time
 	for i := range s.Factors {
-		if at := s.Factors[i].LastAuthenticatedAt; at.After(newest) {
+		if at := s.Factors[i].LastAuthenticatedAt; s.Factors[i].Type != FactorImpersonated && at.After(newest) {
 			newest = at
 		}
 	}

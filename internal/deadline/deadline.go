@@ -32,6 +32,9 @@ func (d Deadline) PassedByAll(now time.Time) bool {
 	return !now.Before(d.at) && !now.Round(0).Before(d.at)
 }
 
+// Add returns the deadline d after this one.
+func (d Deadline) Add(after time.Duration) Deadline { return Deadline{d.at.Add(after)} }
+
 // Time returns the deadline on the wall clock.
 func (d Deadline) Time() time.Time { return d.at.Round(0) }
 

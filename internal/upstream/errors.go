@@ -59,6 +59,10 @@ func IsUserRejected(err error) bool { return errorType(err) == stytch.TypeUserNo
 // well-formed credential does not exist.
 func IsSessionNotFound(err error) bool { return errorType(err) == stytch.TypeSessionNotFound }
 
+// IsNotMutable reports whether Stytch says that a live session cannot be
+// extended.
+func IsNotMutable(err error) bool { return errorType(err) == "session_not_mutable" }
+
 // IsForbidden reports whether Stytch says that a live session may not do what
 // the call's authorization check names.
 func IsForbidden(err error) bool { return errorType(err) == stytch.TypeSessionAuthorization }

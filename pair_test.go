@@ -1,0 +1,310 @@
+package sessionauth_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
+	"github.com/sessionauth/sessionauth/stytchtest"
+)
+
+// The two cookies of a request need not belong together: see pair.go.
+func TestRequire_TwoCookies(t *testing.T) {
+	var (
+		fresh = func(*env) {}
+		stale = (*env).Expire
+	)
+	rows := []struct {
+		name    string
+		before  func(*env)
+		token   func(*env, pairSessions) string
+		then    func(*env, pairSessions) // after the cookies were chosen
+		status  int
+		session func(pairSessions) stytchtest.Session // whose request it is
+		calls   int                               // of sessions/authenticate, for three requests
+	}{
+		{"one session", fresh, pairTokenOf("ada"), nil, 200, func(s pairSessions) stytchtest.Session { return s.ada }, 1},
+		{"one session, stale JWT", stale, pairTokenOf("ada"), nil, 200, func(s pairSessions) stytchtest.Session { return s.ada }, 1},
+		{"two users", fresh, pairTokenOf("bob"), nil, 400, nil, 1},
+		{"two users, stale JWT", stale, pairTokenOf("bob"), nil, 400, nil, 2},
+		{"a newer session of the user", fresh, pairTokenOf("newer"), nil, 200, func(s pairSessions) stytchtest.Session { return s.newer }, 1},
+		{"a newer session of the user, stale JWT", stale, pairTokenOf("newer"), nil, 200, func(s pairSessions) stytchtest.Session { return s.newer }, 2},
+		{"an invented token", fresh, func(*env, pairSessions) string { return inventedToken }, nil, 200, func(s pairSessions) stytchtest.Session { return s.ada }, 1},
+		{"an invented token, stale JWT", stale, func(*env, pairSessions) string { return inventedToken }, nil, 200, func(s pairSessions) stytchtest.Session { return s.ada }, 2},
+		{"not the form of a token", fresh, func(*env, pairSessions) string { return "short" }, nil, 200, func(s pairSessions) stytchtest.Session { return s.ada }, 0},
+		{"a dead session beside a live token, stale JWT", stale, pairTokenOf("bob"), func(s *env, x pairSessions) { s.RevokeSession(x.ada.ID) }, 200,
+			func(s pairSessions) stytchtest.Session { return s.bob }, 2},
+		{"a token of a session that was revoked here", fresh, pairTokenOf("bob"), func(s *env, x pairSessions) {
+			if err := s.Auth.Revoke(t.Context(), x.bob.ID); err != nil {
+				t.Error(err)
+			}
+		}, 200, func(s pairSessions) stytchtest.Session { return s.ada }, 1},
+		{"a JWT of a session that was revoked here", fresh, pairTokenOf("bob"), func(s *env, x pairSessions) {
+			if err := s.Auth.Revoke(t.Context(), x.ada.ID); err != nil {
+				t.Error(err)
+			}
+		}, 200, func(s pairSessions) stytchtest.Session { return s.bob }, 1},
+		{"an outage", fresh, pairTokenOf("bob"), func(s *env, _ pairSessions) { s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 500}) }, 200,
+			func(s pairSessions) stytchtest.Session { return s.ada }, 3},
+		{"an outage, stale JWT", stale, pairTokenOf("bob"), func(s *env, _ pairSessions) { s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 500}) }, 503, nil, 3},
+	}
+	for _, row := range rows {
+		t.Run("57 "+row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newEnv(t)
+				x := pairSessions{ada: s.Session}
+				time.Sleep(time.Second)
+				x.newer, x.bob = s.StartSession(s.User.ID, stytchtest.SessionOptions{}), s.SignIn(stytchtest.SessionOptions{})
+				s.Want(s.Get(jwtCookie(x.ada.JWT)), 200) // the key set and the user are cached
+				row.before(s)
+				cookies := bothCookies(row.token(s, x), x.ada.JWT)
+				if row.then != nil {
+					row.then(s, x)
+				}
+				passed := len(s.Passed())
+				for range 3 {
+					s.Want(s.Get(cookies), row.status)
+				}
+				s.WantCalls(pathAuthenticate, row.calls)
+				if row.session != nil {
+					s.WantPassed(passed+3, row.session(x).ID)
+				}
+			})
+		})
+	}
+}
+
+// The sessions of TestRequire_TwoCookies: ada and newer are of one user.
+type pairSessions struct{ ada, newer, bob stytchtest.Session }
+
+func pairTokenOf(name string) func(*env, pairSessions) string {
+	return func(_ *env, s pairSessions) string {
+		return map[string]string{"ada": s.ada.Token, "newer": s.newer.Token, "bob": s.bob.Token}[name]
+	}
+}
+
+// No other host can set a cookie whose name begins with __Host-, and an
+// extractor of one cookie has nothing to bind.
+func TestRequire_CookiesThatNeedNoBinding(t *testing.T) {
+	host := func(c *sessionauth.Config) {
+		c.Cookies.Token, c.Cookies.JWT = "__Host-token", "__Host-jwt"
+	}
+	for name, row := range map[string]struct {
+		change func(*sessionauth.Config)
+		cookie func(stytchtest.Session) string
+	}{
+		"__Host- names": {host, func(s stytchtest.Session) string { return "Cookie: __Host-token=" + s.Token + "; __Host-jwt=" + s.JWT }},
+		"one cookie": {func(c *sessionauth.Config) { c.Extractor = sessionauth.FromCookies("", "stytch_session_jwt") },
+			func(s stytchtest.Session) string { return bothCookies(s.Token, s.JWT) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newEnv(t, sessionOnly, row.change)
+				s.Want(s.Get(row.cookie(s.Session)), 200)
+				s.WantCalls(pathAuthenticate, 0)
+			})
+		})
+	}
+}
+
+// Of a repeated cookie the value that was accepted is the credential of the
+// request: for guards, and for a refreshed JWT.
+func TestRequire_RepeatedCookieGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t, writeBack)
+		s.Handler = s.Behind(s.Auth.Require, requireFresh(time.Hour), requireLive)
+		dead := s.SignIn(stytchtest.SessionOptions{})
+		s.RevokeSession(dead.ID)
+		s.Expire()
+		cookies := []string{
+			"stytch_session_jwt=" + dead.JWT, "stytch_session_jwt=" + s.Session.JWT, "stytch_session=" + dead.Token, "stytch_session=" + s.Session.Token,
+		}
+		resp := s.Get("Cookie: " + strings.Join(cookies, "; "))
+		s.Want(resp, 200)
+		if set := resp.Header["Set-Cookie"]; len(set) != 1 || !strings.HasPrefix(set[0], "stytch_session_jwt=") {
+			t.Errorf("got %q, want a refreshed JWT", set)
+		}
+		s.WantPassed(1, s.Session.ID)
+	})
+}
+
+func requireFresh(maxAge time.Duration) func(http.Handler) http.Handler {
+	return check(func(r *http.Request) error { return sessionauth.CheckFresh(r.Context(), maxAge) })
+}
+
+func requireLive(next http.Handler) http.Handler {
+	return check(func(r *http.Request) error { _, err := sessionauth.CheckLive(r.Context()); return err })(next)
+}
+
+func check(f func(*http.Request) error) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if err := f(r); err != nil {
+				sessionauth.Reject(w, r, err)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// A request that is made in the context of another one is authenticated by its
+// own credential, by Require and by guards.
+func TestRequire_RequestInTheContextOfAnother(t *testing.T) {
+	for name, inner := range map[string]func(s *env) http.Handler{
+		"Require": func(s *env) http.Handler { return s.Behind(s.Auth.Require) },
+		"CheckRequest": func(s *env) http.Handler {
+			return check(sessionauth.CheckRequest)(check(func(r *http.Request) error {
+				return sessionauth.CheckRole(r.Context(), "stytch_user")
+			})(s.Next()))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newEnv(t)
+				bob := s.SignIn(stytchtest.SessionOptions{})
+				batch := inner(s)
+				var fields []string
+				var method string
+				s.Handler = s.Auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					part := newRequest(method, fields...)
+					batch.ServeHTTP(w, part.WithContext(r.Context()))
+				}))
+				ada := tokenCookie(s.Session.Token)
+				for _, row := range []struct {
+					name, method string
+					fields       []string
+					status       int
+				}{
+					{"the same credential", "GET", []string{ada}, 200},
+					{"no credential", "GET", nil, 401},
+					{"an invented token", "GET", []string{tokenCookie(inventedToken)}, 401},
+					{"from another site", "POST", []string{ada, "Sec-Fetch-Site: cross-site"}, 403},
+				} {
+					method, fields = row.method, row.fields
+					if resp := s.Get(ada); resp.StatusCode != row.status {
+						t.Errorf("%s: got %d, want %d", row.name, resp.StatusCode, row.status)
+					}
+				}
+				if method, fields = "GET", []string{tokenCookie(bob.Token)}; name == "Require" {
+					s.Want(s.Get(ada), 200)
+					s.WantPassed(2, bob.ID)
+				} else {
+					s.Want(s.Get(ada), 401)
+				}
+			})
+		})
+	}
+}
+
+// A context outlives a revocation: whoever keeps it is refused.
+func TestRequire_ContextAfterRevoke(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		field := bearer(s.Session.JWT)
+		s.Want(s.Get(field), 200)
+		kept := s.Last()
+		again := func() int { return s.Do(newRequest("GET", field).WithContext(kept.Context())).StatusCode }
+		role := func() error { return sessionauth.CheckRole(kept.Context(), "stytch_user") }
+		if got, err := again(), role(); got != 200 || err != nil {
+			t.Errorf("got %d, %v, want 200", got, err)
+		}
+		if err := s.Auth.Revoke(t.Context(), s.Session.ID); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := again(), role(); got != 401 || err == nil {
+			t.Errorf("after Revoke: got %d, %v, want 401", got, err)
+		}
+	})
+}
+
+// A context that is older than its entry allows is renewed, by its credential.
+func TestCheckRole_LongRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		s.Want(s.Get(bearer(s.Session.Token)), 200)
+		ctx := s.Last().Context()
+		for i, row := range []struct {
+			wait  time.Duration
+			calls int
+		}{{0, 1}, {time.Minute + 29*time.Second, 1}, {time.Second, 2}, {time.Minute - time.Second, 2}} {
+			time.Sleep(row.wait)
+			if err := sessionauth.CheckRole(ctx, "stytch_user"); err != nil {
+				t.Errorf("%d: got %v, want no error", i, err)
+			}
+			s.WantCalls(pathAuthenticate, row.calls)
+		}
+		s.RevokeSession(s.Session.ID)
+		time.Sleep(2 * time.Minute)
+		if err := sessionauth.CheckRole(ctx, "stytch_user"); err == nil {
+			t.Error("got no error after the session was revoked elsewhere, want one")
+		}
+	})
+}
+
+// The requests of an HTTP/2 connection in clear text would bypass Require.
+func TestRequire_UpgradeToH2C(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		s.Want(s.Get(bearer(s.Session.JWT), "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__"), 200)
+		if h := s.Last().Header; h.Get("Upgrade") != "" || h.Get("HTTP2-Settings") != "" {
+			t.Errorf("got Upgrade %q in the handler, want none", h.Get("Upgrade"))
+		}
+		s.Want(s.Get(bearer(s.Session.JWT), "Connection: Upgrade", "Upgrade: websocket"), 200)
+		if got := s.Last().Header.Get("Upgrade"); got != "websocket" {
+			t.Errorf("got Upgrade %q in the handler, want websocket", got)
+		}
+	})
+}
+
+func TestAttach(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t, writeBack)
+		next := check(func(r *http.Request) error { return sessionauth.CheckRole(r.Context(), "stytch_user") })(s.Next())
+		s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			attached, r, err := s.Auth.Attach(w, r)
+			if err != nil {
+				s.Auth.Reject(w, r, err)
+				return
+			}
+			next.ServeHTTP(attached, r)
+			attached.WriteHeader(204)
+		})
+		s.WantAnswer(s.Get(), want401n)
+		s.Want(s.Get(jwtCookie(s.Session.JWT)), 204)
+		s.Expire()
+		resp := s.Get(jwtCookie(s.Session.JWT))
+		s.Want(resp, 204)
+		s.WantPassed(2, s.Session.ID)
+		if h := resp.Header; len(h["Set-Cookie"]) != 1 || h.Get("Cache-Control") != "no-store" || h.Get("Vary") != "Cookie, Authorization" {
+			t.Errorf("got %v, want a refreshed cookie and no-store", h)
+		}
+	})
+}
+
+func TestAttachContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		ctx, id, err := s.Auth.AttachContext(t.Context(), sessionauth.Credential{JWT: s.Session.JWT, Header: true})
+		if err != nil || id.Session.ID != s.Session.ID {
+			t.Fatalf("got %v, %v, want the session", id, err)
+		}
+		if err := sessionauth.CheckRole(ctx, "stytch_user"); err != nil {
+			t.Errorf("CheckRole: got %v, want no error", err)
+		}
+		if user, ok := sessionauth.UserFromContext(ctx); !ok || user.ID != s.User.ID {
+			t.Errorf("got user %v, want %s", user, s.User.ID)
+		}
+		for name, cred := range map[string]sessionauth.Credential{
+			"not from a header": {JWT: s.Session.JWT}, "an invented token": {Token: authtest.InventedToken, Header: true}, "nothing": {Header: true},
+		} {
+			if ctx, id, err := s.Auth.AttachContext(t.Context(), cred); err == nil || id != nil || ctx != t.Context() {
+				t.Errorf("%s: got %v, want an error", name, id)
+			}
+		}
+	})
+}
