@@ -3,16 +3,19 @@ package sessionauth_test
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytch"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
@@ -426,4 +429,112 @@ func (s *policyEnv) agreeWithStytch(allowed bool, resource, action string) {
 	if denied == allowed {
 		s.T.Errorf("%q, %q: got Allowed %t, want the answer of Stytch: denied %t", resource, action, allowed, denied)
 	}
+}
+
+// Someone who impersonates the user has proved nothing about them.
+func TestCheck_Impersonated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		session := s.StartSession(s.User.ID, stytchtest.SessionOptions{Factors: []stytch.AuthenticationFactor{{
+			Type: "impersonated", DeliveryMethod: "impersonation",
+			ImpersonatedFactor: &stytch.ImpersonatedFactor{ImpersonatorID: "member-1", ImpersonatorEmailAddress: "support@example.com"},
+		}}})
+		for _, field := range []string{bearer(session.JWT), bearer(session.Token)} {
+			s.Want(s.Get(field), 200)
+			ctx := s.Last().Context()
+			for name, err := range map[string]error{
+				"CheckFresh":       sessionauth.CheckFresh(ctx, time.Hour),
+				"CheckFactor":      sessionauth.CheckFactor(ctx, "impersonated"),
+				"CheckFreshFactor": sessionauth.CheckFreshFactor(ctx, time.Hour, "impersonated"),
+			} {
+				if !errors.Is(err, sessionauth.ErrStepUp) {
+					t.Errorf("%s: got %v, want %v", name, err, sessionauth.ErrStepUp)
+				}
+			}
+			if err := sessionauth.CheckNotImpersonated(ctx); !errors.Is(err, sessionauth.ErrForbidden) {
+				t.Errorf("CheckNotImpersonated: got %v, want %v", err, sessionauth.ErrForbidden)
+			}
+			id, _ := sessionauth.SessionFromContext(ctx)
+			if by, ok := id.Impersonator(); !ok || by.ImpersonatorID != "member-1" {
+				t.Errorf("Impersonator: got %v, %t, want member-1", by, ok)
+			}
+		}
+		s.Want(s.Get(bearer(s.Session.JWT)), 200)
+		if err := sessionauth.CheckNotImpersonated(s.Last().Context()); err != nil {
+			t.Errorf("CheckNotImpersonated: got %v for the user, want no error", err)
+		}
+	})
+}
+
+// The session of an impersonator cannot be extended: it is authenticated without
+// a duration.
+func TestRequire_SessionThatCannotBeExtended(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t, func(c *sessionauth.Config) { c.SessionDuration = time.Hour })
+		s.Tap(pathAuthenticate, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				return nil, err
+			}
+			if strings.Contains(string(body), "session_duration_minutes") {
+				return authtest.Reply(400, `{"status_code":400,"error_type":"session_not_mutable","request_id":"r","error_message":"m"}`), nil
+			}
+			r.Body = io.NopCloser(strings.NewReader(string(body)))
+			return stytch.RoundTrip(r)
+		})
+		s.Want(s.Get(bearer(s.Session.Token)), 200)
+	})
+}
+
+// A factor must be of the type and fresh: an old TOTP and a fresh password are
+// not a fresh TOTP.
+func TestCheckFreshFactor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		session := s.StartSession(s.User.ID, stytchtest.SessionOptions{Factors: []stytch.AuthenticationFactor{
+			{Type: "totp", DeliveryMethod: "authenticator_app", LastAuthenticatedAt: time.Now().Add(-300 * 24 * time.Hour)},
+			{Type: "password", DeliveryMethod: "knowledge", LastAuthenticatedAt: time.Now().Add(-time.Minute)},
+		}})
+		s.Want(s.Get(bearer(session.Token)), 200)
+		ctx := s.Last().Context()
+		for _, row := range []struct {
+			name   string
+			maxAge time.Duration
+			types  []string
+			ok     bool
+		}{
+			{"old TOTP", time.Hour, []string{"totp"}, false},
+			{"fresh password", time.Hour, []string{"password"}, true},
+			{"either", time.Hour, []string{"totp", "password"}, true},
+			{"as old as allowed, with Leeway", 55 * time.Second, []string{"password"}, true},
+			{"too old, with Leeway", 55*time.Second - 1, []string{"password"}, false},
+			{"no type", time.Hour, nil, false},
+			{"a negative age", -time.Second, []string{"password"}, false},
+		} {
+			if err := sessionauth.CheckFreshFactor(ctx, row.maxAge, row.types...); (err == nil) != row.ok || err != nil && !errors.Is(err, sessionauth.ErrStepUp) {
+				t.Errorf("%s: got %v, want ok: %t", row.name, err, row.ok)
+			}
+		}
+		if err := errors.Join(sessionauth.CheckFactor(ctx, "totp"), sessionauth.CheckFresh(ctx, time.Hour)); err != nil {
+			t.Errorf("got %v, want CheckFactor and CheckFresh to pass", err)
+		}
+	})
+}
+
+// The clock of Stytch may be behind ours by Leeway.
+func TestCheckFresh_Leeway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t, func(c *sessionauth.Config) { c.Leeway = time.Minute })
+		session := s.StartSession(s.User.ID, stytchtest.SessionOptions{Factors: []stytch.AuthenticationFactor{
+			{Type: "password", DeliveryMethod: "knowledge", LastAuthenticatedAt: time.Now().Add(-70 * time.Second)},
+		}})
+		s.Want(s.Get(bearer(session.Token)), 200)
+		ctx := s.Last().Context()
+		if err := sessionauth.CheckFresh(ctx, time.Minute); err != nil {
+			t.Errorf("got %v, want a factor proved just now to be fresh", err)
+		}
+		if err := sessionauth.CheckFresh(ctx, 9*time.Second); err == nil {
+			t.Error("got no error for a factor that is too old, want one")
+		}
+	})
 }

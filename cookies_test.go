@@ -1,8 +1,11 @@
 package sessionauth_test
 
 import (
+	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -106,10 +109,10 @@ func TestCookies_WriteBackTarget(t *testing.T) {
 			writeBack(c)
 			c.Extractor = sessionauth.FromCookies("t", "j")
 		}, field(func(s *env) string { return "Cookie: j=" + s.Session.JWT }), "j"},
-		{"a repeated JWT cookie", writeBack, field(func(s *env) string { return jwtCookie(s.Session.JWT) + "; stytch_session_jwt=a.b.c" }), ""},
+		{"a repeated JWT cookie", writeBack, field(func(s *env) string { return jwtCookie(s.Session.JWT) + "; stytch_session_jwt=a.b.c" }), jwtName},
 		{"a repeated token cookie", writeBack, field(func(s *env) string {
 			return bothCookies(s.Session.Token, s.Session.JWT) + "; stytch_session=" + inventedToken
-		}), ""},
+		}), jwtName},
 		{"the same JWT cookie twice", writeBack, field(func(s *env) string { return jwtCookie(s.Session.JWT) + "; stytch_session_jwt=" + s.Session.JWT }), jwtName},
 		{"a fresh JWT", writeBack, field(func(s *env) string { return jwtCookie(s.JWT(s.Session.ID)) }), ""},
 		{"a forged JWT and a good token", writeBack, field(func(s *env) string { return bothCookies(s.Session.Token, "a.b.c") }), jwtName},
@@ -237,4 +240,174 @@ func TestCookies_SetAndClear(t *testing.T) {
 			t.Error("got no Cache-Control: no-store with cleared cookies")
 		}
 	})
+}
+
+// A refreshed JWT is written when the response starts: the session may have been
+// revoked by then, and whatever the handler says no cache may store it.
+func TestCookies_WrittenWhenTheResponseStarts(t *testing.T) {
+	revoke := func(s *env, _ http.ResponseWriter, r *http.Request) { _ = s.Auth.Revoke(r.Context(), s.Session.ID) }
+	rows := []struct {
+		name    string
+		handler func(*env, http.ResponseWriter, *http.Request)
+		cookies int
+		cache   string
+	}{
+		{"nothing is written", func(*env, http.ResponseWriter, *http.Request) {}, 1, "no-store"},
+		{"the handler writes", func(_ *env, w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "x") }, 1, "no-store"},
+		{"a public response", func(_ *env, w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Cache-Control", "public, max-age=60")
+			w.WriteHeader(200)
+		}, 1, "no-store"},
+		{"revoked meanwhile", revoke, 0, "private"},
+		{"revoked meanwhile, then written", func(s *env, w http.ResponseWriter, r *http.Request) {
+			revoke(s, w, r)
+			_, _ = io.WriteString(w, "x")
+		}, 0, "private"},
+		{"revoked after it was written", func(s *env, w http.ResponseWriter, r *http.Request) {
+			w.(http.Flusher).Flush()
+			revoke(s, w, r)
+		}, 1, "no-store"},
+		{"cleared by the handler", func(s *env, w http.ResponseWriter, _ *http.Request) { s.Auth.ClearCookies(w) }, 2, "no-store"},
+		{"set twice by the handler", func(s *env, w http.ResponseWriter, r *http.Request) {
+			id, _ := sessionauth.FromContext(r.Context())
+			for range 2 {
+				s.Auth.SetCookies(w, id.Session, sessionauth.Credential{Token: s.Session.Token, JWT: s.Session.JWT})
+			}
+		}, 2, "no-store"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newEnv(t, writeBack)
+				s.Handler = s.Auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { row.handler(s, w, r) }))
+				s.Expire()
+				resp := s.Get(jwtCookie(s.Session.JWT))
+				if got := len(resp.Cookies()); got != row.cookies || resp.Header.Get("Cache-Control") != row.cache {
+					t.Errorf("got %s and Cache-Control %q, want %d cookies and %q", setCookies(resp), resp.Header["Cache-Control"], row.cookies, row.cache)
+				}
+				names := map[string]bool{}
+				for _, cookie := range resp.Cookies() {
+					if names[cookie.Name] {
+						t.Errorf("got %s, want each cookie once", setCookies(resp))
+					}
+					names[cookie.Name] = true
+				}
+			})
+		})
+	}
+}
+
+// The ResponseWriter that sets cookies late has what net/http's own has.
+func TestCookies_LateWriterIsComplete(t *testing.T) {
+	s := newEnv(t, writeBack, func(c *sessionauth.Config) { c.MaxTokenAge = time.Nanosecond })
+	srv := httptest.NewServer(s.Auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, ok := w.(http.Hijacker); !ok {
+			t.Error("got no http.Hijacker, want one")
+		}
+		if _, ok := w.(io.ReaderFrom); !ok {
+			t.Error("got no io.ReaderFrom, want one")
+		}
+		w.WriteHeader(http.StatusEarlyHints) // sets no cookie
+		if got := w.Header()["Set-Cookie"]; got != nil {
+			t.Errorf("got %q in an informational response, want none", got)
+		}
+		c := http.NewResponseController(w)
+		if err := errors.Join(c.SetReadDeadline(time.Time{}), c.SetWriteDeadline(time.Time{}), c.Flush()); err != nil {
+			t.Error(err)
+		}
+		if r.URL.Path == "/hijack" {
+			conn, _, err := c.Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+			_ = conn.Close()
+			return
+		}
+		if _, err := io.Copy(w, strings.NewReader("body")); err != nil {
+			t.Error(err)
+		}
+	})))
+	defer srv.Close()
+	for _, path := range []string{"/", "/hijack"} {
+		r := newRequest("GET", jwtCookie(s.Session.JWT))
+		r.RequestURI, r.URL = "", &url.URL{Scheme: "http", Host: srv.Listener.Addr().String(), Path: path}
+		resp, err := srv.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if path == "/" && len(resp.Cookies()) != 1 {
+			t.Errorf("got %s, want the refreshed JWT", setCookies(resp))
+		}
+	}
+}
+
+// Browsers ignore a cookie above 4,096 bytes and keep the one they have, which
+// may be that of another session: it is removed instead.
+func TestCookies_LargeJWT(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t, writeBack)
+		session := s.StartSession(s.User.ID, stytchtest.SessionOptions{CustomClaims: map[string]any{"x": strings.Repeat("x", 3000)}})
+		s.Expire()
+		resp := s.Get(jwtCookie(session.JWT))
+		s.Want(resp, 200)
+		if c := resp.Cookies(); len(c) != 1 || c[0].Name != "stytch_session_jwt" || c[0].MaxAge != -1 || c[0].Value != "" {
+			t.Errorf("got %s, want the JWT cookie removed", setCookies(resp))
+		}
+	})
+}
+
+// With SessionDuration a session in constant use does not end, and so the cookie
+// of its token must not either.
+func TestCookies_SessionDurationRenewsTheToken(t *testing.T) {
+	for name, field := range map[string]func(*env) string{
+		"token": func(s *env) string { return tokenCookie(s.Session.Token) },
+		"both":  func(s *env) string { return bothCookies(s.Session.Token, s.JWT(s.Session.ID)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newEnv(t, writeBack, func(c *sessionauth.Config) { c.SessionDuration = time.Hour })
+				s.Want(s.Get(field(s)), 200)
+				time.Sleep(30 * time.Minute)
+				stale := field(s)
+				s.Expire()
+				resp := s.Get(stale)
+				s.Want(resp, 200)
+				renewed := false
+				for _, c := range resp.Cookies() {
+					renewed = renewed || c.Name == "stytch_session" && c.Value == s.Session.Token && c.MaxAge == 3600
+				}
+				if !renewed {
+					t.Errorf("got %s, want the token's cookie for another hour", setCookies(resp))
+				}
+			})
+		})
+	}
+}
+
+// Cookies of earlier deployments are removed at sign-in and at sign-out.
+func TestCookies_Old(t *testing.T) {
+	s := newEnv(t, func(c *sessionauth.Config) {
+		c.Cookies.Old = []sessionauth.Cookie{{Domain: "example.com"}, {Path: "/app"}, {}}
+	})
+	for name, write := range map[string]func(http.ResponseWriter){
+		"SetCookies": func(w http.ResponseWriter) {
+			s.Auth.SetCookies(w, &stytch.Session{ID: s.Session.ID}, sessionauth.Credential{Token: s.Session.Token, JWT: s.Session.JWT})
+		},
+		"ClearCookies": s.Auth.ClearCookies,
+	} {
+		w := httptest.NewRecorder()
+		write(w)
+		removed := 0
+		for _, c := range w.Result().Cookies() {
+			if c.MaxAge == -1 && (c.Domain == "example.com" && c.Path == "/" || c.Domain == "" && c.Path == "/app") {
+				removed++
+			}
+		}
+		if removed != 4 {
+			t.Errorf("%s: got %s, want both cookies removed from both places", name, setCookies(w.Result()))
+		}
+	}
 }

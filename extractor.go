@@ -191,7 +191,9 @@ func candidates(tokens, jwts *cookieValues, source *cookieSource) (Credential, e
 	if len(list) > maxCandidates {
 		return Credential{}, cloneError(errAmbiguous)
 	}
-	return Credential{cookies: &cookieSource{candidates: list}}, nil
+	repeated := *source
+	repeated.candidates = list
+	return Credential{cookies: &repeated}, nil
 }
 
 // FirstOf returns an Extractor that tries extractors in order. The first one

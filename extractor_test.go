@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
+	"testing/synctest"
 
 	"github.com/sessionauth/sessionauth"
 )
@@ -35,6 +36,33 @@ func TestExtractor_SyntaxOfACustomCredential(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The response varies by the header field that the extractor reads.
+func TestRequire_VaryNamesTheExtractorsHeader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, row := range map[string]struct {
+			extractor sessionauth.Extractor
+			want      string
+		}{
+			"the default": {nil, "Cookie, Authorization"},
+			"FromHeader":  {sessionauth.FromHeader("x-session"), "Cookie, Authorization, X-Session"},
+			"in FirstOf":  {sessionauth.FirstOf(sessionauth.FromHeader("X-B"), sessionauth.FromBearer, sessionauth.FromHeader("X-A")), "Cookie, Authorization, X-A, X-B"},
+			"one that panics": {func(r *http.Request) (sessionauth.Credential, error) {
+				if r.Host == "" {
+					panic("no host")
+				}
+				return sessionauth.FromBearer(r)
+			}, "Cookie, Authorization"},
+		} {
+			s := newEnv(t, func(c *sessionauth.Config) { c.Extractor = row.extractor })
+			for _, field := range []string{"X-Session: " + s.Session.Token, "X-Other: x"} {
+				if got := s.Get(field).Header["Vary"]; len(got) != 1 || got[0] != row.want {
+					t.Errorf("%s: got Vary %q, want %q", name, got, row.want)
+				}
+			}
+		}
+	})
 }
 
 func TestExtractor_Errors(t *testing.T) {

@@ -25,7 +25,7 @@ func TestRequire_TwoCookies(t *testing.T) {
 		then    func(*env, pairSessions) // after the cookies were chosen
 		status  int
 		session func(pairSessions) stytchtest.Session // whose request it is
-		calls   int                               // of sessions/authenticate, for three requests
+		calls   int                                   // of sessions/authenticate, for three requests
 	}{
 		{"one session", fresh, pairTokenOf("ada"), nil, 200, func(s pairSessions) stytchtest.Session { return s.ada }, 1},
 		{"one session, stale JWT", stale, pairTokenOf("ada"), nil, 200, func(s pairSessions) stytchtest.Session { return s.ada }, 1},
@@ -39,13 +39,13 @@ func TestRequire_TwoCookies(t *testing.T) {
 		{"a dead session beside a live token, stale JWT", stale, pairTokenOf("bob"), func(s *env, x pairSessions) { s.RevokeSession(x.ada.ID) }, 200,
 			func(s pairSessions) stytchtest.Session { return s.bob }, 2},
 		{"a token of a session that was revoked here", fresh, pairTokenOf("bob"), func(s *env, x pairSessions) {
-			if err := s.Auth.Revoke(t.Context(), x.bob.ID); err != nil {
-				t.Error(err)
+			if err := s.Auth.Revoke(s.T.Context(), x.bob.ID); err != nil {
+				s.T.Error(err)
 			}
 		}, 200, func(s pairSessions) stytchtest.Session { return s.ada }, 1},
 		{"a JWT of a session that was revoked here", fresh, pairTokenOf("bob"), func(s *env, x pairSessions) {
-			if err := s.Auth.Revoke(t.Context(), x.ada.ID); err != nil {
-				t.Error(err)
+			if err := s.Auth.Revoke(s.T.Context(), x.ada.ID); err != nil {
+				s.T.Error(err)
 			}
 		}, 200, func(s pairSessions) stytchtest.Session { return s.bob }, 1},
 		{"an outage", fresh, pairTokenOf("bob"), func(s *env, _ pairSessions) { s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 500}) }, 200,
@@ -116,7 +116,7 @@ func TestRequire_CookiesThatNeedNoBinding(t *testing.T) {
 func TestRequire_RepeatedCookieGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t, writeBack)
-		s.Handler = s.Behind(s.Auth.Require, requireFresh(time.Hour), requireLive)
+		s.Handler = s.Behind(requireFresh(time.Hour), requireLive)
 		dead := s.SignIn(stytchtest.SessionOptions{})
 		s.RevokeSession(dead.ID)
 		s.Expire()

@@ -178,3 +178,37 @@ func TestCrossOrigin_WithoutMiddleware(t *testing.T) {
 	}
 	s.WantCalls("", 0)
 }
+
+// A host has no case, and its scheme's default port may be omitted (RFC 9110,
+// section 4.2.3): proxies send it either way.
+func TestCrossOrigin_HostIsNormalized(t *testing.T) {
+	env := authtest.New(t)
+	for _, row := range []struct {
+		name, host, origin string
+		status             int
+	}{
+		{"178 the default port of https", "app.example.com:443", "https://app.example.com", 200},
+		{"178 the default port of http", "app.example.com:80", "http://app.example.com", 200},
+		{"178 capitals", "APP.Example.com", "https://app.example.com", 200},
+		{"178 capitals and a port", "App.Example.com:443", "https://app.example.com", 200},
+		{"178 a port that is named in both", "app.example.com:8443", "https://app.example.com:8443", 200},
+		{"177 the default port of the other scheme", "app.example.com:80", "https://app.example.com", 403},
+		{"177 another port", "app.example.com:8443", "https://app.example.com", 403},
+		{"177 another host on the default port", "app.example.com:443", "https://evil.example", 403},
+		{"177 an origin that ends in the port", "app.example.com:443", "https://evil.example:443", 403},
+		{"177 a longer host", "app.example.com:443:443", "https://app.example.com", 403},
+		{"177 the null origin", "app.example.com:443", "null", 403},
+	} {
+		for _, upgrade := range []string{"", "Upgrade: websocket"} {
+			t.Run(row.name+" "+upgrade, func(t *testing.T) {
+				method, fields := http.MethodPost, []string{authtest.JWTCookie(env.Session.JWT), "Origin: " + row.origin}
+				if upgrade != "" {
+					method, fields = http.MethodGet, append(fields, upgrade, "Connection: Upgrade")
+				}
+				r := authtest.NewRequest(method, fields...)
+				r.Host = row.host
+				env.Want(env.Do(r), row.status)
+			})
+		}
+	}
+}
