@@ -21,9 +21,9 @@ func TestRequest_Credential(t *testing.T) {
 	}{
 		{"0 a JWT in the header", "Authorization: Bearer {ada.jwt}", passAs("ada"), 0},
 		{"0 a token in the header", "Authorization: Bearer {ada.token}", passAs("ada"), 1},
-		{"0 a JWT in a cookie", "Cookie: stytch_session_jwt={ada.jwt}", passAs("ada"), 1},
+		{"0 a JWT in a cookie", "Cookie: stytch_session_jwt={ada.jwt}", passAs("ada"), 0},
 		{"0 a token in a cookie", "Cookie: stytch_session={ada.token}", passAs("ada"), 1},
-		{"0 both in cookies", "Cookie: stytch_session={ada.token}; stytch_session_jwt={ada.jwt}", passAs("ada"), 0},
+		{"0 both in cookies", "Cookie: stytch_session={ada.token}; stytch_session_jwt={ada.jwt}", passAs("ada"), 1},
 		{"0 a JWT with another signature in the header", "Authorization: Bearer {bad.jwt}", want401i, 0},
 		{"0 a JWT with another signature in a cookie", "Cookie: stytch_session_jwt={bad.jwt}", want401i, 0},
 		{"0 a JWT with another signature, and a good token", "Cookie: stytch_session={ada.token}; stytch_session_jwt={bad.jwt}", passAs("ada"), 1},
