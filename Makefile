@@ -13,10 +13,10 @@ fuzz: # every fuzz target, for about a minute each
 	FUZZTIME=1000000x .ci/run fuzz
 
 soak: # ten simulated minutes of faults; SOAK_SEED=n repeats a run
-	SOAK=$${SOAK:-10m} go test -count=1 -v -run TestSoak .
+	SOAK=$${SOAK:-10m} go test -count=1 -v -run TestSoak ./internal/outagetest
 
 flood: # a million invented tokens and a million forged JWTs while users work; about three minutes on a quiet machine
-	FLOOD=$${FLOOD:-1000000} go test -count=1 -v -run TestFlood .
+	FLOOD=$${FLOOD:-1000000} go test -tags slow -count=1 -v -run TestFlood ./internal/attacktest
 
 bench: # the benchmark beside other middleware; writes docs/performance.md
 	cd bench && go run -tags jwx_goccy .
