@@ -129,9 +129,9 @@ func (s *sessions) authenticateJWT(ctx context.Context, token, jwt string) (e *e
 	if !isSessionJWT(jwt) { // before any work that grows with its length
 		return s.fallBackToToken(ctx, token, errMalformedSession)
 	}
-	parts, _ := sessionjwt.Split(jwt) // what lacks a dot is not cached, and refused below
-	key, now := digestOf(parts.Signature), time.Now()
-	known := s.caches.jwt(key, parts, now)
+	signingInput, signature := cutSignature(jwt)
+	key, now := digestOf(signature), time.Now()
+	known := s.caches.jwt(key, signingInput, now)
 	err = s.usable(known, key, now)
 	if err == nil {
 		return known, true, nil
@@ -142,7 +142,7 @@ func (s *sessions) authenticateJWT(ctx context.Context, token, jwt string) (e *e
 		}
 	}
 	switch {
-	case err == nil && !e.token.Foreign:
+	case err == nil && !e.token.ThirdParty:
 		return s.admit(ctx, key, e)
 	case err == nil, err == errStale, err == errPurged:
 		return s.refresh(ctx, e.token, key, token, jwt)
@@ -169,7 +169,7 @@ func (s *sessions) verify(ctx context.Context, known *entry, jwt string) (*entry
 		end = end.Earlier(deadline.At(now, t.IssuedAt.Add(s.config.MaxTokenAge)))
 	}
 	return &entry{
-		session: t.Session, token: t, thirdParty: t.Foreign,
+		session: t.Session, token: t, thirdParty: t.ThirdParty,
 		vouchedAt: t.IssuedAt, asOf: t.IssuedAt.Add(-s.config.Leeway),
 		expiresAt: t.ExpiresAt, end: end.EarlierAt(now, t.Session.ExpiresAt),
 	}, nil
@@ -213,7 +213,7 @@ func (s *sessions) refresh(ctx context.Context, t *sessionjwt.Token, key digest,
 		}
 	}
 	if err != nil {
-		if q.jwt != "" && !t.Foreign && upstream.IsSessionNotFound(err) {
+		if q.jwt != "" && !t.ThirdParty && upstream.IsSessionNotFound(err) {
 			// The signature was good, so the session id is genuine: its other
 			// JWTs are refused without a call.
 			s.denied.Confirm(t.Session.ID, time.Now())

@@ -135,9 +135,9 @@ func newCaches(size, bytes int) *caches {
 // jwt returns the entry of a JWT that was verified here, or nil. Only the
 // signature is secret, so only it is hashed, a quarter of the text: header and
 // payload authenticate no one, and are compared as they are.
-func (c *caches) jwt(signature digest, p sessionjwt.Parts, now time.Time) *entry {
+func (c *caches) jwt(signature digest, signingInput string, now time.Time) *entry {
 	e, ok := c.jwts.Get(signature, now)
-	if !ok || !e.token.Covers(p) {
+	if !ok || !e.token.Matches(signingInput) {
 		return nil
 	}
 	return e

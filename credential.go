@@ -80,6 +80,13 @@ func isSessionJWT(s string) bool {
 	return s != "" && s[0] == 'e' && len(s) <= sessionjwt.MaxSize
 }
 
+// cutSignature cuts a JWT before its signature. A string without a dot is all
+// signature: no JWT matches it, and package sessionjwt refuses it.
+func cutSignature(jwt string) (signingInput, signature string) {
+	dot := max(0, strings.LastIndexByte(jwt, '.'))
+	return jwt[:dot], jwt[dot:]
+}
+
 // isB64Token reports whether s is a b64token (RFC 6750, section 2.1). It does
 // not read what is too long to be a credential, and reports true.
 func isB64Token(s string) bool {

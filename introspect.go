@@ -116,7 +116,7 @@ func jwtQuery(jwt string, key digest) *query { return &query{jwt: jwt, key: key,
 // answer about a JWT that may be another kind of token is only about that JWT.
 func (q *query) refreshing(t *sessionjwt.Token, key digest) *query {
 	q.replaces, q.answerKey = t, key
-	if !t.Foreign {
+	if !t.ThirdParty {
 		q.answerKey = sessionKey(t.Session.ID)
 	}
 	return q
@@ -210,7 +210,7 @@ func (s *sessions) store(answer *stytch.AuthenticateSessionResponse, q *query, a
 		s.caches.store(asked.generation, func() { s.caches.tokens.Add(q.key, &withoutJWT, asked.Time) })
 	}
 	if q.replaces != nil && e.isAbout(q.replaces.Session) {
-		e.thirdParty = q.replaces.Foreign
+		e.thirdParty = q.replaces.ThirdParty
 		s.storeAnswer(q.answerKey, e, asked)
 	}
 	return e
@@ -364,8 +364,8 @@ func introspectionQuery(c introspectionCredential) (*query, error) {
 	case isSessionToken(c.value): // no JWT is, because of its dots
 		return &query{token: c.value, key: digestOf(c.value), verified: true}, nil
 	}
-	parts, _ := sessionjwt.Split(c.value)
-	return jwtQuery(c.value, digestOf(parts.Signature)), nil
+	_, signature := cutSignature(c.value)
+	return jwtQuery(c.value, digestOf(signature)), nil
 }
 
 // liveEntry makes an entry of an answer about the session of another entry. It

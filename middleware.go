@@ -152,7 +152,11 @@ func (a *Authenticator) authenticateRequest(result *authResult, r *http.Request,
 // failure.
 func (a *Authenticator) authenticate(result *authResult, r *http.Request) {
 	result.err = upstream.ErrPanic
-	defer a.recoverPanic()
+	defer func() {
+		if v := recover(); v != nil {
+			a.sessions.upstream.LogPanic(v) // the request is answered with 500
+		}
+	}()
 	var e *entry
 	var cached bool
 	cred, err := a.extract(r)
@@ -163,13 +167,6 @@ func (a *Authenticator) authenticate(result *authResult, r *http.Request) {
 		err = errMalformed
 	}
 	*result = authResult{credential: cred, entry: e, cached: cached, err: err}
-}
-
-// recoverPanic is deferred. It logs a panic; the request is answered with 500.
-func (a *Authenticator) recoverPanic() {
-	if v := recover(); v != nil {
-		a.sessions.upstream.LogPanic(v)
-	}
 }
 
 // reportResult calls Observe with the outcome of authentication.
@@ -209,7 +206,11 @@ func (a *Authenticator) Verify(ctx context.Context, cred Credential) (*Identity,
 	result := authResult{err: upstream.ErrPanic} // until it is overwritten
 	arrived := time.Now()
 	func() {
-		defer a.recoverPanic()
+		defer func() {
+			if v := recover(); v != nil {
+				a.sessions.upstream.LogPanic(v)
+			}
+		}()
 		result.entry, result.cached, result.err = a.sessions.authenticate(ctx, &cred)
 	}()
 	if a.config.Observe != nil {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth/internal/denylist"
-	"github.com/sessionauth/sessionauth/internal/sessionjwt"
 	"github.com/sessionauth/sessionauth/internal/upstream"
 	"github.com/sessionauth/sessionauth/stytch"
 )
@@ -94,8 +93,8 @@ func (s *sessions) signOut(ctx context.Context, cred *Credential) error {
 		}
 	}
 	if cred.JWT != "" {
-		parts, _ := sessionjwt.Split(cred.JWT)
-		failed = errors.Join(failed, s.signOutOne(ctx, denylist.Credential{JWT: cred.JWT}, digestOf(parts.Signature)))
+		_, signature := cutSignature(cred.JWT)
+		failed = errors.Join(failed, s.signOutOne(ctx, denylist.Credential{JWT: cred.JWT}, digestOf(signature)))
 	}
 	if cred.Token != "" {
 		failed = errors.Join(failed, s.signOutOne(ctx, denylist.Credential{Token: cred.Token}, digestOf(cred.Token)))
@@ -128,7 +127,7 @@ func (s *sessions) sessionIDOf(ctx context.Context, cred denylist.Credential, ke
 		if err != nil {
 			return "", translate(err, nil)
 		}
-		if !t.Foreign {
+		if !t.ThirdParty {
 			return t.Session.ID, nil
 		}
 		// An access token of another application must not sign the user out.

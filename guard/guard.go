@@ -1,17 +1,22 @@
-// Package guard puts conditions on single routes, behind sessionauth's Require:
+// Package guard provides middleware that authorizes requests to single routes.
+// Guards are used behind sessionauth's Require:
 //
 //	r.Use(auth.Require)
 //	r.With(guard.Permission("documents", "delete"), guard.Fresh(10*time.Minute)).Delete("/documents/{id}", remove)
 //
-// Each guard is a func(http.Handler) http.Handler, for chi's With as for plain
-// net/http, and they compose. The Authenticator whose Require let the request
-// in decides and answers. Without one in front, every request is a 401; an
-// error is never a pass. A guard that makes no sense panics where it is wired.
+// Each guard is a func(http.Handler) http.Handler for chi's With or for net/http. A
+// request must pass all guards of its route. The Authenticator whose Require
+// authenticated the request decides and writes the response; without Require,
+// every response is 401. An error never lets a request pass.
 //
-// A role or permission that is missing is a 403, a factor that is missing or
-// too old a 401 with the step-up challenge of RFC 9470. Role, Permission, Factor
-// and Fresh go by what the JWT or the cache says of the session, which may be as
-// old as those; PermissionLive and Live ask Stytch for every request.
+// If a role or permission is missing, the response is 403. If a factor is missing
+// or too old, it is 401 with the step-up challenge of RFC 9470. If the decision
+// needs a call to Stytch that fails, it is 503.
+//
+// Role, Permission, Factor and Fresh use the session as the JWT or the cache
+// describes it, so a change at Stytch may take effect later. Before Factor and
+// Fresh refuse such a session, they ask Stytch, at most once per session in 5
+// seconds. PermissionLive and Live call Stytch for every request.
 package guard
 
 import (
@@ -24,8 +29,10 @@ import (
 	"github.com/sessionauth/sessionauth"
 )
 
-// Role lets sessions with one of the RBAC roles pass. Names match exactly. It
-// panics without a role, or with an empty one.
+// Role requires that the session has at least one of the RBAC roles. Role ids are
+// compared exactly. Otherwise the response is 403.
+//
+// Role panics if anyOf is empty or contains an empty string.
 func Role(anyOf ...string) func(http.Handler) http.Handler {
 	anyOf = names("Role", anyOf)
 	return guard(func(ctx context.Context) (context.Context, error) {
@@ -33,9 +40,12 @@ func Role(anyOf ...string) func(http.Handler) http.Handler {
 	})
 }
 
-// Permission lets sessions pass whose roles allow the action on the resource,
-// by the project's RBAC policy. It costs no call while the policy is held. It
-// panics if either is empty.
+// Permission requires that the project's RBAC policy allows one of the session's
+// roles to perform action on resource. Otherwise the response is 403. The policy
+// is fetched from Stytch and cached. See stytch.Policy.Allows for the matching
+// rules.
+//
+// Permission panics if resource or action is empty.
 func Permission(resource, action string) func(http.Handler) http.Handler {
 	names("Permission", []string{resource, action})
 	return guard(func(ctx context.Context) (context.Context, error) {
@@ -43,8 +53,11 @@ func Permission(resource, action string) func(http.Handler) http.Handler {
 	})
 }
 
-// PermissionLive is Permission decided by Stytch, for each request: a role taken
-// away is refused at once. sessionauth.VerdictFromContext has the answer.
+// PermissionLive is like Permission, but asks Stytch for every request, so that it
+// notices immediately if a role or the session was revoked. The handler can read
+// the result with [sessionauth.VerdictFromContext].
+//
+// PermissionLive panics if resource or action is empty.
 func PermissionLive(resource, action string) func(http.Handler) http.Handler {
 	names("PermissionLive", []string{resource, action})
 	return guard(func(ctx context.Context) (context.Context, error) {
@@ -52,13 +65,17 @@ func PermissionLive(resource, action string) func(http.Handler) http.Handler {
 	})
 }
 
-// Factor lets sessions pass that have a factor of one of the types, such as
-// "totp" or "webauthn". It panics without a type, or with an empty one.
+// Factor requires that the session has an authentication factor of one of the
+// types, such as "totp" or "webauthn": see stytch.AuthenticationFactor. Otherwise
+// the response is 401 with a step-up challenge.
+//
+// Factor panics if anyOf is empty, or if a type is empty or contains white space,
+// a quote or a backslash.
 func Factor(anyOf ...string) func(http.Handler) http.Handler {
 	anyOf = names("Factor", anyOf)
 	for _, name := range anyOf {
 		if strings.ContainsAny(name, "\" \\\t\r\n") {
-			panic("guard: Factor: not a type of factor") // it stands in a challenge
+			panic("guard: Factor: a type contains white space, a quote or a backslash") // the challenge quotes it
 		}
 	}
 	return guard(func(ctx context.Context) (context.Context, error) {
@@ -66,8 +83,10 @@ func Factor(anyOf ...string) func(http.Handler) http.Handler {
 	})
 }
 
-// Fresh lets sessions pass that had a factor authenticated within maxAge. It
-// panics if maxAge is less than a second, the unit of the challenge.
+// Fresh requires that a factor of the session was authenticated at most maxAge
+// ago. Otherwise the response is 401 with a step-up challenge.
+//
+// Fresh panics if maxAge is less than a second, the unit of max_age in RFC 9470.
 func Fresh(maxAge time.Duration) func(http.Handler) http.Handler {
 	if maxAge < time.Second {
 		panic("guard: Fresh: maxAge is less than a second")
@@ -77,12 +96,14 @@ func Fresh(maxAge time.Duration) func(http.Handler) http.Handler {
 	})
 }
 
-// Live makes Stytch vouch for each request: a session revoked elsewhere is
-// refused at once. The handler sees the session and the user as Stytch knows
-// them at this moment, and so do guards behind it.
+// Live asks Stytch for every request whether the session is still alive, so that
+// a session revoked elsewhere is refused immediately. The handler and the guards
+// behind Live see the session and the user of this answer.
 func Live() func(http.Handler) http.Handler { return guard(sessionauth.CheckLive) }
 
-// guard runs a check in front of a handler.
+// guard returns middleware that calls check before each request. If check fails,
+// the middleware rejects the request; otherwise the request continues with the
+// context that check returned.
 func guard(check func(context.Context) (context.Context, error)) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		if next == nil {
@@ -102,9 +123,11 @@ func guard(check func(context.Context) (context.Context, error)) func(http.Handl
 	}
 }
 
+// names returns a copy of list. It panics if list is empty or contains an empty
+// string.
 func names(guard string, list []string) []string {
 	if len(list) == 0 || slices.Contains(list, "") {
-		panic("guard: " + guard + ": a name is missing")
+		panic("guard: " + guard + ": an argument is missing or empty")
 	}
 	return slices.Clone(list)
 }

@@ -12,9 +12,10 @@ import (
 	"github.com/sessionauth/sessionauth/internal/strictjson"
 )
 
+// maxBody is the maximum size of a request body in bytes.
 const maxBody = 8 << 10
 
-// Refusals of a request's form, built once.
+// Errors for requests that the handlers refuse.
 var (
 	errMethod    = &sessionauth.Error{Kind: sessionauth.ErrInvalidRequest, Reason: sessionauth.ReasonMalformed, Status: http.StatusMethodNotAllowed}
 	errTooLarge  = &sessionauth.Error{Kind: sessionauth.ErrInvalidRequest, Reason: sessionauth.ReasonMalformed, Status: http.StatusRequestEntityTooLarge}
@@ -25,15 +26,15 @@ var (
 	errSignIn    = &sessionauth.Error{Kind: sessionauth.ErrSignIn, Reason: sessionauth.ReasonRejected}
 )
 
-// An input is what a sign-in form holds.
+// input holds the fields of a request.
 type input struct {
 	email, password string
-	returnTo        string // safe to redirect to
-	form            bool
+	returnTo        string // a result of localPath; empty for JSON
+	form            bool   // an HTML form, not JSON
 }
 
-// checkRequest takes POST only, and from our own origin: a page of another site
-// must not sign anybody in or out, whatever header it sends along.
+// checkRequest refuses other methods than POST and cross-origin requests, so that
+// a page of another site cannot sign a user in or out.
 func (h *Handlers) checkRequest(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
@@ -42,6 +43,7 @@ func (h *Handlers) checkRequest(w http.ResponseWriter, r *http.Request) error {
 	return h.config.Auth.CheckOrigin(r)
 }
 
+// read checks a request and parses its body.
 func (h *Handlers) read(w http.ResponseWriter, r *http.Request) (input, error) {
 	if err := h.checkRequest(w, r); err != nil {
 		return input{}, err
@@ -69,8 +71,9 @@ func (h *Handlers) read(w http.ResponseWriter, r *http.Request) (input, error) {
 	return parse(body)
 }
 
-// parseJSON refuses unknown and repeated members: another reader of the same
-// body might have taken the other one.
+// parseJSON parses a JSON body. It refuses unknown and repeated members, so that no
+// other reader of the body, such as a firewall, can see other values. return_to is
+// for forms only.
 func parseJSON(body []byte) (input, error) {
 	if strictjson.CheckObject(body) != nil {
 		return input{}, errBody
@@ -99,8 +102,8 @@ func parseForm(body []byte) (input, error) {
 	return in, nil
 }
 
-// set stores a field and reports whether there is one of that name. What is not
-// UTF-8 cannot be sent on as it is.
+// set stores a field. It reports false if the name is unknown or the value is not
+// valid UTF-8, which JSON cannot represent.
 func (in *input) set(name, value string) bool {
 	if !utf8.ValidString(value) {
 		return false

@@ -1,5 +1,5 @@
-// Package login signs users in and out with e-mail address and password: three
-// handlers to mount beside the routes that sessionauth protects.
+// Package login provides HTTP handlers that sign users in and out with an e-mail
+// address and a password.
 //
 //	h, err := login.New(login.Config{Auth: auth})
 //	…
@@ -7,10 +7,11 @@
 //	r.Post("/logout", h.Logout)
 //	r.With(auth.Require).Post("/step-up", h.StepUp)
 //
-// Login and StepUp take JSON or an HTML form with the fields email, password
-// and return_to (forms only), at most 8 KiB. JSON is answered with the session
-// and the user as JSON, a form with a redirect (303) to return_to. All three
-// take POST only and refuse other origins' pages.
+// Login and StepUp accept JSON or an HTML form of at most 8 KiB with the fields
+// email, password and, for forms only, return_to. The response to JSON is the
+// session and the user as JSON; the response to a form is a redirect with status
+// 303 to return_to. Requests that use another method than POST, and cross-origin
+// requests, are refused. Every response has Cache-Control: no-store.
 package login
 
 import (
@@ -25,42 +26,47 @@ import (
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// Config says how users sign in. Cookies, trusted origins, extractor and error
-// answers are those of Auth: nothing is configured twice.
+// Config configures Handlers. Cookies, trusted origins, the extractor and error
+// responses are those of Auth.
 type Config struct {
-	// Auth decides about the sessions that begin here. Required, with
-	// Cookies.WriteBack: the browser is to stay signed in without Stytch's SDK.
+	// Auth is the Authenticator that signs users in and accepts their sessions. It
+	// is required, and its Cookies.WriteBack must be set: without it the session
+	// JWT is not renewed and browsers are signed out after 5 minutes.
 	Auth *sessionauth.Authenticator
 
-	// SessionDuration is the length of a session, and what step-up extends it
-	// to: whole minutes, 5 minutes to 366 days. If zero, an hour.
+	// SessionDuration is the duration of new sessions, counted from sign-in, and
+	// of sessions that StepUp extends, counted from step-up. It must be whole
+	// minutes, from 5 minutes to 366 days. If zero, sessions last one hour.
 	SessionDuration time.Duration
 
-	// Claims gives custom claims for a new session, at most 4 KB as JSON. It
-	// costs a second call to Stytch at sign-in. If nil, there are none.
+	// Claims returns the custom claims of a new session, at most 4096 bytes as
+	// JSON. Setting them takes a second call to Stytch. If nil, or if the result is
+	// empty, new sessions have no custom claims.
 	Claims func(*http.Request, *stytch.User) map[string]any
 
-	// OnSignIn is told of every sign-in before the cookies are set. If it
-	// returns an error the new session is revoked and the error answered: one
-	// of sessionauth's as what it is, any other as 500. If nil, nothing is
-	// told.
+	// OnSignIn is called after each successful sign-in, before the cookies are
+	// set. If it returns an error, the new session is revoked and OnFailure is
+	// called with the error. Errors of package sessionauth keep their status; the
+	// status of other errors is 500. If nil, every sign-in is accepted.
 	OnSignIn func(*http.Request, *sessionauth.Identity) error
 
-	// OnFailure answers a failed sign-in or step-up, such as by showing the form
-	// again. If nil, Auth's ErrorHandler does.
+	// OnFailure writes the response to a failed sign-in or step-up, for example
+	// the form with a message. It is not called for requests with an invalid
+	// method, origin or body. If nil, the ErrorHandler of Auth writes the response.
 	OnFailure func(http.ResponseWriter, *http.Request, error)
 
-	// AfterLogout is where a form's sign-out leads: a path of our own. If empty,
+	// AfterLogout is the path to which Logout redirects after a form. If empty,
 	// "/".
 	AfterLogout string
 }
 
-// Handlers sign users in and out. Make them with New.
+// Handlers provides the HTTP handlers. Its methods may be called by several
+// goroutines at once. Use New to create Handlers; the zero value is not usable.
 type Handlers struct {
 	config Config
 }
 
-// New checks the configuration; errors name the field.
+// New returns Handlers for c. Its errors name the invalid field.
 func New(c Config) (*Handlers, error) {
 	if c.Auth == nil {
 		return nil, errors.New("login: Auth is required")
@@ -78,7 +84,7 @@ func New(c Config) (*Handlers, error) {
 		c.AfterLogout = "/"
 	}
 	if localPath(c.AfterLogout) != c.AfterLogout {
-		return nil, errors.New("login: AfterLogout is not a path of our own origin")
+		return nil, errors.New("login: AfterLogout must be an absolute path on the same origin")
 	}
 	answer := c.OnFailure
 	c.OnFailure = c.Auth.Reject
@@ -91,9 +97,15 @@ func New(c Config) (*Handlers, error) {
 	return &Handlers{c}, nil
 }
 
-// Login signs a user in and sets the session's cookies. The session the browser
-// came with is never sent along, and revoked after success, so that nobody can
-// plant theirs.
+// Login signs a user in and sets the session cookies.
+//
+// Login always starts a new session: it does not send an existing session of the
+// browser to Stytch, and it revokes that session after the sign-in. An attacker can
+// therefore not fix the session of a user who signs in.
+//
+// A wrong password and an unknown e-mail address cause the same error,
+// sessionauth.ErrSignIn, and the response to both is delayed to a multiple of 500
+// milliseconds.
 func (h *Handlers) Login(w http.ResponseWriter, r *http.Request) {
 	h.answer(w, r, true, func(in input) (*stytch.AuthenticatePasswordResponse, error) {
 		if in.email == "" || in.password == "" {
@@ -114,9 +126,14 @@ func (h *Handlers) Login(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// StepUp lets the signed-in user prove the password again, so that the session
-// has a fresh factor. It stands behind Require. The e-mail address may be left
-// out where the user is loaded.
+// StepUp authenticates the password of the signed-in user again, so that the
+// session has a fresh factor: see guard.Fresh. Use it behind Require. If the field
+// email is empty, StepUp uses the first e-mail address of the user, unless
+// Config.SessionOnly of Auth is set.
+//
+// StepUp accepts only the password of the session's own user. It extends the
+// session by Config.SessionDuration and renews its cookies, unless the credential
+// came in a header.
 func (h *Handlers) StepUp(w http.ResponseWriter, r *http.Request) {
 	id, err := h.config.Auth.Authenticate(r)
 	var cred sessionauth.Credential
@@ -128,7 +145,7 @@ func (h *Handlers) StepUp(w http.ResponseWriter, r *http.Request) {
 		h.config.Auth.Reject(w, r, err)
 		return
 	}
-	// What came in a header no browser holds, and none shall.
+	// A client that sends a header does not use cookies, so none are set.
 	h.answer(w, r, !cred.Header, func(in input) (*stytch.AuthenticatePasswordResponse, error) {
 		if in.email == "" && id.User != nil && len(id.User.Emails) > 0 {
 			in.email = id.User.Emails[0].Email
@@ -140,26 +157,27 @@ func (h *Handlers) StepUp(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// stepUp authenticates the password of in for the session of id.
 func (h *Handlers) stepUp(r *http.Request, id *sessionauth.Identity, cred sessionauth.Credential, in input) (*stytch.AuthenticatePasswordResponse, error) {
 	p := stytch.AuthenticatePasswordParams{
 		Email: in.email, Password: in.password, SessionDuration: h.config.SessionDuration,
 		SessionToken: cred.Token, SessionJWT: cred.JWT,
 	}
 	if p.SessionToken != "" {
-		p.SessionJWT = "" // Stytch takes one
+		p.SessionJWT = "" // Stytch accepts only one of the two
 	}
 	if p.SessionToken == "" && p.SessionJWT == "" {
-		return nil, errAmbiguous // a repeated cookie: nobody can say which is meant
+		return nil, errAmbiguous // a repeated cookie: the session is ambiguous
 	}
 	answer, err := h.config.Auth.SignIn(r.Context(), p)
 	if errors.Is(err, sessionauth.ErrInvalidSession) {
-		return nil, errSignIn // somebody else's password with this session: that is no reason to sign out
+		return nil, errSignIn // the password of another user: the session itself stays valid
 	}
 	if err != nil {
 		return nil, err
 	}
 	if answer.UserID != id.Session.UserID || answer.Session.ID != id.Session.ID {
-		// Somebody else's password: their session is not ours to hand out.
+		// The password of another user: their session must not reach this browser.
 		if answer.Session.ID != id.Session.ID {
 			h.discard(r, answer.Session.ID)
 		}
@@ -169,7 +187,7 @@ func (h *Handlers) stepUp(r *http.Request, id *sessionauth.Identity, cred sessio
 	return answer, nil
 }
 
-// begin gives a new session its claims and tells the application of it.
+// begin sets the custom claims of a new session and calls OnSignIn.
 func (h *Handlers) begin(r *http.Request, answer *stytch.AuthenticatePasswordResponse) error {
 	auth := h.config.Auth
 	if h.config.Claims != nil {
@@ -190,21 +208,23 @@ func (h *Handlers) begin(r *http.Request, answer *stytch.AuthenticatePasswordRes
 	})
 }
 
-// endOld revokes the session the browser came with. That Stytch cannot be asked
-// is no reason to refuse the new one: it is refused here, and revoked later.
+// endOld revokes the session that the browser had before. It ignores errors: a
+// session that could not be revoked at Stytch is denied by this process and revoked
+// later.
 func (h *Handlers) endOld(r *http.Request) {
 	if cred, err := h.config.Auth.Credential(r); err == nil && !cred.Header {
 		_ = h.config.Auth.SignOut(context.WithoutCancel(r.Context()), cred)
 	}
 }
 
-// discard revokes a session that nobody will be given. It is refused here even
-// if Stytch cannot be asked.
+// discard revokes a session that will not be used. It ignores errors for the same
+// reason as endOld.
 func (h *Handlers) discard(r *http.Request, sessionID string) {
 	_ = h.config.Auth.Revoke(context.WithoutCancel(r.Context()), sessionID)
 }
 
-// answer is the way of Login and StepUp: origin, body, sign-in, cookies.
+// answer implements Login and StepUp: it reads the request, calls signIn, sets the
+// cookies if cookies is true, and writes the response.
 func (h *Handlers) answer(w http.ResponseWriter, r *http.Request, cookies bool, signIn func(input) (*stytch.AuthenticatePasswordResponse, error)) {
 	noStore(w)
 	arrived := time.Now()
@@ -231,11 +251,12 @@ func (h *Handlers) answer(w http.ResponseWriter, r *http.Request, cookies bool, 
 	writeJSON(w, http.StatusOK, map[string]any{"session": answer.Session, "user": answer.User})
 }
 
-// evenStep is what the time of a refusal is rounded up to.
+// evenStep is the unit to which waitEvenly rounds up the duration of a request.
 const evenStep = 500 * time.Millisecond
 
-// waitEvenly hides whether Stytch looked up a password: an unknown e-mail
-// address is answered sooner than a wrong password.
+// waitEvenly waits until a multiple of evenStep has passed since arrived, or ctx is
+// done. Stytch answers faster for an unknown e-mail address than for a wrong
+// password; the wait hides the difference.
 func waitEvenly(ctx context.Context, arrived time.Time) {
 	timer := time.NewTimer(evenStep - time.Since(arrived)%evenStep)
 	defer timer.Stop()
@@ -245,11 +266,15 @@ func waitEvenly(ctx context.Context, arrived time.Time) {
 	}
 }
 
-// Logout revokes the session at Stytch, refuses it here at once, and clears
-// both cookies: 204, or 202 while Stytch cannot be asked and the revocation is
-// tried again later; 503, with the cookies left as they are, where there is no
-// room to remember a session never seen here. Without a session there is nothing to revoke, and the
-// cookies are cleared all the same. A form is answered with a redirect.
+// Logout revokes the session at Stytch and clears both cookies. This process denies
+// the session immediately, even if the call to Stytch fails.
+//
+// The response to a form is a redirect with status 303 to Config.AfterLogout. The
+// status of other responses is 204, or 202 if Stytch could not be reached and the
+// revocation will be retried. The status is 503, and the cookies stay, if Stytch
+// could not be reached and the session cannot be recorded for a retry. It is 400,
+// after the cookies are cleared, if the request carries an ambiguous or malformed
+// credential. Without a session, Logout only clears the cookies.
 func (h *Handlers) Logout(w http.ResponseWriter, r *http.Request) {
 	noStore(w)
 	auth := h.config.Auth
@@ -259,12 +284,12 @@ func (h *Handlers) Logout(w http.ResponseWriter, r *http.Request) {
 	}
 	cred, err := auth.Credential(r)
 	if err == nil {
-		// The user's decision holds even if the page is closed at this moment.
+		// The sign-out continues if the browser closes the connection.
 		err = auth.SignOut(context.WithoutCancel(r.Context()), cred)
 	}
 	var refused *sessionauth.Error
 	if errors.As(err, &refused) && refused.Reason == sessionauth.ReasonNotKept {
-		auth.Reject(w, r, err) // nothing was revoked, nor will be: the browser needs its cookies to try again
+		auth.Reject(w, r, err) // nothing was revoked: the browser needs the cookies for another attempt
 		return
 	}
 	auth.ClearCookies(w)

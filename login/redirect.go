@@ -9,14 +9,18 @@ import (
 	"github.com/sessionauth/sessionauth"
 )
 
-// RedirectTo makes a sessionauth.Config.ErrorHandler that leads people to the
-// sign-in page at path, with return_to in the query: those who ask for a page
-// (GET or HEAD, Accept with text/html) and are not signed in. Everybody and
-// everything else gets WriteError's answer: a 503, a 403 or a step-up is never
-// a redirect. It panics if path is not a path of our own origin.
+// RedirectTo returns a sessionauth.Config.ErrorHandler that redirects browsers to
+// the sign-in page at path, with status 303 and the requested path as return_to in
+// the query. It redirects requests for pages (GET or HEAD with text/html in Accept)
+// that carry no session, or one that has ended. For all other requests and errors
+// it calls [sessionauth.WriteError]: a 403, a step-up challenge or a 503 never
+// becomes a redirect.
+//
+// RedirectTo panics if path is not an absolute path such as "/login", without
+// query and fragment.
 func RedirectTo(path string) func(http.ResponseWriter, *http.Request, error) {
 	if localPath(path) != path || strings.ContainsAny(path, "?#") {
-		panic("login: RedirectTo: not a path of our own origin")
+		panic("login: RedirectTo: path must be an absolute path without query or fragment")
 	}
 	return func(w http.ResponseWriter, r *http.Request, err error) {
 		if !wantsPage(r) || !isSignedOut(err) {
@@ -24,19 +28,20 @@ func RedirectTo(path string) func(http.ResponseWriter, *http.Request, error) {
 			return
 		}
 		w.Header().Set("Cache-Control", "no-store")
-		// What the browser asked for: a StripPrefix may have cut r.URL.
+		// RequestURI is the requested path even if StripPrefix has changed r.URL.
 		query := url.Values{"return_to": {localPath(r.RequestURI)}}
 		http.Redirect(w, r, path+"?"+query.Encode(), http.StatusSeeOther)
 	}
 }
 
+// wantsPage reports whether r is a browser's request for a page.
 func wantsPage(r *http.Request) bool {
 	return (r.Method == http.MethodGet || r.Method == http.MethodHead) &&
 		strings.Contains(strings.ToLower(r.Header.Get("Accept")), "text/html")
 }
 
-// isSignedOut reports whether an error says nothing else than that nobody is
-// signed in.
+// isSignedOut reports whether err means that the request has no valid session, and
+// nothing else. An error may match several sentinels.
 func isSignedOut(err error) bool {
 	for _, other := range []error{sessionauth.ErrUnavailable, sessionauth.ErrCrossOrigin, sessionauth.ErrInvalidRequest, sessionauth.ErrForbidden, sessionauth.ErrStepUp} {
 		if errors.Is(err, other) {
@@ -46,25 +51,26 @@ func isSignedOut(err error) bool {
 	return errors.Is(err, sessionauth.ErrNoCredential) || errors.Is(err, sessionauth.ErrInvalidSession)
 }
 
-// ReturnTo gives the return_to of a sign-in page's own query, made safe: for
-// the hidden field of its form. What is not a path of our own origin is "/".
+// ReturnTo returns the return_to parameter in the query of a request for the
+// sign-in page, for the hidden field return_to of its form. It returns "/" if the
+// parameter is missing or is not safe to redirect to.
 func ReturnTo(r *http.Request) string { return localPath(r.URL.Query().Get("return_to")) }
 
-// localPath gives s back, written anew, if a browser can only read it as a path
-// of our own origin, and else "/". Browsers read a backslash as a slash, drop
-// tabs and line breaks, and take what follows two slashes for a host (RFC 9700,
-// section 4.11).
+// localPath returns s in normalized form if every browser interprets it as a path
+// on the same origin, and "/" otherwise. Browsers treat a backslash as a slash,
+// ignore tabs and line breaks, and interpret what follows two slashes as a host.
+// A redirect to such a value would be an open redirect (RFC 9700, section 4.11).
 func localPath(s string) string {
 	if !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") || strings.ContainsFunc(s, isMisread) {
 		return "/"
 	}
 	u, err := url.Parse(s)
-	// Proxies decode and merge: no spelling of a second slash may lead away.
+	// Proxies may decode the path, so an escaped second slash is refused too.
 	if err != nil || strings.Contains(u.Path, "//") || strings.ContainsFunc(u.Path, isMisread) {
 		return "/"
 	}
 	return (&url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery}).String()
 }
 
-// isMisread recognizes what a browser reads as something else, or not at all.
+// isMisread reports whether browsers ignore r or interpret it as another character.
 func isMisread(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }

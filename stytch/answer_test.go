@@ -13,7 +13,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// Bodies that no call takes for an answer, whatever the status says.
+// Bodies that no call may accept with a success status.
 var untrusted = []struct{ name, body string }{
 	{"nothing", ""},
 	{"white space", " \n"},
@@ -37,9 +37,9 @@ var untrusted = []struct{ name, body string }{
 	{"a comment", "/**/" + goodPassword},
 }
 
-// callsOf are the client's calls that decode an answer, each with one that it
-// takes. They report whether the call gave a value.
-var callsOf = []struct {
+// methods contains the methods of Client that decode an answer, each with a valid
+// answer. They report whether the method returned a value.
+var methods = []struct {
 	name, good string
 	call       func(*testing.T, *stytch.Client) (value bool, err error)
 }{
@@ -73,8 +73,8 @@ var callsOf = []struct {
 	}},
 }
 
-func TestGoodAnswersAreTaken(t *testing.T) {
-	for _, test := range callsOf {
+func TestClient_ValidAnswers(t *testing.T) {
+	for _, test := range methods {
 		for _, status := range []int{200, 201} {
 			// An unknown member, white space and another content type do no harm.
 			body := " {\"colour\":null," + test.good[1:] + "\n"
@@ -85,7 +85,7 @@ func TestGoodAnswersAreTaken(t *testing.T) {
 	}
 }
 
-// wantInvalid fails unless the answer was refused as one that cannot be trusted.
+// wantInvalid fails unless err is an *InvalidAnswerError.
 func wantInvalid(t *testing.T, value bool, err error) {
 	t.Helper()
 	var invalid *stytch.InvalidAnswerError
@@ -98,8 +98,8 @@ func wantInvalid(t *testing.T, value bool, err error) {
 	wantNoSecrets(t, err.Error())
 }
 
-func TestUntrustedAnswersAreRefused(t *testing.T) {
-	for _, test := range callsOf {
+func TestClient_InvalidAnswers(t *testing.T) {
+	for _, test := range methods {
 		for _, row := range untrusted {
 			t.Run(test.name+": "+row.name, func(t *testing.T) {
 				value, err := test.call(t, newClient(t, answering(200, row.body)))
@@ -109,14 +109,14 @@ func TestUntrustedAnswersAreRefused(t *testing.T) {
 	}
 }
 
-func TestAnswersThatDoNotSayWhoAreRefused(t *testing.T) {
+func TestClient_AnswersWithoutIDs(t *testing.T) {
 	const other = "user-test-0b9d6c13-5e72-4a48-8f31-c27e0d94a65b"
 	bySession := `"user_id":"` + userID + `"},"session_token"`
 	byUser := `"user":` + goodUser
 	const verdict = `"authorized":true`
 	for _, test := range []struct {
 		name     string
-		call     int // of callsOf
+		call     int // of methods
 		old, new string
 	}{
 		{"a session that is absent", 0, `"session":`, `"sessions":`},
@@ -162,7 +162,7 @@ func TestAnswersThatDoNotSayWhoAreRefused(t *testing.T) {
 		{"a verdict that is a number", 1, verdict, `"authorized":1`},
 		{"a verdict that is false, and true in capitals", 1, verdict, `"authorized":false,"AUTHORIZED":true`},
 		{"a verdict about another user", 1, byUser, `"user":{"user_id":"` + other + `"}`},
-		{"a password of nobody", 2, `{"user_id":"` + userID + `",`, `{`},
+		{"a password without a user", 2, `{"user_id":"` + userID + `",`, `{`},
 		{"a password of an empty user id", 2, `{"user_id":"` + userID + `",`, `{"user_id":"",`},
 		{"a password of another user", 2, `{"user_id":"` + userID + `",`, `{"user_id":"` + other + `",`},
 		{"a password and another user", 2, byUser, `"user":{"user_id":"` + other + `"}`},
@@ -171,7 +171,7 @@ func TestAnswersThatDoNotSayWhoAreRefused(t *testing.T) {
 		{"a password and a session without an id", 2, sessionID, ``},
 		{"a password and an empty token", 2, token, ``},
 		{"a password and an empty JWT", 2, jwt, ``},
-		{"a password alone, of nobody", 3, `{"user_id":"` + userID + `",`, `{`},
+		{"a password without a session and a user", 3, `{"user_id":"` + userID + `",`, `{`},
 		{"a password alone, and another user", 3, byUser, `"user":{"user_id":"` + other + `"}`},
 		{"a password alone, and another user's session", 3, noSession, strings.Replace(goodPassword, bySession, `"user_id":"`+other+`"},"session_token"`, 1)},
 		{"no user", 4, goodUser, `{}`},
@@ -186,7 +186,7 @@ func TestAnswersThatDoNotSayWhoAreRefused(t *testing.T) {
 		{"a policy whose actions are a string", 5, goodPolicy, `{"policy":{"roles":[{"role_id":"r","permissions":[{"resource_id":"d","actions":"*"}]}]}}`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			c := callsOf[test.call]
+			c := methods[test.call]
 			if strings.Count(c.good, test.old) != 1 {
 				t.Fatalf("got %d times %s in %s, want it once", strings.Count(c.good, test.old), test.old, c.good)
 			}
@@ -196,7 +196,7 @@ func TestAnswersThatDoNotSayWhoAreRefused(t *testing.T) {
 	}
 }
 
-// An endless body counts what was read of it.
+// endless is a body without an end that counts the bytes read.
 type endless struct{ read int }
 
 func (e *endless) Read(p []byte) (int, error) {
@@ -207,7 +207,7 @@ func (e *endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestEndlessBodiesEnd(t *testing.T) {
+func TestClient_EndlessBody(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		status int
@@ -231,7 +231,7 @@ func TestEndlessBodiesEnd(t *testing.T) {
 				raw, err = client.KeySet(t.Context())
 				value = raw != nil
 			} else {
-				value, err = callsOf[0].call(t, client)
+				value, err = methods[0].call(t, client)
 			}
 			if test.status == 200 {
 				wantInvalid(t, value, err)
@@ -245,12 +245,12 @@ func TestEndlessBodiesEnd(t *testing.T) {
 	}
 }
 
-func TestBodiesUpToTheLimitAreTaken(t *testing.T) {
+func TestClient_BodyAtTheLimit(t *testing.T) {
 	const limit, keys = 1 << 20, 64 << 10
-	if _, err := callsOf[0].call(t, newClient(t, answering(200, goodSession+strings.Repeat(" ", limit-len(goodSession))))); err != nil {
+	if _, err := methods[0].call(t, newClient(t, answering(200, goodSession+strings.Repeat(" ", limit-len(goodSession))))); err != nil {
 		t.Errorf("1 MiB: got %v, want success", err)
 	}
-	value, err := callsOf[0].call(t, newClient(t, answering(200, goodSession+strings.Repeat(" ", limit-len(goodSession)+1))))
+	value, err := methods[0].call(t, newClient(t, answering(200, goodSession+strings.Repeat(" ", limit-len(goodSession)+1))))
 	wantInvalid(t, value, err)
 
 	set := strings.Repeat("k", keys)
@@ -262,8 +262,8 @@ func TestBodiesUpToTheLimitAreTaken(t *testing.T) {
 	wantInvalid(t, raw != nil, err)
 }
 
-// The limit holds for what a small body becomes when it is unpacked.
-func TestCompressedBodiesAreLimitedUnpacked(t *testing.T) {
+// The limit applies to the decompressed body.
+func TestClient_CompressedBody(t *testing.T) {
 	pack := func(text string, padding int) []byte {
 		var b bytes.Buffer
 		w := gzip.NewWriter(&b)
@@ -298,7 +298,7 @@ func TestCompressedBodiesAreLimitedUnpacked(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			value, err := callsOf[0].call(t, client)
+			value, err := methods[0].call(t, client)
 			if test.good {
 				if err != nil {
 					t.Errorf("got %v, want success", err)

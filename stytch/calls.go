@@ -16,51 +16,54 @@ const (
 	maxCustomClaims   = 4096   // bytes, as JSON
 )
 
-// AuthenticateSessionParams are the fields of POST /v1/sessions/authenticate.
-// Exactly one of SessionToken and SessionJWT is set.
-// See https://stytch.com/docs/api/session-auth.
+// AuthenticateSessionParams contains the parameters of AuthenticateSession.
+// Exactly one of SessionToken and SessionJWT must be set.
 type AuthenticateSessionParams struct {
-	SessionToken string
-	SessionJWT   string // may be past its exp, if the session is alive
+	SessionToken string // opaque
+	SessionJWT   string // may be past its exp while the session is alive
 
-	// SessionDuration, if not zero, moves the end of the session to this long
-	// from now: whole minutes, 5 to 527040.
+	// SessionDuration sets the end of the session to this long from now: whole
+	// minutes, 5 minutes to 366 days. If zero, the end does not change.
 	SessionDuration time.Duration
 
-	// CustomClaims are merged into the session's (RFC 7396): a nil value
-	// deletes a claim, a claim not named stays. At most 4 KB as JSON.
+	// CustomClaims is merged into the custom claims of the session (RFC 7396): a
+	// nil value deletes a claim, and claims that are not named stay. The size is at
+	// most 4096 bytes as JSON. If empty, no claim changes.
 	CustomClaims map[string]any
 
-	// AuthorizationCheck, if not nil, also asks whether the session may do
-	// this. If it may not, the call fails with status 403.
+	// AuthorizationCheck is a permission that the session must have. If it does
+	// not have it, the call fails with an *Error with status 403. If nil, no
+	// permission is checked.
 	AuthorizationCheck *AuthorizationCheck
 }
 
-// An AuthorizationCheck is a question to the project's RBAC policy. Both fields
-// are required.
+// An AuthorizationCheck names an action on a resource of the project's RBAC
+// policy. Both fields are required.
 type AuthorizationCheck struct {
-	ResourceID string `json:"resource_id"`
-	Action     string `json:"action"`
+	ResourceID string `json:"resource_id"` // matched exactly
+	Action     string `json:"action"`      // matched exactly
 }
 
-// A Verdict is Stytch's answer to an AuthorizationCheck that passed.
+// A Verdict is the result of an AuthorizationCheck.
 type Verdict struct {
-	Authorized    bool     `json:"authorized"`
-	GrantingRoles []string `json:"granting_roles"` // all roles of the session that grant it
+	Authorized    bool     `json:"authorized"`     // always true: a failed check is an *Error
+	GrantingRoles []string `json:"granting_roles"` // the roles of the session that grant the permission
 }
 
-// AuthenticateSessionResponse is the answer about a session that is alive.
+// AuthenticateSessionResponse describes a live session and its user.
 type AuthenticateSessionResponse struct {
-	RequestID    string   `json:"request_id"`
+	RequestID    string   `json:"request_id"` // for support by Stytch
 	Session      Session  `json:"session"`
-	SessionToken string   `json:"session_token"`
-	SessionJWT   string   `json:"session_jwt"` // new, whichever credential was sent
-	User         User     `json:"user"`
-	Verdict      *Verdict `json:"verdict"` // nil unless AuthorizationCheck was set
+	SessionToken string   `json:"session_token"` // the one sent, if any
+	SessionJWT   string   `json:"session_jwt"`   // new, also if the call sent a JWT
+	User         User     `json:"user"`          // the user of Session
+	Verdict      *Verdict `json:"verdict"`       // nil unless AuthorizationCheck was set
 }
 
-// AuthenticateSession asks Stytch whether a session is alive. A session that
-// is not gives an *Error of TypeSessionNotFound.
+// AuthenticateSession authenticates a session and loads its user: POST
+// /v1/sessions/authenticate. For a session that does not exist, has expired or was
+// revoked, the error is an *Error with TypeSessionNotFound.
+// See https://stytch.com/docs/api/session-auth.
 func (c *Client) AuthenticateSession(ctx context.Context, p AuthenticateSessionParams) (*AuthenticateSessionResponse, error) {
 	body := map[string]any{}
 	if err := oneCredential(body, p.SessionToken, p.SessionJWT, true); err != nil {
@@ -89,7 +92,7 @@ func (c *Client) AuthenticateSession(ctx context.Context, p AuthenticateSessionP
 		return nil, &InvalidAnswerError{Problem: "session_token or session_jwt is missing"}
 	}
 	if p.SessionToken != "" && answer.SessionToken != p.SessionToken {
-		return nil, &InvalidAnswerError{Problem: "session_token is another than the one asked about"}
+		return nil, &InvalidAnswerError{Problem: "session_token differs from the one sent"}
 	}
 	if p.AuthorizationCheck != nil && (answer.Verdict == nil || !answer.Verdict.Authorized) {
 		return nil, &InvalidAnswerError{Problem: "verdict is missing or does not authorize"}
@@ -97,15 +100,15 @@ func (c *Client) AuthenticateSession(ctx context.Context, p AuthenticateSessionP
 	return &answer, nil
 }
 
-// RevokeSessionParams name the session to revoke: exactly one is set.
+// RevokeSessionParams names the session to revoke. Exactly one field must be set.
 type RevokeSessionParams struct {
 	SessionID    string
 	SessionToken string
 	SessionJWT   string
 }
 
-// RevokeSession ends a session: POST /v1/sessions/revoke. JWTs of it that were
-// minted before stay good until their exp.
+// RevokeSession revokes a session: POST /v1/sessions/revoke. Session JWTs that were
+// issued before remain valid until their exp.
 // See https://stytch.com/docs/api/session-revoke.
 func (c *Client) RevokeSession(ctx context.Context, p RevokeSessionParams) error {
 	body := map[string]any{}
@@ -123,37 +126,40 @@ func (c *Client) RevokeSession(ctx context.Context, p RevokeSessionParams) error
 	return c.post(ctx, "/v1/sessions/revoke", body, &answer)
 }
 
-// AuthenticatePasswordParams are the fields of POST /v1/passwords/authenticate.
-// See https://stytch.com/docs/api/password-authenticate.
+// AuthenticatePasswordParams contains the parameters of AuthenticatePassword.
 type AuthenticatePasswordParams struct {
 	Email    string // required
 	Password string // required
 
-	// SessionToken or SessionJWT, at most one, is an existing session that
-	// gains the password as a fresh factor.
+	// SessionToken or SessionJWT names an existing session of the user, to which
+	// the password is added as a factor. At most one may be set.
 	SessionToken string
 	SessionJWT   string
 
-	// SessionDuration starts a session of this length, or extends the existing
-	// one to it: whole minutes, 5 to 527040. If zero, no session is started.
+	// SessionDuration is the duration of a new session, or the time from now to
+	// which an existing one is extended: whole minutes, 5 minutes to 366 days. If
+	// zero, no session is started or extended.
 	SessionDuration time.Duration
 
-	// CustomClaims are merged into the session's, as in
+	// CustomClaims is merged into the custom claims of the session, as in
 	// AuthenticateSessionParams.
 	CustomClaims map[string]any
 }
 
-// AuthenticatePasswordResponse is the answer to the right password.
+// AuthenticatePasswordResponse describes a user whose password was correct, and the
+// session.
 type AuthenticatePasswordResponse struct {
-	RequestID    string   `json:"request_id"`
-	UserID       string   `json:"user_id"`
+	RequestID    string   `json:"request_id"` // for support by Stytch
+	UserID       string   `json:"user_id"`    // the same as User.ID
 	User         User     `json:"user"`
-	Session      *Session `json:"session"` // nil without SessionDuration and existing session
-	SessionToken string   `json:"session_token"`
-	SessionJWT   string   `json:"session_jwt"`
+	Session      *Session `json:"session"`       // nil if no session was named or started
+	SessionToken string   `json:"session_token"` // empty if Session is nil
+	SessionJWT   string   `json:"session_jwt"`   // empty if Session is nil
 }
 
-// AuthenticatePassword signs a user in by e-mail address and password.
+// AuthenticatePassword authenticates a user by e-mail address and password: POST
+// /v1/passwords/authenticate.
+// See https://stytch.com/docs/api/password-authenticate.
 func (c *Client) AuthenticatePassword(ctx context.Context, p AuthenticatePasswordParams) (*AuthenticatePasswordResponse, error) {
 	if p.Email == "" {
 		return nil, field("email", "is required")
@@ -161,7 +167,8 @@ func (c *Client) AuthenticatePassword(ctx context.Context, p AuthenticatePasswor
 	if p.Password == "" {
 		return nil, field("password", "is required")
 	}
-	// JSON would turn what is not UTF-8 into U+FFFD, and other passwords into this one.
+	// json.Marshal replaces invalid UTF-8 with U+FFFD, so that different passwords
+	// would become the same.
 	if !utf8.ValidString(p.Email) {
 		return nil, field("email", "is not valid UTF-8")
 	}
@@ -198,14 +205,15 @@ func (c *Client) AuthenticatePassword(ctx context.Context, p AuthenticatePasswor
 	return &answer, nil
 }
 
-// User loads a user: GET /v1/users/{user_id}. The id may also be the user's
-// external id. See https://stytch.com/docs/api/get-user.
+// User loads a user: GET /v1/users/{user_id}. id is the user's id or external id.
+// If there is no such user, the error is an *Error with TypeUserNotFound.
+// See https://stytch.com/docs/api/get-user.
 func (c *Client) User(ctx context.Context, id string) (*User, error) {
 	if id == "" {
 		return nil, field("user_id", "is required")
 	}
 	if id == "." || id == ".." {
-		return nil, field("user_id", "is a part of a path")
+		return nil, field("user_id", "must not be a path segment with a special meaning")
 	}
 	var u User
 	if err := c.get(ctx, "/v1/users/"+url.PathEscape(id), &u); err != nil {
@@ -215,20 +223,22 @@ func (c *Client) User(ctx context.Context, id string) (*User, error) {
 		return nil, &InvalidAnswerError{Problem: "user_id is missing"}
 	}
 	if u.ID != id && (u.ExternalID == nil || *u.ExternalID != id) {
-		return nil, &InvalidAnswerError{Problem: "another user than the one asked for"}
+		return nil, &InvalidAnswerError{Problem: "user_id differs from the one requested"}
 	}
 	return &u, nil
 }
 
-// KeySet loads the keys that sign the project's session JWTs, as the JSON Web
-// Key Set it is (RFC 7517, section 5): GET /v1/sessions/jwks/{project_id}. It
-// is not parsed here: the verifier alone says which keys it takes. The call
-// needs no secret and sends none.
+// KeySet loads the JSON Web Key Set (RFC 7517, section 5) with the keys that sign
+// the project's session JWTs: GET /v1/sessions/jwks/{project_id}. It returns the
+// document of at most 64 KiB without parsing it. The endpoint is public, so the
+// request contains no secret.
+// See https://stytch.com/docs/api/jwks-get.
 func (c *Client) KeySet(ctx context.Context) ([]byte, error) {
 	return c.exchange(ctx, http.MethodGet, "/v1/sessions/jwks/"+c.projectID, nil, false, maxKeySet)
 }
 
 // Policy loads the project's RBAC policy: GET /v1/rbac/policy.
+// See https://stytch.com/docs/guides/authorization/rbac/overview.
 func (c *Client) Policy(ctx context.Context) (*Policy, error) {
 	var answer struct {
 		Policy *Policy `json:"policy"`
@@ -242,9 +252,11 @@ func (c *Client) Policy(ctx context.Context) (*Policy, error) {
 	return answer.Policy, nil
 }
 
+// oneCredential adds a token or a JWT to body. It refuses both, and neither if one
+// is required.
 func oneCredential(body map[string]any, token, jwt string, required bool) error {
 	if token != "" && jwt != "" {
-		return field("session_token and session_jwt", "are both set: Stytch takes one")
+		return field("session_token and session_jwt", "must not both be set")
 	}
 	if required && token == "" && jwt == "" {
 		return field("session_token or session_jwt", "is required")
@@ -258,6 +270,7 @@ func oneCredential(body map[string]any, token, jwt string, required bool) error 
 	return nil
 }
 
+// sessionFields adds the duration and the custom claims of a session to body.
 func sessionFields(body map[string]any, d time.Duration, claims map[string]any) error {
 	if d != 0 {
 		if err := CheckSessionDuration(d); err != nil {
@@ -270,7 +283,7 @@ func sessionFields(body map[string]any, d time.Duration, claims map[string]any) 
 	}
 	b, err := encode(claims)
 	if err != nil {
-		return field("session_custom_claims", "cannot be written as JSON")
+		return field("session_custom_claims", "cannot be encoded as JSON")
 	}
 	if len(b) > maxCustomClaims {
 		return field("session_custom_claims", "are larger than 4096 bytes as JSON")
@@ -279,8 +292,8 @@ func sessionFields(body map[string]any, d time.Duration, claims map[string]any) 
 	return nil
 }
 
-// CheckSessionDuration reports whether Stytch takes d as the length of a
-// session: whole minutes, 5 to 527040 (366 days).
+// CheckSessionDuration returns an error unless d is a valid duration of a session:
+// whole minutes, 5 to 527040 (366 days).
 func CheckSessionDuration(d time.Duration) error {
 	if d%time.Minute != 0 || d < minSessionMinutes*time.Minute || d > maxSessionMinutes*time.Minute {
 		return errSessionDuration
@@ -290,8 +303,8 @@ func CheckSessionDuration(d time.Duration) error {
 
 var errSessionDuration = errors.New("must be whole minutes, 5 to 527040")
 
-// checkSession refuses a success that does not say who: it must never become
-// an identity with an empty or a foreign id.
+// checkSession returns an error if a response with a success status lacks an id or
+// contains the user of another session, so that it cannot become an identity.
 func checkSession(s *Session, u *User) error {
 	switch {
 	case s.ID == "":

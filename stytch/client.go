@@ -21,42 +21,44 @@ const (
 	liveBase = "https://api.stytch.com"
 	testBase = "https://test.stytch.com"
 
-	maxAnswer = 1 << 20  // a user with 4 KB of metadata is far below; an endless body ends here
-	maxKeySet = 64 << 10 // some 30 keys with their certificates
+	maxAnswer = 1 << 20  // bytes; a user with 4 KB of metadata is far below
+	maxKeySet = 64 << 10 // bytes; about 30 keys with certificates
 )
 
-// Config says which project to talk to and how.
+// Config configures a Client.
 type Config struct {
-	ProjectID string // required, "project-test-…" or "project-live-…"
-	Secret    string // required, the project's secret
+	ProjectID string // required: "project-test-…" or "project-live-…"
+	Secret    string // required: a secret of the project
 
-	// BaseURL is where the API is. If empty, it is Stytch's live or test host,
-	// by the prefix of ProjectID. It is https, or http to a loopback address,
-	// without path, query or user.
+	// BaseURL is the scheme and host of the API: https, or http to a loopback
+	// address, without path, query and user. If empty, it is the live or the test
+	// host of Stytch, depending on ProjectID.
 	BaseURL string
 
-	// HTTPClient sends the requests. If nil, one of ours is used. Only its
-	// Transport and Timeout count: redirects are not followed, because net/http
-	// would carry the secret and the body along, and no cookies are kept.
+	// HTTPClient provides the Transport that sends the requests and an upper bound
+	// for Timeout. Its other fields are ignored: redirects are not followed, because
+	// net/http would send the secret and the body to the new address, and cookies
+	// are not kept. If nil, the client uses a transport of its own.
 	HTTPClient *http.Client
 
-	// Timeout bounds one call, its body included. If zero, 3 seconds; a shorter
-	// one of HTTPClient holds too.
+	// Timeout limits the time of one call, including the response body. If zero, 3
+	// seconds. If HTTPClient has a shorter Timeout, that one applies.
 	Timeout time.Duration
 }
 
-// A Client calls Stytch's API for one project. It may be used by several
-// goroutines at once.
+// A Client calls the Stytch API for one project. Its methods may be called by
+// several goroutines at once. Use NewClient to create a Client; the zero value is
+// not usable.
 type Client struct {
 	base      string
 	projectID string
-	secret    *string // behind a pointer, so that printing what holds a Client by value shows none
+	secret    *string // a pointer, so that printing a struct that contains a Client shows an address
 	transport http.RoundTripper
 	timeout   time.Duration
 }
 
-// NewClient checks the configuration and makes a Client. It does no I/O. Errors
-// name the field that is wrong.
+// NewClient returns a Client for c. It does no I/O. Its errors name the invalid
+// field.
 func NewClient(c Config) (*Client, error) {
 	if err := checkProjectID(c.ProjectID); err != nil {
 		return nil, err
@@ -65,14 +67,14 @@ func NewClient(c Config) (*Client, error) {
 		return nil, errors.New("Secret is required")
 	}
 	if strings.ContainsFunc(c.Secret, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
-		return nil, errors.New("Secret holds a character that no secret has: white space, control or non-ASCII")
+		return nil, errors.New("Secret must not contain white space, control characters or non-ASCII characters")
 	}
 	base, err := baseURL(c.BaseURL, c.ProjectID)
 	if err != nil {
 		return nil, err
 	}
 	if c.Timeout < 0 {
-		return nil, errors.New("Timeout is negative: a call to Stytch always has an end")
+		return nil, errors.New("Timeout must not be negative")
 	}
 	if c.Timeout == 0 {
 		c.Timeout = 3 * time.Second
@@ -99,9 +101,9 @@ func checkProjectID(id string) error {
 	if !strings.HasPrefix(id, "project-test-") && !strings.HasPrefix(id, "project-live-") {
 		return errors.New(`ProjectID must begin with "project-test-" or "project-live-"`)
 	}
-	// It becomes part of a URL, and of what issuer and audience are compared with.
+	// The id becomes part of a URL, of the issuer and of the audience.
 	if identifier(id) == "" || strings.Contains(id, "_") || len(id) == len("project-test-") {
-		return errors.New("ProjectID must be made of letters, digits and hyphens, at most 100")
+		return errors.New("ProjectID must consist of at most 100 letters, digits and hyphens")
 	}
 	return nil
 }
@@ -115,10 +117,10 @@ func baseURL(base, projectID string) (string, error) {
 	}
 	u, err := url.Parse(base)
 	if err != nil || u.Opaque != "" || u.Hostname() == "" {
-		return "", errors.New("BaseURL is not an absolute URL")
+		return "", errors.New("BaseURL must be an absolute URL")
 	}
 	if u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
-		return "", errors.New("BaseURL must be scheme and host only: no user, path, query or fragment")
+		return "", errors.New("BaseURL must consist of scheme and host only, without user, path, query and fragment")
 	}
 	if u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
 		return "", errors.New("BaseURL must be https, or http to a loopback address")
@@ -131,7 +133,8 @@ func isLoopback(host string) bool {
 	return host == "localhost" || err == nil && addr.IsLoopback()
 }
 
-// defaultTransport gives up on a dead network well within a call's timeout.
+// defaultTransport returns a transport whose dial and TLS timeouts are shorter than
+// the default Timeout, so that a dead network does not use up the time of a call.
 func defaultTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
@@ -143,23 +146,23 @@ func defaultTransport() *http.Transport {
 	}
 }
 
-// BaseURL returns where the client sends its calls, without a trailing slash.
+// BaseURL returns the scheme and host of the API, without a trailing slash.
 func (c *Client) BaseURL() string { return c.base }
 
-// ProjectID returns the project the client speaks for.
+// ProjectID returns the id of the project.
 func (c *Client) ProjectID() string { return c.projectID }
 
-// post sends body as JSON and decodes a successful answer into answer.
+// post sends body as JSON and decodes a successful response into answer.
 func (c *Client) post(ctx context.Context, path string, body map[string]any, answer any) error {
 	b, err := encode(body)
 	if err != nil {
-		return field("session_custom_claims", "cannot be written as JSON")
+		return field("session_custom_claims", "cannot be encoded as JSON")
 	}
 	return c.call(ctx, http.MethodPost, path, b, answer)
 }
 
-// encode writes JSON as it is: escaped for HTML, a password or a claim would
-// still be the same, but longer than the limit that its author counted against.
+// encode returns v as JSON without escaping HTML characters, which would count
+// several bytes each towards the limit of custom claims.
 func encode(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -174,31 +177,33 @@ func (c *Client) get(ctx context.Context, path string, answer any) error {
 	return c.call(ctx, http.MethodGet, path, nil, answer)
 }
 
+// call makes a request with the project's credentials and decodes a successful
+// response into answer.
 func (c *Client) call(ctx context.Context, method, path string, body []byte, answer any) error {
 	raw, err := c.exchange(ctx, method, path, body, true, maxAnswer)
 	if err != nil {
 		return err
 	}
-	// Strict first: encoding/json would let a repeated name, or one in capitals,
-	// override the one that was checked.
+	// Check strictly first: encoding/json would let a repeated name override an
+	// earlier one.
 	if err := strictjson.CheckAnswer(raw); err != nil {
 		garbled := errors.Is(err, strictjson.ErrSyntax) || errors.Is(err, strictjson.ErrNotObject)
-		return &InvalidAnswerError{Problem: "not one strict JSON object", Garbled: garbled}
+		return &InvalidAnswerError{Problem: "not a strict JSON object", Garbled: garbled}
 	}
 	for name := range strictjson.Members(raw) {
 		if string(name) == "error_type" {
-			return &InvalidAnswerError{Problem: "an error with the status of success"}
+			return &InvalidAnswerError{Problem: "an error with a success status"}
 		}
 	}
 	if err := json.Unmarshal(exact(nil, bytes.TrimSpace(raw)), answer); err != nil {
-		return &InvalidAnswerError{Problem: "a field has another type than documented"}
+		return &InvalidAnswerError{Problem: "a field has the wrong type"}
 	}
 	return nil
 }
 
-// exact copies a JSON value without the members whose names no field of ours
-// has: encoding/json would take "USER_ID" for "user_id". What the application
-// wrote into the answer is copied as it is.
+// exact appends a JSON value to out without the members whose names are not in
+// lower case: encoding/json would match "USER_ID" to the field user_id. It copies
+// custom claims and metadata, whose names the application chooses, unchanged.
 func exact(out, value []byte) []byte {
 	switch value[0] {
 	case '{':
@@ -232,7 +237,7 @@ func exact(out, value []byte) []byte {
 	return append(out, value...)
 }
 
-// isFieldName reports whether a name is of the kind that Stytch's API uses.
+// isFieldName reports whether name has the form of the field names of the API.
 func isFieldName(name []byte) bool {
 	for _, c := range name {
 		if !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '_') {
@@ -242,7 +247,9 @@ func isFieldName(name []byte) bool {
 	return len(name) > 0
 }
 
-// exchange makes one HTTP exchange and returns the body of a successful answer.
+// exchange sends one HTTP request and returns the body of a successful response.
+// auth adds the project's credentials. limit is the maximum size of the body in
+// bytes.
 func (c *Client) exchange(ctx context.Context, method, path string, body []byte, auth bool, limit int64) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
@@ -252,7 +259,7 @@ func (c *Client) exchange(ctx context.Context, method, path string, body []byte,
 	}
 	req.Header.Set("User-Agent", "sessionauth-go")
 	if body != nil {
-		// Without a charset: the API is known to refuse one.
+		// The API refuses a charset parameter.
 		req.Header.Set("Content-Type", "application/json")
 	} else {
 		req.Body, req.GetBody, req.ContentLength = http.NoBody, nil, 0
@@ -260,10 +267,10 @@ func (c *Client) exchange(ctx context.Context, method, path string, body []byte,
 	if auth {
 		req.SetBasicAuth(c.projectID, *c.secret)
 	}
-	// The transport and not http.Client: a redirect is an answer like any other.
+	// Call the transport directly: http.Client would follow redirects.
 	resp, err := c.transport.RoundTrip(req)
 	if err == nil && (resp == nil || resp.Body == nil) {
-		err = errors.New("the transport gave neither answer nor error")
+		err = errors.New("the transport returned neither a response nor an error")
 	}
 	if err != nil {
 		return nil, noAnswer(err, false)
@@ -278,19 +285,19 @@ func (c *Client) exchange(ctx context.Context, method, path string, body []byte,
 		return nil, noAnswer(err, true)
 	}
 	if int64(len(raw)) > limit {
-		return nil, &InvalidAnswerError{Problem: "longer than its limit", Garbled: true}
+		return nil, &InvalidAnswerError{Problem: "larger than the limit", Garbled: true}
 	}
 	return raw, nil
 }
 
-// decodeError reads what Stytch says of a failed call. A body that is not
-// Stytch's JSON, or was cut off, leaves the status as all there is to know.
+// decodeError returns the error of a response without success status. If the body
+// is truncated or not the JSON of the API, only StatusCode and RetryAfter are set.
 func decodeError(resp *http.Response, raw []byte) *Error {
 	e := &Error{StatusCode: resp.StatusCode, RetryAfter: retryAfter(resp.Header.Get("Retry-After"))}
 	if strictjson.CheckAnswer(raw) != nil {
 		return e
 	}
-	// By exact names: encoding/json would take an "ERROR_TYPE" for a decision.
+	// Compare names exactly: encoding/json would accept "ERROR_TYPE".
 	for name, value := range strictjson.Members(raw) {
 		text, _ := strictjson.String(value)
 		switch string(name) {
@@ -307,8 +314,8 @@ func decodeError(resp *http.Response, raw []byte) *Error {
 	return e
 }
 
-// retryAfter reads the two forms of RFC 9110, section 10.2.3. What is neither,
-// or in the past, is none.
+// retryAfter parses both forms of Retry-After (RFC 9110, section 10.2.3). It
+// returns zero for other values and for times in the past.
 func retryAfter(v string) time.Duration {
 	if n, err := strconv.ParseUint(v, 10, 31); err == nil {
 		return time.Duration(n) * time.Second

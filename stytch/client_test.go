@@ -25,7 +25,7 @@ const (
 	sessionID = "session-test-3d8e1f60-52c7-4ab9-8f14-d06b7a92c5e3"
 )
 
-// Answers that are good, and no longer than that takes.
+// Minimal valid answers.
 const (
 	goodUser     = `{"user_id":"` + userID + `"}`
 	members      = `"session":{"session_id":"` + sessionID + `","user_id":"` + userID + `"},"session_token":"` + token + `","session_jwt":"` + jwt + `","user":` + goodUser
@@ -36,12 +36,12 @@ const (
 	goodPolicy   = `{"policy":{"roles":[{"role_id":"stytch_user"}]}}`
 )
 
-// A transport is an http.RoundTripper made of a function.
+// transport implements http.RoundTripper with a function.
 type transport func(*http.Request) (*http.Response, error)
 
 func (t transport) RoundTrip(r *http.Request) (*http.Response, error) { return t(r) }
 
-// answer makes a response; header holds names and values in turn.
+// answer returns a response; header contains names and values alternately.
 func answer(status int, body string, header ...string) *http.Response {
 	resp := &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}
 	for i := 0; i < len(header); i += 2 {
@@ -50,7 +50,7 @@ func answer(status int, body string, header ...string) *http.Response {
 	return resp
 }
 
-// answering gives every request the same answer.
+// answering returns the same answer to every request.
 func answering(status int, body string, header ...string) transport {
 	return func(*http.Request) (*http.Response, error) { return answer(status, body, header...), nil }
 }
@@ -64,7 +64,7 @@ func newClient(t testing.TB, rt http.RoundTripper) *stytch.Client {
 	return client
 }
 
-// A recorder remembers the last request and answers as Stytch would.
+// recorder records the last request and returns a valid answer.
 type recorder struct {
 	request *http.Request
 	body    string
@@ -97,7 +97,7 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	return answer(200, `{"request_id":"request-id-test-1","status_code":200}`), nil
 }
 
-func TestCallsOnTheWire(t *testing.T) {
+func TestClient_Requests(t *testing.T) {
 	session := func(p stytch.AuthenticateSessionParams) func(*stytch.Client) error {
 		return func(c *stytch.Client) error { _, err := c.AuthenticateSession(t.Context(), p); return err }
 	}
@@ -149,8 +149,8 @@ func TestCallsOnTheWire(t *testing.T) {
 	}
 }
 
-// wantRequest fails unless the last request is one to path with this body, and
-// with the headers of such a request and no others.
+// wantRequest fails unless the last request has this path and body, and exactly
+// the headers of such a request.
 func wantRequest(t *testing.T, rec *recorder, path, body string) {
 	t.Helper()
 	method := http.MethodPost
@@ -185,7 +185,7 @@ func wantRequest(t *testing.T, rec *recorder, path, body string) {
 	wantSameMembers(t, []byte(rec.body), []byte(body))
 }
 
-func TestUserIDsStayOneSegment(t *testing.T) {
+func TestUser_EscapesID(t *testing.T) {
 	for _, test := range []struct{ id, want string }{
 		{"crm|4711", "crm%7C4711"},
 		{"a/b", "a%2Fb"},
@@ -214,7 +214,7 @@ func TestUserIDsStayOneSegment(t *testing.T) {
 	}
 }
 
-func TestBaseURLs(t *testing.T) {
+func TestNewClient_BaseURL(t *testing.T) {
 	for _, test := range []struct{ name, project, base, want string }{
 		{"a test project's default", "project-test-1", "", "https://test.stytch.com"},
 		{"a live project's default", "project-live-1", "", "https://api.stytch.com"},
@@ -248,7 +248,7 @@ func TestBaseURLs(t *testing.T) {
 	}
 }
 
-func TestTheHTTPClientIsCopied(t *testing.T) {
+func TestNewClient_CopiesHTTPClient(t *testing.T) {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)

@@ -2,7 +2,8 @@ package stytch
 
 import "slices"
 
-// Clone returns a deep copy: nothing in it is shared with s. Clone of nil is nil.
+// Clone returns a deep copy of s, which shares no memory with s. It returns nil if s
+// is nil.
 func (s *Session) Clone() *Session {
 	if s == nil {
 		return nil
@@ -18,8 +19,7 @@ func (s *Session) Clone() *Session {
 	return &c
 }
 
-// detach replaces the details, which f still shares with the factor it was
-// copied from, by copies.
+// detach replaces the pointers of f, a shallow copy, by pointers to copies.
 func (f *AuthenticationFactor) detach() {
 	f.EmailFactor = clone(f.EmailFactor)
 	f.PhoneNumberFactor = clone(f.PhoneNumberFactor)
@@ -52,7 +52,8 @@ func (f *AuthenticationFactor) detach() {
 	}
 }
 
-// Clone returns a deep copy: nothing in it is shared with u. Clone of nil is nil.
+// Clone returns a deep copy of u, which shares no memory with u. It returns nil if u
+// is nil.
 func (u *User) Clone() *User {
 	if u == nil {
 		return nil

@@ -9,8 +9,8 @@ import (
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// fill sets everything in v that can be set, so that a field added later is
-// filled too. A kind it does not know fails the test rather than being missed.
+// fill sets every field in v, including fields that are added later. It fails the
+// test for a kind that it does not know.
 func fill(t *testing.T, v reflect.Value, n *int) {
 	t.Helper()
 	*n++
@@ -44,8 +44,8 @@ func fill(t *testing.T, v reflect.Value, n *int) {
 	}
 }
 
-// memory calls see with the path and the address of each pointer, slice and
-// map in v.
+// memory calls see with the path and the address of each pointer, slice and map in
+// v.
 func memory(v reflect.Value, path string, see func(path string, address uintptr)) {
 	switch v.Kind() {
 	case reflect.Pointer:
@@ -72,7 +72,7 @@ func memory(v reflect.Value, path string, see func(path string, address uintptr)
 	}
 }
 
-// shared lists what two values have in common.
+// shared returns the paths in b to memory that a uses too.
 func shared(a, b any) (paths []string) {
 	seen := map[uintptr]bool{0: true}
 	memory(reflect.ValueOf(a), "", func(_ string, address uintptr) { seen[address] = true })
@@ -84,7 +84,7 @@ func shared(a, b any) (paths []string) {
 	return paths
 }
 
-func TestCloneOfASessionSharesNothing(t *testing.T) {
+func TestSessionClone_SharesNoMemory(t *testing.T) {
 	var s stytch.Session
 	fill(t, reflect.ValueOf(&s).Elem(), new(int))
 	c := s.Clone()
@@ -96,7 +96,7 @@ func TestCloneOfASessionSharesNothing(t *testing.T) {
 	}
 }
 
-func TestCloneOfAUserSharesNothing(t *testing.T) {
+func TestUserClone_SharesNoMemory(t *testing.T) {
 	var u stytch.User
 	fill(t, reflect.ValueOf(&u).Elem(), new(int))
 	c := u.Clone()
@@ -108,8 +108,8 @@ func TestCloneOfAUserSharesNothing(t *testing.T) {
 	}
 }
 
-// What the two tests above rely on: a copy that is not deep is found out.
-func TestSharedMemoryIsSeen(t *testing.T) {
+// The two tests above rely on shared to find a shallow copy.
+func TestShared_FindsSharedMemory(t *testing.T) {
 	var s stytch.Session
 	fill(t, reflect.ValueOf(&s).Elem(), new(int))
 	copied := s
@@ -122,7 +122,7 @@ func TestSharedMemoryIsSeen(t *testing.T) {
 	}
 }
 
-func TestCloneKeepsNilAndEmptyApart(t *testing.T) {
+func TestClone_NilAndEmpty(t *testing.T) {
 	for _, s := range []*stytch.Session{
 		nil,
 		{},
@@ -140,7 +140,7 @@ func TestCloneKeepsNilAndEmptyApart(t *testing.T) {
 	}
 }
 
-func TestAChangedCloneLeavesTheOriginal(t *testing.T) {
+func TestSessionClone_ChangedClone(t *testing.T) {
 	s := &stytch.Session{Factors: []stytch.AuthenticationFactor{{PhoneNumberFactor: &stytch.PhoneNumberFactor{PhoneNumber: "+14155550123"}}}}
 	c := s.Clone()
 	c.Factors[0].PhoneNumberFactor.PhoneNumber = "changed"

@@ -1,12 +1,18 @@
-// Package stytch holds the types of Stytch's consumer API that a session
-// middleware needs, and a small typed client for the endpoints behind it:
-// sessions, passwords, users, the key set and the RBAC policy.
+// Package stytch provides a client for the endpoints of the Stytch consumer API
+// that session middleware needs, and their types: sessions, passwords, users, the
+// key set and the RBAC policy.
 //
-// The client makes one HTTP exchange per call. It has a timeout, reads answers
-// through a limit, follows no redirect and never repeats a call; coalescing,
-// retries and circuit breaking are the business of package sessionauth above
-// it.
+// Each method of [Client] makes one HTTP request. The client limits the time of a
+// call and the size of a response, does not follow redirects and does not retry.
+// Package sessionauth coalesces and retries calls and has a circuit breaker.
 //
-// The package is unofficial and independent of Stytch. Field meanings follow
-// the API reference at https://stytch.com/docs/api.
+// The methods return these errors:
+//
+//   - [*ParamError]: a parameter is invalid, and no request was made;
+//   - [*Error]: the response has a status other than success;
+//   - [*InvalidAnswerError]: the response has a success status but is invalid;
+//   - [*NoAnswerError]: there is no complete response.
+//
+// The package is unofficial and independent of Stytch. The meanings of fields
+// follow the API reference at https://stytch.com/docs/api.
 package stytch

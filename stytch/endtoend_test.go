@@ -13,8 +13,8 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// A world is an in-memory Stytch with one user, a session of theirs, and a
-// client for it.
+// world is an in-memory Stytch server with one user and a session of this user,
+// and a client for it.
 type world struct {
 	*stytchtest.Server
 	client  *stytch.Client
@@ -44,7 +44,7 @@ func (w *world) newClient(t *testing.T, secret string) *stytch.Client {
 	return client
 }
 
-// wantType fails unless err is Stytch's error of this status and type.
+// wantType fails unless err is a *stytch.Error with this status and type.
 func wantType(t *testing.T, err error, status int, typ string) {
 	t.Helper()
 	var se *stytch.Error
@@ -53,7 +53,7 @@ func wantType(t *testing.T, err error, status int, typ string) {
 	}
 }
 
-func TestASessionIsRecognised(t *testing.T) {
+func TestAuthenticateSession_LiveSession(t *testing.T) {
 	w := newWorld(t)
 	for name, p := range map[string]stytch.AuthenticateSessionParams{
 		"by its token": {SessionToken: w.session.Token},
@@ -82,7 +82,7 @@ func TestASessionIsRecognised(t *testing.T) {
 	}
 }
 
-func TestASessionIsExtendedAndEnds(t *testing.T) {
+func TestAuthenticateSession_SessionDuration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		p := stytch.AuthenticateSessionParams{SessionToken: w.session.Token}
@@ -110,7 +110,7 @@ func TestASessionIsExtendedAndEnds(t *testing.T) {
 	})
 }
 
-func TestClaimsAreMergedAndDeleted(t *testing.T) {
+func TestAuthenticateSession_CustomClaims(t *testing.T) {
 	w := newWorld(t)
 	got, err := w.client.AuthenticateSession(t.Context(), stytch.AuthenticateSessionParams{
 		SessionToken: w.session.Token,
@@ -122,7 +122,7 @@ func TestClaimsAreMergedAndDeleted(t *testing.T) {
 	wantSameMembers(t, got.Session.CustomClaims, []byte(`{"seats":5,"team":{"name":"compilers"}}`))
 }
 
-func TestAnAuthorizationCheckIsAnswered(t *testing.T) {
+func TestAuthenticateSession_AuthorizationCheck(t *testing.T) {
 	w := newWorld(t)
 	w.SetPolicy(stytch.Policy{Roles: []stytch.Role{
 		{ID: "stytch_user", Permissions: []stytch.Permission{{ResourceID: "documents", Actions: []string{"read"}}}},
@@ -150,7 +150,7 @@ func TestAnAuthorizationCheckIsAnswered(t *testing.T) {
 	}
 }
 
-func TestASessionIsRevoked(t *testing.T) {
+func TestRevokeSession(t *testing.T) {
 	for name, params := range map[string]func(stytchtest.Session) stytch.RevokeSessionParams{
 		"by its id": func(s stytchtest.Session) stytch.RevokeSessionParams {
 			return stytch.RevokeSessionParams{SessionID: s.ID}
@@ -175,7 +175,7 @@ func TestASessionIsRevoked(t *testing.T) {
 	}
 }
 
-func TestAPasswordIsProved(t *testing.T) {
+func TestAuthenticatePassword(t *testing.T) {
 	w := newWorld(t)
 	p := stytch.AuthenticatePasswordParams{Email: email, Password: password}
 	got, err := w.client.AuthenticatePassword(t.Context(), p)
@@ -205,7 +205,7 @@ func TestAPasswordIsProved(t *testing.T) {
 	}
 }
 
-func TestStytchSaysNo(t *testing.T) {
+func TestClient_Rejections(t *testing.T) {
 	w := newWorld(t)
 	other := w.newClient(t, "secret-test-of-another-project")
 	session := func(p stytch.AuthenticateSessionParams) error {
@@ -226,7 +226,7 @@ func TestStytchSaysNo(t *testing.T) {
 	}{
 		{"an unknown token", session(stytch.AuthenticateSessionParams{SessionToken: token}), 404, stytch.TypeSessionNotFound, false},
 		{"a token of another form", session(stytch.AuthenticateSessionParams{SessionToken: "!"}), 400, stytch.TypeInvalidSessionToken, false},
-		{"a JWT that nobody signed", session(stytch.AuthenticateSessionParams{SessionJWT: jwt}), 400, stytch.TypeUnableToParseSessionJWT, false},
+		{"an unsigned JWT", session(stytch.AuthenticateSessionParams{SessionJWT: jwt}), 400, stytch.TypeUnableToParseSessionJWT, false},
 		{"an unknown e-mail address", login("nobody@example.com", password), 404, stytch.TypeEmailNotFound, false},
 		{"a wrong password", login(email, "hunter2hunter2"), 401, stytch.TypeUnauthorizedCredentials, true},
 		{"an unknown user", user(w.client, userID), 404, stytch.TypeUserNotFound, false},
@@ -244,8 +244,8 @@ func TestStytchSaysNo(t *testing.T) {
 	}
 }
 
-// The same over a socket, with the transport that is used by default.
-func TestCallsOverASocket(t *testing.T) {
+// The calls also work over a socket, with the default transport.
+func TestClient_OverASocket(t *testing.T) {
 	w := newWorld(t)
 	srv := httptest.NewServer(w.Server)
 	defer srv.Close()
@@ -271,7 +271,7 @@ func TestCallsOverASocket(t *testing.T) {
 	}
 }
 
-func TestTheKeySetNeedsNoSecret(t *testing.T) {
+func TestKeySet_SendsNoSecret(t *testing.T) {
 	w := newWorld(t)
 	raw, err := w.newClient(t, "wrong").KeySet(t.Context())
 	if err != nil {

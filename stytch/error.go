@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// Error types that callers decide on; Stytch knows many more.
+// Values of Error.Type on which callers depend. The API has many more.
 // See https://stytch.com/docs/api/errors.
 const (
-	TypeSessionNotFound         = "session_not_found"           // unknown, expired or revoked
-	TypeInvalidSessionToken     = "invalid_session_token"       // not the form of a token
-	TypeUnableToParseSessionJWT = "unable_to_parse_session_jwt" // not a JWT, or not signed by Stytch
+	TypeSessionNotFound         = "session_not_found"           // the session does not exist, has expired or was revoked
+	TypeInvalidSessionToken     = "invalid_session_token"       // the token is malformed
+	TypeUnableToParseSessionJWT = "unable_to_parse_session_jwt" // the JWT is malformed, or its signature is invalid
 	TypeInvalidSessionID        = "invalid_session_id"
 	TypeUserNotFound            = "user_not_found"
 	TypeEmailNotFound           = "email_not_found"
@@ -25,25 +25,25 @@ const (
 	TypeUserLockLimitReached    = "user_lock_limit_reached"
 	TypeSessionAuthorization    = "consumer_session_authorization_error"
 
-	// TypeUnauthorizedCredentials is a wrong project secret; from
-	// passwords/authenticate it is also a wrong password.
+	// TypeUnauthorizedCredentials means that the project id or secret is wrong. From
+	// AuthenticatePassword it may also mean that the password is wrong.
 	TypeUnauthorizedCredentials = "unauthorized_credentials"
 )
 
-// An Error is any answer of Stytch other than success.
+// An Error is a response without success status.
 // See https://stytch.com/docs/api/errors.
 type Error struct {
-	StatusCode int    // of the HTTP answer
-	Type       string // such as "session_not_found"; empty if the answer was not Stytch's JSON
-	Message    string // Stytch's words for a developer; never shown to a user, and not part of Error()
-	RequestID  string // Stytch's id of the call, for their support
-	URL        string // documentation of the type
+	StatusCode int    // HTTP status
+	Type       string // error_type, such as "session_not_found"; empty if the body is not the JSON of the API
+	Message    string // error_message, for developers; may contain data of the request, and is not part of Error()
+	RequestID  string // request_id, for support by Stytch; empty if absent
+	URL        string // error_url, the documentation of Type; empty if absent
 
-	RetryAfter time.Duration // the answer's Retry-After; zero if it named none
+	RetryAfter time.Duration // the Retry-After header; zero if absent
 }
 
-// Error names the status, the type and the request id: nothing in it comes
-// from the request, and Stytch's message is left out.
+// Error returns a text with the status, the type and the request id. It contains
+// neither data of the request nor Message.
 func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "stytch: status %d", e.StatusCode)
@@ -56,14 +56,14 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Format prints what Error gives, whatever the verb.
+// Format writes the text of e.Error for every verb, so that no verb prints Message.
 func (e Error) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
 
-// MarshalJSON writes what Error gives.
+// MarshalJSON returns the text of e.Error as a JSON string.
 func (e Error) MarshalJSON() ([]byte, error) { return json.Marshal(e.Error()) }
 
-// Misconfigured reports whether Stytch refused the project's own credentials or
-// environment. It says nothing about the session that was asked about.
+// Misconfigured reports whether the request was refused because of the project's
+// credentials or environment. Such an error says nothing about the session.
 func (e *Error) Misconfigured() bool {
 	switch e.Type {
 	case TypeUnauthorizedCredentials, "unauthorized_credentials_homepage",
@@ -77,50 +77,52 @@ func (e *Error) Misconfigured() bool {
 	return false
 }
 
-// A ParamError is a parameter that Stytch would refuse; no call was made.
+// A ParamError reports an invalid parameter. No request was made.
 type ParamError struct {
-	Field   string // as the API names it, such as "session_token"
-	Problem string // a fixed text
+	Field   string // the name in the API, such as "session_token"
+	Problem string // a fixed text such as "is required"
 }
 
 func (e *ParamError) Error() string { return "stytch: " + e.Field + " " + e.Problem }
 
 func field(name, problem string) error { return &ParamError{name, problem} }
 
-// An InvalidAnswerError says that Stytch answered with success, but the body
-// cannot be trusted: it is not strict JSON, too long, or lacks an id.
+// An InvalidAnswerError reports a response with a success status whose body cannot
+// be used: it is not strict JSON, is too large, or lacks an id.
 type InvalidAnswerError struct {
 	Problem string // a fixed text, such as "session.session_id is missing"
 
-	// Garbled says that the answer is no JSON at all, or endless: the endpoint is
-	// broken. Otherwise it may be about what one user wrote into their data.
+	// Garbled means that the body is too large or not a JSON object, so the endpoint
+	// is broken. Otherwise the data of a single user may be the cause.
 	Garbled bool
 }
 
 func (e *InvalidAnswerError) Error() string { return "stytch: invalid answer: " + e.Problem }
 
-// A NoAnswerError says that a call brought no answer: not a byte of one, or one
-// that was cut off.
+// A NoAnswerError reports that a call got no response, or a truncated one.
 type NoAnswerError struct {
-	Begun bool // an answer had begun: Stytch has seen the call
+	Begun bool // a response began, so the request reached the server
 
 	cause error
 }
 
 func (e *NoAnswerError) Error() string { return "stytch: no answer: " + e.cause.Error() }
+
+// Unwrap returns the error of the transport or of the context.
 func (e *NoAnswerError) Unwrap() error { return e.cause }
 
-// noAnswer takes the request out of a transport's error: a *url.Error prints
-// the URL.
+// noAnswer returns a *NoAnswerError for err. It removes each *url.Error, which
+// contains the URL.
 func noAnswer(err error, begun bool) error {
-	for ue := (*url.Error)(nil); errors.As(err, &ue); { // a client behind the client has its own
+	for ue := (*url.Error)(nil); errors.As(err, &ue); { // a transport that is itself a client adds another
 		err = ue.Err
 	}
 	return &NoAnswerError{begun, err}
 }
 
-// identifier keeps what Stytch's own types and ids are made of, so that an
-// answer cannot write lines into a log or reflect a credential.
+// identifier returns s if it has the form of the types and ids of the API, and ""
+// otherwise, so that a response cannot inject lines into a log or reflect a
+// credential.
 func identifier(s string) string {
 	if len(s) > 100 {
 		return ""

@@ -15,13 +15,13 @@ import (
 
 const requestID = "request-id-test-4f1d7a20-6b3c-4e58-9d02-8a7c5e19b3f6"
 
-// failure is an answer of Stytch's with this type and request id, which may
-// hold JSON escapes.
+// failure is the body of an error with this type and request id, which may contain
+// JSON escapes.
 func failure(typ, requestID string) string {
 	return `{"status_code":404,"request_id":"` + requestID + `","error_type":"` + typ + `","error_message":"hunter2 was wrong.","error_url":"https://stytch.com/docs/api/errors/404#` + "x" + `"}`
 }
 
-// failed makes a call that is answered with these, and returns the error.
+// failed makes a call that gets this answer, and returns the error.
 func failed(t *testing.T, rt http.RoundTripper) *stytch.Error {
 	t.Helper()
 	got, err := newClient(t, rt).AuthenticateSession(t.Context(), stytch.AuthenticateSessionParams{SessionToken: token})
@@ -35,7 +35,7 @@ func failed(t *testing.T, rt http.RoundTripper) *stytch.Error {
 	return se
 }
 
-func TestErrorsAreDecoded(t *testing.T) {
+func TestError_Decoding(t *testing.T) {
 	const url = "https://stytch.com/docs/api/errors/404#x"
 	full := stytch.Error{StatusCode: 404, Type: "session_not_found", Message: "hunter2 was wrong.", RequestID: requestID, URL: url}
 	only := func(status int) stytch.Error { return stytch.Error{StatusCode: status} }
@@ -91,7 +91,7 @@ func TestErrorsAreDecoded(t *testing.T) {
 	}
 }
 
-func TestEveryCallDecodesItsError(t *testing.T) {
+func TestError_EveryMethod(t *testing.T) {
 	client := newClient(t, answering(429, failure("too_many_requests", requestID), "Retry-After", "7"))
 	_, session := client.AuthenticateSession(t.Context(), stytch.AuthenticateSessionParams{SessionToken: token})
 	_, login := client.AuthenticatePassword(t.Context(), stytch.AuthenticatePasswordParams{Email: email, Password: password})
@@ -111,9 +111,8 @@ func TestEveryCallDecodesItsError(t *testing.T) {
 	}
 }
 
-// Whatever prints an Error, in whatever verb an error is printed, shows no more
-// than its text.
-func TestErrorsPrintNoMessage(t *testing.T) {
+// Every verb prints the text of an Error and nothing else.
+func TestError_PrintsNoMessage(t *testing.T) {
 	err := failed(t, answering(400, `{"error_type":"bad_request","error_message":"no session `+token+` of `+email+`","error_url":"https://example.com/?`+secret+`"}`))
 	texts := []string{err.Error(), fmt.Errorf("call: %w", err).Error(), string(mustMarshal(t, err)), string(mustMarshal(t, map[string]any{"err": err}))}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
@@ -127,7 +126,7 @@ func TestErrorsPrintNoMessage(t *testing.T) {
 	}
 }
 
-func TestRetryAfter(t *testing.T) {
+func TestError_RetryAfter(t *testing.T) {
 	for _, test := range []struct {
 		name, header string
 		want         time.Duration
@@ -170,13 +169,13 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-func TestRetryAfterOfTheFarFutureIsNotNegative(t *testing.T) {
+func TestError_RetryAfterInTheFarFuture(t *testing.T) {
 	if got := failed(t, answering(503, "", "Retry-After", "Fri, 31 Dec 9999 23:59:59 GMT")).RetryAfter; got <= 0 {
 		t.Errorf("got %v, want more than 0", got)
 	}
 }
 
-func TestMisconfigured(t *testing.T) {
+func TestError_Misconfigured(t *testing.T) {
 	for _, test := range []struct {
 		typ  string
 		want bool

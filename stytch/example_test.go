@@ -10,7 +10,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// Who is it? The session token is what a browser has sent.
+// This example authenticates the session token that a browser sent.
 func ExampleClient_AuthenticateSession() {
 	srv := stytchtest.NewServer() // instead of Stytch
 	user := srv.AddUser(stytchtest.User{Name: stytch.Name{FirstName: "Ada"}, Roles: []string{"editor"}})
@@ -50,8 +50,8 @@ func ExampleClient_AuthenticateSession() {
 	// signed out
 }
 
-// Signing in: with a SessionDuration the answer carries a session and its
-// credentials.
+// This example signs a user in. With SessionDuration, the response contains a
+// session and its credentials.
 func ExampleClient_AuthenticatePassword() {
 	srv := stytchtest.NewServer()
 	srv.AddUser(stytchtest.User{Email: "ada@example.com", Password: "correct horse battery staple"})
@@ -93,7 +93,7 @@ func ExampleClient_AuthenticatePassword() {
 	// true
 }
 
-// A policy decides without a call to Stytch.
+// This example loads a policy once and evaluates it locally.
 func ExamplePolicy_Allows() {
 	srv := stytchtest.NewServer()
 	srv.SetPolicy(stytch.Policy{Roles: []stytch.Role{

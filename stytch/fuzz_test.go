@@ -12,9 +12,9 @@ import (
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// FuzzAnswer lets Stytch answer a session check and a user call with arbitrary
-// bytes and status 200: what is taken says who, in words that encoding/json
-// reads in the same way, and survives being copied and written.
+// FuzzAnswer answers AuthenticateSession and User with arbitrary bytes and status
+// 200. An accepted answer contains the ids, encoding/json decodes the same values,
+// and the result can be cloned and encoded.
 func FuzzAnswer(f *testing.F) {
 	f.Add([]byte(goodVerdict))
 	f.Add([]byte(goodPassword))
@@ -100,7 +100,8 @@ func wantUser(t *testing.T, data []byte, got *stytch.User) {
 	wantRewritable(t, *got)
 }
 
-// wantRewritable writes v, reads it and writes it again: both texts are equal.
+// wantRewritable fails unless encoding, decoding and encoding v again yields the
+// same text.
 func wantRewritable[T any](t *testing.T, v T) {
 	t.Helper()
 	first := mustMarshal(t, v)

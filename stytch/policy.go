@@ -2,46 +2,49 @@ package stytch
 
 import "slices"
 
-// A Policy is a project's RBAC policy: which roles may do what.
+// A Policy is a project's RBAC policy: it defines which roles have which
+// permissions.
 // See https://stytch.com/docs/guides/authorization/rbac/overview.
 type Policy struct {
-	Roles     []Role     `json:"roles"`
-	Resources []Resource `json:"resources"`
-	Scopes    []Scope    `json:"scopes"`
+	Roles     []Role     `json:"roles"`     // the only part that Allows uses
+	Resources []Resource `json:"resources"` // the resources that permissions may name
+	Scopes    []Scope    `json:"scopes"`    // for Connected Apps
 }
 
-// A Role grants permissions to the sessions that carry its id.
+// A Role grants permissions to the sessions that have it in Session.Roles.
 type Role struct {
-	ID          string       `json:"role_id"`
+	ID          string       `json:"role_id"` // as in Session.Roles
 	Description string       `json:"description"`
 	Permissions []Permission `json:"permissions"`
 }
 
-// A Permission allows actions on one resource. The action "*" allows all; there
-// is no wildcard for resources.
+// A Permission allows actions on one resource. The action "*" stands for all
+// actions. There is no wildcard for resources.
 type Permission struct {
-	ResourceID string   `json:"resource_id"`
-	Actions    []string `json:"actions"`
+	ResourceID string   `json:"resource_id"` // the id of a Resource
+	Actions    []string `json:"actions"`     // actions of the Resource, or "*"
 }
 
-// A Resource is something actions can be allowed on. It grants nothing by itself.
+// A Resource is an object of permissions with the actions that it supports. It
+// grants nothing.
 type Resource struct {
 	ID          string   `json:"resource_id"`
 	Description string   `json:"description"`
 	Actions     []string `json:"actions"`
 }
 
-// A Scope grants permissions to Connected Apps' access tokens, not to sessions.
+// A Scope grants permissions to the access tokens of Connected Apps, not to
+// sessions.
 type Scope struct {
 	Scope       string       `json:"scope"`
 	Description string       `json:"description"`
 	Permissions []Permission `json:"permissions"`
 }
 
-// Allows reports whether one of the session roles may do the action on the
-// resource, by the algorithm of Stytch's own SDKs: roles, resource and action
-// match exactly and with their case, "*" among a permission's actions stands
-// for every action, and a role the policy does not know grants nothing. A nil
+// Allows reports whether the policy allows one of sessionRoles to perform action on
+// resource. It uses the algorithm of the official SDKs: role, resource and action
+// are compared exactly and with their case, a permission with the action "*"
+// allows every action, and a role that is not in the policy grants nothing. A nil
 // policy allows nothing.
 func (p *Policy) Allows(sessionRoles []string, resource, action string) bool {
 	if p == nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// private are values that hold something that must not be printed.
+// Values that must not appear in any output.
 func private(t *testing.T) map[string]any {
 	t.Helper()
 	config := stytch.Config{ProjectID: projectID, Secret: secret, BaseURL: "https://login.example.com"}
@@ -40,8 +40,8 @@ func private(t *testing.T) map[string]any {
 	}
 }
 
-// wantRedacted fails if text holds anything private, in clear or encoded, or
-// does not say that something was left out.
+// wantRedacted fails if text contains a private value, in clear or encoded, or does
+// not say that something was redacted.
 func wantRedacted(t *testing.T, how, text string) {
 	t.Helper()
 	for _, s := range []string{secret, token, jwt, password, email, "hunter2"} {
@@ -56,7 +56,7 @@ func wantRedacted(t *testing.T, how, text string) {
 	}
 }
 
-func TestNothingPrivateIsPrinted(t *testing.T) {
+func TestRedaction_Format(t *testing.T) {
 	for name, v := range private(t) {
 		t.Run(name, func(t *testing.T) {
 			for _, held := range map[string]any{
@@ -77,7 +77,7 @@ func TestNothingPrivateIsPrinted(t *testing.T) {
 	}
 }
 
-func TestNothingPrivateIsWrittenAsJSON(t *testing.T) {
+func TestRedaction_JSON(t *testing.T) {
 	for name, v := range private(t) {
 		for _, held := range []any{v, []any{v}, map[string]any{"v": v}, struct{ V any }{v}} {
 			text, err := json.Marshal(held)
@@ -90,7 +90,7 @@ func TestNothingPrivateIsWrittenAsJSON(t *testing.T) {
 	}
 }
 
-func TestNothingPrivateIsLogged(t *testing.T) {
+func TestRedaction_Slog(t *testing.T) {
 	for name, v := range private(t) {
 		var text strings.Builder
 		for _, h := range []slog.Handler{slog.NewTextHandler(&text, nil), slog.NewJSONHandler(&text, nil)} {
@@ -103,8 +103,8 @@ func TestNothingPrivateIsLogged(t *testing.T) {
 	}
 }
 
-// fmt calls no method on what stands in an unexported field.
-func TestAClientInAnUnexportedFieldShowsNoSecret(t *testing.T) {
+// fmt does not call methods of values in unexported fields.
+func TestRedaction_ClientInAnUnexportedField(t *testing.T) {
 	client := newClient(t, answering(200, goodUser))
 	for _, held := range []any{struct{ c *stytch.Client }{client}, struct{ c stytch.Client }{*client}, *client} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%x"} {
@@ -120,7 +120,7 @@ func TestAClientInAnUnexportedFieldShowsNoSecret(t *testing.T) {
 	}
 }
 
-func TestANilClientPrints(t *testing.T) {
+func TestRedaction_NilClient(t *testing.T) {
 	var client *stytch.Client
 	if got, want := fmt.Sprint(client), "stytch.Client{redacted}"; got != want {
 		t.Errorf("got %s, want %s", got, want)

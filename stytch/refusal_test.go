@@ -11,7 +11,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-func TestNewClientNamesTheFieldThatIsWrong(t *testing.T) {
+func TestNewClient_ErrorsNameTheField(t *testing.T) {
 	const id, base = "project-test-1", "https://login.example.com"
 	for _, test := range []struct {
 		name   string
@@ -76,12 +76,12 @@ func TestNewClientNamesTheFieldThatIsWrong(t *testing.T) {
 	}
 }
 
-// claimsOf makes custom claims that are n bytes long as JSON.
+// claimsOf returns custom claims of n bytes as JSON.
 func claimsOf(n int) map[string]any {
 	return map[string]any{"a": strings.Repeat("x", n-len(`{"a":""}`))}
 }
 
-func TestRefusalsBeforeACall(t *testing.T) {
+func TestClient_InvalidParameters(t *testing.T) {
 	type (
 		session  = stytch.AuthenticateSessionParams
 		login    = stytch.AuthenticatePasswordParams
@@ -154,7 +154,7 @@ type failing struct{}
 
 func (failing) MarshalJSON() ([]byte, error) { return nil, errors.New("cannot write " + token) }
 
-// call makes the call that params are the parameters of; a string is a user id.
+// call makes the call to which params belongs; a string is a user id.
 func call(t *testing.T, c *stytch.Client, params any) (err error) {
 	t.Helper()
 	switch p := params.(type) {
@@ -172,7 +172,7 @@ func call(t *testing.T, c *stytch.Client, params any) (err error) {
 	return err
 }
 
-// wantNoSecrets fails if a text holds anything that is nobody's business.
+// wantNoSecrets fails if text contains a private value.
 func wantNoSecrets(t *testing.T, text string) {
 	t.Helper()
 	for _, private := range []string{secret, token, jwt, password, email, userID, sessionID, "hunter2"} {
@@ -182,7 +182,7 @@ func wantNoSecrets(t *testing.T, text string) {
 	}
 }
 
-func TestClaimsThatAreJustShortEnoughAreSent(t *testing.T) {
+func TestAuthenticateSession_CustomClaimsAtTheLimit(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		claims map[string]any
@@ -218,7 +218,7 @@ func TestCheckSessionDuration(t *testing.T) {
 	}
 }
 
-func TestNewClientMakesNoCall(t *testing.T) {
+func TestNewClient_MakesNoCall(t *testing.T) {
 	newClient(t, transport(func(*http.Request) (*http.Response, error) {
 		t.Error("got a call, want none")
 		return nil, errors.New("not reached")

@@ -10,8 +10,8 @@ import (
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// The answer that Stytch's reference prints for sessions/authenticate.
-func TestTheDocumentedAnswerDecodesInFull(t *testing.T) {
+// The example answer in the API reference of sessions/authenticate.
+func TestAuthenticateSession_DocumentedAnswer(t *testing.T) {
 	client := newClient(t, answering(200, string(sample(t, "session_authenticate.json"))))
 	got, err := client.AuthenticateSession(t.Context(), stytch.AuthenticateSessionParams{SessionToken: "mZAYn5aLEqKUlZ_Ad9U_fWr38GaAQ1oFAhT8ds245v7Q"})
 	if err != nil {
@@ -64,9 +64,9 @@ func TestTheDocumentedAnswerDecodesInFull(t *testing.T) {
 	}
 }
 
-// An answer of passwords/authenticate, as one was recorded: its member names
-// are exact, its values made up.
-func TestTheRecordedAnswerDecodesInFull(t *testing.T) {
+// A recorded answer of passwords/authenticate. The member names are real, the
+// values are invented.
+func TestAuthenticatePassword_RecordedAnswer(t *testing.T) {
 	text := sample(t, "password_authenticate.json")
 	client := newClient(t, answering(200, string(text)))
 	got, err := client.AuthenticatePassword(t.Context(), stytch.AuthenticatePasswordParams{Email: email, Password: password, SessionDuration: 4 * time.Hour})
@@ -96,7 +96,7 @@ func TestTheRecordedAnswerDecodesInFull(t *testing.T) {
 	}
 }
 
-func TestTheSandboxSessionDecodes(t *testing.T) {
+func TestSession_SandboxAnswer(t *testing.T) {
 	const text = `{"session_id":"session-test-1","user_id":"user-test-e3795c81-f849-4167-bfda-e4a6e9c280fd","attributes":null,"started_at":"2021-08-28T00:41:58.935673Z","authentication_factors":[]}`
 	s, _ := roundTrip[stytch.Session](t, []byte(text))
 	if want := time.Date(2021, 8, 28, 0, 41, 58, 935673000, time.UTC); !s.StartedAt.Equal(want) {
@@ -107,7 +107,7 @@ func TestTheSandboxSessionDecodes(t *testing.T) {
 	}
 }
 
-func TestClaimsDecode(t *testing.T) {
+func TestSession_Claims(t *testing.T) {
 	type claims struct {
 		Plan  string `json:"plan"`
 		Seats int    `json:"seats"`
@@ -144,7 +144,7 @@ func TestClaimsDecode(t *testing.T) {
 	}
 }
 
-func TestClaimsLeaveAMapAsItIsWithoutClaims(t *testing.T) {
+func TestSession_ClaimsWithoutClaims(t *testing.T) {
 	for _, text := range []string{`{}`, `{"custom_claims":null}`, `{"custom_claims":{}}`} {
 		s, _ := roundTrip[stytch.Session](t, []byte(text))
 		got := map[string]any{"plan": "free"}
@@ -157,14 +157,14 @@ func TestClaimsLeaveAMapAsItIsWithoutClaims(t *testing.T) {
 	}
 }
 
-func TestClaimsNeedAPointer(t *testing.T) {
+func TestSession_ClaimsNeedsAPointer(t *testing.T) {
 	s := stytch.Session{CustomClaims: stytch.Object(`{"plan":"pro"}`)}
 	if err := s.Claims(struct{}{}); err == nil {
 		t.Error("got nil, want an error")
 	}
 }
 
-func TestLastFactorAtIsTheNewest(t *testing.T) {
+func TestSession_LastFactorAt(t *testing.T) {
 	at := func(minutes ...int) (factors []stytch.AuthenticationFactor) {
 		for _, m := range minutes {
 			f := stytch.AuthenticationFactor{UpdatedAt: time.Unix(1e10, 0)} // of no importance
@@ -196,9 +196,9 @@ func TestLastFactorAtIsTheNewest(t *testing.T) {
 	}
 }
 
-// A user may write untrusted_metadata in the browser: 4 KB of it, nested at
-// will. It must not make an answer look like an outage.
-func TestAUserCannotSpoilTheirAnswerByNesting(t *testing.T) {
+// Users can write 4 KB of untrusted_metadata with any nesting in their browser. It
+// must not make an answer about them look like an outage.
+func TestUser_DeeplyNestedMetadata(t *testing.T) {
 	for _, depth := range []int{90, 680} {
 		nested := strings.Repeat(`{"a":`, depth) + "1" + strings.Repeat("}", depth)
 		client := newClient(t, answering(200, `{"untrusted_metadata":`+nested+`,`+goodUser[1:]))

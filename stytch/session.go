@@ -8,35 +8,37 @@ import (
 	"time"
 )
 
-// A Session is a signed-in user's session, as POST /v1/sessions/authenticate
-// gives it or as a session JWT states it.
+// A Session is the session of a signed-in user. Its source is a response of the
+// API or a session JWT.
 // See https://stytch.com/docs/api/session-object.
 //
-// Times are UTC. A time the source does not state is the zero time: session
-// JWTs minted before Stytch put ExpiresAt into them lack it.
+// Times are in UTC. A time that the source does not contain is the zero time; some
+// session JWTs do not contain ExpiresAt.
 type Session struct {
-	ID             string    `json:"session_id"`
-	UserID         string    `json:"user_id"`
-	Roles          []string  `json:"roles"` // RBAC role ids, "stytch_user" included; empty in JWTs older than RBAC
-	StartedAt      time.Time `json:"started_at,omitzero"`
-	LastAccessedAt time.Time `json:"last_accessed_at,omitzero"`
-	ExpiresAt      time.Time `json:"expires_at,omitzero"` // end of the session, not of the JWT
+	ID             string    `json:"session_id"`                // begins with "session-"
+	UserID         string    `json:"user_id"`                   // begins with "user-"
+	Roles          []string  `json:"roles"`                     // ids of RBAC roles, including "stytch_user"; may be empty in a session JWT
+	StartedAt      time.Time `json:"started_at,omitzero"`       // when the user signed in
+	LastAccessedAt time.Time `json:"last_accessed_at,omitzero"` // when the session was last authenticated
+	ExpiresAt      time.Time `json:"expires_at,omitzero"`       // when the session ends; a session JWT expires earlier
 
-	Attributes *Attributes            `json:"attributes"` // nil if Stytch recorded none
-	Factors    []AuthenticationFactor `json:"authentication_factors"`
+	Attributes *Attributes            `json:"attributes"`             // nil if there are none
+	Factors    []AuthenticationFactor `json:"authentication_factors"` // how the user authenticated
 
-	// CustomClaims is the JSON object of the session's custom claims; nil if
-	// there are none. Claims decodes it.
+	// CustomClaims contains the custom claims; nil if there are none. Use Claims to
+	// decode them.
 	CustomClaims Object `json:"custom_claims,omitempty"`
 }
 
-// An Object is a JSON object as Stytch sent it; nil stands for none, or null.
+// An Object is the text of a JSON object. A nil Object stands for an absent object
+// or null.
 type Object []byte
 
-// MarshalJSON gives the object back as it came.
+// MarshalJSON returns o, or null if o is nil.
 func (o Object) MarshalJSON() ([]byte, error) { return json.RawMessage(o).MarshalJSON() }
 
-// UnmarshalJSON keeps a copy of the object.
+// UnmarshalJSON sets *o to a copy of data. It returns an error if data is neither an
+// object nor null.
 func (o *Object) UnmarshalJSON(data []byte) error {
 	*o = nil
 	if string(data) == "null" {
@@ -49,21 +51,22 @@ func (o *Object) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Claims decodes the session's custom claims into v, as json.Unmarshal does.
-// Without custom claims v is left as it is.
+// Claims decodes the custom claims of the session into v with json.Unmarshal. If
+// there are no custom claims, it does not change v. The error contains no values of
+// the claims.
 func (s *Session) Claims(v any) error {
 	if len(s.CustomClaims) == 0 {
 		return nil
 	}
 	if err := json.Unmarshal(s.CustomClaims, v); err != nil {
-		// The error of encoding/json may quote a value; it stays out of ours.
-		return errors.New("stytch: custom claims do not fit the given type")
+		// The error of encoding/json may quote a value, so it is not wrapped.
+		return errors.New("stytch: custom claims do not match the type")
 	}
 	return nil
 }
 
-// LastFactorAt returns when a factor of the session was last authenticated:
-// the newest LastAuthenticatedAt, or the zero time without factors.
+// LastFactorAt returns the latest LastAuthenticatedAt of the session's factors, or
+// the zero time if there are no factors.
 func (s *Session) LastFactorAt() time.Time {
 	var newest time.Time
 	for i := range s.Factors {
@@ -74,23 +77,23 @@ func (s *Session) LastFactorAt() time.Time {
 	return newest
 }
 
-// Attributes is what the session was started with, as the app told Stytch.
-// Both are often empty.
+// Attributes describes the client for which the session was started, as far as the
+// application passed it to Stytch. Both fields are often empty.
 type Attributes struct {
 	IPAddress string `json:"ip_address"`
 	UserAgent string `json:"user_agent"`
 }
 
-// An AuthenticationFactor is one proof of identity in a session: a password, a
-// passkey, a one-time code. Type and DeliveryMethod are open sets: a value this
-// package has never heard of is kept as it is. At most one of the details is
-// set, and a password has none.
+// An AuthenticationFactor describes how the user authenticated, for example with a
+// password, a passkey or a one-time code. Type and DeliveryMethod may have values
+// that are not listed here. At most one of the pointers is set; for a password
+// none is.
 type AuthenticationFactor struct {
 	Type                string    `json:"type"`            // "password", "otp", "totp", "webauthn", "oauth", …
 	DeliveryMethod      string    `json:"delivery_method"` // "knowledge", "sms", "authenticator_app", …
 	LastAuthenticatedAt time.Time `json:"last_authenticated_at,omitzero"`
-	CreatedAt           time.Time `json:"created_at,omitzero"` // not stated in JWTs
-	UpdatedAt           time.Time `json:"updated_at,omitzero"` // not stated in JWTs
+	CreatedAt           time.Time `json:"created_at,omitzero"` // zero if the source is a JWT
+	UpdatedAt           time.Time `json:"updated_at,omitzero"` // zero if the source is a JWT
 
 	EmailFactor                    *EmailFactor                    `json:"email_factor,omitempty"`
 	PhoneNumberFactor              *PhoneNumberFactor              `json:"phone_number_factor,omitempty"`
@@ -137,84 +140,87 @@ type AuthenticationFactor struct {
 	SlackOAuthExchangeFactor   *OAuthExchangeFactor `json:"slack_oauth_exchange_factor,omitempty"`
 }
 
-// EmailFactor is a magic link or one-time code sent by e-mail.
+// EmailFactor describes a magic link or a one-time code sent by e-mail.
 type EmailFactor struct {
 	EmailID      string `json:"email_id"`
 	EmailAddress string `json:"email_address"`
 }
 
-// PhoneNumberFactor is a one-time code sent by SMS or WhatsApp.
+// PhoneNumberFactor describes a one-time code sent by SMS or WhatsApp.
 type PhoneNumberFactor struct {
 	PhoneID     string `json:"phone_id"`
 	PhoneNumber string `json:"phone_number"`
 }
 
-// WebAuthnFactor is a passkey or security key.
+// WebAuthnFactor describes a passkey or a security key.
 type WebAuthnFactor struct {
 	WebAuthnRegistrationID string `json:"webauthn_registration_id"`
 	Domain                 string `json:"domain"`
 	UserAgent              string `json:"user_agent,omitempty"`
 }
 
-// BiometricFactor is a mobile device's biometric registration.
+// BiometricFactor describes a biometric registration of a mobile device.
 type BiometricFactor struct {
 	BiometricRegistrationID string `json:"biometric_registration_id"`
 }
 
-// AuthenticatorAppFactor is a time-based one-time code (TOTP).
+// AuthenticatorAppFactor describes a time-based one-time code (TOTP).
 type AuthenticatorAppFactor struct {
 	TOTPID string `json:"totp_id"`
 }
 
-// RecoveryCodeFactor is a recovery code of a TOTP registration.
+// RecoveryCodeFactor describes a recovery code of a TOTP registration.
 type RecoveryCodeFactor struct {
 	TOTPRecoveryCodeID string `json:"totp_recovery_code_id"`
 }
 
-// CryptoWalletFactor is a signature of a crypto wallet.
+// CryptoWalletFactor describes a signature by a crypto wallet.
 type CryptoWalletFactor struct {
 	CryptoWalletID      string `json:"crypto_wallet_id"`
 	CryptoWalletAddress string `json:"crypto_wallet_address"`
 	CryptoWalletType    string `json:"crypto_wallet_type"`
 }
 
-// EmbeddableMagicLinkFactor is a magic link the app delivered by itself.
+// EmbeddableMagicLinkFactor describes a magic link that the application delivered
+// itself.
 type EmbeddableMagicLinkFactor struct {
 	EmbeddedID string `json:"embedded_id"`
 }
 
-// SSOFactor is a sign-in through a SAML or OpenID Connect connection.
+// SSOFactor describes a sign-in through a SAML or OpenID Connect connection.
 type SSOFactor struct {
 	ID         string `json:"id"`
 	ProviderID string `json:"provider_id"`
 	ExternalID string `json:"external_id"`
 }
 
-// ImpersonatedFactor says that somebody else acts as the user.
+// ImpersonatedFactor means that another person, such as an administrator, acts as
+// the user.
 type ImpersonatedFactor struct {
 	ImpersonatorID           string `json:"impersonator_id"`
 	ImpersonatorEmailAddress string `json:"impersonator_email_address"`
 }
 
-// OAuthAccessTokenExchangeFactor is a Connected App's access token exchanged
-// for a session.
+// OAuthAccessTokenExchangeFactor describes an access token of a Connected App that
+// was exchanged for a session.
 type OAuthAccessTokenExchangeFactor struct {
 	ClientID string `json:"client_id"`
 }
 
-// TrustedAuthTokenFactor is an attested token of another issuer.
+// TrustedAuthTokenFactor describes a trusted token of another issuer.
 type TrustedAuthTokenFactor struct {
 	TokenID string `json:"token_id"`
 }
 
-// OAuthFactor is a sign-in with an OAuth provider.
+// OAuthFactor describes a sign-in with an OAuth provider.
 type OAuthFactor struct {
 	ID              string `json:"id"`
 	ProviderSubject string `json:"provider_subject"`
 	EmailID         string `json:"email_id,omitempty"`
 }
 
-// OAuthExchangeFactor is a provider's OAuth token exchanged for a session.
+// OAuthExchangeFactor describes a token of an OAuth provider that was exchanged for
+// a session.
 type OAuthExchangeFactor struct {
 	EmailID string `json:"email_id"`
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// slowWorld is a Stytch that answers after a minute, and a client for
-// it: with this timeout, and one of the http.Client it is given.
+// slowWorld returns a server that answers after a minute, and a client for it with
+// this timeout and an http.Client with the other timeout.
 func slowWorld(t *testing.T, timeout, clientTimeout time.Duration) *stytch.Client {
 	t.Helper()
 	srv := stytchtest.NewServer()
@@ -29,7 +29,7 @@ func slowWorld(t *testing.T, timeout, clientTimeout time.Duration) *stytch.Clien
 	return client
 }
 
-func TestACallEndsAtItsTimeout(t *testing.T) {
+func TestTimeout_NoAnswer(t *testing.T) {
 	for _, test := range []struct {
 		name                 string
 		timeout, given, want time.Duration // given is the http.Client's
@@ -43,7 +43,7 @@ func TestACallEndsAtItsTimeout(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				client := slowWorld(t, test.timeout, test.given)
-				for _, c := range callsOf {
+				for _, c := range methods {
 					began := time.Now()
 					value, err := c.call(t, client)
 					if value || !errors.Is(err, context.DeadlineExceeded) {
@@ -58,7 +58,7 @@ func TestACallEndsAtItsTimeout(t *testing.T) {
 	}
 }
 
-func TestACallEndsWithItsContext(t *testing.T) {
+func TestTimeout_Context(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := slowWorld(t, 0, 0)
 		began := time.Now()
@@ -81,19 +81,19 @@ func TestACallEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// A hanging body gives nothing until the request's context ends.
+// hanging is a body whose Read blocks until the context of the request is done.
 type hanging struct{ ctx context.Context }
 
 func (h hanging) Read([]byte) (int, error) { <-h.ctx.Done(); return 0, h.ctx.Err() }
 
-func TestTheTimeoutIncludesTheBody(t *testing.T) {
+func TestTimeout_HangingBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, status := range []int{200, 503} {
 			client := newClient(t, transport(func(r *http.Request) (*http.Response, error) {
 				return &http.Response{StatusCode: status, Body: io.NopCloser(hanging{r.Context()})}, nil
 			}))
 			began := time.Now()
-			_, err := callsOf[0].call(t, client)
+			_, err := methods[0].call(t, client)
 			if status == 200 && !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
 			}
@@ -107,8 +107,8 @@ func TestTheTimeoutIncludesTheBody(t *testing.T) {
 	})
 }
 
-// The same over a socket: http.Transport has errors of its own.
-func TestACallOverASocketEndsAtItsTimeout(t *testing.T) {
+// The timeout also applies over a socket, where http.Transport returns the error.
+func TestTimeout_OverASocket(t *testing.T) {
 	for _, begun := range []bool{false, true} {
 		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.ReadAll(r.Body) // only then does the server see the client go

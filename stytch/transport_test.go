@@ -14,9 +14,9 @@ import (
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// A redirect would carry the secret, and with 307 and 308 the credential too,
-// to wherever it points.
-func TestRedirectsAreNeverFollowed(t *testing.T) {
+// Following a redirect would send the secret to its target, with 307 and 308 also
+// the credential.
+func TestTransport_RedirectNotFollowed(t *testing.T) {
 	var baited atomic.Int32
 	bait := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		baited.Add(1)
@@ -49,13 +49,13 @@ func TestRedirectsAreNeverFollowed(t *testing.T) {
 				status.Store(int32(code))
 				location.Store(to)
 				before := calls.Load()
-				for _, c := range callsOf {
+				for _, c := range methods {
 					_, err := c.call(t, client)
 					wantType(t, err, code, "")
 				}
 				_, err := client.KeySet(t.Context())
 				wantType(t, err, code, "")
-				if got, want := calls.Load()-before, int32(len(callsOf)+1); got != want {
+				if got, want := calls.Load()-before, int32(len(methods)+1); got != want {
 					t.Errorf("%s, %d to %q: got %d calls, want %d", name, code, to, got, want)
 				}
 			}
@@ -66,12 +66,12 @@ func TestRedirectsAreNeverFollowed(t *testing.T) {
 	}
 }
 
-// net/http reads where a redirect points before anybody may say not to follow
-// it, and quotes what it cannot read.
-func TestARedirectToNowhereIsARedirect(t *testing.T) {
+// http.Client parses the target of a redirect before it calls CheckRedirect, and
+// its error quotes a target that it cannot parse.
+func TestTransport_RedirectToAnInvalidURL(t *testing.T) {
 	for _, to := range []string{"https://[hunter2", "https://example.com/%zz?hunter2", ":hunter2"} {
 		client := newClient(t, answering(302, "", "Location", to))
-		_, err := callsOf[0].call(t, client)
+		_, err := methods[0].call(t, client)
 		wantType(t, err, 302, "")
 		wantNoSecrets(t, err.Error())
 	}
@@ -79,7 +79,7 @@ func TestARedirectToNowhereIsARedirect(t *testing.T) {
 
 var errBroken = errors.New("broken pipe")
 
-func TestTransportErrorsNameNeitherURLNorRequest(t *testing.T) {
+func TestTransport_ErrorsContainNoURL(t *testing.T) {
 	const where = "https://test.stytch.com/v1/users/" + userID
 	for _, test := range []struct {
 		name string
@@ -92,7 +92,7 @@ func TestTransportErrorsNameNeitherURLNorRequest(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			client := newClient(t, transport(func(*http.Request) (*http.Response, error) { return nil, test.err }))
-			for _, c := range callsOf {
+			for _, c := range methods {
 				value, err := c.call(t, client)
 				if value || !errors.Is(err, errBroken) {
 					t.Errorf("%s: got %v, want what the transport said", c.name, err)
@@ -111,7 +111,7 @@ func TestTransportErrorsNameNeitherURLNorRequest(t *testing.T) {
 	}
 }
 
-// A body that ends with an error after some text.
+// breaking is a body that fails after its text.
 func breaking(text string) io.ReadCloser {
 	return io.NopCloser(io.MultiReader(strings.NewReader(text), failingReader{}))
 }
@@ -120,8 +120,8 @@ type failingReader struct{}
 
 func (failingReader) Read([]byte) (int, error) { return 0, errBroken }
 
-func TestABodyThatBreaksOffIsNoAnswer(t *testing.T) {
-	for _, c := range callsOf {
+func TestTransport_TruncatedBody(t *testing.T) {
+	for _, c := range methods {
 		client := newClient(t, transport(func(*http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: 200, Body: breaking(c.good)}, nil
 		}))
@@ -132,13 +132,13 @@ func TestABodyThatBreaksOffIsNoAnswer(t *testing.T) {
 		}
 	}
 	// Of a failure the status is known already.
-	_, err := callsOf[0].call(t, newClient(t, transport(func(*http.Request) (*http.Response, error) {
+	_, err := methods[0].call(t, newClient(t, transport(func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: 502, Body: breaking(`{"error_type":"bad_gateway"`)}, nil
 	})))
 	wantType(t, err, 502, "")
 }
 
-func TestACutConnectionIsNoAnswer(t *testing.T) {
+func TestTransport_ClosedConnection(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "5000")
 		_, _ = io.WriteString(w, goodSession)
@@ -148,20 +148,20 @@ func TestACutConnectionIsNoAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	value, err := callsOf[0].call(t, client)
+	value, err := methods[0].call(t, client)
 	var none *stytch.NoAnswerError
 	if value || !errors.Is(err, io.ErrUnexpectedEOF) || !errors.As(err, &none) || !none.Begun {
 		t.Errorf("got %v, want %v after the answer had begun", err, io.ErrUnexpectedEOF)
 	}
 }
 
-func TestBodiesAreClosed(t *testing.T) {
+func TestTransport_ClosesBodies(t *testing.T) {
 	for _, status := range []int{200, 302, 404, 500} {
 		body := &closer{Reader: strings.NewReader(goodSession)}
 		client := newClient(t, transport(func(*http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: status, Body: body}, nil
 		}))
-		_, _ = callsOf[0].call(t, client)
+		_, _ = methods[0].call(t, client)
 		if !body.closed {
 			t.Errorf("%d: got an open body, want a closed one", status)
 		}
@@ -175,8 +175,8 @@ type closer struct {
 
 func (c *closer) Close() error { c.closed = true; return nil }
 
-// Transports made for tests often leave out what http.Client would add.
-func TestATransportThatLeavesThingsOutIsNoPanic(t *testing.T) {
+// Transports for tests often omit fields that http.Client would set.
+func TestTransport_IncompleteResponse(t *testing.T) {
 	for name, resp := range map[string]*http.Response{"no response and no error": nil, "no body": {StatusCode: 200}, "no body and no success": {StatusCode: 500}} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {
@@ -185,36 +185,36 @@ func TestATransportThatLeavesThingsOutIsNoPanic(t *testing.T) {
 				}
 			}()
 			client := newClient(t, transport(func(*http.Request) (*http.Response, error) { return resp, nil }))
-			if value, err := callsOf[0].call(t, client); value || err == nil {
+			if value, err := methods[0].call(t, client); value || err == nil {
 				t.Errorf("got a value %v and %v, want an error", value, err)
 			}
 		})
 	}
 }
 
-// The client is no place to hide a bug of its caller's transport.
-func TestATransportThatPanicsIsTheCallers(t *testing.T) {
+// The client does not hide a panic of the caller's transport.
+func TestTransport_Panic(t *testing.T) {
 	defer func() {
 		if got := recover(); got != errBroken {
 			t.Errorf("got %v, want %v", got, errBroken)
 		}
 	}()
 	client := newClient(t, transport(func(*http.Request) (*http.Response, error) { panic(errBroken) }))
-	_, _ = callsOf[0].call(t, client)
+	_, _ = methods[0].call(t, client)
 	t.Error("got an answer, want a panic")
 }
 
-func TestACallIsNeverRepeated(t *testing.T) {
+func TestTransport_NoRetry(t *testing.T) {
 	for _, status := range []int{429, 500, 502, 503} {
 		calls := 0
 		client := newClient(t, transport(func(*http.Request) (*http.Response, error) {
 			calls++
 			return answer(status, ""), nil
 		}))
-		for _, c := range callsOf {
+		for _, c := range methods {
 			_, _ = c.call(t, client)
 		}
-		if got, want := calls, len(callsOf); got != want {
+		if got, want := calls, len(methods); got != want {
 			t.Errorf("%d: got %d calls, want %d", status, got, want)
 		}
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// sample reads a file of testdata and writes it as Stytch does, without white
-// space: a stytch.Object keeps what it gets.
+// sample returns a file of testdata without white space, as the API sends it. A
+// stytch.Object keeps the text unchanged.
 func sample(t testing.TB, name string) []byte {
 	t.Helper()
 	indented, err := os.ReadFile("testdata/" + name)
@@ -27,7 +27,7 @@ func sample(t testing.TB, name string) []byte {
 	return b.Bytes()
 }
 
-// generic decodes JSON without any of the package's types.
+// generic decodes JSON without the types of the package.
 func generic(t testing.TB, text []byte) any {
 	t.Helper()
 	d := json.NewDecoder(bytes.NewReader(text))
@@ -49,8 +49,8 @@ func member(t testing.TB, object []byte, name string) []byte {
 	return members[name]
 }
 
-// roundTrip decodes text into a new T, and proves that writing it and reading
-// it again changes nothing.
+// roundTrip decodes text into a new T and fails if encoding and decoding it again
+// changes the value.
 func roundTrip[T any](t testing.TB, text []byte) (*T, []byte) {
 	t.Helper()
 	var first, second T
@@ -70,7 +70,7 @@ func roundTrip[T any](t testing.TB, text []byte) (*T, []byte) {
 	return &first, written
 }
 
-// wantSameMembers fails unless both are the same JSON, order aside.
+// wantSameMembers fails unless both texts are the same JSON in any order.
 func wantSameMembers(t testing.TB, got, want []byte) {
 	t.Helper()
 	if !reflect.DeepEqual(generic(t, got), generic(t, want)) {
@@ -78,8 +78,8 @@ func wantSameMembers(t testing.TB, got, want []byte) {
 	}
 }
 
-// zeroFields lists what a decode has left zero in v. Of a factor's details at
-// most one is set, so those may be nil.
+// zeroFields returns the paths of the zero fields in v. At most one detail of a
+// factor is set, so nil details are not listed.
 func zeroFields(v reflect.Value, path string) []string {
 	if at, ok := v.Interface().(time.Time); ok && !at.IsZero() {
 		return nil
@@ -109,7 +109,7 @@ func zeroFields(v reflect.Value, path string) []string {
 	return zero
 }
 
-func TestEveryFieldOfASessionDecodes(t *testing.T) {
+func TestSession_EveryField(t *testing.T) {
 	text := sample(t, "session.json")
 	s, written := roundTrip[stytch.Session](t, text)
 	if zero := zeroFields(reflect.ValueOf(s), "Session"); zero != nil {
@@ -118,7 +118,7 @@ func TestEveryFieldOfASessionDecodes(t *testing.T) {
 	wantSameMembers(t, written, text)
 }
 
-func TestEveryFieldOfAUserDecodes(t *testing.T) {
+func TestUser_EveryField(t *testing.T) {
 	text := sample(t, "user.json")
 	u, written := roundTrip[stytch.User](t, text)
 	if zero := zeroFields(reflect.ValueOf(u), "User"); zero != nil {
@@ -127,8 +127,8 @@ func TestEveryFieldOfAUserDecodes(t *testing.T) {
 	wantSameMembers(t, written, text)
 }
 
-// details are the members of a factor that describe it, each with its own
-// members, as the API reference spells them.
+// details contains the detail members of a factor with their own members, as in the
+// API reference.
 var details = []struct{ name, members string }{
 	{"email_factor", "email_id email_address"},
 	{"phone_number_factor", "phone_id phone_number"},
@@ -173,7 +173,7 @@ var details = []struct{ name, members string }{
 	{"slack_oauth_exchange_factor", "email_id"},
 }
 
-func TestEveryDetailOfAFactorDecodes(t *testing.T) {
+func TestAuthenticationFactor_EveryDetail(t *testing.T) {
 	for _, test := range details {
 		t.Run(test.name, func(t *testing.T) {
 			detail := map[string]string{}
@@ -193,7 +193,7 @@ func TestEveryDetailOfAFactorDecodes(t *testing.T) {
 	}
 }
 
-// detailsOf counts the details that are set.
+// detailsOf returns the number of details that are set.
 func detailsOf(f *stytch.AuthenticationFactor) (set int) {
 	v := reflect.ValueOf(f).Elem()
 	for i := range v.NumField() {
@@ -204,7 +204,7 @@ func detailsOf(f *stytch.AuthenticationFactor) (set int) {
 	return set
 }
 
-func TestFactorsHaveTheDocumentedDetailsAndNoOthers(t *testing.T) {
+func TestAuthenticationFactor_DocumentedDetails(t *testing.T) {
 	known := map[string]bool{}
 	for _, test := range details {
 		known[test.name] = true
@@ -225,7 +225,7 @@ func TestFactorsHaveTheDocumentedDetailsAndNoOthers(t *testing.T) {
 	}
 }
 
-func TestFactorsDecode(t *testing.T) {
+func TestAuthenticationFactor_Decoding(t *testing.T) {
 	tests := []struct {
 		name, text   string
 		typ, method  string
@@ -258,7 +258,7 @@ func TestFactorsDecode(t *testing.T) {
 	}
 }
 
-func TestMembersThatAreNullOrUnknownDecode(t *testing.T) {
+func TestTypes_NullAndUnknownMembers(t *testing.T) {
 	for _, test := range []struct{ name, text string }{
 		{"attributes are null", `{"attributes":null}`},
 		{"roles are null", `{"roles":null}`},

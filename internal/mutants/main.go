@@ -1,8 +1,8 @@
-// Command mutants takes the checks of the verifier and of the decision away, one
-// at a time, and demands that a test notices: `make mutants`.
+// Command mutants takes the checks that keep attackers out away, one at a time,
+// and requires that a test fails each time: `make mutants`.
 //
-// It changes nothing on disk: go test reads each mutant through an overlay.
-// With arguments it runs only the mutants whose name contains one of them.
+// It changes nothing on disk: go test reads each mutant through an overlay. With
+// arguments it runs only the mutants whose name contains one of them.
 package main
 
 import (
@@ -11,20 +11,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/sessionauth/sessionauth/internal/golist"
 )
 
-// A mutant is a change of the source that makes it wrong.
-type mutant struct {
-	name     string // what is no longer checked
-	file     string // below the module's root
-	old, new string // old stands in the file exactly once
-	tests    string // the packages that must notice
-}
-
 func main() {
-	root, err := os.Getwd()
+	module, err := golist.Load(".")
 	if err != nil {
 		fail(err)
 	}
@@ -34,27 +29,34 @@ func main() {
 	}
 	defer os.RemoveAll(temp)
 	ran, survivors := 0, 0
-	for _, m := range list {
+	for _, m := range all() {
 		if !chosen(m.name, os.Args[1:]) {
 			continue
 		}
 		ran++
 		began := time.Now()
-		verdict, err := run(root, temp, m)
+		killed, err := run(module, temp, m)
 		if err != nil {
 			os.RemoveAll(temp)
 			fail(fmt.Errorf("%s: %w", m.name, err))
 		}
-		if verdict != "killed" {
+		verdict := "killed"
+		if !killed {
+			verdict = "SURVIVED"
 			survivors++
 		}
-		fmt.Printf("%-9s %5.1fs  %s: %s\n", verdict, time.Since(began).Seconds(), m.file, m.name)
+		fmt.Printf("%-9s %5.1fs  %s: %s\n", verdict, time.Since(began).Seconds(), m.in, m.name)
 	}
 	fmt.Printf("%d mutants, %d survived\n", ran, survivors)
 	if survivors > 0 || ran == 0 {
 		os.RemoveAll(temp)
 		os.Exit(1)
 	}
+}
+
+// all returns the mutants of every list.
+func all() []mutant {
+	return slices.Concat(jwtMutants, libraryMutants, rootMutants)
 }
 
 func chosen(name string, words []string) bool {
@@ -66,40 +68,33 @@ func chosen(name string, words []string) bool {
 	return len(words) == 0
 }
 
-// run tests one mutant. Only failing tests kill it: a mutant that does not
-// compile says nothing of the tests.
-func run(root, temp string, m mutant) (string, error) {
-	source, err := os.ReadFile(filepath.Join(root, m.file))
+// run reports whether the tests notice a mutant. It compiles, so only a failing
+// test can kill it.
+func run(module *golist.Module, temp string, m mutant) (killed bool, err error) {
+	file, source, err := m.mutated(module)
 	if err != nil {
-		return "", err
+		return false, err
 	}
-	if n := strings.Count(string(source), m.old); n != 1 {
-		return "", fmt.Errorf("the text to change stands %d times in %s, want once", n, m.file)
+	changed := filepath.Join(temp, file.Name)
+	if err := os.WriteFile(changed, source, 0o600); err != nil {
+		return false, err
 	}
-	mutated := filepath.Join(temp, filepath.Base(m.file))
-	if err := os.WriteFile(mutated, []byte(strings.Replace(string(source), m.old, m.new, 1)), 0o600); err != nil {
-		return "", err
-	}
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(root, m.file): mutated}})
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{file.Path: changed}})
 	if err != nil {
-		return "", err
+		return false, err
 	}
 	overlayFile := filepath.Join(temp, "overlay.json")
 	if err := os.WriteFile(overlayFile, overlay, 0o600); err != nil {
-		return "", err
+		return false, err
 	}
-	flags := []string{"-overlay", overlayFile}
-	packages := strings.Fields(m.tests)
-	if out, err := exec.Command("go", append(append([]string{"vet"}, flags...), packages...)...).CombinedOutput(); err != nil {
-		return "", fmt.Errorf("does not compile: %s", out)
-	}
-	args := append([]string{"test", "-short", "-failfast", "-count=1", "-timeout=120s"}, flags...)
-	for _, p := range packages {
-		if exec.Command("go", append(args, p)...).Run() != nil {
-			return "killed", nil
+	for _, p := range strings.Fields(m.tests) {
+		test := exec.Command("go", "test", "-short", "-failfast", "-count=1", "-timeout=120s", "-vet=off", "-overlay", overlayFile, p)
+		test.Dir = module.Dir
+		if test.Run() != nil {
+			return true, nil
 		}
 	}
-	return "SURVIVED", nil
+	return false, nil
 }
 
 func fail(err error) {

@@ -1,6 +1,10 @@
-// Package remote holds something that Stytch publishes and rarely changes, such as
-// the key set: fetched when it is first needed, refreshed in passing, kept while
-// it cannot be refreshed, and replaced whole.
+// Package remote holds a value fetched from a remote service, kept while
+// refreshes fail.
+//
+// The key set and the RBAC policy are such values: published by Stytch, rarely
+// changed, and needed to decide about requests. A [Value] is fetched when it is
+// first needed, refreshed in the background once it is old, and replaced as a
+// whole. Concurrent callers share one fetch.
 package remote
 
 import (
@@ -14,61 +18,70 @@ import (
 )
 
 const (
-	// minInterval lies between two fetches while we hold something, whatever
-	// requests ask for.
+	// minInterval is the shortest time between the beginnings of two fetches
+	// while a usable snapshot is held. It bounds the calls that requests can cause.
 	minInterval = 30 * time.Second
 
-	// Holding nothing we can decide nothing, so we ask more often.
+	// Without a usable snapshot nothing can be decided, so the pause after a
+	// failure is shorter. It doubles from firstBackoff up to lastBackoff.
 	firstBackoff = 250 * time.Millisecond
 	lastBackoff  = time.Second
 )
 
-var errTooOld = errors.New("it was too old by the time it came")
+// ErrTooSoon is returned if no fetch is allowed yet because the last one was too
+// recent. RetryAfter returns when the next one is allowed.
+var ErrTooSoon = errors.New("remote: fetched too recently to fetch again")
 
-// ErrTooSoon says that it was asked for a moment ago.
-var ErrTooSoon = errors.New("it was asked for a moment ago")
+var (
+	errTooOld  = errors.New("remote: the fetch took longer than the maximum age")
+	errAborted = errors.New("remote: the fetch ended without a result") // Fetch panicked or called runtime.Goexit
+)
 
-// A Value is what is kept. The exported fields are set before first use.
+// A Value is a remote value of type T. The exported fields must be set before
+// the first call of a method and must not be changed. The methods may be called
+// by several goroutines at once. The zero Value is not usable.
 type Value[T any] struct {
-	// Fetch gets it, bounds its own time and does not panic. old is what is
-	// held, or nil.
+	// Fetch loads the value. It must return in bounded time and must not panic.
+	// ctx carries the values of the context that caused the fetch, but neither
+	// its deadline nor its cancellation. old is the latest snapshot, or nil.
 	Fetch func(ctx context.Context, old *Snapshot[T]) (T, error)
 
-	RefreshAfter time.Duration // from this age on it is refreshed in passing
-	MaxAge       time.Duration // older, with every refresh failing, it decides nothing
+	RefreshAfter time.Duration // age from which Usable refreshes in the background
+	MaxAge       time.Duration // age from which a snapshot is no longer usable
 
 	current atomic.Pointer[Snapshot[T]]
 
 	mu       sync.Mutex
-	flight   *flight   // the fetch under way, or nil
-	next     time.Time // no fetch begins before
-	failures int       // in a row
+	pending  *fetch    // the fetch in progress, or nil
+	next     time.Time // no fetch begins earlier
+	failures int       // consecutive failed fetches
 }
 
-// A flight is one fetch that several requests may wait for.
-type flight struct {
+// A fetch is one call of Fetch, for which several callers may wait.
+type fetch struct {
 	done chan struct{}
-	err  error // written before done is closed
+	err  error // valid after done is closed
 }
 
-// A Snapshot is what one fetch brought. It never changes.
+// A Snapshot is the result of one successful fetch. It is never changed.
 type Snapshot[T any] struct {
 	Value T
-	AsOf  time.Time // when the fetch began: what is missing did not exist then
+	AsOf  time.Time // when the fetch began: what Value lacks did not exist at that time
 
 	refresh deadline.Deadline
 	end     deadline.Deadline
 }
 
-// Usable returns what may decide now, or nil. What has grown old is refreshed in
-// passing: nobody waits for it.
+// Usable returns the latest snapshot, or nil if there is none or it is older
+// than MaxAge. If a refresh is due, Usable starts it and does not wait for it.
+// now must come from time.Now.
 func (v *Value[T]) Usable(now time.Time) *Snapshot[T] {
 	s := v.current.Load()
 	if s == nil || s.end.Passed(now) {
 		return nil
 	}
 	if s.refresh.Passed(now) {
-		_, _ = v.start(context.Background(), now) // too soon now is soon enough later
+		_, _ = v.start(context.Background(), now) // ErrTooSoon: a later call will start it
 	}
 	return s
 }
@@ -80,18 +93,19 @@ func (v *Value[T]) IsFailing() bool {
 	return v.failures > 0
 }
 
-// Latest returns what was fetched last, however old, or nil.
+// Latest returns the latest snapshot whatever its age, or nil.
 func (v *Value[T]) Latest() *Snapshot[T] { return v.current.Load() }
 
-// Get returns what may decide now, and waits for it if need be, as long as ctx
-// allows.
+// Get returns a usable snapshot. If there is none, Get fetches the value and
+// waits until ctx is done at most. The error is that of ctx, that of Fetch, or
+// ErrTooSoon.
 func (v *Value[T]) Get(ctx context.Context) (*Snapshot[T], error) {
 	if s := v.Usable(time.Now()); s != nil {
 		return s, nil
 	}
 	err := v.Refresh(ctx)
 	if ended := ctx.Err(); ended != nil {
-		return nil, ended // whoever left is not answered by chance
+		return nil, ended // even if the fetch is done: the result must not depend on which is noticed first
 	}
 	if s := v.Usable(time.Now()); s != nil {
 		return s, nil
@@ -102,8 +116,9 @@ func (v *Value[T]) Get(ctx context.Context) (*Snapshot[T], error) {
 	return nil, err
 }
 
-// Refresh fetches and waits, as long as ctx allows. Whoever comes while a fetch
-// is under way waits for the same one.
+// Refresh fetches the value and waits until ctx is done at most. If a fetch is
+// in progress, Refresh waits for that one. The error is that of ctx, that of
+// Fetch, or ErrTooSoon.
 func (v *Value[T]) Refresh(ctx context.Context) error {
 	f, err := v.start(ctx, time.Now())
 	if err != nil {
@@ -117,44 +132,43 @@ func (v *Value[T]) Refresh(ctx context.Context) error {
 	}
 }
 
-// RetryAfter returns how long it takes until it may be asked for again: at
-// least a second.
+// RetryAfter returns the time until the next fetch is allowed, at least one
+// second.
 func (v *Value[T]) RetryAfter() time.Duration {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return max(time.Second, time.Until(v.next))
 }
 
-// start joins the fetch under way or begins one. The fetch does not end with
-// the request that happened to begin it.
-func (v *Value[T]) start(ctx context.Context, now time.Time) (*flight, error) {
+// start returns the fetch in progress, or begins one. The fetch outlives the
+// request that caused it, because other requests may wait for it.
+func (v *Value[T]) start(ctx context.Context, now time.Time) (*fetch, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.flight != nil {
-		return v.flight, nil
+	if v.pending != nil {
+		return v.pending, nil
 	}
 	if now.Before(v.next) {
 		return nil, ErrTooSoon
 	}
 	v.next = now.Add(minInterval)
-	f := &flight{done: make(chan struct{})}
-	v.flight = f
+	f := &fetch{done: make(chan struct{})}
+	v.pending = f
 	go v.run(context.WithoutCancel(ctx), f, now)
 	return f, nil
 }
 
-func (v *Value[T]) run(ctx context.Context, f *flight, began time.Time) {
+// run calls Fetch. finish is deferred so that waiting callers are released even
+// if Fetch ends the goroutine.
+func (v *Value[T]) run(ctx context.Context, f *fetch, began time.Time) {
 	var value T
-	err := errNoFetch
-	defer func() { v.land(f, began, value, err) }()
+	err := errAborted
+	defer func() { v.finish(f, began, value, err) }()
 	value, err = v.Fetch(ctx, v.current.Load())
 }
 
-// errNoFetch is the outcome of a Fetch that ended its goroutine.
-var errNoFetch = errors.New("the fetch did not end")
-
-// land takes what a fetch brought and lets go who waits for it.
-func (v *Value[T]) land(f *flight, began time.Time, value T, err error) {
+// finish stores the result of a fetch and releases the callers that wait for it.
+func (v *Value[T]) finish(f *fetch, began time.Time, value T, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if err == nil {
@@ -171,7 +185,7 @@ func (v *Value[T]) land(f *flight, began time.Time, value T, err error) {
 			v.next = time.Now().Add(backoff(v.failures))
 		}
 	}
-	v.flight = nil
+	v.pending = nil
 	f.err = err
 	close(f.done)
 }

@@ -3,6 +3,7 @@ package remote_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -20,7 +21,7 @@ var errDown = errors.New("down")
 
 type key struct{}
 
-// A source is where a number is fetched from: how many fetches there were.
+// source is a Value whose value is the number of fetches so far.
 type source struct {
 	remote.Value[int]
 	t *testing.T
@@ -29,9 +30,9 @@ type source struct {
 	calls int
 	err   error
 	delay time.Duration
-	old   *remote.Snapshot[int] // what the last fetch was given
-	value any                   // what its context carried
-	ended error                 // its context's error when it was done
+	old   *remote.Snapshot[int] // the old argument of the last fetch
+	value any                   // the value in its context
+	ended error                 // the error of its context at its end
 }
 
 func newSource(t *testing.T) *source {
@@ -58,7 +59,7 @@ func (s *source) set(err error, delay time.Duration) {
 	s.err, s.delay = err, delay
 }
 
-// want checks what Get gives: the number of a fetch, or an error.
+// want fails the test unless Get returns the value of this fetch, or this error.
 func (s *source) want(value int, failure error) {
 	s.t.Helper()
 	got, err := s.Get(s.t.Context())
@@ -66,9 +67,9 @@ func (s *source) want(value int, failure error) {
 	case !errors.Is(err, failure) || (err != nil) != (failure != nil):
 		s.t.Errorf("got %v, want %v", err, failure)
 	case (got != nil) != (failure == nil):
-		s.t.Errorf("got %v together with %v, want one of them", got, err)
+		s.t.Errorf("got snapshot %v and error %v, want exactly one of them", got, err)
 	case got != nil && got.Value != value:
-		s.t.Errorf("got that of fetch %d, want %d", got.Value, value)
+		s.t.Errorf("got the value of fetch %d, want %d", got.Value, value)
 	}
 }
 
@@ -85,15 +86,15 @@ func bubble(t *testing.T, test func(*source)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		test(newSource(t))
-		time.Sleep(time.Minute) // a fetch that nobody waits for ends, too
+		time.Sleep(time.Minute) // wait for a fetch in progress
 	})
 }
 
-func TestItIsFetchedWhenNeeded(t *testing.T) {
+func TestGet_FetchesWhenNeeded(t *testing.T) {
 	bubble(t, func(s *source) {
 		time.Sleep(time.Hour)
 		if s.Usable(time.Now()) != nil || s.Latest() != nil {
-			t.Error("got something before the first fetch, want nil")
+			t.Error("got a snapshot before the first fetch, want nil")
 		}
 		s.wantCalls(0)
 		s.set(nil, time.Second)
@@ -102,10 +103,10 @@ func TestItIsFetchedWhenNeeded(t *testing.T) {
 		s.want(1, nil)
 		s.wantCalls(1)
 		if got := s.Latest(); got == nil || got.Value != 1 || !got.AsOf.Equal(began) || s.Usable(time.Now()) != got {
-			t.Errorf("got %+v, want the first as of %v, when the fetch began", got, began)
+			t.Errorf("got %+v, want value 1 as of %v, when the fetch began", got, began)
 		}
 		if s.Usable(began.Add(maxAge)) != nil {
-			t.Error("got something as old as MaxAge, want nil")
+			t.Error("got a snapshot of age MaxAge, want nil")
 		}
 		if s.old != nil {
 			t.Errorf("got old %v in the first fetch, want nil", s.old)
@@ -113,7 +114,7 @@ func TestItIsFetchedWhenNeeded(t *testing.T) {
 	})
 }
 
-func TestOneFetchForAll(t *testing.T) {
+func TestGet_SharesFetch(t *testing.T) {
 	bubble(t, func(s *source) {
 		s.set(nil, time.Second)
 		var wg sync.WaitGroup
@@ -136,7 +137,7 @@ func TestOneFetchForAll(t *testing.T) {
 	})
 }
 
-func TestOneFailureForAll(t *testing.T) {
+func TestGet_SharesFailure(t *testing.T) {
 	bubble(t, func(s *source) {
 		s.set(errDown, time.Second)
 		var wg sync.WaitGroup
@@ -148,7 +149,7 @@ func TestOneFailureForAll(t *testing.T) {
 	})
 }
 
-func TestAWaiterKeepsItsOwnDeadline(t *testing.T) {
+func TestGet_WaitsUntilItsOwnDeadline(t *testing.T) {
 	bubble(t, func(s *source) {
 		s.set(nil, 3*time.Second)
 		var wg sync.WaitGroup
@@ -169,14 +170,14 @@ func TestAWaiterKeepsItsOwnDeadline(t *testing.T) {
 		waits(time.Minute, nil)
 		wg.Wait()
 		s.wantCalls(1)
-		// What the context carried goes along; that it ended does not.
+		// The fetch has the values of the first context, but not its deadline.
 		if s.value != "first" || s.ended != nil {
-			t.Errorf("got %v and %v in the fetch, want the value of who began it, and no end", s.value, s.ended)
+			t.Errorf("got value %v and error %v from the context of the fetch, want first and nil", s.value, s.ended)
 		}
 	})
 }
 
-func TestAContextThatHasEnded(t *testing.T) {
+func TestGet_CanceledContext(t *testing.T) {
 	bubble(t, func(s *source) {
 		ctx, cancel := context.WithCancel(s.t.Context())
 		cancel()
@@ -186,13 +187,13 @@ func TestAContextThatHasEnded(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if got, err := s.Get(ctx); err != nil || got.Value != 1 { // nobody has to wait for what is held
-			t.Errorf("got %v, %v, want what is held", got, err)
+		if got, err := s.Get(ctx); err != nil || got.Value != 1 { // no wait is needed
+			t.Errorf("got %v, %v, want value 1", got, err)
 		}
 	})
 }
 
-func TestItIsRefreshedInPassing(t *testing.T) {
+func TestUsable_RefreshesInBackground(t *testing.T) {
 	bubble(t, func(s *source) {
 		s.want(1, nil)
 		s.set(nil, 10*time.Second)
@@ -206,7 +207,7 @@ func TestItIsRefreshedInPassing(t *testing.T) {
 			s.want(1, nil)
 		}
 		if took := time.Since(began); took != 0 {
-			t.Errorf("got waiting for %v, want none", took)
+			t.Errorf("got a wait of %v, want none", took)
 		}
 		synctest.Wait()
 		s.wantCalls(2)
@@ -215,12 +216,12 @@ func TestItIsRefreshedInPassing(t *testing.T) {
 		synctest.Wait()
 		s.want(2, nil)
 		if s.old != first {
-			t.Errorf("got old %v in the fetch, want what was held", s.old)
+			t.Errorf("got old %v, want the previous snapshot", s.old)
 		}
 		if first.Value != 1 || s.Latest().AsOf != began {
-			t.Errorf("got %+v and %+v, want snapshots that stay as they are", first, s.Latest())
+			t.Errorf("got %+v and %+v, want an unchanged old snapshot and a new one as of the beginning of its fetch", first, s.Latest())
 		}
-		// Its age counts from when the fetch began.
+		// The age counts from the beginning of the fetch.
 		time.Sleep(refreshAfter - 10*time.Second - 1)
 		s.want(2, nil)
 		synctest.Wait()
@@ -232,7 +233,7 @@ func TestItIsRefreshedInPassing(t *testing.T) {
 	})
 }
 
-func TestItIsKeptWhileItCannotBeRefreshed(t *testing.T) {
+func TestUsable_UntilMaxAgeWhileRefreshesFail(t *testing.T) {
 	bubble(t, func(s *source) {
 		s.want(1, nil)
 		fetched := time.Now()
@@ -242,18 +243,18 @@ func TestItIsKeptWhileItCannotBeRefreshed(t *testing.T) {
 			s.want(1, nil)
 			synctest.Wait()
 		}
-		s.wantCalls(1 + int((maxAge-refreshAfter)/(30*time.Second))) // one in 30 s, and no more
+		s.wantCalls(1 + int((maxAge-refreshAfter)/(30*time.Second))) // one per 30 s
 		time.Sleep(time.Second - 1)
 		s.want(1, nil)
 		time.Sleep(time.Nanosecond) // an hour old
 		s.want(0, errDown)
 		if s.Usable(time.Now()) != nil {
-			t.Error("got something to decide by, want nil: it is too old")
+			t.Error("got a snapshot older than MaxAge, want nil")
 		}
 		if got := s.Latest(); got == nil || got.Value != 1 {
-			t.Errorf("got %v, want what was fetched last, however old", got)
+			t.Errorf("got %v, want value 1, whatever its age", got)
 		}
-		// Holding nothing it is asked for every second.
+		// Without a usable snapshot there is one fetch per second.
 		calls := s.calls
 		for range 600 {
 			time.Sleep(100 * time.Millisecond)
@@ -266,7 +267,7 @@ func TestItIsKeptWhileItCannotBeRefreshed(t *testing.T) {
 	})
 }
 
-func TestAnOutageIsForgotten(t *testing.T) {
+func TestGet_BackoffResets(t *testing.T) {
 	bubble(t, func(s *source) {
 		s.set(errDown, 0)
 		for range 5 {
@@ -284,7 +285,7 @@ func TestAnOutageIsForgotten(t *testing.T) {
 	})
 }
 
-func TestThePaceOfFetches(t *testing.T) {
+func TestGet_Intervals(t *testing.T) {
 	bubble(t, func(s *source) {
 		s.set(errDown, 0)
 		s.want(0, errDown)
@@ -296,7 +297,7 @@ func TestThePaceOfFetches(t *testing.T) {
 			s.want(0, errDown)
 			s.wantCalls(2 + i)
 		}
-		for range 100 { // an outage of any length
+		for range 100 { // a long outage
 			time.Sleep(time.Second)
 			s.want(0, errDown)
 		}
@@ -304,8 +305,8 @@ func TestThePaceOfFetches(t *testing.T) {
 		time.Sleep(time.Second)
 		s.want(107, nil)
 
-		// Holding something: half a minute between two, whoever asks, and
-		// whether or not the last one worked.
+		// With a usable snapshot there are 30 s between two fetches, whether or not
+		// the last one failed.
 		for _, err := range []error{nil, errDown, nil} {
 			s.set(err, 0)
 			time.Sleep(30*time.Second - 1)
@@ -322,9 +323,9 @@ func TestThePaceOfFetches(t *testing.T) {
 	})
 }
 
-// The backoff counts from the end of a fetch: a slow failure is no reason to ask
-// again at once.
-func TestTheBackoffOfASlowFailure(t *testing.T) {
+// The backoff counts from the end of a fetch, so that a slow failure is not retried
+// immediately.
+func TestGet_BackoffAfterSlowFailure(t *testing.T) {
 	bubble(t, func(s *source) {
 		s.set(errDown, 3*time.Second)
 		s.want(0, errDown)
@@ -345,7 +346,7 @@ func TestRetryAfter(t *testing.T) {
 				t.Errorf("got %v, want %v", got, want)
 			}
 		}
-		wantRetry(time.Second) // at once, but nobody is told less than a second
+		wantRetry(time.Second) // a fetch is allowed now, but the minimum is one second
 		s.set(errDown, 0)
 		s.want(0, errDown)
 		wantRetry(time.Second)
@@ -360,8 +361,8 @@ func TestRetryAfter(t *testing.T) {
 	})
 }
 
-// What is too old by the time it has come decides nothing.
-func TestAFetchThatTakesLongerThanItsValueIsGood(t *testing.T) {
+// A value that is older than MaxAge when its fetch ends is not usable.
+func TestGet_FetchLongerThanMaxAge(t *testing.T) {
 	bubble(t, func(s *source) {
 		s.RefreshAfter, s.MaxAge = time.Minute, time.Minute
 		s.set(nil, time.Minute)
@@ -372,14 +373,14 @@ func TestAFetchThatTakesLongerThanItsValueIsGood(t *testing.T) {
 	})
 }
 
-// Who comes after the end waits for the refresh that is under way.
-func TestAFetchUnderWayAtTheEnd(t *testing.T) {
+// Once the snapshot is too old, Get waits for the refresh in progress.
+func TestGet_RefreshInProgressAtMaxAge(t *testing.T) {
 	bubble(t, func(s *source) {
 		s.RefreshAfter = maxAge - time.Second
 		s.want(1, nil)
 		s.set(nil, 3*time.Second)
 		time.Sleep(maxAge - time.Second)
-		s.want(1, nil) // begins to refresh
+		s.want(1, nil) // starts a refresh
 		time.Sleep(time.Second)
 		began := time.Now()
 		s.want(2, nil)
@@ -390,7 +391,39 @@ func TestAFetchUnderWayAtTheEnd(t *testing.T) {
 	})
 }
 
-func TestAWarmValueDoesNotAllocate(t *testing.T) {
+// A Fetch that ends its goroutine releases the callers with an error.
+func TestGet_FetchEndsItsGoroutine(t *testing.T) {
+	bubble(t, func(s *source) {
+		s.Fetch = func(context.Context, *remote.Snapshot[int]) (int, error) {
+			runtime.Goexit()
+			return 1, nil
+		}
+		if got, err := s.Get(s.t.Context()); got != nil || err == nil {
+			t.Errorf("got %v, %v, want an error", got, err)
+		}
+	})
+}
+
+func TestIsFailing(t *testing.T) {
+	bubble(t, func(s *source) {
+		want := func(want bool) {
+			t.Helper()
+			if got := s.IsFailing(); got != want {
+				t.Errorf("got %t, want %t", got, want)
+			}
+		}
+		want(false)
+		s.set(errDown, 0)
+		s.want(0, errDown)
+		want(true)
+		s.set(nil, 0)
+		time.Sleep(time.Second)
+		s.want(2, nil)
+		want(false)
+	})
+}
+
+func TestUsable_Allocations(t *testing.T) {
 	s := newSource(t)
 	s.want(1, nil)
 	if n := testing.AllocsPerRun(100, func() { s.Usable(time.Now()) }); n != 0 {

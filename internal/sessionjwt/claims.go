@@ -2,8 +2,6 @@ package sessionjwt
 
 import (
 	"encoding/json"
-	"math"
-	"strconv"
 	"strings"
 	"time"
 
@@ -14,25 +12,22 @@ import (
 const (
 	stytchPrefix = "https://stytch.com/"
 	sessionClaim = stytchPrefix + "session"
-
-	// maxLifetime is what may lie between iat and exp. Stytch mints 5 minutes;
-	// a longer life would outlive the revoked list.
-	maxLifetime = time.Hour
 )
 
-// claims are the claims of a session JWT, decoded but not yet judged.
+// claims are the decoded claims of a session JWT (RFC 7519, section 4). Their
+// types have been checked, their values have not: see Verifier.validateClaims.
 type claims struct {
-	issuer    string
-	audience  []string
-	issuedAt  time.Time
-	expiresAt time.Time
-	notBefore time.Time // zero if absent
-	foreign   bool      // carries scope or client_id, as other kinds of token do
-	session   *stytch.Session
+	issuer     string
+	audience   []string
+	issuedAt   time.Time
+	expiresAt  time.Time
+	notBefore  time.Time // zero if absent
+	thirdParty bool      // scope or client_id is present: see Token.ThirdParty
+	session    *stytch.Session
 }
 
-// parseClaims decodes the members of a payload. Names are compared exactly:
-// encoding/json would let "EXP" override "exp".
+// parseClaims decodes the members of a payload. It compares names exactly:
+// encoding/json would let "EXP" override "exp". The error is a *RefusedError.
 func parseClaims(payload []strictjson.Member) (claims, error) {
 	var c claims
 	var subject string
@@ -58,7 +53,7 @@ func parseClaims(payload []strictjson.Member) (claims, error) {
 		case sessionClaim:
 			c.session, valid = parseSession(value)
 		case "scope", "client_id":
-			c.foreign = true
+			c.thirdParty = true
 			custom = appendMember(custom, name, value)
 		default:
 			if !strings.HasPrefix(string(name), stytchPrefix) {
@@ -67,8 +62,9 @@ func parseClaims(payload []strictjson.Member) (claims, error) {
 		}
 		ok = ok && valid
 	}
-	// Members and organizations of B2B projects have other subjects; a machine
-	// or a Connected App has no session claim (RFC 8725, section 3.12).
+	// The tokens of B2B members and organizations have other subjects; those of
+	// machines and Connected Apps have no session claim. None of them may pass as
+	// a session JWT (RFC 8725, section 3.12).
 	if !ok || c.session == nil || !strings.HasPrefix(subject, "user-") || !isIdentifier(subject) {
 		return claims{}, refused(BadClaims)
 	}
@@ -82,7 +78,8 @@ func parseClaims(payload []strictjson.Member) (claims, error) {
 	return c, nil
 }
 
-// audience takes both forms of RFC 7519, section 4.1.3.
+// audience decodes both forms of aud: a string and an array of strings (RFC
+// 7519, section 4.1.3).
 func audience(value []byte) ([]string, bool) {
 	if s, ok := strictjson.String(value); ok {
 		return []string{s}, true
@@ -90,37 +87,8 @@ func audience(value []byte) ([]string, bool) {
 	return stringArray(value)
 }
 
-func stringArray(value []byte) ([]string, bool) {
-	if len(value) == 0 || value[0] != '[' {
-		return nil, false
-	}
-	list := []string{}
-	for element := range strictjson.Elements(value) {
-		s, ok := strictjson.String(element)
-		if !ok {
-			return nil, false
-		}
-		list = append(list, s)
-	}
-	return list, true
-}
-
-// numericDate reads a NumericDate (RFC 7519, section 2) from its text: a number
-// after 1970 and before the year 10000, fractions allowed.
-func numericDate(value []byte) (time.Time, bool) {
-	const endOfYear9999 = 253402300800
-	if n, err := strconv.ParseInt(string(value), 10, 64); err == nil {
-		return time.Unix(n, 0).UTC(), 0 < n && n < endOfYear9999
-	}
-	f, err := strconv.ParseFloat(string(value), 64)
-	if err != nil || f < 1 || f >= endOfYear9999 {
-		return time.Time{}, false
-	}
-	sec, frac := math.Modf(f)
-	return time.Unix(int64(sec), int64(frac*1e9)).UTC(), true
-}
-
-// appendMember adds a claim to the object of custom claims that is being built.
+// appendMember appends a member to an object without its closing brace. A nil
+// object is a new one.
 func appendMember(object, name, value []byte) []byte {
 	if object == nil {
 		object = append(object, '{')
@@ -132,12 +100,12 @@ func appendMember(object, name, value []byte) []byte {
 	return append(object, value...)
 }
 
-// appendName writes a name as a JSON string: as it is, if no character of it
-// needs an escape.
+// appendName appends name as a JSON string. Names that need no escape, nearly
+// all, do not allocate.
 func appendName(object, name []byte) []byte {
 	for _, c := range name {
 		if c < ' ' || c == '"' || c == '\\' {
-			quoted, _ := json.Marshal(string(name)) // a string always can be written
+			quoted, _ := json.Marshal(string(name)) // never fails for a string
 			return append(object, quoted...)
 		}
 	}
@@ -146,9 +114,10 @@ func appendName(object, name []byte) []byte {
 	return append(object, '"')
 }
 
-// issuedAt reads iat from a payload whose signature is not known to be good.
-// It only ever decides whether a key set is new enough to refuse the token.
-func issuedAt(payload []strictjson.Member) (time.Time, bool) {
+// unverifiedIssuedAt returns iat from a payload whose signature has not been
+// verified. The value must only be used to decide whether a key set is recent
+// enough to refuse the token.
+func unverifiedIssuedAt(payload []strictjson.Member) (time.Time, bool) {
 	for _, m := range payload {
 		if string(m.Name) == "iat" {
 			return numericDate(m.Value)

@@ -1,17 +1,19 @@
-package sessionjwt
+package sessionjwt_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/sessionauth/sessionauth/internal/sessionjwt"
 	"github.com/sessionauth/sessionauth/internal/strictjson"
 )
 
 func TestNumericDate(t *testing.T) {
 	for _, row := range []struct {
 		text string
-		want time.Time // zero if refused
+		want time.Time // the zero time if refused
 	}{
 		{"1", time.Unix(1, 0)},
 		{"1762944049", time.Unix(1762944049, 0)},
@@ -44,7 +46,7 @@ func TestNumericDate(t *testing.T) {
 		{"{}", time.Time{}},
 	} {
 		t.Run(row.text, func(t *testing.T) {
-			got, ok := numericDate([]byte(row.text))
+			got, ok := sessionjwt.NumericDate([]byte(row.text))
 			if ok != !row.want.IsZero() || ok && !got.Equal(row.want) {
 				t.Errorf("got %v, %t, want %v", got, ok, row.want)
 			}
@@ -55,30 +57,31 @@ func TestNumericDate(t *testing.T) {
 	}
 }
 
-// The reason says which claim was wrong.
-func TestParseClaims(t *testing.T) {
+// Claims of the wrong type are refused, and so are tokens of other kinds.
+func TestVerify_Claims(t *testing.T) {
 	replaced := func(old, by string) string {
-		if !strings.Contains(fuzzClaims, old) {
-			t.Fatalf("got no %s, want one", old)
+		if !strings.Contains(fixedClaims, old) {
+			t.Fatalf("got no %s in the claims, want one", old)
 		}
-		return strings.Replace(fuzzClaims, old, by, 1)
+		return strings.Replace(fixedClaims, old, by, 1)
 	}
+	e := newFixedEnv()
 	for _, row := range []struct{ name, payload, want string }{
-		{"Stytch's own", fuzzClaims, "ok"},
+		{"claims of a session JWT", fixedClaims, "ok"},
 		{"iss a number", replaced(`"stytch.com/project-test-1"`, "1"), "bad_claims"},
 		{"iss null", replaced(`"stytch.com/project-test-1"`, "null"), "bad_claims"},
 		{"aud a number", replaced(`["project-test-1"]`, "1"), "bad_claims"},
-		{"aud ours and null", replaced(`["project-test-1"]`, `["project-test-1",null]`), "bad_claims"},
+		{"aud with the project and null", replaced(`["project-test-1"]`, `["project-test-1",null]`), "bad_claims"},
 		{"aud nested", replaced(`["project-test-1"]`, `[["project-test-1"]]`), "bad_claims"},
 		{"sub a number", replaced(`"user-test-1"`, "1"), "bad_claims"},
 		{"sub a list", replaced(`"user-test-1"`, `["user-test-1"]`), "bad_claims"},
 		{"sub a member", replaced(`"user-test-1"`, `"member-test-1"`), "bad_claims"},
 		{"sub a client", replaced(`"user-test-1"`, `"m2m-client-test-1"`), "bad_claims"},
-		{"sub with user- inside", replaced(`"user-test-1"`, `"x-user-test-1"`), "bad_claims"},
+		{"sub that contains user-", replaced(`"user-test-1"`, `"x-user-test-1"`), "bad_claims"},
 		{"sub with a slash", replaced(`"user-test-1"`, `"user-test/1"`), "bad_claims"},
 		{"sub with a dot", replaced(`"user-test-1"`, `"user-test.1"`), "bad_claims"},
 		{"sub with a colon", replaced(`"user-test-1"`, `"user-test:1"`), "bad_claims"},
-		{"sub with a letter of another alphabet", replaced(`"user-test-1"`, `"user-tеst-1"`), "bad_claims"},
+		{"sub with a Cyrillic letter", replaced(`"user-test-1"`, `"user-tеst-1"`), "bad_claims"},
 		{"sub with an underscore", replaced(`"user-test-1"`, `"user-test_1"`), "ok"},
 		{"exp a word", replaced(`1762944049`, `"x"`), "bad_claims"},
 		{"exp missing", replaced(`"exp"`, `"exp2"`), "bad_time"},
@@ -86,52 +89,93 @@ func TestParseClaims(t *testing.T) {
 		{"iat missing", replaced(`"iat"`, `"iat2"`), "bad_time"},
 		{"nbf a word", replaced(`"nbf":1762943749`, `"nbf":"x"`), "bad_claims"},
 		{"nbf missing", replaced(`"nbf"`, `"nbf2"`), "ok"},
+		{"sub twice", replaced(`"sub"`, `"sub":"user-test-2","sub"`), "malformed"},
+		{"sub twice, once escaped", replaced(`"sub"`, `"s\u0075b":"user-test-2","sub"`), "malformed"},
+		{"text after the claims", fixedClaims + "{}", "malformed"},
 		{"session claim missing", replaced(`stytch.com/session"`, `stytch.com/sessions"`), "bad_claims"},
 		{"session id a number", replaced(`"session-test-1"`, "1"), "bad_claims"},
 		{"session id with a slash", replaced(`"session-test-1"`, `"session/test-1"`), "bad_claims"},
 		{"roles of numbers", replaced(`"admin"`, "1"), "bad_claims"},
 	} {
+		t.Run(row.name, func(t *testing.T) { e.want(t, e.sign(fixedHeader, row.payload), row.want) })
+	}
+}
+
+// Claims that are not registered (RFC 7519, section 4.1) and not of Stytch become
+// custom claims.
+func TestVerify_CustomClaims(t *testing.T) {
+	e := newFixedEnv()
+	for _, row := range []struct {
+		name, member, want string
+		thirdParty         bool
+	}{
+		{"a string", `"email":"a@example.com"`, `{"email":"a@example.com"}`, false},
+		{"several", `"b":[1, 2],"a":{"x":null}`, `{"b":[1, 2],"a":{"x":null}}`, false},
+		{"a name with escapes", `"a\"\u0001é":1`, `{"a\"\u0001é":1}`, false},
+		{"a registered name in capitals", `"EXP":1`, `{"EXP":1}`, false},
+		{"jti", `"jti":"x"`, ``, false},
+		{"another claim of Stytch", `"https://stytch.com/organization":{"slug":"x"}`, ``, false},
+		{"scope", `"scope":"read"`, `{"scope":"read"}`, true},
+		{"client_id", `"client_id":"c"`, `{"client_id":"c"}`, true},
+	} {
 		t.Run(row.name, func(t *testing.T) {
-			payload, err := strictjson.Object([]byte(row.payload), nil)
-			if err != nil {
-				t.Fatal(err)
+			token := e.want(t, e.sign(fixedHeader, strings.Replace(fixedClaims, `"email":"a@example.com"`, row.member, 1)), "ok")
+			if token == nil {
+				return
 			}
-			got, err := parseClaims(payload)
-			if verdictOf(err) != row.want || (got.session != nil) != (err == nil) {
-				t.Errorf("got session %v and %s, want %s", got.session, verdictOf(err), row.want)
+			if got := string(token.Session.CustomClaims); got != row.want {
+				t.Errorf("got custom claims %s, want %s", got, row.want)
+			}
+			if token.ThirdParty != row.thirdParty {
+				t.Errorf("got ThirdParty %t, want %t", token.ThirdParty, row.thirdParty)
 			}
 		})
 	}
 }
 
-// What Verify refuses says why, in the order of the checks.
-func TestVerifyReason(t *testing.T) {
-	p := newProject(t)
-	p.want(p.good(), "ok")
-	bent := func(name string, value any) string {
-		claims := p.Claims(p.session.ID)
-		claims[name] = value
-		return p.Sign(p.header(), asJSON(claims))
+// Verify refuses a token without exp or iat also because of its lifetime, so the
+// parser is tested by itself.
+func TestParseClaims_RequiredTimes(t *testing.T) {
+	for _, name := range []string{"exp", "iat"} {
+		payload, err := strictjson.Object([]byte(strings.Replace(fixedClaims, `"`+name+`"`, `"x"`, 1)), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := sessionjwt.ParseClaims(payload); reasonOf(err) != sessionjwt.BadTime {
+			t.Errorf("without %s: got %v, want %s", name, err, sessionjwt.BadTime)
+		}
 	}
+}
+
+func TestVerify_Reason(t *testing.T) {
+	e := newEnv(t)
+	e.want(e.valid(), "ok")
+	withAll := func(changes map[string]any) string {
+		claims := e.Claims(e.session.ID)
+		maps.Copy(claims, changes)
+		return e.Sign(e.header(), asJSON(claims))
+	}
+	with := func(name string, value any) string { return withAll(map[string]any{name: value}) }
 	now := time.Now().Unix()
 	for _, row := range []struct {
 		name, token string
-		want        Reason
+		want        sessionjwt.Reason
 	}{
-		{"iss another", bent("iss", "stytch.com/x"), WrongIssuer},
-		{"iss empty", bent("iss", ""), WrongIssuer},
-		{"aud another", bent("aud", []string{"x"}), WrongAudience},
-		{"aud empty", bent("aud", []string{}), WrongAudience},
-		{"exp before iat", bent("exp", now-1), BadTime},
-		{"exp two hours on", bent("exp", now+7200), BadTime},
-		{"iat in an hour", bent("iat", now+3600), BadTime},
-		{"nbf in an hour", bent("nbf", now+3600), BadTime},
-		{"sub a member", bent("sub", "member-test-1"), BadClaims},
-		{"a token with a letter behind", p.good() + "A", BadSignature},
-		{"a payload that is not JSON", p.Sign(p.header(), []byte("x")), Malformed},
+		{"iss of another project", with("iss", "stytch.com/x"), sessionjwt.WrongIssuer},
+		{"iss empty", with("iss", ""), sessionjwt.WrongIssuer},
+		{"aud of another project", with("aud", []string{"x"}), sessionjwt.WrongAudience},
+		{"aud empty", with("aud", []string{}), sessionjwt.WrongAudience},
+		{"exp before iat", with("exp", now-1), sessionjwt.BadTime},
+		{"exp in two hours", with("exp", now+7200), sessionjwt.BadTime},
+		{"iat in an hour", with("iat", now+3600), sessionjwt.BadTime},
+		{"iat and exp in an hour", withAll(map[string]any{"iat": now + 3600, "exp": now + 3900}), sessionjwt.BadTime},
+		{"nbf in an hour", with("nbf", now+3600), sessionjwt.BadTime},
+		{"sub a member", with("sub", "member-test-1"), sessionjwt.BadClaims},
+		{"a token with another letter at the end", e.valid() + "A", sessionjwt.BadSignature},
+		{"a payload that is not JSON", e.Sign(e.header(), []byte("x")), sessionjwt.Malformed},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			got, err := p.verify(row.token)
+			got, err := e.verify(row.token)
 			if reasonOf(err) != row.want || got != nil {
 				t.Errorf("got %v and %v, want %s", got, err, row.want)
 			}

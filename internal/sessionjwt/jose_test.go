@@ -1,27 +1,17 @@
-package sessionjwt
+package sessionjwt_test
 
 import (
 	"encoding/json"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/sessionauth/sessionauth/internal/sessionjwt"
 	"github.com/sessionauth/sessionauth/internal/strictjson"
-	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// reasonOf is the reason of a *RefusedError; of any other error it is "".
-func reasonOf(err error) Reason {
-	var r *RefusedError
-	if errors.As(err, &r) {
-		return r.Reason
-	}
-	return ""
-}
-
-// A cookbookExample is an example of RFC 7520.
+// cookbookExample is an example of RFC 7520.
 type cookbookExample struct {
 	Title  string
 	Input  struct{ Key json.RawMessage }
@@ -29,10 +19,10 @@ type cookbookExample struct {
 		Compact        string
 		JSON, JSONFlat json.RawMessage
 	}
-	Sign *cookbookExample // of the nested one
+	Sign *cookbookExample // in the nested example
 }
 
-func TestCookbookSignatures(t *testing.T) {
+func TestCookbook_Signatures(t *testing.T) {
 	for _, row := range []struct {
 		file string
 		want bool
@@ -66,11 +56,11 @@ func TestCookbookSignatures(t *testing.T) {
 	}
 }
 
-// publicSet is a JWKS of what may be published of a key.
+// publicSet returns a JWK Set with the public members of a key.
 func publicSet(t *testing.T, key []byte) []byte {
 	t.Helper()
 	var members map[string]any
-	if json.Unmarshal(key, &members) != nil { // the example of several keys
+	if json.Unmarshal(key, &members) != nil { // the example with several keys
 		return []byte(`{"keys":` + string(key) + `}`)
 	}
 	for _, private := range []string{"d", "p", "q", "dp", "dq", "qi"} {
@@ -79,7 +69,8 @@ func publicSet(t *testing.T, key []byte) []byte {
 	return []byte(keySetOf(string(asJSON(members))))
 }
 
-func TestCookbookEncryptions(t *testing.T) {
+func TestCookbook_Encryptions(t *testing.T) {
+	e := newFixedEnv()
 	files, err := filepath.Glob("testdata/jose-cookbook/jwe/*.json")
 	if err != nil || len(files) != 13 {
 		t.Fatalf("got %d examples and %v, want 13", len(files), err)
@@ -87,14 +78,14 @@ func TestCookbookEncryptions(t *testing.T) {
 	for _, file := range append(files, "testdata/jose-cookbook/curve25519/ecdh-es.json") {
 		example := cookbook(t, strings.TrimSuffix(strings.TrimPrefix(file, "testdata/jose-cookbook/"), ".json"))
 		for _, token := range []string{example.Output.Compact, string(example.Output.JSON), string(example.Output.JSONFlat)} {
-			if _, err := parseCompact(token, nil); reasonOf(err) != Malformed {
-				t.Errorf("%s: got %v, want %s", file, err, Malformed)
+			if _, err := e.verifier.Verify(t.Context(), token); reasonOf(err) != sessionjwt.Malformed {
+				t.Errorf("%s: got %v, want %s", file, err, sessionjwt.Malformed)
 			}
 		}
 	}
 }
 
-func TestCookbookKeys(t *testing.T) {
+func TestCookbook_Keys(t *testing.T) {
 	for _, row := range []struct {
 		file string
 		want bool
@@ -102,7 +93,7 @@ func TestCookbookKeys(t *testing.T) {
 		{"jwk/3_1.ec_public_key", false},
 		{"jwk/3_2.ec_private_key", false},
 		{"jwk/3_3.rsa_public_key", true},
-		{"jwk/3_4.rsa_private_key", false}, // whoever reads the set can sign with it
+		{"jwk/3_4.rsa_private_key", false}, // compromised by its publication
 		{"jwk/3_5.symmetric_key_mac_computation", false},
 		{"jwk/3_6.symmetric_key_encryption", false},
 	} {
@@ -131,14 +122,14 @@ func cookbook(t *testing.T, name string) *cookbookExample {
 	return example
 }
 
-// 150: the texts of JSONTestSuite as header, as payload and as key set of a
-// token that is properly signed.
+// 150: the texts of JSONTestSuite as header, payload and custom claim of a signed
+// token, and as key set.
 func TestJSONTestSuite(t *testing.T) {
 	files, err := filepath.Glob("../strictjson/testdata/jsontestsuite/test_parsing/*.json")
 	if err != nil || len(files) != 318 {
 		t.Fatalf("got %d texts and %v, want 318", len(files), err)
 	}
-	project := newProject(t)
+	e := newEnv(t)
 	count := map[byte]int{}
 	for _, file := range files {
 		text, err := os.ReadFile(file)
@@ -148,28 +139,28 @@ func TestJSONTestSuite(t *testing.T) {
 		name := filepath.Base(file)
 		count[name[0]]++
 		t.Run("150 "+name, func(t *testing.T) {
-			// No text has what a header, the claims or a key set must have.
-			want := BadClaims
+			// No text has the required members of a header, of claims or of a key set.
+			want := sessionjwt.BadClaims
 			if strictjson.CheckObject(text) != nil {
-				want = Malformed
+				want = sessionjwt.Malformed
 			}
-			if name[0] == 'n' && want != Malformed {
-				t.Errorf("got %s, want %s", want, Malformed)
+			if name[0] == 'n' && want != sessionjwt.Malformed {
+				t.Errorf("got %s, want %s", want, sessionjwt.Malformed)
 			}
-			if _, err := project.verify(project.Sign(text, project.claims())); reasonOf(err) == "" || want == Malformed && reasonOf(err) != want {
+			if _, err := e.verify(e.Sign(text, e.claims())); reasonOf(err) == "" || want == sessionjwt.Malformed && reasonOf(err) != want {
 				t.Errorf("as header: got %v, want %s", err, want)
 			}
-			token := project.Sign(project.header(), text)
-			if _, err := project.verify(token); len(token) <= MaxSize && reasonOf(err) != want || reasonOf(err) == "" {
+			token := e.Sign(e.header(), text)
+			if _, err := e.verify(token); len(token) <= sessionjwt.MaxSize && reasonOf(err) != want || reasonOf(err) == "" {
 				t.Errorf("as payload: got %v, want %s", err, want)
 			}
 			if _, err := parseKeySet(text); err == nil {
 				t.Error("as key set: got nil, want an error")
 			}
-			// A text as custom claim: what is strict JSON is taken as it is.
+			// As a custom claim, strict JSON of any kind is accepted.
 			claims := append(append([]byte(`{"custom":`), text...), ',')
-			claims = append(claims, project.claims()[1:]...)
-			_, err := project.verify(project.Sign(project.header(), claims))
+			claims = append(claims, e.claims()[1:]...)
+			_, err := e.verify(e.Sign(e.header(), claims))
 			if got := err == nil; got != (strictjson.Check(claims) == nil && len(claims) < 6000) {
 				t.Errorf("as custom claim: got %v, want accepted %t", err, !got)
 			}
@@ -178,41 +169,4 @@ func TestJSONTestSuite(t *testing.T) {
 	if count['y'] != 95 || count['n'] != 188 || count['i'] != 35 {
 		t.Errorf("got %d y_, %d n_ and %d i_ texts, want 95, 188 and 35", count['y'], count['n'], count['i'])
 	}
-}
-
-// A project is an in-memory Stytch with a session, and a verifier for it.
-type project struct {
-	*stytchtest.Server
-	t        *testing.T
-	session  stytchtest.Session
-	verifier *Verifier
-	keys     *script
-}
-
-func newProject(t *testing.T) *project {
-	p := &project{Server: stytchtest.NewServer(), t: t, keys: &script{}}
-	p.session = p.StartSession(p.AddUser(stytchtest.User{}).ID, stytchtest.SessionOptions{})
-	p.keys.serve(keySetOf(p.jwk()))
-	p.verifier = &Verifier{
-		Issuers: []string{"stytch.com/" + p.ProjectID}, Audience: p.ProjectID, Keys: NewKeySet(p.keys.fetch),
-	}
-	return p
-}
-
-func (p *project) verify(token string) (*Token, error) {
-	return p.verifier.Verify(p.t.Context(), token)
-}
-
-func (p *project) header() []byte { return asJSON(p.Header()) }
-func (p *project) claims() []byte { return asJSON(p.Claims(p.session.ID)) }
-
-// jwk is the current key.
-func (p *project) jwk() string { return jwkOf(p.KeyID(), &p.Key().PublicKey) }
-
-func asJSON(v any) []byte {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return b
 }

@@ -14,16 +14,20 @@ const (
 	maxKeys       = 32
 )
 
-var errBrokenKeySet = errors.New("the key set is broken or holds no usable key")
+var errInvalidKeySet = errors.New("the key set is invalid or contains no usable key")
 
-// parseKeySet reads a JWKS. A document that is broken, too large, names a key
-// id twice or holds no key we can use is refused whole. A key of another kind,
-// for another purpose or too weak is passed over (RFC 7517, section 5).
-func parseKeySet(document []byte) (map[string]*rsa.PublicKey, error) {
+// keys are the usable keys of a project by key id. They are never changed.
+type keys = map[string]*rsa.PublicKey
+
+// parseKeySet parses a JWK Set (RFC 7517, section 5). It fails if the document is
+// malformed, is larger than maxKeySetSize, has more than maxKeys keys, repeats a
+// key id or contains no usable key. It skips keys of another type or purpose and
+// weak keys, as section 5 recommends.
+func parseKeySet(document []byte) (keys, error) {
 	if len(document) > maxKeySetSize || strictjson.CheckObject(document) != nil {
-		return nil, errBrokenKeySet
+		return nil, errInvalidKeySet
 	}
-	usable := map[string]*rsa.PublicKey{}
+	usable := keys{}
 	seen := map[string]bool{}
 	count := 0
 	for name, list := range strictjson.Members(document) {
@@ -32,14 +36,14 @@ func parseKeySet(document []byte) (map[string]*rsa.PublicKey, error) {
 		}
 		for element := range strictjson.Elements(list) {
 			if element[0] != '{' {
-				return nil, errBrokenKeySet
+				return nil, errInvalidKeySet
 			}
 			k := parseJWK(element)
 			if count++; count > maxKeys || seen[k.keyID] {
-				return nil, errBrokenKeySet
+				return nil, errInvalidKeySet
 			}
 			if k.keyID == "" {
-				continue // no token can name it
+				continue // no token can refer to it
 			}
 			seen[k.keyID] = true
 			if key := k.rsa(); key != nil {
@@ -48,18 +52,19 @@ func parseKeySet(document []byte) (map[string]*rsa.PublicKey, error) {
 		}
 	}
 	if len(usable) == 0 {
-		return nil, errBrokenKeySet
+		return nil, errInvalidKeySet
 	}
 	return usable, nil
 }
 
-// A jwk is the part of a JSON Web Key (RFC 7517, section 4) that we read. A
-// member of another type than the RFC's makes the key unusable.
+// jwk holds the members of a JSON Web Key that an RSA key needs (RFC 7517,
+// section 4, and RFC 7518, section 6.3). A member of the wrong type makes the key
+// unusable.
 type jwk struct {
 	keyType, keyID, alg, use string
 	keyOps                   []string
 	n, e                     string
-	invalid                  bool
+	invalid                  bool // a member has the wrong type, or the key is private
 }
 
 func parseJWK(object []byte) jwk {
@@ -82,14 +87,15 @@ func parseJWK(object []byte) jwk {
 		case "e":
 			k.e, ok = strictjson.String(value)
 		case "d":
-			ok = false // a private key that was published is nobody's any more
+			ok = false // a private key that was published is compromised
 		}
 		k.invalid = k.invalid || !ok
 	}
 	return k
 }
 
-// rsa returns the key if it may verify RS256 signatures, else nil.
+// rsa returns the public key, or nil if the key must not be used to verify RS256
+// signatures.
 func (k *jwk) rsa() *rsa.PublicKey {
 	if k.invalid || k.keyType != "RSA" ||
 		k.alg != "" && k.alg != "RS256" ||
@@ -104,8 +110,8 @@ func (k *jwk) rsa() *rsa.PublicKey {
 	}
 	modulus := new(big.Int).SetBytes(n)
 	exponent := new(big.Int).SetBytes(e).Int64()
-	// crypto/rsa takes exponents up to 2^31-1 (RFC 8017, section 8.2.2 asks no
-	// more), and NIST SP 800-56B asks for odd ones from 65537.
+	// crypto/rsa supports exponents up to 2^31-1. NIST SP 800-56B, section 6.2,
+	// requires odd exponents of at least 65537.
 	if exponent < 65537 || exponent > 1<<31-1 || exponent%2 == 0 ||
 		modulus.BitLen() < 2048 || modulus.BitLen() > 8192 || modulus.Bit(0) == 0 ||
 		isROCA(modulus) {
@@ -114,9 +120,9 @@ func (k *jwk) rsa() *rsa.PublicKey {
 	return &rsa.PublicKey{N: modulus, E: int(exponent)}
 }
 
-// isROCA recognizes the moduli of CVE-2017-15361, which can be factored: their
-// residues modulo small primes all are powers of 65537. A sound modulus passes
-// all of these with a probability below 2^-27.
+// isROCA reports whether n has the form of the moduli of CVE-2017-15361, which
+// can be factored: all its residues modulo small primes are powers of 65537. A
+// sound modulus has this form with a probability below 2^-27.
 func isROCA(n *big.Int) bool {
 	for _, p := range []int64{
 		3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89,

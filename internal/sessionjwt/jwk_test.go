@@ -1,46 +1,22 @@
-package sessionjwt
+package sessionjwt_test
 
 import (
-	"crypto/rsa"
 	"fmt"
 	"math/big"
 	"strings"
 	"testing"
 
-	"github.com/sessionauth/sessionauth/stytchtest"
+	"github.com/sessionauth/sessionauth/internal/sessionjwt"
 )
 
-// testKeys are RSA keys of 2048 bits that need not be made.
-func testKeys() []*rsa.PublicKey {
-	srv := stytchtest.NewServer()
-	keys := []*rsa.PublicKey{&srv.Key().PublicKey}
-	for range 2 {
-		srv.RotateKeys()
-		keys = append(keys, &srv.Key().PublicKey)
-	}
-	return keys
-}
-
-func jwkOf(kid string, key *rsa.PublicKey) string {
-	return jwkWith(kid, key.N, big.NewInt(int64(key.E)), `"alg":"RS256","use":"sig","key_ops":["verify"],`)
-}
-
-func jwkWith(kid string, n, e *big.Int, members string) string {
-	return fmt.Sprintf(`{"kty":"RSA",%s"kid":%s,"n":"%s","e":"%s"}`,
-		members, asJSON(kid), base64url.EncodeToString(n.Bytes()), base64url.EncodeToString(e.Bytes()))
-}
-
-func keySetOf(jwks ...string) string { return `{"keys":[` + strings.Join(jwks, ",") + `]}` }
-
-// oddOf is an odd number of this many bits that no small prime divides by rule.
+// oddOf returns an odd number with this many bits that is not a ROCA modulus.
 func oddOf(bits int) *big.Int {
 	n := new(big.Int).Lsh(big.NewInt(1), uint(bits-1))
 	return n.Add(n, big.NewInt(0x10001*4+3))
 }
 
-func TestParseKeySetUsesKey(t *testing.T) {
+func TestKeySet_Keys(t *testing.T) {
 	n, f4 := testKeys()[0].N, big.NewInt(65537)
-	b64 := base64url.EncodeToString
 	even := new(big.Int).Add(n, big.NewInt(1))
 	key := func(members string) string { return jwkWith("k", n, f4, members) }
 	exponent := func(e int64) string { return jwkWith("k", n, big.NewInt(e), "") }
@@ -48,12 +24,12 @@ func TestParseKeySetUsesKey(t *testing.T) {
 		name, jwk string
 		want      bool
 	}{
-		{"Stytch's own form", jwkOf("k", testKeys()[0]), true},
-		{"only what must be there", key(""), true},
-		{"members nobody knows", key(`"x5c":["x"],"x5tS256":1,"x":{"n":"AA"},`), true},
-		{"d: a private key, published", key(`"d":"AQAB",`), false},
+		{"key as Stytch publishes it", jwkOf("k", testKeys()[0]), true},
+		{"required members only", key(""), true},
+		{"unknown members", key(`"x5c":["x"],"x5tS256":1,"x":{"n":"AA"},`), true},
+		{"d", key(`"d":"AQAB",`), false},
 		{"d null", key(`"d":null,`), false},
-		{"D in capitals does not matter", key(`"D":"AQAB",`), true},
+		{"D in capitals", key(`"D":"AQAB",`), true},
 		{"alg RS384", key(`"alg":"RS384",`), false},
 		{"alg PS256", key(`"alg":"PS256",`), false},
 		{"alg in lower case", key(`"alg":"rs256",`), false},
@@ -68,8 +44,8 @@ func TestParseKeySetUsesKey(t *testing.T) {
 		{"key_ops empty", key(`"key_ops":[],`), false},
 		{"key_ops a string", key(`"key_ops":"verify",`), false},
 		{"key_ops verify among others", key(`"key_ops":["sign","verify"],`), true},
-		{"KTY in capitals does not matter", key(`"KTY":"oct",`), true},
-		{"USE in capitals does not matter", key(`"USE":"enc",`), true},
+		{"KTY in capitals", key(`"KTY":"oct",`), true},
+		{"USE in capitals", key(`"USE":"enc",`), true},
 		{"kty missing", strings.Replace(key(""), `"kty":"RSA",`, "", 1), false},
 		{"kty in lower case", strings.Replace(key(""), `"RSA"`, `"rsa"`, 1), false},
 		{"kty EC", `{"kty":"EC","kid":"k","crv":"P-256","x":"AA","y":"AA"}`, false},
@@ -84,8 +60,8 @@ func TestParseKeySetUsesKey(t *testing.T) {
 		{"n a number", `{"kty":"RSA","kid":"k","n":12345,"e":"AQAB"}`, false},
 		{"n in the standard alphabet", strings.NewReplacer("-", "+", "_", "/").Replace(key("")), false},
 		{"n padded", `{"kty":"RSA","kid":"k","n":"` + b64(n.Bytes()) + `==","e":"AQAB"}`, false},
-		{"n with other characters behind", `{"kty":"RSA","kid":"k","n":"` + b64(oddOf(3072).Bytes()) + `****","e":"AQAB"}`, false},
-		{"e with other characters behind", `{"kty":"RSA","kid":"k","n":"` + b64(n.Bytes()) + `","e":"AQAB****"}`, false},
+		{"n with other characters at the end", `{"kty":"RSA","kid":"k","n":"` + b64(oddOf(3072).Bytes()) + `****","e":"AQAB"}`, false},
+		{"e with other characters at the end", `{"kty":"RSA","kid":"k","n":"` + b64(n.Bytes()) + `","e":"AQAB****"}`, false},
 		{"n even", jwkWith("k", even, f4, ""), false},
 		{"1024 bits", jwkWith("k", oddOf(1024), f4, ""), false},
 		{"2047 bits", jwkWith("k", oddOf(2047), f4, ""), false},
@@ -112,10 +88,10 @@ func TestParseKeySetUsesKey(t *testing.T) {
 		{"ROCA modulus", jwkWith("k", new(big.Int).Exp(f4, big.NewInt(128), nil), f4, ""), false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			// A sound key stands beside it: passing a key over is not refusing the set.
-			keys, err := parseKeySet([]byte(keySetOf(row.jwk, jwkOf("sound", testKeys()[1]))))
-			if err != nil || keys["sound"] == nil {
-				t.Fatalf("got %v and keys %v, want the sound key", err, keys)
+			// The set also contains a valid key, so a skipped key does not invalidate it.
+			keys, err := parseKeySet([]byte(keySetOf(row.jwk, jwkOf("valid", testKeys()[1]))))
+			if err != nil || keys["valid"] == nil {
+				t.Fatalf("got %v and keys %v, want the valid key", err, keys)
 			}
 			if got := len(keys) == 2; got != row.want || got != (keys["k"] != nil) {
 				t.Errorf("got used %t, want %t", got, row.want)
@@ -127,12 +103,12 @@ func TestParseKeySetUsesKey(t *testing.T) {
 	}
 }
 
-// brokenSets are documents that must never replace a good set.
-func brokenSets() map[string]string {
-	sound := func(kid string) string { return jwkOf(kid, testKeys()[1]) }
+// invalidSets returns documents that must not replace a valid set.
+func invalidSets() map[string]string {
+	valid := func(kid string) string { return jwkOf(kid, testKeys()[1]) }
 	var many []string
-	for i := range maxKeys + 1 {
-		many = append(many, sound(fmt.Sprintf("k%d", i)))
+	for i := range 32 + 1 {
+		many = append(many, valid(fmt.Sprintf("k%d", i)))
 	}
 	short := `{"kty":"oct"}`
 	return map[string]string{
@@ -140,34 +116,34 @@ func brokenSets() map[string]string {
 		"an empty object":                   "{}",
 		"an empty set":                      `{"keys":[]}`,
 		"keys null":                         `{"keys":null}`,
-		"keys an object":                    `{"keys":{"a":` + sound("a") + `}}`,
+		"keys an object":                    `{"keys":{"a":` + valid("a") + `}}`,
 		"keys a string":                     `{"keys":"x"}`,
-		"KEYS in capitals":                  `{"KEYS":[` + sound("a") + `]}`,
-		"a list":                            "[" + sound("a") + "]",
+		"KEYS in capitals":                  `{"KEYS":[` + valid("a") + `]}`,
+		"a list":                            "[" + valid("a") + "]",
 		"null":                              "null",
-		"a bare key":                        sound("a"),
+		"a bare key":                        valid("a"),
 		"HTML":                              "<!DOCTYPE html><title>Bad gateway</title>",
-		"cut":                               keySetOf(sound("a"))[:200],
-		"text behind":                       keySetOf(sound("a")) + "x",
-		"a BOM":                             "\ufeff" + keySetOf(sound("a")),
-		"not UTF-8":                         `{"x":"` + "\xff" + `","keys":[` + sound("a") + `]}`,
-		"keys twice":                        `{"keys":[` + sound("a") + `],"keys":[` + sound("b") + `]}`,
-		"n twice in a key":                  strings.Replace(keySetOf(sound("a")), `"n":`, `"n":"AA","n":`, 1),
-		"a key that is a string":            keySetOf(sound("a"), `"x"`),
-		"a key that is null":                keySetOf(sound("a"), "null"),
-		"one kid twice":                     keySetOf(sound("a"), sound("a")),
-		"one kid twice, one key unfit":      keySetOf(sound("a"), jwkWith("a", oddOf(1024), big.NewInt(3), "")),
-		"one kid twice, the other oct":      keySetOf(`{"kty":"oct","kid":"a","k":"AAAA"}`, sound("a")),
+		"truncated":                         keySetOf(valid("a"))[:200],
+		"text at the end":                   keySetOf(valid("a")) + "x",
+		"a BOM":                             "\ufeff" + keySetOf(valid("a")),
+		"not UTF-8":                         `{"x":"` + "\xff" + `","keys":[` + valid("a") + `]}`,
+		"keys twice":                        `{"keys":[` + valid("a") + `],"keys":[` + valid("b") + `]}`,
+		"n twice in a key":                  strings.Replace(keySetOf(valid("a")), `"n":`, `"n":"AA","n":`, 1),
+		"a key that is a string":            keySetOf(valid("a"), `"x"`),
+		"a key that is null":                keySetOf(valid("a"), "null"),
+		"one kid twice":                     keySetOf(valid("a"), valid("a")),
+		"one kid twice, one key unusable":   keySetOf(valid("a"), jwkWith("a", oddOf(1024), big.NewInt(3), "")),
+		"one kid twice, the other oct":      keySetOf(`{"kty":"oct","kid":"a","k":"AAAA"}`, valid("a")),
 		"no usable key":                     keySetOf(`{"kty":"oct","kid":"a","k":"AAAA"}`, jwkWith("b", oddOf(1024), big.NewInt(65537), "")),
 		"33 keys":                           keySetOf(many...),
-		"33 keys, 32 of them without a kid": keySetOf(append([]string{sound("a")}, repeat(short, maxKeys)...)...),
-		"64 KiB and a byte":                 padded(keySetOf(sound("a")), maxKeySetSize+1),
-		"10 MiB":                            padded(keySetOf(sound("a")), 10<<20),
-		"nested too deeply":                 `{"x":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `,"keys":[` + sound("a") + `]}`,
+		"33 keys, 32 of them without a kid": keySetOf(append([]string{valid("a")}, repeat(short, 32)...)...),
+		"64 KiB and a byte":                 padded(keySetOf(valid("a")), 64<<10+1),
+		"10 MiB":                            padded(keySetOf(valid("a")), 10<<20),
+		"nested too deeply":                 `{"x":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `,"keys":[` + valid("a") + `]}`,
 	}
 }
 
-// padded is a text with white space behind, up to this size.
+// padded appends white space to text up to this size.
 func padded(text string, size int) string { return text + strings.Repeat(" ", size-len(text)) }
 
 func repeat(s string, n int) []string {
@@ -178,8 +154,8 @@ func repeat(s string, n int) []string {
 	return list
 }
 
-func TestParseKeySetRefusesSet(t *testing.T) {
-	for name, document := range brokenSets() {
+func TestKeySet_InvalidDocuments(t *testing.T) {
+	for name, document := range invalidSets() {
 		t.Run(name, func(t *testing.T) {
 			if keys, err := parseKeySet([]byte(document)); err == nil || keys != nil {
 				t.Errorf("got %d keys and %v, want an error", len(keys), err)
@@ -188,9 +164,9 @@ func TestParseKeySetRefusesSet(t *testing.T) {
 	}
 }
 
-func TestParseKeySetTakesSet(t *testing.T) {
+func TestKeySet_ValidDocuments(t *testing.T) {
 	var many []string
-	for i := range maxKeys {
+	for i := range 32 {
 		many = append(many, jwkOf(fmt.Sprintf("k%d", i), testKeys()[i%3]))
 	}
 	for _, row := range []struct {
@@ -199,7 +175,7 @@ func TestParseKeySetTakesSet(t *testing.T) {
 	}{
 		{"one key", keySetOf(many[0]), 1},
 		{"32 keys", keySetOf(many...), 32},
-		{"64 KiB", padded(keySetOf(many[0]), maxKeySetSize), 1},
+		{"64 KiB", padded(keySetOf(many[0]), 64<<10), 1},
 		{"other members beside keys", `{"request_id":"x","status_code":200,"keys":[` + many[0] + `]}`, 1},
 		{"keys without a kid among others", keySetOf(`{"kty":"RSA"}`, many[0], `{"kty":"RSA"}`), 1},
 		{"keys of other kinds among others", keySetOf(`{"kty":"EC","kid":"a"}`, many[0], `{"kty":"oct","kid":"b"}`), 1},
@@ -213,34 +189,33 @@ func TestParseKeySetTakesSet(t *testing.T) {
 	}
 }
 
-func TestROCA(t *testing.T) {
+func TestIsROCA(t *testing.T) {
 	primes := []int64{3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101,
 		103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167}
 	product := big.NewInt(1)
 	for _, p := range primes {
 		product.Mul(product, big.NewInt(p))
 	}
-	// The product of two primes of the weak form has the form: a power of 65537
-	// modulo each small prime.
+	// A weak modulus is a power of 65537 modulo each small prime.
 	weak := new(big.Int).Exp(big.NewInt(65537), big.NewInt(4711), product)
 	weak.Add(weak, new(big.Int).Mul(product, new(big.Int).Lsh(big.NewInt(1), 1900)))
-	if !isROCA(weak) {
-		t.Error("got a weak modulus not recognized, want it recognized")
+	if !sessionjwt.IsROCA(weak) {
+		t.Error("got false for a weak modulus, want true")
 	}
-	// One residue of another form, and it is no such modulus.
+	// A single residue of another form is enough.
 	for _, p := range primes {
 		step := new(big.Int).Div(product, big.NewInt(p))
 		other := new(big.Int).Set(weak)
 		for isPowerOfF4(other, p) {
 			other.Add(other, step)
 		}
-		if isROCA(other) {
-			t.Errorf("got a modulus taken for weak whose residue by %d is no power of 65537, want not", p)
+		if sessionjwt.IsROCA(other) {
+			t.Errorf("got true for a modulus whose residue modulo %d is not a power of 65537, want false", p)
 		}
 	}
 	for i, key := range testKeys() {
-		if isROCA(key.N) {
-			t.Errorf("got sound key %d taken for weak, want not", i)
+		if sessionjwt.IsROCA(key.N) {
+			t.Errorf("got true for valid key %d, want false", i)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package sessionjwt
 
 import (
 	"crypto/rsa"
-	"encoding/base64"
 	"strings"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -10,85 +9,78 @@ import (
 	"github.com/sessionauth/sessionauth/internal/strictjson"
 )
 
-// MaxSize is the length in bytes above which a JWT is refused unread. Stytch
-// mints about 1.3 KB, and 4 KB of custom claims at most.
+// MaxSize is the length in bytes above which a JWT is refused without being
+// parsed. A session JWT has about 1.3 KB, and Stytch allows 4 KB of custom claims
+// at most.
 const MaxSize = 8 << 10
 
-// Parts are the segments of a compact JWT as they were sent: the signature, and
-// what it covers.
-type Parts struct{ Header, Payload, Signature string }
-
-// Split cuts a JWT at its first two dots, and reports whether it has them. A third
-// one stays in the signature, where no base64 has one.
-func Split(raw string) (p Parts, ok bool) {
-	var rest string
-	p.Header, rest, _ = strings.Cut(raw, ".")
-	p.Payload, p.Signature, ok = strings.Cut(rest, ".")
-	return p, ok
-}
-
-// A compact is a JWS in compact serialization (RFC 7515, section 7.1) whose
-// form and header are in order. Its signature has not been looked at.
+// compact is a JWS in compact serialization (RFC 7515, section 7.1) whose form
+// and header are valid. Its signature has not been verified.
 type compact struct {
-	sent      Parts
-	signed    string // header and payload as they were sent, with the dot between
-	keyID     string
-	payload   []byte
-	signature []byte
+	header, payload string // the segments as sent
+	signingInput    string // header and payload as sent, with the dot between them
+
+	keyID          string
+	decodedPayload []byte
+	signature      []byte // decoded
 }
 
-var base64url = base64.RawURLEncoding.Strict()
+// knownHeader is the header segment of a token whose signature was valid. Most
+// tokens have this segment byte for byte, so that it need not be parsed again.
+type knownHeader struct{ segment, keyID string }
 
-// A seenHeader is the header of a token whose signature was good: most tokens
-// have the same, byte for byte, and it need not be read again.
-type seenHeader struct{ segment, keyID string }
-
-// parseCompact takes exactly one spelling of a JWS: a second spelling of the
-// same token would slip past caches and denylists that go by its text.
-func parseCompact(raw string, seen *seenHeader) (compact, error) {
+// parseCompact parses a JWS. It accepts one spelling only: a second spelling of
+// the same token would not match the entries of caches and denylists. known may
+// be nil. The error is a *RefusedError.
+func parseCompact(raw string, known *knownHeader) (compact, error) {
 	if len(raw) > MaxSize {
 		return compact{}, refused(Malformed)
 	}
-	// The decoder passes over line breaks (RFC 7515, section 2 allows none).
+	// The decoder ignores line breaks, which RFC 7515, section 2, forbids.
 	if strings.IndexByte(raw, '\n') >= 0 || strings.IndexByte(raw, '\r') >= 0 {
 		return compact{}, refused(Malformed)
 	}
-	sent, ok := Split(raw)
+	header, rest, _ := strings.Cut(raw, ".")
+	payload, signature, ok := strings.Cut(rest, ".") // base64url refuses a third dot
 	if !ok {
 		return compact{}, refused(Malformed)
 	}
 	buffer := make([]byte, base64url.DecodedLen(len(raw)))
-	header, buffer, ok1 := decode64(buffer, sent.Header)
-	payload, buffer, ok2 := decode64(buffer, sent.Payload)
-	signature, _, ok3 := decode64(buffer, sent.Signature)
+	decodedHeader, buffer, ok1 := decodeSegment(buffer, header)
+	decodedPayload, buffer, ok2 := decodeSegment(buffer, payload)
+	decodedSignature, _, ok3 := decodeSegment(buffer, signature)
 	if !ok1 || !ok2 || !ok3 {
 		return compact{}, refused(Malformed)
 	}
-	signed := raw[:len(sent.Header)+1+len(sent.Payload)]
-	c := compact{sent: sent, signed: signed, payload: payload, signature: signature}
-	if seen != nil && seen.segment == sent.Header {
-		c.keyID = seen.keyID
+	c := compact{
+		header: header, payload: payload, signingInput: raw[:len(header)+1+len(payload)],
+		decodedPayload: decodedPayload, signature: decodedSignature,
+	}
+	if known != nil && known.segment == header {
+		c.keyID = known.keyID
 		return c, nil
 	}
 	var err error
-	if c.keyID, err = parseHeader(header); err != nil {
+	if c.keyID, err = parseHeader(decodedHeader); err != nil {
 		return compact{}, err
 	}
 	return c, nil
 }
 
-// decode64 decodes a segment to the beginning of buffer, and returns the rest of
-// buffer for the next. Decode may write past what it returns, so the order counts.
-func decode64(buffer []byte, segment string) (decoded, rest []byte, ok bool) {
+// decodeSegment decodes a segment into the beginning of buffer and returns the
+// rest of buffer for the next segment. Decode may write past the bytes that it
+// reports, so the segments must be decoded in order.
+func decodeSegment(buffer []byte, segment string) (decoded, rest []byte, ok bool) {
 	n, err := base64url.Decode(buffer, []byte(segment))
 	return buffer[:n:n], buffer[n:], err == nil
 }
 
-// parseHeader returns the key id of a header we take. Whatever could choose
-// another algorithm, another key or another meaning of the payload is refused
-// or, as with jku, jwk, x5u and x5c, never read (RFC 8725, sections 3.1 and 3.10).
+// parseHeader returns the key id of a JOSE header. It refuses each parameter
+// that could select another algorithm, another key or another meaning of the
+// payload, and ignores jku, jwk, x5u and x5c, which would let the sender choose
+// the key (RFC 8725, sections 3.1 and 3.10).
 func parseHeader(header []byte) (keyID string, err error) {
-	var few [8]strictjson.Member // Stytch writes three; more go to the heap
+	var few [8]strictjson.Member // Stytch writes three; more are allocated
 	members, err := strictjson.Object(header, few[:0])
 	if err != nil {
 		return "", refused(Malformed)
@@ -114,9 +106,10 @@ func parseHeader(header []byte) (keyID string, err error) {
 	return keyID, nil
 }
 
-// verify checks the signature: RSASSA-PKCS1-v1_5 with SHA-256 and nothing else.
+// verify verifies the signature: RS256, which is RSASSA-PKCS1-v1_5 with SHA-256,
+// and no other algorithm. The error is a *RefusedError.
 func (c *compact) verify(key *rsa.PublicKey) error {
-	if jwt.SigningMethodRS256.Verify(c.signed, c.signature, key) != nil {
+	if jwt.SigningMethodRS256.Verify(c.signingInput, c.signature, key) != nil {
 		return refused(BadSignature)
 	}
 	return nil

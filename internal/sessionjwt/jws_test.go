@@ -1,20 +1,32 @@
-package sessionjwt
+package sessionjwt_test
 
 import (
 	"strings"
 	"testing"
+
+	"github.com/sessionauth/sessionauth/internal/sessionjwt"
 )
 
-// A token has one spelling.
-func TestParseCompact(t *testing.T) {
-	const header, payload = `{"alg":"RS256","kid":"k"}   `, `{"sub":"?>~"}`
-	h, p, sig := base64url.EncodeToString([]byte(header)), base64url.EncodeToString([]byte(payload)), "_-8"
+// A token has one spelling. The tokens of this test have no valid signature, so a
+// well-formed one is refused for its signature.
+func TestVerify_Form(t *testing.T) {
+	const header, claims = `{"alg":"RS256","kid":"k"}   `, `{"sub":"?>~"}`
+	h, p, sig := b64([]byte(header)), b64([]byte(claims)), "_-8"
+	// ofLength returns a token of n bytes with an empty signature.
+	ofLength := func(n int) string {
+		size := (n - len(h) - 2) * 3 / 4 // bytes of the payload
+		return h + "." + b64([]byte(`{"sub":"`+strings.Repeat("a", size-10)+`"}`)) + "."
+	}
+	if n := len(ofLength(sessionjwt.MaxSize)); n != sessionjwt.MaxSize {
+		t.Fatalf("got a token of %d bytes, want %d", n, sessionjwt.MaxSize)
+	}
+	e := newFixedEnv()
 	for _, row := range []struct{ name, token, want string }{
-		{"as it should be", h + "." + p + "." + sig, "ok"},
-		{"without a signature", h + "." + p + ".", "ok"}, // verify refuses it
-		{"as long as may be", h + "." + strings.Repeat("A", MaxSize-len(h)-2) + ".", "ok"},
-		{"two bytes longer", h + "." + strings.Repeat("A", MaxSize-len(h)) + ".", "malformed"},
-		{"nothing", "", "malformed"},
+		{"three segments", h + "." + p + "." + sig, "bad_signature"},
+		{"an empty signature", h + "." + p + ".", "bad_signature"},
+		{"the maximum size", ofLength(sessionjwt.MaxSize), "bad_signature"},
+		{"two bytes above the maximum size", ofLength(sessionjwt.MaxSize + 2), "malformed"},
+		{"empty", "", "malformed"},
 		{"1 segment", h, "malformed"},
 		{"2 segments", h + "." + p, "malformed"},
 		{"4 segments", h + "." + p + "." + sig + "." + sig, "malformed"},
@@ -22,6 +34,7 @@ func TestParseCompact(t *testing.T) {
 		{"5 segments", h + "." + p + "." + sig + "..", "malformed"},
 		{"header not base64url", "*" + h + "." + p + "." + sig, "malformed"},
 		{"payload not base64url", h + ".*" + p + "." + sig, "malformed"},
+		{"other characters after a complete payload", h + "." + b64([]byte(claims+"  ")) + "*." + sig, "malformed"},
 		{"signature not base64url", h + "." + p + ".*" + sig, "malformed"},
 		{"payload in the standard alphabet", h + "." + strings.NewReplacer("-", "+", "_", "/").Replace(p) + "." + sig, "malformed"},
 		{"signature in the standard alphabet", h + "." + p + ".//8", "malformed"},
@@ -33,35 +46,29 @@ func TestParseCompact(t *testing.T) {
 		{"trailing bits in the signature", h + "." + p + "._-9", "malformed"},
 		{"line feed in the header", h[:4] + "\n" + h[4:] + "." + p + "." + sig, "malformed"},
 		{"line feed in the payload", h + "." + p[:4] + "\n" + p[4:] + "." + sig, "malformed"},
-		{"line feed behind", h + "." + p + "." + sig + "\n", "malformed"},
+		{"line feed at the end", h + "." + p + "." + sig + "\n", "malformed"},
 		{"carriage return in the payload", h + "." + p[:4] + "\r" + p[4:] + "." + sig, "malformed"},
-		{"carriage return behind", h + "." + p + "." + sig + "\r", "malformed"},
-		{"space behind", h + "." + p + "." + sig + " ", "malformed"},
-		{"header no object", base64url.EncodeToString([]byte(`["RS256"]`)) + "." + p + "." + sig, "malformed"},
+		{"carriage return at the end", h + "." + p + "." + sig + "\r", "malformed"},
+		{"space at the end", h + "." + p + "." + sig + " ", "malformed"},
+		{"header not an object", b64([]byte(`["RS256"]`)) + "." + p + "." + sig, "malformed"},
 		{"header empty", "." + p + "." + sig, "malformed"},
-		{"header {}", base64url.EncodeToString([]byte(`{}`)) + "." + p + "." + sig, "bad_header"},
+		{"header {}", b64([]byte(`{}`)) + "." + p + "." + sig, "bad_header"},
 	} {
-		t.Run(row.name, func(t *testing.T) {
-			got, err := parseCompact(row.token, nil)
-			if verdictOf(err) != row.want {
-				t.Fatalf("got %s, want %s", verdictOf(err), row.want)
-			}
-			if signed := row.token[:max(0, strings.LastIndexByte(row.token, '.'))]; err == nil && (got.signed != signed || got.keyID != "k") {
-				t.Errorf("got %q signed by %s, want %q by k", got.signed, got.keyID, signed)
-			}
-		})
+		t.Run(row.name, func(t *testing.T) { e.want(t, row.token, row.want) })
 	}
 }
 
-// A header says RS256 and one key, and nothing that changes what is signed.
-func TestParseHeader(t *testing.T) {
+// A header must name RS256 and a key, and must not change the meaning of the
+// payload.
+func TestVerify_Header(t *testing.T) {
+	e := newFixedEnv()
 	for _, row := range []struct{ name, header, want string }{
-		{"Stytch's", `{"alg":"RS256","kid":"k","typ":"JWT"}`, "ok"},
+		{"header of a session JWT", `{"alg":"RS256","kid":"k","typ":"JWT"}`, "ok"},
 		{"no typ", `{"alg":"RS256","kid":"k"}`, "ok"},
-		{"names in another order, escaped", `{"kid":"\u006b","alg":"RS\u003256"}`, "ok"},
-		{"names nobody reads", `{"alg":"RS256","kid":"k","jku":"x","jwk":{},"x5u":1,"x5c":[],"ALG":"none"}`, "ok"},
-		{"kid of 256 bytes", `{"alg":"RS256","kid":"` + strings.Repeat("k", 256) + `"}`, "ok"},
-		{"kid of 257 bytes", `{"alg":"RS256","kid":"` + strings.Repeat("k", 257) + `"}`, "bad_header"},
+		{"another order and escapes", `{"kid":"\u006b","alg":"RS\u003256"}`, "ok"},
+		{"ignored parameters", `{"alg":"RS256","kid":"k","jku":"x","jwk":{},"x5u":1,"x5c":[],"ALG":"none"}`, "ok"},
+		{"kid of 256 bytes", `{"alg":"RS256","kid":"` + longKeyID + `"}`, "ok"},
+		{"kid of 257 bytes", `{"alg":"RS256","kid":"` + longKeyID + `k"}`, "bad_header"},
 		{"kid empty", `{"alg":"RS256","kid":""}`, "bad_header"},
 		{"kid null", `{"alg":"RS256","kid":null}`, "bad_header"},
 		{"kid a list", `{"alg":"RS256","kid":["k"]}`, "bad_header"},
@@ -85,24 +92,19 @@ func TestParseHeader(t *testing.T) {
 		{"a list", `["alg","RS256"]`, "malformed"},
 		{"two objects", `{"alg":"RS256","kid":"k"}{}`, "malformed"},
 	} {
-		t.Run(row.name, func(t *testing.T) {
-			kid, err := parseHeader([]byte(row.header))
-			if verdictOf(err) != row.want || (kid != "") != (err == nil) {
-				t.Errorf("got kid %q and %s, want %s", kid, verdictOf(err), row.want)
-			}
-		})
+		t.Run(row.name, func(t *testing.T) { e.want(t, e.sign(row.header, fixedClaims), row.want) })
 	}
 }
 
-// Two payloads a JSON parser reads alike are two texts to be signed.
-func TestSignatureIsOverTheTextThatWasSent(t *testing.T) {
-	p := newProject(t)
-	first := p.want(p.Sign(p.header(), p.claims()), "ok")
-	second := p.want(p.Sign(p.header(), append(p.claims(), ' ')), "ok")
+// The signature covers the text that was sent, not the values in it.
+func TestVerify_SignatureCoversText(t *testing.T) {
+	e := newEnv(t)
+	first := e.want(e.Sign(e.header(), e.claims()), "ok")
+	second := e.want(e.Sign(e.header(), append(e.claims(), ' ')), "ok")
 	if first.Session.ID != second.Session.ID {
-		t.Errorf("got sessions %s and %s, want one", first.Session.ID, second.Session.ID)
+		t.Errorf("got sessions %s and %s, want the same", first.Session.ID, second.Session.ID)
 	}
-	header, _, _ := strings.Cut(p.good(), ".")
-	_, rest, _ := strings.Cut(p.Sign(append(p.header(), ' '), p.claims()), ".")
-	p.want(header+"."+rest, string(BadSignature))
+	header, _, _ := strings.Cut(e.valid(), ".")
+	_, rest, _ := strings.Cut(e.Sign(append(e.header(), ' '), e.claims()), ".")
+	e.want(header+"."+rest, string(sessionjwt.BadSignature))
 }

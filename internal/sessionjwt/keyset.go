@@ -2,22 +2,20 @@ package sessionjwt
 
 import (
 	"context"
-	"crypto/rsa"
 	"time"
 
 	"github.com/sessionauth/sessionauth/internal/remote"
 )
 
-// keys are the usable keys of a project, by key id. They never change.
-type keys = map[string]*rsa.PublicKey
-
-// A KeySet holds the keys of a project (JWKS, RFC 7517, section 5): refreshed
-// once older than Stytch's own max-age of 15 minutes, kept for 24 hours when
-// that fails, and replaced whole, so that a key that was withdrawn dies.
+// A KeySet holds the keys that sign the session JWTs of a project: a JWK Set (RFC
+// 7517, section 5), fetched when it is first needed. It is refreshed once it is
+// older than 15 minutes, the max-age that Stytch sends, and used for 24 hours
+// while refreshes fail. Each fetch replaces the whole set, so that a withdrawn
+// key stops verifying tokens.
 type KeySet struct{ remote.Value[keys] }
 
-// NewKeySet makes a key set that fetch fills. fetch bounds its own time and
-// does not panic.
+// NewKeySet returns a KeySet that calls fetch to load the JSON document. fetch
+// must return in bounded time and must not panic.
 func NewKeySet(fetch func(context.Context) ([]byte, error)) *KeySet {
 	k := &KeySet{}
 	k.RefreshAfter = 15 * time.Minute
@@ -29,16 +27,16 @@ func NewKeySet(fetch func(context.Context) ([]byte, error)) *KeySet {
 		}
 		fetched, err := parseKeySet(document)
 		if err == nil && old != nil {
-			keepIdentity(fetched, old.Value)
+			reuseKeys(fetched, old.Value)
 		}
 		return fetched, err
 	}
 	return k
 }
 
-// keepIdentity lets a key that stays be the same pointer, by which Trusts
-// compares: a key id that comes back with another key is another key.
-func keepIdentity(fetched, old keys) {
+// reuseKeys replaces each key of fetched that is equal to the key of the same id
+// in old by the pointer in old: Verifier.Trusts compares pointers.
+func reuseKeys(fetched, old keys) {
 	for id, key := range fetched {
 		if before := old[id]; before != nil && before.Equal(key) {
 			fetched[id] = before
@@ -46,8 +44,8 @@ func keepIdentity(fetched, old keys) {
 	}
 }
 
-// Load makes sure that there is a usable set, and waits for one if need be. The
-// error is an *UnavailableError.
+// Load fetches the key set unless a usable one is held. It waits until ctx is
+// done at most. The error is an *UnavailableError.
 func (k *KeySet) Load(ctx context.Context) error {
 	if _, err := k.Get(ctx); err != nil {
 		return k.unavailable(err)
@@ -55,12 +53,13 @@ func (k *KeySet) Load(ctx context.Context) error {
 	return nil
 }
 
-// proves reports whether a set is new enough for a missing key to be a final
-// no: fetched after the request came, or after the token was minted.
-func proves(s *remote.Snapshot[keys], arrived, issued time.Time) bool {
-	return !s.AsOf.Before(arrived) || s.AsOf.After(issued)
-}
-
 func (k *KeySet) unavailable(cause error) error {
 	return &UnavailableError{RetryAfter: k.RetryAfter(), Cause: cause}
+}
+
+// isConclusive reports whether set is recent enough to prove that a key which is
+// missing in it does not exist: its fetch began after the request arrived, or
+// after the token was issued.
+func isConclusive(set *remote.Snapshot[keys], arrived, issued time.Time) bool {
+	return !set.AsOf.Before(arrived) || set.AsOf.After(issued)
 }

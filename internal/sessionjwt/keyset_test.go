@@ -1,4 +1,4 @@
-package sessionjwt
+package sessionjwt_test
 
 import (
 	"context"
@@ -7,167 +7,67 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/sessionauth/sessionauth/internal/sessionjwt"
 )
 
-// A script is where a key set is fetched from.
-type script struct {
-	mu       sync.Mutex
-	calls    int
-	document string
-	err      error
-	delay    time.Duration
-}
-
-func (s *script) serve(document string) { s.set(func() { s.document, s.err = document, nil }) }
-func (s *script) fail(err error)        { s.set(func() { s.err = err }) }
-func (s *script) slow(d time.Duration)  { s.set(func() { s.delay = d }) }
-func (s *script) set(change func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	change()
-}
-
-func (s *script) fetch(ctx context.Context) ([]byte, error) {
-	s.mu.Lock()
-	s.calls++
-	document, err, delay := s.document, s.err, s.delay
-	s.mu.Unlock()
-	if delay > 0 {
-		select {
-		case <-time.After(delay):
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-	return []byte(document), err
-}
-
-func (s *script) wantCalls(t *testing.T, n int) {
-	t.Helper()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.calls != n {
-		t.Errorf("got %d fetches, want %d", s.calls, n)
-	}
-}
-
-var errDown = errors.New("down")
-
-// verdictOf puts the error of Verify in a word: ok, a reason, unavailable, or
-// what else it is.
-func verdictOf(err error) string {
-	var missing *UnavailableError
-	switch {
-	case err == nil:
-		return "ok"
-	case reasonOf(err) != "":
-		return string(reasonOf(err))
-	case errors.As(err, &missing):
-		return "unavailable"
-	}
-	return err.Error()
-}
-
-func (p *project) want(token, want string) *Token {
-	p.t.Helper()
-	got, err := p.verify(token)
-	if verdictOf(err) != want {
-		p.t.Errorf("got %s, want %s", verdictOf(err), want)
-	}
-	if (got == nil) != (err != nil) {
-		p.t.Errorf("got token %v together with %v, want one of them", got, err)
-	}
-	return got
-}
-
-// wantRetry checks for an *UnavailableError with this RetryAfter.
-func (p *project) wantRetry(token string, want time.Duration) {
-	p.t.Helper()
-	_, err := p.verify(token)
-	var missing *UnavailableError
-	if !errors.As(err, &missing) || missing.RetryAfter != want {
-		p.t.Errorf("got %v (%s), want unavailable for %v", err, verdictOf(err), want)
-	}
-	if errors.As(err, &missing) && missing.RetryAfter != want {
-		p.t.Errorf("got RetryAfter %v, want %v", missing.RetryAfter, want)
-	}
-}
-
-func (p *project) wantTrust(token *Token, want bool) {
-	p.t.Helper()
-	if got := p.verifier.Trusts(token, time.Now()); got != want {
-		p.t.Errorf("got trusted %t, want %t", got, want)
-	}
-}
-
-// good is a fresh token.
-func (p *project) good() string { return p.JWT(p.session.ID) }
-
-// unknown is a fresh token of a key that the project has not, minted so long ago.
-func (p *project) unknown(ago time.Duration) string {
-	header, claims := p.Header(), p.Claims(p.session.ID)
-	header["kid"] = "unknown"
-	claims["iat"] = time.Now().Add(-ago).Unix()
-	return p.Sign(asJSON(header), asJSON(claims))
-}
-
-func TestKeySetIsFetchedWhenNeeded(t *testing.T) {
+func TestKeySet_FetchedWhenNeeded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newProject(t)
-		p.want("a.b.c", string(Malformed))
-		p.want(p.Sign([]byte(`{"alg":"none"}`), p.claims()), string(BadHeader))
-		p.want(p.Sign(p.header(), []byte("x")), string(Malformed))
-		p.keys.wantCalls(t, 0)
-		p.want(p.good(), "ok")
-		p.want(p.good(), "ok")
-		p.keys.wantCalls(t, 1)
+		e := newEnv(t)
+		e.want("a.b.c", string(sessionjwt.Malformed))
+		e.want(e.Sign([]byte(`{"alg":"none"}`), e.claims()), string(sessionjwt.BadHeader))
+		e.want(e.Sign(e.header(), []byte("x")), string(sessionjwt.Malformed))
+		e.keys.wantCalls(t, 0)
+		e.want(e.valid(), "ok")
+		e.want(e.valid(), "ok")
+		e.keys.wantCalls(t, 1)
 	})
 }
 
-// A token that would be refused for its iat is worth no fetch.
-func TestKeySetIsNotFetchedForImpossibleTimes(t *testing.T) {
+// A token that is refused for its iat whatever the key causes no fetch.
+func TestKeySet_NotFetchedForInvalidTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newProject(t)
-		p.verifier.Leeway = 5 * time.Second
+		e := newEnv(t)
+		e.verifier.Leeway = 5 * time.Second
 		for _, iat := range []any{nil, "1", 1e300, 0, time.Now().Add(6 * time.Second).Unix()} {
-			claims := p.Claims(p.session.ID)
+			claims := e.Claims(e.session.ID)
 			claims["iat"] = iat
-			p.want(p.Sign(p.header(), asJSON(claims)), string(BadTime))
+			e.want(e.Sign(e.header(), asJSON(claims)), string(sessionjwt.BadTime))
 		}
-		claims := p.Claims(p.session.ID)
+		claims := e.Claims(e.session.ID)
 		delete(claims, "iat")
-		p.want(p.Sign(p.header(), asJSON(claims)), string(BadTime))
-		p.keys.wantCalls(t, 0)
+		e.want(e.Sign(e.header(), asJSON(claims)), string(sessionjwt.BadTime))
+		e.keys.wantCalls(t, 0)
 	})
 }
 
-func TestKeySetFetchIsShared(t *testing.T) {
+func TestKeySet_SharedFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newProject(t)
-		p.keys.slow(time.Second)
-		token := p.good()
+		e := newEnv(t)
+		e.keys.slow(time.Second)
+		token := e.valid()
 		var wg sync.WaitGroup
 		for range 64 {
-			wg.Go(func() { p.want(token, "ok") })
+			wg.Go(func() { e.want(token, "ok") })
 		}
 		wg.Wait()
-		p.keys.wantCalls(t, 1)
+		e.keys.wantCalls(t, 1)
 	})
 }
 
-// The fetch goes on when the request that began it goes away, and nobody waits
-// longer than their own request.
-func TestKeySetFetchSurvivesItsFirstCaller(t *testing.T) {
+// A fetch continues if the request that started it is canceled, and each caller
+// waits at most until its own context is done.
+func TestKeySet_FetchOutlivesFirstCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newProject(t)
-		p.keys.slow(2 * time.Second)
-		token := p.good()
+		e := newEnv(t)
+		e.keys.slow(2 * time.Second)
+		token := e.valid()
 		began := time.Now()
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 			defer cancel()
-			_, err := p.verifier.Verify(ctx, token)
+			_, err := e.verifier.Verify(ctx, token)
 			if !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
 			}
@@ -177,177 +77,176 @@ func TestKeySetFetchSurvivesItsFirstCaller(t *testing.T) {
 		})
 		synctest.Wait()
 		for range 10 {
-			wg.Go(func() { p.want(token, "ok") })
+			wg.Go(func() { e.want(token, "ok") })
 		}
 		wg.Wait()
 		if got := time.Since(began); got != 2*time.Second {
 			t.Errorf("got an answer after %v, want %v", got, 2*time.Second)
 		}
-		p.keys.wantCalls(t, 1)
+		e.keys.wantCalls(t, 1)
 	})
 }
 
-func TestKeySetIsKeptForADay(t *testing.T) {
+func TestKeySet_UsedFor24Hours(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newProject(t)
-		p.keys.slow(30 * time.Second) // the set is as old as the question
+		e := newEnv(t)
+		e.keys.slow(30 * time.Second) // the age counts from the beginning of the fetch
 		began := time.Now()
-		verified := p.want(p.good(), "ok")
-		p.keys.slow(0)
-		p.keys.fail(errDown)
+		verified := e.want(e.valid(), "ok")
+		e.keys.slow(0)
+		e.keys.fail(errDown)
 		for time.Since(began) < 24*time.Hour-time.Minute {
 			time.Sleep(time.Minute)
-			p.want(p.good(), "ok")
-			p.wantTrust(verified, true)
+			e.want(e.valid(), "ok")
+			e.wantTrust(verified, true)
 		}
 		time.Sleep(24*time.Hour - time.Since(began) - time.Nanosecond)
-		p.want(p.good(), "ok")
+		e.want(e.valid(), "ok")
 		time.Sleep(time.Nanosecond)
-		p.wantTrust(verified, false)
-		p.wantRetry(p.good(), time.Second)
-		p.keys.serve(keySetOf(p.jwk()))
+		e.wantTrust(verified, false)
+		e.wantRetry(e.valid(), time.Second)
+		e.keys.serve(keySetOf(e.jwk()))
 		time.Sleep(time.Second)
-		p.want(p.good(), "ok")
-		p.wantTrust(verified, true) // it is the same key
+		e.want(e.valid(), "ok")
+		e.wantTrust(verified, true) // the key is the same
 	})
 }
 
-func TestKeySetIsRefreshedInPassing(t *testing.T) {
+func TestKeySet_RefreshedInBackground(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newProject(t)
-		p.keys.slow(2 * time.Second)
-		verified := p.want(p.good(), "ok")
+		e := newEnv(t)
+		e.keys.slow(2 * time.Second)
+		verified := e.want(e.valid(), "ok")
 		time.Sleep(15*time.Minute - 2*time.Second - time.Nanosecond)
-		p.want(p.good(), "ok")
+		e.want(e.valid(), "ok")
 		synctest.Wait()
-		p.keys.wantCalls(t, 1)
+		e.keys.wantCalls(t, 1)
 		time.Sleep(time.Nanosecond)
 		began := time.Now()
 		for range 100 {
-			p.want(p.good(), "ok")
-			p.wantTrust(verified, true)
+			e.want(e.valid(), "ok")
+			e.wantTrust(verified, true)
 		}
 		if got := time.Since(began); got != 0 {
-			t.Errorf("got %v of waiting, want none", got)
+			t.Errorf("got a wait of %v, want none", got)
 		}
 		synctest.Wait()
-		p.keys.wantCalls(t, 2)
+		e.keys.wantCalls(t, 2)
 		time.Sleep(2*time.Second + 15*time.Minute)
-		p.wantTrust(verified, true) // a hit refreshes too
+		e.wantTrust(verified, true) // Trusts starts a refresh too
 		synctest.Wait()
-		p.keys.wantCalls(t, 3)
-		time.Sleep(time.Minute) // nobody asks, nobody fetches
-		p.keys.wantCalls(t, 3)
+		e.keys.wantCalls(t, 3)
+		time.Sleep(time.Minute) // without requests there are no fetches
+		e.keys.wantCalls(t, 3)
 	})
 }
 
-// While the endpoint is down, a set that has grown old is asked for once per
-// interval.
-func TestKeySetRefreshIsPaced(t *testing.T) {
+// While the endpoint is down, there is one attempt to refresh per 30 seconds.
+func TestKeySet_RefreshInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newProject(t)
-		p.want(p.good(), "ok")
-		p.keys.fail(errDown)
+		e := newEnv(t)
+		e.want(e.valid(), "ok")
+		e.keys.fail(errDown)
 		time.Sleep(15 * time.Minute)
 		for range 60 { // one minute
-			p.want(p.good(), "ok")
+			e.want(e.valid(), "ok")
 			time.Sleep(time.Second)
 		}
-		p.keys.wantCalls(t, 3)
+		e.keys.wantCalls(t, 3)
 	})
 }
 
-func TestKeySetOfNobody(t *testing.T) {
+func TestKeySet_NeverFetched(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newProject(t)
-		p.keys.fail(errDown)
-		token := p.good()
-		_, err := p.verify(token)
-		if verdictOf(err) != "unavailable" || !errors.Is(err, errDown) {
+		e := newEnv(t)
+		e.keys.fail(errDown)
+		token := e.valid()
+		_, err := e.verify(token)
+		if resultOf(err) != "unavailable" || !errors.Is(err, errDown) {
 			t.Errorf("got %v, want unavailable because of %v", err, errDown)
 		}
-		p.wantRetry(token, time.Second)
-		p.keys.wantCalls(t, 1)
-		// A quarter of a second, half, and a second from then on.
+		e.wantRetry(token, time.Second)
+		e.keys.wantCalls(t, 1)
+		// The pauses are 250 ms, 500 ms, and then 1 s.
 		for i, pause := range []time.Duration{250, 500, 1000, 1000, 1000} {
 			time.Sleep(pause*time.Millisecond - time.Nanosecond)
-			p.want(token, "unavailable")
-			p.keys.wantCalls(t, 1+i)
+			e.want(token, "unavailable")
+			e.keys.wantCalls(t, 1+i)
 			time.Sleep(time.Nanosecond)
-			p.want(token, "unavailable")
-			p.keys.wantCalls(t, 2+i)
+			e.want(token, "unavailable")
+			e.keys.wantCalls(t, 2+i)
 		}
 		for range 60 {
 			time.Sleep(time.Second)
-			p.want(p.good(), "unavailable")
+			e.want(e.valid(), "unavailable")
 		}
-		// The endpoint is back: within a second we are too.
-		p.keys.serve(keySetOf(p.jwk()))
+		// Once the endpoint is back, tokens are verified within a second.
+		e.keys.serve(keySetOf(e.jwk()))
 		for range 10 {
 			time.Sleep(100 * time.Millisecond)
-			_, _ = p.verify(p.good())
+			_, _ = e.verify(e.valid())
 		}
-		p.want(p.good(), "ok")
+		e.want(e.valid(), "ok")
 	})
 }
 
-// After a success the pauses begin anew.
-func TestKeySetBackoffBeginsAnew(t *testing.T) {
+// After a success, the pauses start again from 250 ms.
+func TestKeySet_BackoffResets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newProject(t)
+		e := newEnv(t)
 		for range 2 {
-			p.keys.fail(errDown)
+			e.keys.fail(errDown)
 			for range 5 {
-				p.want(p.good(), "unavailable")
+				e.want(e.valid(), "unavailable")
 				time.Sleep(time.Second)
 			}
-			p.keys.serve(keySetOf(p.jwk()))
-			p.want(p.good(), "ok")
-			time.Sleep(25 * time.Hour) // nobody asks, and the set ends
+			e.keys.serve(keySetOf(e.jwk()))
+			e.want(e.valid(), "ok")
+			time.Sleep(25 * time.Hour) // the set becomes too old
 		}
-		p.keys.fail(errDown)
-		p.want(p.good(), "unavailable")
-		p.keys.wantCalls(t, 13)
+		e.keys.fail(errDown)
+		e.want(e.valid(), "unavailable")
+		e.keys.wantCalls(t, 13)
 		time.Sleep(250 * time.Millisecond)
-		p.want(p.good(), "unavailable")
-		p.keys.wantCalls(t, 14)
+		e.want(e.valid(), "unavailable")
+		e.keys.wantCalls(t, 14)
 	})
 }
 
-// A fetch that fails in whatever way never replaces a good set.
-func TestKeySetKeepsWhatIsGood(t *testing.T) {
-	for name, document := range brokenSets() {
+// An invalid document never replaces a valid key set.
+func TestKeySet_InvalidDocumentKeepsOldSet(t *testing.T) {
+	for name, document := range invalidSets() {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := newProject(t)
-				verified := p.want(p.good(), "ok")
-				p.keys.serve(document)
+				e := newEnv(t)
+				verified := e.want(e.valid(), "ok")
+				e.keys.serve(document)
 				for i := range 3 {
 					time.Sleep(15*time.Minute + time.Second)
-					p.want(p.good(), "ok")
+					e.want(e.valid(), "ok")
 					synctest.Wait()
-					p.keys.wantCalls(t, 2+i)
+					e.keys.wantCalls(t, 2+i)
 				}
-				p.wantTrust(verified, true)
+				e.wantTrust(verified, true)
 			})
 		})
 	}
 }
 
-func TestKeySetOfBrokenSetOnly(t *testing.T) {
+func TestKeySet_InvalidDocumentFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newProject(t)
-		p.keys.serve(`{"keys":[]}`)
-		p.want(p.good(), "unavailable")
-		if err := p.verifier.Keys.Load(t.Context()); verdictOf(err) != "unavailable" {
+		e := newEnv(t)
+		e.keys.serve(`{"keys":[]}`)
+		e.want(e.valid(), "unavailable")
+		if err := e.verifier.Keys.Load(t.Context()); resultOf(err) != "unavailable" {
 			t.Errorf("got %v, want unavailable", err)
 		}
-		p.keys.serve(keySetOf(p.jwk()))
+		e.keys.serve(keySetOf(e.jwk()))
 		time.Sleep(time.Second)
-		if err := p.verifier.Keys.Load(t.Context()); err != nil {
+		if err := e.verifier.Keys.Load(t.Context()); err != nil {
 			t.Errorf("got %v, want nil", err)
 		}
-		p.want(p.good(), "ok")
-		p.keys.wantCalls(t, 2)
+		e.want(e.valid(), "ok")
+		e.keys.wantCalls(t, 2)
 	})
 }

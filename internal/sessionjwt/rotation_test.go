@@ -1,4 +1,4 @@
-package sessionjwt
+package sessionjwt_test
 
 import (
 	"math/big"
@@ -6,199 +6,201 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/sessionauth/sessionauth/internal/sessionjwt"
 )
 
-// Whatever key ids arrive, there is one fetch per 30 s for everybody. A set
-// that was fetched after a request came is proof for that request.
-func TestUnknownKeyFetchesOncePerInterval(t *testing.T) {
+// Unknown key ids cause one fetch per 30 seconds in total. A set fetched after the
+// request arrived proves that its key does not exist.
+func TestUnknownKey_OneFetchPerInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newProject(t)
-		p.want(p.unknown(0), string(UnknownKey)) // the first fetch: after the request came
-		p.keys.wantCalls(t, 1)
+		e := newEnv(t)
+		e.want(e.unknown(0), string(sessionjwt.UnknownKey)) // the first fetch began after the request arrived
+		e.keys.wantCalls(t, 1)
 		time.Sleep(time.Second)
-		p.wantRetry(p.unknown(0), 29*time.Second)
+		e.wantRetry(e.unknown(0), 29*time.Second)
 		time.Sleep(28500 * time.Millisecond)
-		p.wantRetry(p.unknown(0), time.Second) // never less than a second
+		e.wantRetry(e.unknown(0), time.Second) // never less than a second
 		time.Sleep(500*time.Millisecond - time.Nanosecond)
-		p.want(p.unknown(0), "unavailable")
-		p.keys.wantCalls(t, 1)
+		e.want(e.unknown(0), "unavailable")
+		e.keys.wantCalls(t, 1)
 		time.Sleep(time.Nanosecond)
-		p.want(p.unknown(0), string(UnknownKey))
-		p.keys.wantCalls(t, 2)
+		e.want(e.unknown(0), string(sessionjwt.UnknownKey))
+		e.keys.wantCalls(t, 2)
 		var wg sync.WaitGroup
 		for range 300 { // ten minutes
 			time.Sleep(2 * time.Second)
 			for range 4 {
-				wg.Go(func() { _, _ = p.verify(p.unknown(0)) })
+				wg.Go(func() { _, _ = e.verify(e.unknown(0)) })
 			}
-			p.want(p.good(), "ok")
+			e.want(e.valid(), "ok")
 		}
 		wg.Wait()
-		p.keys.wantCalls(t, 2+20)
+		e.keys.wantCalls(t, 2+20)
 	})
 }
 
-// A set that was fetched after a token was minted is proof for that token.
-func TestUnknownKeyOfAnOldToken(t *testing.T) {
+// A set fetched after a token was issued proves that its key does not exist.
+func TestUnknownKey_OldToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newProject(t)
-		p.verifier.Leeway = 5 * time.Second
-		p.want(p.good(), "ok")
+		e := newEnv(t)
+		e.verifier.Leeway = 5 * time.Second
+		e.want(e.valid(), "ok")
 		time.Sleep(10 * time.Second)
-		p.want(p.unknown(16*time.Second), string(UnknownKey)) // 6 s before the fetch: more than Leeway
-		p.want(p.unknown(15*time.Second), "unavailable")      // 5 s before the fetch, by Stytch's clock
-		p.want(p.unknown(10*time.Second), "unavailable")
-		p.keys.wantCalls(t, 1)
+		e.want(e.unknown(16*time.Second), string(sessionjwt.UnknownKey)) // 6 s before the fetch: more than Leeway
+		e.want(e.unknown(15*time.Second), "unavailable")                 // 5 s before the fetch: may be later by Stytch's clock
+		e.want(e.unknown(10*time.Second), "unavailable")
+		e.keys.wantCalls(t, 1)
 		time.Sleep(20 * time.Second)
-		p.want(p.unknown(36*time.Second), string(UnknownKey))
-		p.keys.wantCalls(t, 1)
+		e.want(e.unknown(36*time.Second), string(sessionjwt.UnknownKey))
+		e.keys.wantCalls(t, 1)
 	})
 }
 
-// Who joins a fetch that began before they came has no proof by it.
-func TestUnknownKeyDuringAFetch(t *testing.T) {
+// A fetch that began before the request arrived proves nothing for the request.
+func TestUnknownKey_DuringFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newProject(t)
-		p.keys.slow(3 * time.Second)
-		token := p.unknown(0)
+		e := newEnv(t)
+		e.keys.slow(3 * time.Second)
+		token := e.unknown(0)
 		var wg sync.WaitGroup
-		wg.Go(func() { p.want(token, string(UnknownKey)) })
+		wg.Go(func() { e.want(token, string(sessionjwt.UnknownKey)) })
 		time.Sleep(time.Second)
-		wg.Go(func() { p.wantRetry(token, 27*time.Second) })
+		wg.Go(func() { e.wantRetry(token, 27*time.Second) })
 		wg.Wait()
-		p.keys.wantCalls(t, 1)
+		e.keys.wantCalls(t, 1)
 	})
 }
 
-// A fetch that fails says nothing about a key.
-func TestUnknownKeyWhileTheEndpointIsDown(t *testing.T) {
+// A failed fetch proves nothing.
+func TestUnknownKey_WhileEndpointIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newProject(t)
-		p.want(p.good(), "ok")
-		p.keys.fail(errDown)
+		e := newEnv(t)
+		e.want(e.valid(), "ok")
+		e.keys.fail(errDown)
 		time.Sleep(31 * time.Second)
-		p.wantRetry(p.unknown(0), 30*time.Second)
-		p.keys.wantCalls(t, 2)
-		p.want(p.good(), "ok")
+		e.wantRetry(e.unknown(0), 30*time.Second)
+		e.keys.wantCalls(t, 2)
+		e.want(e.valid(), "ok")
 		time.Sleep(29 * time.Second)
-		p.wantRetry(p.unknown(0), time.Second)
-		p.keys.wantCalls(t, 2)
+		e.wantRetry(e.unknown(0), time.Second)
+		e.keys.wantCalls(t, 2)
 		time.Sleep(time.Second)
-		p.keys.serve(keySetOf(p.jwk()))
-		p.want(p.unknown(0), string(UnknownKey))
-		p.keys.wantCalls(t, 3)
+		e.keys.serve(keySetOf(e.jwk()))
+		e.want(e.unknown(0), string(sessionjwt.UnknownKey))
+		e.keys.wantCalls(t, 3)
 	})
 }
 
-func TestRotation(t *testing.T) {
+func TestRotation_NewKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newProject(t)
-		first, oldKey := p.good(), p.jwk()
-		old := p.want(first, "ok")
+		e := newEnv(t)
+		first, oldKey := e.valid(), e.jwk()
+		old := e.want(first, "ok")
 		time.Sleep(time.Minute)
-		p.RotateKeys()
-		p.want(p.good(), string(UnknownKey)) // not published yet
-		p.keys.serve(keySetOf(oldKey, p.jwk()))
+		e.RotateKeys()
+		e.want(e.valid(), string(sessionjwt.UnknownKey)) // not published yet
+		e.keys.serve(keySetOf(oldKey, e.jwk()))
 		time.Sleep(30 * time.Second)
-		rotated := p.want(p.good(), "ok")
-		p.keys.wantCalls(t, 3)
-		p.want(first, "ok")
-		p.wantTrust(old, true)
-		p.wantTrust(rotated, true)
-		// The endpoint dies: both go on.
-		p.keys.fail(errDown)
+		rotated := e.want(e.valid(), "ok")
+		e.keys.wantCalls(t, 3)
+		e.want(first, "ok")
+		e.wantTrust(old, true)
+		e.wantTrust(rotated, true)
+		// Both keys stay valid if the endpoint fails.
+		e.keys.fail(errDown)
 		time.Sleep(time.Hour)
-		p.want(p.good(), "ok")
-		p.wantTrust(old, true)
-		p.wantTrust(rotated, true)
+		e.want(e.valid(), "ok")
+		e.wantTrust(old, true)
+		e.wantTrust(rotated, true)
 	})
 }
 
-func TestWithdrawnKeyDies(t *testing.T) {
+func TestRotation_WithdrawnKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newProject(t)
-		first, oldKey := p.good(), p.jwk()
-		p.RotateKeys()
-		p.keys.serve(keySetOf(oldKey, p.jwk()))
-		old, other := p.want(first, "ok"), p.want(p.good(), "ok")
-		p.keys.serve(keySetOf(p.jwk()))
+		e := newEnv(t)
+		first, oldKey := e.valid(), e.jwk()
+		e.RotateKeys()
+		e.keys.serve(keySetOf(oldKey, e.jwk()))
+		old, other := e.want(first, "ok"), e.want(e.valid(), "ok")
+		e.keys.serve(keySetOf(e.jwk()))
 		time.Sleep(15 * time.Minute)
-		p.wantTrust(old, true) // refreshes in passing
+		e.wantTrust(old, true) // starts the refresh
 		synctest.Wait()
-		p.wantTrust(old, false)
-		p.wantTrust(other, true)
-		p.want(first, string(UnknownKey))
-		// Back again it is a key like any other.
-		p.keys.serve(keySetOf(oldKey, p.jwk()))
+		e.wantTrust(old, false)
+		e.wantTrust(other, true)
+		e.want(first, string(sessionjwt.UnknownKey))
+		// A key that is published again is valid again.
+		e.keys.serve(keySetOf(oldKey, e.jwk()))
 		time.Sleep(15 * time.Minute)
-		p.wantTrust(other, true)
+		e.wantTrust(other, true)
 		synctest.Wait()
-		p.want(first, "ok")
-		p.wantTrust(other, true)
+		e.want(first, "ok")
+		e.wantTrust(other, true)
 	})
 }
 
-// A key id that comes back with another key is another key.
-func TestKeyReplacedUnderItsID(t *testing.T) {
+// A key id that is published with another key names a new key.
+func TestRotation_ReplacedKeyWithSameID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newProject(t)
-		first, kid := p.good(), p.KeyID()
-		old := p.want(first, "ok")
-		p.RotateKeys()
-		p.keys.serve(keySetOf(jwkOf(kid, &p.Key().PublicKey)))
+		e := newEnv(t)
+		first, kid := e.valid(), e.KeyID()
+		old := e.want(first, "ok")
+		e.RotateKeys()
+		e.keys.serve(keySetOf(jwkOf(kid, &e.Key().PublicKey)))
 		time.Sleep(15 * time.Minute)
-		p.wantTrust(old, true)
+		e.wantTrust(old, true)
 		synctest.Wait()
-		p.wantTrust(old, false)
-		p.want(first, string(BadSignature))
-		p.want(p.Sign([]byte(`{"alg":"RS256","kid":"`+kid+`"}`), p.claims()), "ok")
+		e.wantTrust(old, false)
+		e.want(first, string(sessionjwt.BadSignature))
+		e.want(e.Sign([]byte(`{"alg":"RS256","kid":"`+kid+`"}`), e.claims()), "ok")
 	})
 }
 
-// A key that stays keeps its identity, in whatever spelling it is published.
-func TestKeyStays(t *testing.T) {
+// Tokens stay trusted while their key is published, whatever its JSON encoding.
+func TestRotation_UnchangedKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newProject(t)
-		verified := p.want(p.good(), "ok")
+		e := newEnv(t)
+		verified := e.want(e.valid(), "ok")
 		for _, document := range []string{
-			keySetOf(p.jwk()),
-			keySetOf(`{"kty":"oct","kid":"x","k":"AA"}`, p.jwk()),
-			keySetOf(jwkWith(p.KeyID(), p.Key().N, big.NewInt(65537), "")),
+			keySetOf(e.jwk()),
+			keySetOf(`{"kty":"oct","kid":"x","k":"AA"}`, e.jwk()),
+			keySetOf(jwkWith(e.KeyID(), e.Key().N, big.NewInt(65537), "")),
 		} {
-			p.keys.serve(document)
+			e.keys.serve(document)
 			time.Sleep(15 * time.Minute)
-			p.wantTrust(verified, true)
+			e.wantTrust(verified, true)
 			synctest.Wait()
-			p.wantTrust(verified, true)
+			e.wantTrust(verified, true)
 		}
-		p.keys.wantCalls(t, 4)
+		e.keys.wantCalls(t, 4)
 	})
 }
 
-// While the key set grows old and is replaced, tokens are verified by many.
-func TestKeySetUnderLoad(t *testing.T) {
+// Tokens are verified concurrently while the key set is refreshed and replaced.
+func TestKeySet_ConcurrentUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newProject(t)
-		p.keys.slow(2 * time.Second)
-		oldKey, verified := p.jwk(), p.want(p.good(), "ok")
+		e := newEnv(t)
+		e.keys.slow(2 * time.Second)
+		oldKey, verified := e.jwk(), e.want(e.valid(), "ok")
 		var wg sync.WaitGroup
 		for range 8 {
 			wg.Go(func() {
 				for range 200 {
 					time.Sleep(10 * time.Second)
-					p.want(p.good(), "ok")
-					p.wantTrust(verified, true)
+					e.want(e.valid(), "ok")
+					e.wantTrust(verified, true)
 				}
 			})
 		}
 		for range 10 {
 			time.Sleep(3 * time.Minute)
-			p.keys.serve(keySetOf(p.jwk(), oldKey+""))
-			if p.jwk() == oldKey {
-				p.keys.serve(keySetOf(oldKey))
+			e.keys.serve(keySetOf(e.jwk(), oldKey+""))
+			if e.jwk() == oldKey {
+				e.keys.serve(keySetOf(oldKey))
 			}
 		}
 		wg.Wait()
-		p.keys.wantCalls(t, 3)
+		e.keys.wantCalls(t, 3)
 	})
 }

@@ -1,4 +1,4 @@
-package sessionjwt
+package sessionjwt_test
 
 import (
 	"crypto/rsa"
@@ -10,9 +10,11 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/sessionauth/sessionauth/internal/sessionjwt"
 )
 
-// A vectorFile is a file of Wycheproof's, as far as we read it.
+// vectorFile contains the members of a Wycheproof file that the tests use.
 type vectorFile struct {
 	NumberOfTests int
 	TestGroups    []vectorGroup
@@ -32,8 +34,8 @@ type vector struct {
 	Msg, Sig        string // in hex
 }
 
-// A vectorToken is a token in compact serialization, or the JSON text of one in
-// another.
+// vectorToken is a token in compact serialization, or the text of a token in JSON
+// serialization.
 type vectorToken string
 
 func (v *vectorToken) UnmarshalJSON(text []byte) error {
@@ -44,7 +46,7 @@ func (v *vectorToken) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, (*string)(v))
 }
 
-// vectors reads a file of Wycheproof's and checks that all of it is there.
+// vectors reads a Wycheproof file and checks the number of its tests.
 func vectors(t *testing.T, name string, want int) []vectorGroup {
 	t.Helper()
 	data, err := os.ReadFile("testdata/wycheproof/" + name + "_test.json")
@@ -65,7 +67,7 @@ func vectors(t *testing.T, name string, want int) []vectorGroup {
 	return file.TestGroups
 }
 
-// keySet is the group's key as a JWKS: the public half, if it says which that is.
+// keySet returns the public key of the group, or else its private key, as a JWK Set.
 func (g *vectorGroup) keySet() []byte {
 	key := g.Public
 	if key == nil {
@@ -77,23 +79,18 @@ func (g *vectorGroup) keySet() []byte {
 	return []byte(`{"keys":[` + string(key) + `]}`)
 }
 
-// accepts is the whole way of a token up to its signature.
+// accepts reports whether a token passes all checks up to the signature.
 func accepts(keySet []byte, token string) bool {
 	keys, err := parseKeySet(keySet)
 	if err != nil {
 		return false
 	}
-	c, err := parseCompact(token, nil)
-	if err != nil {
-		return false
-	}
-	key := keys[c.keyID]
-	return key != nil && c.verify(key) == nil
+	return sessionjwt.VerifySignature(keys, token)
 }
 
-// unlike are the tests whose labels are about other algorithms: valid for who
-// takes them, refused here.
-func unlike(token string) bool {
+// isOtherAlgorithm reports whether a token names an algorithm other than RS256, so
+// that this package refuses it even if the vector is valid.
+func isOtherAlgorithm(token string) bool {
 	head, _, _ := strings.Cut(token, ".")
 	header, _ := base64.RawURLEncoding.DecodeString(head)
 	var h struct{ Alg string }
@@ -101,13 +98,13 @@ func unlike(token string) bool {
 	return h.Alg != "RS256"
 }
 
-func TestWycheproofSignatures(t *testing.T) {
+func TestWycheproof_Signatures(t *testing.T) {
 	accepted, refused := 0, 0
 	for _, group := range vectors(t, "json_web_signature", 401) {
 		for _, test := range group.Tests {
 			t.Run(fmt.Sprintf("96 test %d, %s", test.TCID, test.Comment), func(t *testing.T) {
 				got := accepts(group.keySet(), string(test.JWS))
-				if want := test.Result == "valid" && !unlike(string(test.JWS)); got != want {
+				if want := test.Result == "valid" && !isOtherAlgorithm(string(test.JWS)); got != want {
 					t.Errorf("got accepted %t, want %t", got, want)
 				}
 				if got {
@@ -123,9 +120,8 @@ func TestWycheproofSignatures(t *testing.T) {
 	}
 }
 
-// The 235 tests below an RS256 key or header: what their labels say holds, but
-// for two whose key is for something else.
-func TestWycheproofRS256(t *testing.T) {
+// For the 235 tests with a key for RS256, the result is that of the vector.
+func TestWycheproof_RS256(t *testing.T) {
 	count := map[bool]int{}
 	for _, group := range vectors(t, "json_web_signature", 401) {
 		if !strings.Contains(string(group.keySet()), `"RSA"`) || strings.Contains(string(group.keySet()), `"alg":"PS`) {
@@ -151,7 +147,7 @@ func TestWycheproofRS256(t *testing.T) {
 	}
 }
 
-func TestWycheproofKeys(t *testing.T) {
+func TestWycheproof_Keys(t *testing.T) {
 	loaded := 0
 	for _, group := range vectors(t, "json_web_key", 26) {
 		_, err := parseKeySet(group.keySet())
@@ -159,7 +155,7 @@ func TestWycheproofKeys(t *testing.T) {
 			loaded++
 		}
 		for _, test := range group.Tests {
-			want := test.TCID == 5 // the one sound RS256 key
+			want := test.TCID == 5 // the only valid RS256 key
 			if got := err == nil; got != want {
 				t.Errorf("test %d, %s: got loaded %t, want %t", test.TCID, test.Comment, got, want)
 			}
@@ -173,11 +169,11 @@ func TestWycheproofKeys(t *testing.T) {
 	}
 }
 
-func TestWycheproofCrypto(t *testing.T) {
+func TestWycheproof_Crypto(t *testing.T) {
 	accepted := 0
 	for _, group := range vectors(t, "json_web_crypto", 83) {
 		for _, test := range group.Tests {
-			got := accepts(group.keySet(), string(test.JWS+test.JWE)) // a test has one of the two
+			got := accepts(group.keySet(), string(test.JWS+test.JWE)) // each test has one of the two
 			if want := test.TCID == 33; got != want {                 // acceptsValid of jws_rsa
 				t.Errorf("test %d, %s: got accepted %t, want %t", test.TCID, test.Comment, got, want)
 			}
@@ -191,19 +187,20 @@ func TestWycheproofCrypto(t *testing.T) {
 	}
 }
 
-func TestWycheproofEncryption(t *testing.T) {
+func TestWycheproof_Encryption(t *testing.T) {
+	e := newFixedEnv()
 	for _, group := range vectors(t, "json_web_encryption", 139) {
 		for _, test := range group.Tests {
-			if _, err := parseCompact(string(test.JWE), nil); reasonOf(err) != Malformed {
-				t.Errorf("test %d, %s: got %v, want %s", test.TCID, test.Comment, err, Malformed)
+			if _, err := e.verifier.Verify(t.Context(), string(test.JWE)); reasonOf(err) != sessionjwt.Malformed {
+				t.Errorf("test %d, %s: got %v, want %s", test.TCID, test.Comment, err, sessionjwt.Malformed)
 			}
 		}
 	}
 }
 
-// The raw PKCS #1 signatures, below keys of three sizes. They are given to
-// verify as the text that they sign; an "acceptable" one lacks a NULL.
-func TestWycheproofRSA(t *testing.T) {
+// Raw PKCS #1 signatures with keys of three sizes. The "acceptable" ones lack a NULL
+// and are refused.
+func TestWycheproof_RSA(t *testing.T) {
 	for _, file := range []struct {
 		name        string
 		tests, good int
@@ -221,8 +218,7 @@ func TestWycheproofRSA(t *testing.T) {
 					t.Errorf("exponent %d: got loaded %t, want %t", key.E, got, want)
 				}
 				for _, test := range group.Tests {
-					c := compact{signed: string(unhex(t, test.Msg)), signature: unhex(t, test.Sig)}
-					got := c.verify(key) == nil
+					got := sessionjwt.VerifyRS256(key, unhex(t, test.Msg), unhex(t, test.Sig))
 					if want := test.Result == "valid"; got != want {
 						t.Errorf("test %d, %s: got accepted %t, want %t", test.TCID, test.Comment, got, want)
 					}

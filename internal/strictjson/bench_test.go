@@ -7,7 +7,7 @@ import (
 	"github.com/sessionauth/sessionauth/internal/strictjson"
 )
 
-// payload is a session JWT's, of the size and with the claims Stytch writes.
+// payload is a session JWT payload with the size and the claims of a real one.
 const payload = `{"aud":["project-test-9e1c7a52-3b0d-4f6e-8a91-5d2f0c4b7e68"],"exp":1762944049,` +
 	`"https://stytch.com/session":{"id":"session-test-1f5b8c3d-7a2e-4c90-b6d4-e83f0a95c217",` +
 	`"started_at":"2025-11-12T10:35:49Z","last_accessed_at":"2025-11-12T10:35:49Z","expires_at":"2025-11-12T14:35:49Z",` +
@@ -42,7 +42,7 @@ func BenchmarkMembers(b *testing.B) {
 	}
 }
 
-// BenchmarkValid is encoding/json on the same text, for comparison.
+// BenchmarkValid measures encoding/json on the same text, for comparison.
 func BenchmarkValid(b *testing.B) {
 	data := []byte(payload)
 	b.SetBytes(int64(len(data)))

@@ -51,8 +51,8 @@ func FuzzCheck(f *testing.F) {
 	})
 }
 
-// rules is a slow Check that shares no code with the fast one. It returns every
-// reason to refuse the text; if encoding/json refuses it, any reason will do.
+// rules is a slow implementation of Check that shares no code with it. It returns
+// all errors of the text; if encoding/json refuses the text, any error is allowed.
 func rules(data []byte) (broken []error) {
 	if !json.Valid(data) {
 		return []error{strictjson.ErrSyntax, strictjson.ErrUTF8, strictjson.ErrDuplicateName, strictjson.ErrDepth}
@@ -75,8 +75,8 @@ var (
 	surrogate = regexp.MustCompile(`(?i)\\ud[89a-f]`)
 )
 
-// loneSurrogate takes escaped backslashes and pairs out of a valid text and
-// looks for what is left.
+// loneSurrogate removes escaped backslashes and surrogate pairs from a valid text
+// and reports whether a surrogate is left.
 func loneSurrogate(text string) bool {
 	text = strings.ReplaceAll(text, `\\`, "?")
 	return surrogate.MatchString(pair.ReplaceAllString(text, "?"))
@@ -90,7 +90,7 @@ func walk(data []byte) (repeated bool, deepest int) {
 	}
 	levels := []level{{}}
 	d := json.NewDecoder(bytes.NewReader(data))
-	d.UseNumber() // or it would stop at one too large for a float64
+	d.UseNumber() // numbers may be too large for a float64
 	for {
 		token, err := d.Token()
 		if err != nil {
@@ -117,8 +117,8 @@ func walk(data []byte) (repeated bool, deepest int) {
 	}
 }
 
-// sameMembers compares Members with encoding/json. Of a text that is not
-// accepted it wants no more than that the range ends.
+// sameMembers compares Members with encoding/json. For a text that Check refuses,
+// it only checks that the iteration ends.
 func sameMembers(t *testing.T, data []byte, accepted bool) {
 	t.Helper()
 	got := map[string][]byte{}
@@ -167,7 +167,7 @@ func sameObject(t *testing.T, data []byte) {
 	}
 }
 
-// sameElements is sameMembers for arrays.
+// sameElements is like sameMembers, for Elements.
 func sameElements(t *testing.T, data []byte, accepted bool) {
 	t.Helper()
 	var got [][]byte
@@ -191,14 +191,13 @@ func sameElements(t *testing.T, data []byte, accepted bool) {
 	}
 }
 
-// sameString compares String with encoding/json, of which it must also refuse
-// null.
+// sameString compares String with encoding/json. String must also refuse null.
 func sameString(t *testing.T, data []byte, accepted bool) {
 	t.Helper()
 	var want any
 	if accepted {
 		if err := json.Unmarshal(data, &want); err != nil {
-			// Numbers encoding/json finds too large are no strings either.
+			// A number too large for encoding/json: not a string.
 			want = nil
 		}
 	}

@@ -8,37 +8,38 @@ import (
 	"unicode/utf8"
 )
 
-// scanner walks over a text once. Its methods move i past what they are named
-// after, and leave it anywhere when they return an error.
+// scanner scans a text once. Each method advances i past the syntax element after
+// which it is named. After an error i is unspecified.
 type scanner struct {
 	data  []byte
-	i     int // the next byte of data
-	depth int // how many arrays and objects are open
-	max   int // how many may be
+	i     int // index of the next byte
+	depth int // number of open arrays and objects
+	max   int // maximum of depth
 }
 
-// names are those of the objects that are open, so that one is found repeated.
-// Where a check has gone before none are kept: they are nil. They are no field of
-// the scanner, or they could not stay on the stack.
+// names records the member names of the open objects, to find repeated ones. A
+// nil *names disables the search, for texts that have been checked. It is not a
+// field of scanner because it would then escape to the heap.
 type names struct {
-	// few[:open] are names of the open objects, innermost last. They are
-	// compared one by one, which for this many costs less than a map.
+	// few[:open] are names of the open objects, innermost last. A linear search
+	// over this many is faster than a map.
 	few  [64][]byte
 	open int
-	// many are the names there was no place for in few, or a stranger could
-	// have us compare each of 60,000 names with all the others. They stay when
-	// their object is closed: no other object has its offset.
+	// many holds the names that do not fit into few, so that a text with 60,000
+	// names is checked in linear time. They are kept when their object is closed:
+	// the offset of an object is unique.
 	many map[member]struct{}
 }
 
-// member is a name in the object whose brace is at an offset.
+// member identifies a name in the object whose opening brace is at offset object.
 type member struct {
 	object int
 	name   string
 }
 
-// value scans one value. If yield is not nil, it gets the members or elements
-// of that value, but not of those inside, until it returns false.
+// value scans one value. If yield is not nil, value calls it with the members or
+// elements of that value, but not with those of nested values, until yield returns
+// false.
 func (s *scanner) value(n *names, yield func(name, value []byte) bool) error {
 	switch s.peek() {
 	case '"':
@@ -56,8 +57,8 @@ func (s *scanner) value(n *names, yield func(name, value []byte) bool) error {
 	return s.number()
 }
 
-// skip moves past an object or array that a check has accepted: brackets outside
-// of strings match.
+// skip scans an object or array that has been checked, so that counting the
+// brackets outside of strings suffices.
 func (s *scanner) skip() error {
 	for depth := 0; s.i < len(s.data); {
 		switch s.data[s.i] {
@@ -87,7 +88,7 @@ func (s *scanner) container(n *names, yield func(name, value []byte) bool) error
 	if n != nil {
 		open = n.open
 	}
-	closing := s.data[s.i] + 2 // in ASCII, for braces as for brackets
+	closing := s.data[s.i] + 2 // ASCII: ']' is '[' + 2 and '}' is '{' + 2
 	s.i++
 	more := s.peek() != closing
 	for more {
@@ -104,7 +105,7 @@ func (s *scanner) container(n *names, yield func(name, value []byte) bool) error
 			return err
 		}
 		if yield != nil && !yield(name, s.data[start:s.i:s.i]) {
-			return nil // not inside another value, where yield is nil
+			return nil // depth need not be restored: yield is nil for nested values
 		}
 		if more = s.peek() == ','; more {
 			s.i++
@@ -121,8 +122,8 @@ func (s *scanner) container(n *names, yield func(name, value []byte) bool) error
 	return nil
 }
 
-// name scans a member's name and colon. The object's brace is at the offset
-// object, and its names in few begin at open.
+// name scans a member name and the colon after it. The opening brace of the object
+// is at offset object; its names in n.few begin at index open.
 func (s *scanner) name(n *names, object, open int) ([]byte, error) {
 	if s.peek() != '"' {
 		return nil, ErrSyntax
@@ -141,7 +142,7 @@ func (s *scanner) name(n *names, object, open int) ([]byte, error) {
 	return name, nil
 }
 
-// add reports whether the name is new in its object, and remembers it.
+// add records a name and reports whether it is new in its object.
 func (n *names) add(object, open int, name []byte) bool {
 	for _, other := range n.few[open:n.open] {
 		if bytes.Equal(other, name) {
@@ -163,8 +164,8 @@ func (n *names) add(object, open int, name []byte) bool {
 	return true
 }
 
-// text scans a string and returns what it stands for: a sub-slice of data if
-// there is no backslash in it.
+// text scans a string and returns its unescaped value: a sub-slice of data if the
+// string contains no backslash.
 func (s *scanner) text() ([]byte, error) {
 	start := s.i + 1
 	escaped, err := s.quoted()
@@ -178,7 +179,7 @@ func (s *scanner) text() ([]byte, error) {
 	return text, nil
 }
 
-// plain are the ASCII characters that stand for themselves in a string.
+// plain contains the ASCII characters that a string may contain unescaped.
 var plain = func() (table [256]bool) {
 	for c := ' '; c < utf8.RuneSelf; c++ {
 		table[c] = c != '"' && c != '\\'
@@ -186,7 +187,7 @@ var plain = func() (table [256]bool) {
 	return table
 }()
 
-// quoted scans a string and reports whether there is a backslash in it.
+// quoted scans a string and reports whether it contains a backslash.
 func (s *scanner) quoted() (escaped bool, err error) {
 	data, start := s.data, s.i+1
 	ascii := true
@@ -217,7 +218,7 @@ func (s *scanner) quoted() (escaped bool, err error) {
 	return false, ErrSyntax
 }
 
-// unescape decodes the inside of a string that quoted has accepted.
+// unescape decodes text, a string without its quotes that quoted has accepted.
 func unescape(text []byte) []byte {
 	out := make([]byte, 0, len(text))
 	for {
@@ -225,14 +226,14 @@ func unescape(text []byte) []byte {
 		if k < 0 {
 			return append(out, text...)
 		}
-		r, size, _ := escape(text[k:]) // quoted has returned the error, if any
+		r, size, _ := escape(text[k:]) // quoted has checked the sequence
 		out = utf8.AppendRune(append(out, text[:k]...), r)
 		text = text[k+size:]
 	}
 }
 
-// escape decodes the escape sequence that text begins with. The two halves of
-// a surrogate pair are one sequence, and one of them alone is an error.
+// escape decodes the escape sequence at the beginning of text and returns its
+// length in bytes. A surrogate pair is one sequence; a lone surrogate is an error.
 func escape(text []byte) (r rune, size int, err error) {
 	if len(text) < 2 {
 		return 0, 0, ErrSyntax
@@ -256,8 +257,8 @@ func escape(text []byte) (r rune, size int, err error) {
 	return r, 12, nil
 }
 
-// codeUnit decodes the \u and four hex digits that text begins with, or returns
-// -1.
+// codeUnit decodes \u and four hex digits at the beginning of text. It returns -1
+// if text begins with something else.
 func codeUnit(text []byte) rune {
 	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
 		return -1
@@ -269,7 +270,7 @@ func codeUnit(text []byte) rune {
 	return rune(n)
 }
 
-// word scans the word if it is the next.
+// word scans word and reports whether it was next.
 func (s *scanner) word(word string) bool {
 	if !bytes.HasPrefix(s.data[s.i:], []byte(word)) {
 		return false
@@ -278,8 +279,9 @@ func (s *scanner) word(word string) bool {
 	return true
 }
 
-// number scans a number (RFC 8259, section 6). What must not follow, such as a
-// digit after a leading zero, is left to the caller, who will not expect it.
+// number scans a number (RFC 8259, section 6). It stops before a character that
+// must not follow, such as a digit after a leading zero; the caller does not
+// expect that character and fails.
 func (s *scanner) number() error {
 	s.accept("-")
 	if !s.accept("0") && !s.digits() || s.accept(".") && !s.digits() {
@@ -294,7 +296,7 @@ func (s *scanner) number() error {
 	return nil
 }
 
-// digits scans decimal digits and reports whether there are any.
+// digits scans decimal digits and reports whether there was at least one.
 func (s *scanner) digits() bool {
 	start := s.i
 	for s.i < len(s.data) && '0' <= s.data[s.i] && s.data[s.i] <= '9' {
@@ -303,7 +305,7 @@ func (s *scanner) digits() bool {
 	return s.i > start
 }
 
-// accept scans one byte if it is one of those in set.
+// accept scans one byte if it is in set, and reports whether it was.
 func (s *scanner) accept(set string) bool {
 	if s.i == len(s.data) || strings.IndexByte(set, s.data[s.i]) < 0 {
 		return false
@@ -312,8 +314,8 @@ func (s *scanner) accept(set string) bool {
 	return true
 }
 
-// peek skips white space and returns the byte after it without scanning it. At
-// the end of the text that is 0, which nothing in JSON begins with.
+// peek scans white space and returns the byte after it without scanning that. At
+// the end of the text it returns 0, with which no JSON token begins.
 func (s *scanner) peek() byte {
 	const space uint64 = 1<<' ' | 1<<'\t' | 1<<'\n' | 1<<'\r'
 	for ; s.i < len(s.data); s.i++ {

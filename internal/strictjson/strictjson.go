@@ -1,16 +1,15 @@
-// Package strictjson decides whether a text a stranger may have written is
-// JSON that every parser reads in the same way.
+// Package strictjson checks and reads JSON from untrusted sources. It accepts
+// only texts that all parsers read in the same way.
 //
-// encoding/json is not enough to decide that. Of two members with one name it
-// keeps the last, it fills the struct field Sub from a member "ſUB", and it
-// replaces what is not UTF-8 with U+FFFD. Each of these lets two readers of a
-// signed text see different claims. RFC 7519, section 4, lets a reader refuse
-// repeated names, and RFC 8259, sections 4 and 8, says why one should not trust
-// readers to agree.
+// encoding/json is more lenient. It uses the last of several members with the
+// same name, sets the struct field Sub from a member "ſUB", and replaces invalid
+// UTF-8 with U+FFFD. Two readers of one signed text could then see different
+// claims. RFC 7519, section 4, allows a reader to refuse repeated names; RFC 8259,
+// sections 4 and 8, describes how parsers differ.
 //
-// A text is first checked whole, with [Check] or [CheckObject], and only then
-// read, with [Members], [Elements] and [String]; [Object] does both. Reading compares names byte
-// for byte.
+// Check a whole text with [Check] or [CheckObject] before you read it with
+// [Members], [Elements] and [String]. [Object] does both. Names are returned
+// as they are, so that callers can compare them byte for byte.
 package strictjson
 
 import (
@@ -18,40 +17,41 @@ import (
 	"iter"
 )
 
-// MaxDepth is how many arrays and objects may be open at once. The text [[]]
-// has two levels, the text 1 has none. The scanner recurses once a level, so
-// the limit also bounds its stack.
+// MaxDepth is the maximum number of nested arrays and objects. The text [[]] has
+// two levels, the text 1 has none. The scanner recurses once per level, so the
+// limit also bounds its stack.
 const MaxDepth = 100
 
-// deepest is the limit of CheckAnswer.
-const deepest = 4096
+// maxAnswerDepth is the maximum nesting for CheckAnswer.
+const maxAnswerDepth = 4096
 
-// The reasons to refuse a text. They carry nothing of the text itself, so they
-// may be logged. Of several reasons the one met first in the text is returned.
+// Errors returned by the checks. They contain nothing of the text, so they are
+// safe to log. If a text has several errors, the first one is returned.
 var (
-	// ErrSyntax says that the text is not exactly one RFC 8259 value. A byte
-	// order mark and anything after the value count as syntax errors.
+	// ErrSyntax means that the text is not exactly one RFC 8259 value. A byte
+	// order mark and anything after the value are syntax errors.
 	ErrSyntax = errors.New("strictjson: not one JSON text")
-	// ErrUTF8 says that a string is not valid UTF-8, or would not be once
-	// unescaped: it holds half a surrogate pair.
+	// ErrUTF8 means that a string is not valid UTF-8 or contains an escaped lone
+	// surrogate.
 	ErrUTF8 = errors.New("strictjson: string is not valid UTF-8")
-	// ErrDuplicateName says that two members of one object have the same name,
-	// however the name is escaped.
+	// ErrDuplicateName means that two members of one object have the same name
+	// after unescaping.
 	ErrDuplicateName = errors.New("strictjson: member name repeated in one object")
-	// ErrDepth says that the text nests deeper than MaxDepth.
+	// ErrDepth means that the text is nested more deeply than MaxDepth, or than
+	// 4096 levels for CheckAnswer.
 	ErrDepth = errors.New("strictjson: nested too deeply")
-	// ErrNotObject says that the text is strict JSON but no object.
+	// ErrNotObject means that the text is strict JSON but not an object.
 	ErrNotObject = errors.New("strictjson: not an object")
 )
 
-// Check reports whether data is exactly one JSON text (RFC 8259), white space
-// around it allowed. It must be valid UTF-8 without a byte order mark, no
-// object in it may repeat a name, no string may hold a lone surrogate, and at
-// most MaxDepth levels may be open. Numbers may have any size: only their
-// grammar is checked.
+// Check returns nil if data is exactly one JSON text (RFC 8259), with optional
+// white space around it, that is valid UTF-8 without a byte order mark, repeats
+// no name within an object, contains no lone surrogate and nests at most MaxDepth
+// levels. Numbers may have any size; only their grammar is checked.
 //
-// The time is linear in the length of data. Nothing is allocated unless a name
-// holds a backslash or the objects open at one point have more than 64 names.
+// The time is linear in the length of data. Check allocates memory only if a name
+// contains a backslash, or if the objects that enclose one point have more than
+// 64 names in total.
 func Check(data []byte) error { return check(data, MaxDepth, nil) }
 
 func check(data []byte, maxDepth int, yield func(name, value []byte) bool) error {
@@ -65,15 +65,16 @@ func check(data []byte, maxDepth int, yield func(name, value []byte) bool) error
 	return nil
 }
 
-// CheckObject is Check for a text that must be an object.
+// CheckObject is like Check and also requires that data is an object. It returns
+// ErrNotObject for other values.
 func CheckObject(data []byte) error { return checkObject(data, MaxDepth, nil) }
 
-// A Member is a member of an object: its name, unescaped, and its raw value.
+// A Member is a member of an object: the unescaped name and the raw value.
 type Member struct{ Name, Value []byte }
 
-// Object is CheckObject and Members in one pass. It appends the members to list,
-// so that a caller who expects few needs no heap for them. With an error it
-// returns none.
+// Object checks data as CheckObject does and appends its members to list. It
+// combines CheckObject and Members in one pass. If the check fails, Object returns
+// nil and the error. The members share memory with data, as those of Members do.
 func Object(data []byte, list []Member) ([]Member, error) {
 	err := checkObject(data, MaxDepth, func(name, value []byte) bool {
 		list = append(list, Member{name, value})
@@ -85,10 +86,10 @@ func Object(data []byte, list []Member) ([]Member, error) {
 	return list, nil
 }
 
-// CheckAnswer is CheckObject for a text of an API that we trust but for what
-// its users wrote into it: 4 KB of metadata can hold 2,000 levels, and must not
-// make the answer about them unreadable.
-func CheckAnswer(data []byte) error { return checkObject(data, deepest, nil) }
+// CheckAnswer is like CheckObject but allows 4096 levels of nesting. It is for
+// answers of a trusted API that contain users' metadata: 4 KB of metadata can have
+// 2,000 levels, and must not make the answer about its user unreadable.
+func CheckAnswer(data []byte) error { return checkObject(data, maxAnswerDepth, nil) }
 
 func checkObject(data []byte, maxDepth int, yield func(name, value []byte) bool) error {
 	if err := check(data, maxDepth, yield); err != nil {
@@ -101,35 +102,34 @@ func checkObject(data []byte, maxDepth int, yield func(name, value []byte) bool)
 	return nil
 }
 
-// Members ranges over the members of an object that CheckObject has accepted,
-// in order: the name, unescaped, and the raw value without surrounding white
-// space. Values are sub-slices of object, and so are names without a backslash;
-// neither may be changed.
+// Members returns an iterator over the members of object, in order: the unescaped
+// name and the raw value without surrounding white space. Values, and names
+// without a backslash, are sub-slices of object and must not be changed.
 //
-// Of an array it yields nothing. Of a text that no check has accepted what it
-// yields means nothing.
+// object must be, or be part of, a text that a check has accepted; otherwise the
+// yielded members are unspecified. For an array nothing is yielded.
 func Members(object []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {
-		s := scanner{data: object, max: 1} // what is inside is skipped
+		s := scanner{data: object, max: 1} // nested values are skipped, not scanned
 		if s.peek() == '{' {
-			_ = s.value(nil, yield) // to report an error is for CheckObject
+			_ = s.value(nil, yield) // CheckObject has reported any error
 		}
 	}
 }
 
-// Elements does for an array what Members does for an object. The array must
-// be, or be part of, a text that Check has accepted.
+// Elements returns an iterator over the raw elements of array, in order. The rules
+// of Members apply. For an object nothing is yielded.
 func Elements(array []byte) iter.Seq[[]byte] {
 	return func(yield func(value []byte) bool) {
-		s := scanner{data: array, max: 1} // what is inside is skipped
+		s := scanner{data: array, max: 1} // as in Members
 		if s.peek() == '[' {
-			_ = s.value(nil, func(_, value []byte) bool { return yield(value) }) // as in Members
+			_ = s.value(nil, func(_, value []byte) bool { return yield(value) })
 		}
 	}
 }
 
-// String decodes a raw JSON string value, quotes included. It returns false
-// when raw is no string, or none that Check accepts.
+// String decodes a raw JSON string value, including its quotes. It reports false
+// if raw is not a string or Check would not accept it.
 func String(raw []byte) (s string, ok bool) {
 	sc := scanner{data: raw}
 	if sc.peek() != '"' {

@@ -20,7 +20,7 @@ func nested(n int) string {
 	return strings.Repeat("[", n) + strings.Repeat("]", n)
 }
 
-// members returns n members called by a format with one number in it.
+// members returns n members whose names are the numbers from 0 in this format.
 func members(n int, format string) string {
 	list := make([]string, n)
 	for i := range list {
@@ -37,9 +37,9 @@ var checks = []struct {
 	{"nothing", ``, strictjson.ErrSyntax},
 	{"white space only", " \t\r\n", strictjson.ErrSyntax},
 	{"white space everywhere", "\r\n\t { \"a\" : [ 1 , { } , [ ] ] ,\n\"b\" : null } \n", nil},
-	{"form feed is no white space", "\f1", strictjson.ErrSyntax},
-	{"no-break space is no white space", "\u00a01", strictjson.ErrSyntax},
-	{"NUL for white space", "\x001", strictjson.ErrSyntax},
+	{"form feed as white space", "\f1", strictjson.ErrSyntax},
+	{"no-break space as white space", "\u00a01", strictjson.ErrSyntax},
+	{"NUL as white space", "\x001", strictjson.ErrSyntax},
 	{"true", `true`, nil},
 	{"false", `false`, nil},
 	{"null", `null`, nil},
@@ -209,9 +209,9 @@ var checks = []struct {
 	{"same name at two levels", `{"a":{"a":{"a":1}}}`, nil},
 	{"same name in two objects", `[{"a":1},{"a":1},{"b":{"a":1},"c":{"a":1}}]`, nil},
 	{"names in another case", `{"sub":1,"SUB":2,"Sub":3}`, nil},
-	{"names encoding/json takes for one", `{"iss":1,"iſs":2}`, nil},
+	{"names that encoding/json matches to one field", `{"iss":1,"iſs":2}`, nil},
 	{"names before and after normalisation", `{"é":1,"e\u0301":2}`, nil},
-	{"escaped backslash is no escape", `{"a":1,"\\u0061":2}`, nil},
+	{"escaped backslash before what looks like an escape", `{"a":1,"\\u0061":2}`, nil},
 	{"name that begins another", `{"a":1,"ab":2,"":3}`, nil},
 	{"64 names", `{` + members(64, `"%d"`) + `}`, nil},
 	{"65 names", `{` + members(65, `"%d"`) + `}`, nil},
@@ -253,9 +253,9 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// Any byte by itself, in a string and after a backslash is as encoding/json has
-// it, which does not ask for UTF-8.
-func TestCheckEveryByte(t *testing.T) {
+// Check agrees with encoding/json about each byte by itself, in a string and after
+// a backslash, except that encoding/json accepts invalid UTF-8.
+func TestCheck_EveryByte(t *testing.T) {
 	for c := range 256 {
 		for _, text := range []string{"%s", "1%s", "[%s]", `"%s"`, `"\%s"`, `{%s"a":1}`, `{"a"%s1}`} {
 			data := []byte(strings.Replace(text, "%s", string([]byte{byte(c)}), 1))
@@ -267,8 +267,8 @@ func TestCheckEveryByte(t *testing.T) {
 	}
 }
 
-// A token is verified in the time of a request, whatever a stranger puts in.
-func TestCheckIsQuick(t *testing.T) {
+// No text may take longer than linear time, whatever an attacker sends.
+func TestCheck_LinearTime(t *testing.T) {
 	tests := []struct {
 		name string
 		text string
@@ -286,14 +286,14 @@ func TestCheckIsQuick(t *testing.T) {
 		{"number of 300 kB", strings.Repeat("9", 300_000), nil},
 		{"300 kB of white space", strings.Repeat(" ", 300_000) + "1", nil},
 	}
-	limit := 500 * time.Millisecond // some 10 are usual; what is not linear takes seconds
+	limit := 500 * time.Millisecond // about 10 ms is usual; quadratic time takes seconds
 	if raced() {
-		limit *= 10 // the race detector makes it some fifteen times slower
+		limit *= 10 // the race detector makes it about 15 times slower
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			data := []byte(test.text)
-			// The best of a few, because tests of other packages run beside.
+			// The best of five runs, because tests of other packages run at the same time.
 			best := time.Hour
 			for i := 0; i < 5 && best > limit; i++ {
 				start := time.Now()
@@ -315,7 +315,7 @@ func raced() bool {
 	return ok && slices.Contains(build.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
 
-func TestReadingAllocatesNothing(t *testing.T) {
+func TestMembers_Allocations(t *testing.T) {
 	data, names := []byte(payload), []byte(`[{`+members(64, `"%d"`)+`}]`)
 	var audience []byte
 	tests := []struct {
@@ -346,7 +346,7 @@ func TestReadingAllocatesNothing(t *testing.T) {
 	}
 }
 
-func TestErrorsHoldNothingOfTheText(t *testing.T) {
+func TestCheckObject_ErrorsContainNoText(t *testing.T) {
 	for _, text := range []string{`secret`, `{"secret":1,"secret":2}`, "\"secret\xff\"", `["secret"]`, nested(101)} {
 		err := strictjson.CheckObject([]byte(text))
 		if err == nil || errors.Unwrap(err) != nil || strings.Contains(err.Error(), "secret") {
@@ -365,11 +365,11 @@ func TestMembers(t *testing.T) {
 		{"one", `{"a":1}`, []string{"a=1"}},
 		{"in order", `{"b":1,"a":2,"c":3}`, []string{"b=1", "a=2", "c=3"}},
 		{"white space is not part of a value", " {\n\"a\" :\t[ 1 ] , \"b\" : \"x\" \r} ", []string{"a=[ 1 ]", `b="x"`}},
-		{"only the outermost", `{"a":{"b":{"c":1}},"d":[{"e":2}]}`, []string{`a={"b":{"c":1}}`, `d=[{"e":2}]`}},
+		{"nested values not yielded", `{"a":{"b":{"c":1}},"d":[{"e":2}]}`, []string{`a={"b":{"c":1}}`, `d=[{"e":2}]`}},
 		{"names unescaped, values not", `{"\u0061\n\ud834\udd1e":"\u0061"}`, []string{"a\n𝄞=" + `"\u0061"`}},
 		{"empty name", `{"":null}`, []string{"=null"}},
 
-		// None of these is an object.
+		// Other values than objects.
 		{"nothing", ``, nil},
 		{"array", `[1]`, nil},
 		{"string", `"a"`, nil},
@@ -397,9 +397,9 @@ func TestElements(t *testing.T) {
 		{"one", `[1]`, []string{"1"}},
 		{"in order", `[3,"a",null,true]`, []string{"3", `"a"`, "null", "true"}},
 		{"white space is not part of a value", " [\n1 ,\t{ } ] ", []string{"1", "{ }"}},
-		{"only the outermost", `[[1,[2]],{"a":[3]}]`, []string{"[1,[2]]", `{"a":[3]}`}},
+		{"nested values not yielded", `[[1,[2]],{"a":[3]}]`, []string{"[1,[2]]", `{"a":[3]}`}},
 
-		// None of these is an array.
+		// Other values than arrays.
 		{"nothing", ``, nil},
 		{"object", `{"a":1}`, nil},
 		{"string", `"[1]"`, nil},
@@ -417,7 +417,7 @@ func TestElements(t *testing.T) {
 	}
 }
 
-func TestRangeCanBeLeft(t *testing.T) {
+func TestMembers_Break(t *testing.T) {
 	var got []string
 	for name := range strictjson.Members([]byte(`{"a":1,"b":2,"c":3}`)) {
 		if got = append(got, string(name)); len(got) == 2 {
@@ -433,8 +433,8 @@ func TestRangeCanBeLeft(t *testing.T) {
 	}
 }
 
-// What the ranges yield is the text itself, but appending to it copies.
-func TestValuesAreSubSlices(t *testing.T) {
+// The iterators yield parts of the text, whose capacity ends where they end.
+func TestMembers_SubSlices(t *testing.T) {
 	text := []byte(`{"name":[1,"x"]}`)
 	for name, value := range strictjson.Members(text) {
 		if &name[0] != &text[2] || &value[0] != &text[8] {
@@ -489,16 +489,16 @@ func TestString(t *testing.T) {
 	}
 }
 
-func TestCheckAnswerGoesDeeperThanCheck(t *testing.T) {
+func TestCheckAnswer_Depth(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		depth int
 		want  error
 	}{
-		{"what Check takes", strictjson.MaxDepth, nil},
-		{"what 4 KB of metadata can hold", 2048, nil},
-		{"as deep as it goes", 4096, nil},
-		{"one level more", 4097, strictjson.ErrDepth},
+		{"the limit of Check", strictjson.MaxDepth, nil},
+		{"4 KB of metadata", 2048, nil},
+		{"the limit", 4096, nil},
+		{"one level above the limit", 4097, strictjson.ErrDepth},
 		{"much deeper", 100_000, strictjson.ErrDepth},
 	} {
 		text := []byte(`{"a":` + strings.Repeat("[", test.depth-1) + strings.Repeat("]", test.depth-1) + "}")

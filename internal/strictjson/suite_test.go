@@ -9,17 +9,17 @@ import (
 	"github.com/sessionauth/sessionauth/internal/strictjson"
 )
 
-// repeated are the texts RFC 8259 lets a parser accept, though it asks writers
-// not to make them. Refusing these two is what the package is for.
+// repeated contains the accepted texts of the suite that the package refuses on
+// purpose, because they repeat a name.
 var repeated = map[string]bool{
 	"y_object_duplicated_key.json":           true,
 	"y_object_duplicated_key_and_value.json": true,
 }
 
-// undecided says, by the start of their names, what becomes of the texts RFC
-// 8259 leaves to the parser; the longest start decides. Numbers may have any
-// size. Strings must be Unicode, whether by UTF-8 or by surrogate pairs. There
-// is no other encoding than UTF-8 and no byte order mark.
+// undecided contains the expected results for the texts that RFC 8259 leaves to
+// the parser, by prefix of the file name; the longest prefix applies. Numbers may
+// have any size. Strings must be valid UTF-8 without lone surrogates. Encodings
+// other than UTF-8 and byte order marks are refused.
 var undecided = map[string]error{
 	"i_number_":                          nil,
 	"i_object_key_lone_2nd_surrogate":    strictjson.ErrUTF8,
@@ -31,7 +31,7 @@ var undecided = map[string]error{
 	"i_structure_UTF-8_BOM_empty_object": strictjson.ErrSyntax,
 }
 
-func TestSuite(t *testing.T) {
+func TestCheck_JSONTestSuite(t *testing.T) {
 	paths, err := filepath.Glob("testdata/jsontestsuite/test_parsing/*.json")
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +65,7 @@ func TestSuite(t *testing.T) {
 	}
 }
 
-// verdict looks a name up in undecided.
+// verdict returns the expected result of undecided for a file name.
 func verdict(name string) (want error) {
 	best := ""
 	for start, err := range undecided {

@@ -1,0 +1,41 @@
+package sessionjwt
+
+import "time"
+
+// A Reason states why a token was refused. The values are fixed texts, safe to
+// log.
+type Reason string
+
+// The reasons to refuse a token, in the order in which Verify checks them.
+const (
+	Malformed     Reason = "malformed"      // not a compact JWS of strict JSON, or longer than MaxSize
+	BadHeader     Reason = "bad_header"     // unsupported algorithm, type or extension
+	UnknownKey    Reason = "unknown_key"    // the key id is not in the project's key set
+	BadSignature  Reason = "bad_signature"  // the signature does not match the key
+	BadClaims     Reason = "bad_claims"     // no session of a user, or a claim of the wrong type
+	WrongIssuer   Reason = "wrong_issuer"   // iss is not one of Verifier.Issuers
+	WrongAudience Reason = "wrong_audience" // aud does not contain Verifier.Audience
+	BadTime       Reason = "bad_time"       // exp or iat missing, not valid yet, or a lifetime above one hour
+)
+
+// A RefusedError reports that a token is not a valid session JWT of the
+// project. The decision is final: verifying the token again cannot succeed,
+// except for a token that is not valid yet.
+type RefusedError struct{ Reason Reason }
+
+func (e *RefusedError) Error() string { return "session JWT refused: " + string(e.Reason) }
+
+func refused(r Reason) error { return &RefusedError{r} }
+
+// An UnavailableError reports that a token could not be verified because the
+// key set that would decide could not be fetched. It says nothing about the
+// token.
+type UnavailableError struct {
+	RetryAfter time.Duration // until the next fetch is allowed, at least one second
+	Cause      error         // why the fetch failed or was not made; may be nil
+}
+
+func (e *UnavailableError) Error() string { return "session JWT not verified: no key set available" }
+
+// Unwrap returns e.Cause.
+func (e *UnavailableError) Unwrap() error { return e.Cause }
