@@ -459,6 +459,10 @@ func TestShare_BreakerOpen(t *testing.T) {
 			return 0, nil
 		})
 		u.wantReason(err, BreakerOpen, openFor)
+		_, release := u.hold(LoadUser, 8) // no place is left, which Do would report
+		_, err = Share(t.Context(), u.Upstream, Introspect, "k", func(context.Context) (int, error) { return 0, nil })
+		u.wantReason(err, BreakerOpen, openFor)
+		release()
 		if got := runtime.NumGoroutine(); got != before {
 			t.Errorf("got %d goroutines, want %d", got, before)
 		}
