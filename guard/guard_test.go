@@ -128,7 +128,7 @@ const (
 	stepUp       = `Bearer realm="api", error="insufficient_user_authentication"`
 )
 
-func TestGuards(t *testing.T) {
+func TestGuards_Answers(t *testing.T) {
 	const (
 		problem = `{"type":"https://github.com/sessionauth/sessionauth#`
 		denied  = problem + `forbidden","title":"Not allowed","status":403`
@@ -149,7 +149,7 @@ func TestGuards(t *testing.T) {
 		{"a permission the user has", list(guard.Permission("documents", "write")), "", ""},
 		{"a permission of the default role", list(guard.Permission("notes", "read")), "", ""},
 		{"a permission the user lacks", list(guard.Permission("documents", "delete")), forbidden, denied + `,"resource":"documents","action":"delete"}`},
-		{"a resource nobody has heard of", list(guard.Permission("planets", "read")), forbidden, denied + `,"resource":"planets","action":"read"}`},
+		{"an unknown resource", list(guard.Permission("planets", "read")), forbidden, denied + `,"resource":"planets","action":"read"}`},
 		{"a permission the user has, live", list(guard.PermissionLive("documents", "write")), "", ""},
 		{"a permission the user lacks, live", list(guard.PermissionLive("documents", "delete")), forbidden, denied + `,"resource":"documents","action":"delete"}`},
 		{"a factor the user has shown", list(guard.Factor("password")), "", ""},

@@ -15,7 +15,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// eachLive runs a test for both guards that ask Stytch for each request.
+// eachLive runs a test for both guards that call Stytch on each request.
 func eachLive(t *testing.T, test func(s *env, live middleware), changes ...func(*sessionauth.Config)) {
 	for name, live := range map[string]middleware{"Live": guard.Live(), "PermissionLive": guard.PermissionLive("documents", "write")} {
 		t.Run(name, func(t *testing.T) {
@@ -28,8 +28,9 @@ func (s *env) jwtOnly() string     { return bearer(s.Session.JWT) }
 func (s *env) tokenOnly() string   { return bearer(s.Session.Token) }
 func (s *env) bothCookies() string { return authtest.BothCookies(s.Session.Token, s.Session.JWT) }
 
-// An answer under way may be older than the request, so nobody shares one.
-func TestLiveAsksForEachRequest(t *testing.T) {
+// A call that is under way may be older than the request, so calls are not
+// shared.
+func TestLive_OneCallForEachRequest(t *testing.T) {
 	eachLive(t, func(s *env, live middleware) {
 		h := s.Behind(live)
 		s.get(s.Behind(), s.jwtOnly())
@@ -45,8 +46,8 @@ func TestLiveAsksForEachRequest(t *testing.T) {
 	})
 }
 
-// What a request began before something changed is no answer to one after it.
-func TestLiveDoesNotJoinAnOlderQuestion(t *testing.T) {
+// The answer to an older request must not decide a newer one.
+func TestLive_DoesNotShareAnOlderCall(t *testing.T) {
 	eachLive(t, func(s *env, live middleware) {
 		h := s.Behind(live)
 		s.get(s.Behind(), s.jwtOnly())
@@ -60,7 +61,7 @@ func TestLiveDoesNotJoinAnOlderQuestion(t *testing.T) {
 	})
 }
 
-func TestLiveRefusesASessionRevokedElsewhere(t *testing.T) {
+func TestLive_SessionRevokedAtStytch(t *testing.T) {
 	for name, fields := range map[string]func(*env) string{"JWT": (*env).jwtOnly, "both cookies": (*env).bothCookies, "token": (*env).tokenOnly} {
 		t.Run(name, func(t *testing.T) {
 			eachLive(t, func(s *env, live middleware) {
@@ -71,9 +72,9 @@ func TestLiveRefusesASessionRevokedElsewhere(t *testing.T) {
 			})
 		})
 	}
-	// What was asked about is the session's own, so that its JWT is refused too.
+	// The rejected credential is of the session itself, so its JWT is refused too.
 	for name, fields := range map[string]func(*env) string{"JWT": (*env).jwtOnly, "token": (*env).tokenOnly} {
-		t.Run(name+", and everything else from then on", func(t *testing.T) {
+		t.Run(name+", and everything else afterwards", func(t *testing.T) {
 			eachLive(t, func(s *env, live middleware) {
 				s.want(s.get(s.Behind(), s.jwtOnly()), 200)
 				s.want(s.get(s.Behind(), fields(s)), 200)
@@ -85,15 +86,15 @@ func TestLiveRefusesASessionRevokedElsewhere(t *testing.T) {
 	}
 }
 
-// Stytch's no to a JWT of another kind, such as a Connected App's, says nothing of the
-// session: whose it is must not be signed out by that.
-func TestLiveOfAJWTOfAnotherKind(t *testing.T) {
+// The rejection of a third-party JWT, such as one of a Connected App, must not
+// sign the session out.
+func TestLive_ThirdPartyJWT(t *testing.T) {
 	eachLive(t, func(s *env, live middleware) {
 		claims := s.Claims(s.Session.ID)
 		claims["client_id"] = "connected-app-test-1"
 		thirdParty := s.signed(claims)
 		s.want(s.get(s.Behind(), s.jwtOnly()), 200)
-		storm := func(next http.Handler) http.Handler {
+		rejecting := func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 404, ErrorType: "session_not_found"})
 				next.ServeHTTP(w, r)
@@ -103,25 +104,25 @@ func TestLiveOfAJWTOfAnotherKind(t *testing.T) {
 			name, fields string
 			pause        time.Duration
 		}{
-			{"a token came along", "Cookie: stytch_session=" + s.Session.Token + "; stytch_session_jwt=" + thirdParty, 0},
-			{"alone, known from the answer about the token", bearer(thirdParty), 0},
+			{"with a token", "Cookie: stytch_session=" + s.Session.Token + "; stytch_session_jwt=" + thirdParty, 0},
+			{"alone, cached from the answer about the token", bearer(thirdParty), 0},
 			{"alone", bearer(thirdParty), 31 * time.Second},
 		} {
 			time.Sleep(row.pause)
 			s.want(s.get(s.Behind(live, live), row.fields), 200)
-			for _, guards := range [][]middleware{{storm, live}, {live, storm, live}} {
+			for _, guards := range [][]middleware{{rejecting, live}, {live, rejecting, live}} {
 				s.want(s.get(s.Behind(guards...), row.fields), 401, invalidToken)
 				s.SetFault(pathAuthenticate, stytchtest.Fault{})
 			}
 			if resp := s.get(s.Behind(), s.jwtOnly()); resp.StatusCode != 200 {
-				t.Errorf("%s: got %d for the session's own JWT, want 200", row.name, resp.StatusCode)
+				t.Errorf("%s: got %d for the JWT of the session, want 200", row.name, resp.StatusCode)
 			}
 		}
 	})
 }
 
-// A revocation here is known before Stytch's answer is in.
-func TestLiveOfASessionRevokedMeanwhile(t *testing.T) {
+// Revoke has an effect before the answer of Stytch arrives.
+func TestLive_RevokeDuringTheCall(t *testing.T) {
 	eachLive(t, func(s *env, live middleware) {
 		s.get(s.Behind(), s.jwtOnly())
 		s.Tap(pathAuthenticate, authtest.DelayAnswers(time.Second))
@@ -136,7 +137,7 @@ func TestLiveOfASessionRevokedMeanwhile(t *testing.T) {
 	})
 }
 
-func TestLiveWhileStytchCannotBeAsked(t *testing.T) {
+func TestLive_WhileStytchIsDown(t *testing.T) {
 	rows := []struct {
 		name   string
 		fault  stytchtest.Fault
@@ -148,7 +149,7 @@ func TestLiveWhileStytchCannotBeAsked(t *testing.T) {
 		{"slow", stytchtest.Fault{Delay: time.Minute}, sessionauth.ReasonUnreachable},
 		{"404 of a proxy", stytchtest.Fault{Status: 404, ErrorType: "not_found"}, sessionauth.ReasonStytchFailing},
 		{"403 of a proxy", stytchtest.Fault{Status: 403, ErrorType: "forbidden"}, sessionauth.ReasonStytchFailing},
-		{"the project's credentials refused", stytchtest.Fault{Status: 401, ErrorType: "unauthorized_credentials"}, sessionauth.ReasonMisconfigured},
+		{"the credentials of the project refused", stytchtest.Fault{Status: 401, ErrorType: "unauthorized_credentials"}, sessionauth.ReasonMisconfigured},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -161,15 +162,15 @@ func TestLiveWhileStytchCannotBeAsked(t *testing.T) {
 				}
 				s.wantPasses(1)
 				s.SetFault(pathAuthenticate, stytchtest.Fault{})
-				time.Sleep(time.Second) // a 429 closes the lane for as long
+				time.Sleep(time.Second) // a 429 pauses the class for a second
 				s.want(s.get(s.Behind(live), s.jwtOnly()), 200)
 			})
 		})
 	}
 }
 
-// A proxy, or Stytch on a bad day, says no to a permission nobody asked about.
-func TestLiveToldOfAPermission(t *testing.T) {
+// The answer refuses a permission, although the call named none.
+func TestLive_RefusalOfAPermission(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
 		s.get(s.Behind(), s.jwtOnly())
@@ -183,7 +184,7 @@ func TestLiveToldOfAPermission(t *testing.T) {
 	})
 }
 
-func TestLiveWithoutRoomForACall(t *testing.T) {
+func TestLive_ClassIsFull(t *testing.T) {
 	eachLive(t, func(s *env, live middleware) {
 		s.get(s.Behind(), s.jwtOnly())
 		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: time.Second})
@@ -201,8 +202,8 @@ func TestLiveWithoutRoomForACall(t *testing.T) {
 	}, func(c *sessionauth.Config) { c.MaxInFlight = 6 })
 }
 
-// Whoever asks for what costs a call each time leaves room for the others.
-func TestLiveLeavesRoomForTheSignedIn(t *testing.T) {
+// Live guards leave places for other requests of signed-in users.
+func TestLive_LeavesRoomForOtherCalls(t *testing.T) {
 	eachLive(t, func(s *env, live middleware) {
 		s.get(s.Behind(), s.jwtOnly())
 		bob := s.StartSession(s.AddUser(stytchtest.User{}).ID, stytchtest.SessionOptions{})
@@ -215,9 +216,7 @@ func TestLiveLeavesRoomForTheSignedIn(t *testing.T) {
 	})
 }
 
-// Answers that are none: about somebody else, without a verdict, or with a no
-// in what calls itself a yes.
-func TestLiveAnswersThatMakeNoSense(t *testing.T) {
+func TestLive_InvalidAnswers(t *testing.T) {
 	rows := []struct {
 		name   string
 		edit   func(answer map[string]any)
@@ -231,7 +230,7 @@ func TestLiveAnswersThatMakeNoSense(t *testing.T) {
 		{"no session", func(a map[string]any) { delete(a, "session") }, 503, 503},
 		{"no verdict", func(a map[string]any) { delete(a, "verdict") }, 503, 200},
 		{"a verdict that is null", func(a map[string]any) { a["verdict"] = nil }, 503, 200},
-		{"a verdict without a word", func(a map[string]any) { a["verdict"] = map[string]any{} }, 503, 200},
+		{"an empty verdict", func(a map[string]any) { a["verdict"] = map[string]any{} }, 503, 200},
 		{"a verdict that does not authorize", func(a map[string]any) {
 			a["verdict"] = map[string]any{"authorized": false, "granting_roles": []string{"editor"}}
 		}, 503, 200},
@@ -250,8 +249,8 @@ func TestLiveAnswersThatMakeNoSense(t *testing.T) {
 	}
 }
 
-// Nobody can say which of two cookies Stytch should be asked about.
-func TestLiveOfRepeatedCookies(t *testing.T) {
+// With a repeated cookie it is unknown which credential to introspect.
+func TestLive_RepeatedCookies(t *testing.T) {
 	eachLive(t, func(s *env, live middleware) {
 		for _, repeated := range []string{
 			"Cookie: stytch_session_jwt=" + s.Session.JWT + "; stytch_session_jwt=a.b.c",
@@ -266,8 +265,8 @@ func TestLiveOfRepeatedCookies(t *testing.T) {
 	})
 }
 
-// Nobody can say which of them is meant, whatever an Extractor adds.
-func TestLiveOfRepeatedCookiesAndWhatAnExtractorAdds(t *testing.T) {
+// The same holds if an Extractor adds another credential.
+func TestLive_RepeatedCookiesAndAnExtractor(t *testing.T) {
 	eachLive(t, func(s *env, live middleware) {
 		gone := s.StartSession(s.User.ID, stytchtest.SessionOptions{})
 		s.RevokeSession(gone.ID)
@@ -288,39 +287,39 @@ func TestLiveOfRepeatedCookiesAndWhatAnExtractorAdds(t *testing.T) {
 	})
 }
 
-// The token beside the JWT is what Stytch is asked about: it must be of the same
+// If a JWT comes with a token, the token is introspected. It must be of the same
 // session.
-func TestLiveOfTwoSessions(t *testing.T) {
+func TestLive_CookiesOfTwoSessions(t *testing.T) {
 	eachLive(t, func(s *env, live middleware) {
 		other := s.StartSession(s.AddUser(stytchtest.User{Roles: []string{"admin"}}).ID, stytchtest.SessionOptions{})
 		mixed := "Cookie: stytch_session=" + other.Token + "; stytch_session_jwt=" + s.Session.JWT
 		s.want(s.get(s.Behind(live), mixed), 401, invalidToken)
 		s.wantPasses(0)
 
-		// What Stytch says of that token it does not say of the JWT's session.
+		// The rejection of that token does not deny the session of the JWT.
 		s.RevokeSession(other.ID)
 		s.want(s.get(s.Behind(live), mixed), 401, invalidToken)
 		s.want(s.get(s.Behind(), mixed), 200)
 		s.want(s.get(s.Behind(live), s.jwtOnly()), 200)
 
-		// What cannot be a token is as if it had not come along.
+		// A malformed token is ignored.
 		s.want(s.get(s.Behind(live), "Cookie: stytch_session=short; stytch_session_jwt="+s.Session.JWT), 200)
 	})
 }
 
-// The handler, and the guards behind, see the session as Stytch knows it now.
-func TestWhatLiveShowsTheHandler(t *testing.T) {
+// The handler and the next guards see the session that Stytch returned.
+func TestLive_ContextOfTheHandler(t *testing.T) {
 	eachLive(t, func(s *env, live middleware) {
 		s.want(s.get(s.Behind(), s.jwtOnly()), 200)
 		before, _ := sessionauth.FromContext(s.seen())
 		time.Sleep(time.Second)
 		s.stepUp()
-		asked := time.Now()
+		called := time.Now()
 		s.want(s.get(s.Behind(live, guard.Fresh(time.Second)), s.jwtOnly()), 200)
 		s.WantCalls(pathAuthenticate, 1)
 		id, ok := sessionauth.FromContext(s.seen())
-		if !ok || id.DecidedBy != sessionauth.Stytch || !id.VerifiedAt.Equal(asked) || id.User == nil || id.User.ID != s.User.ID {
-			s.T.Errorf("got %+v, want what Stytch said now", id)
+		if !ok || id.DecidedBy != sessionauth.Stytch || !id.VerifiedAt.Equal(called) || id.User == nil || id.User.ID != s.User.ID {
+			s.T.Errorf("got %+v, want the answer of Stytch", id)
 		}
 		if before.Session.LastFactorAt().Equal(id.Session.LastFactorAt()) {
 			s.T.Error("got the factor of the JWT, want the fresh one")
@@ -336,7 +335,7 @@ func TestWhatLiveShowsTheHandler(t *testing.T) {
 	})
 }
 
-func TestTheVerdict(t *testing.T) {
+func TestPermissionLive_Verdict(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
 		user := s.AddUser(stytchtest.User{Roles: []string{"admin", "editor"}})
@@ -352,7 +351,7 @@ func TestTheVerdict(t *testing.T) {
 		}
 		v.GrantingRoles[0] = "x"
 		if again, _ := sessionauth.VerdictFromContext(s.seen()); !slices.Equal(again.GrantingRoles, []string{"editor", "admin"}) {
-			t.Errorf("got %v, want a copy of its own for each caller", again)
+			t.Errorf("got %v, want a copy for each caller", again)
 		}
 		v, _ = verdict(guard.PermissionLive("documents", "write"), guard.PermissionLive("documents", "delete"))
 		if !slices.Equal(v.GrantingRoles, []string{"admin"}) {
@@ -366,9 +365,9 @@ func TestTheVerdict(t *testing.T) {
 	})
 }
 
-// A denial says nothing about the session, and a verdict nothing about the next
-// request.
-func TestADenialIsNoRejection(t *testing.T) {
+// A refused permission does not affect the session, and a verdict does not affect
+// the next request.
+func TestPermissionLive_RefusalIsNoRejection(t *testing.T) {
 	denied := guard.PermissionLive("documents", "delete")
 	noCache := func(c *sessionauth.Config) { c.CacheTTL = -1 }
 	for name, fields := range map[string]func(*env) string{"JWT": (*env).jwtOnly, "both cookies": (*env).bothCookies, "token": (*env).tokenOnly} {
@@ -376,7 +375,7 @@ func TestADenialIsNoRejection(t *testing.T) {
 			t.Run(name+", "+caching, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := newEnv(t, change)
-					for range 12 { // more than the breaker bears of failures
+					for range 12 { // a circuit breaker opens after ten failures
 						s.want(s.get(s.Behind(denied), fields(s)), 403, forbidden)
 					}
 					s.want(s.get(s.Behind(), fields(s)), 200)
@@ -384,7 +383,7 @@ func TestADenialIsNoRejection(t *testing.T) {
 					s.want(s.get(s.Behind(), s.jwtOnly()), 200)
 					s.want(s.get(s.Behind(guard.PermissionLive("documents", "write")), fields(s)), 200)
 					s.want(s.get(s.Behind(guard.Factor("totp")), fields(s)), 401)
-					time.Sleep(6 * time.Minute) // past the JWT's exp
+					time.Sleep(6 * time.Minute) // past the exp of the JWT
 					s.want(s.get(s.Behind(denied), fields(s)), 403, forbidden)
 					s.want(s.get(s.Behind(), fields(s)), 200)
 				})
@@ -393,22 +392,22 @@ func TestADenialIsNoRejection(t *testing.T) {
 	}
 }
 
-func TestAVerdictIsNoIdentity(t *testing.T) {
+func TestLive_AnswersAreNotCached(t *testing.T) {
 	eachLive(t, func(s *env, live middleware) {
-		// Stytch is asked about the token; the JWT has let the request in.
+		// Require accepts the JWT. Live introspects the token.
 		s.want(s.get(s.Behind(live), s.bothCookies()), 200)
 		s.WantCalls(pathAuthenticate, 1)
 		s.want(s.get(s.Behind(), bearer(s.Session.Token)), 200)
 		s.WantCalls(pathAuthenticate, 2)
 		id, _ := sessionauth.FromContext(s.seen())
 		if id.DecidedBy != sessionauth.Stytch {
-			s.T.Errorf("got decided by %s, want Stytch: nothing of a live answer is kept", id.DecidedBy)
+			s.T.Errorf("got decided by %s, want Stytch: the answer to a live guard is not cached", id.DecidedBy)
 		}
 		s.stepUp()
 		s.want(s.get(s.Behind(live), s.jwtOnly()), 200)
 		s.want(s.get(s.Behind(), s.jwtOnly()), 200)
 		if id, _ := sessionauth.FromContext(s.seen()); id.DecidedBy != sessionauth.Cache || id.Refreshed.JWT != "" {
-			s.T.Errorf("got %+v, want what the JWT said", id)
+			s.T.Errorf("got %+v, want the identity of the JWT", id)
 		}
 	})
 }

@@ -34,7 +34,7 @@ func permission(age time.Duration) sessionauth.Event {
 	return sessionauth.Event{Decider: sessionauth.Local, Check: sessionauth.CheckedPermission, Outcome: sessionauth.Passed, PolicyAge: age}
 }
 
-func TestThePolicyIsFetchedOnce(t *testing.T) {
+func TestPermission_PolicyIsFetchedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
 		h := s.Behind(mayWrite)
@@ -51,7 +51,7 @@ func TestThePolicyIsFetchedOnce(t *testing.T) {
 }
 
 // 196: without a policy nothing is allowed and nothing forbidden.
-func TestThePolicyCannotBeHadAtTheStart(t *testing.T) {
+func TestPermission_NoPolicyAtTheStart(t *testing.T) {
 	faults := map[string]stytchtest.Fault{
 		"500": {Status: 500}, "404": {Status: 404}, "slow": {Delay: time.Minute}, "429": {Status: 429},
 		"the project's credentials refused": {Status: 401, ErrorType: "unauthorized_credentials"},
@@ -61,7 +61,7 @@ func TestThePolicyCannotBeHadAtTheStart(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newEnv(t, sessionOnly)
 				h := s.Behind(mayWrite)
-				s.get(s.Behind(), bearer(s.Session.JWT)) // the key set is known
+				s.get(s.Behind(), bearer(s.Session.JWT)) // caches the key set
 				s.SetFault(pathPolicy, fault)
 				for range 100 {
 					for _, by := range carriers {
@@ -84,8 +84,8 @@ func TestThePolicyCannotBeHadAtTheStart(t *testing.T) {
 	}
 }
 
-// 196: the last policy decides until it is too old, and everybody can see its age.
-func TestThePolicyCannotBeRefreshed(t *testing.T) {
+// 196: the last policy is used until it is too old. Observe receives its age.
+func TestPermission_PolicyCannotBeRefreshed(t *testing.T) {
 	for name, maxAge := range map[string]time.Duration{"196 for an hour by default": 0, "196 for as long as configured": 20 * time.Minute, "196 for less than a refresh": time.Minute} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -114,7 +114,7 @@ func TestThePolicyCannotBeRefreshed(t *testing.T) {
 				s.want(s.get(s.Behind(mayDelete), fresh()), 503)
 				s.wantEvent(sessionauth.Event{Check: sessionauth.CheckedSession, Outcome: sessionauth.Unavailable, Reason: sessionauth.ReasonNoPolicy})
 
-				// An outage goes on for a while, and then it is over.
+				// The outage lasts for another minute.
 				for range 60 {
 					time.Sleep(time.Second)
 					s.want(s.get(h, fresh()), 503)
@@ -127,8 +127,8 @@ func TestThePolicyCannotBeRefreshed(t *testing.T) {
 	}
 }
 
-// Who comes when the policy is five minutes old does not wait for the next.
-func TestThePolicyIsRefreshedInPassing(t *testing.T) {
+// A request does not wait for the refresh of a policy that is five minutes old.
+func TestPermission_PolicyIsRefreshedInTheBackground(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
 		write, remove := s.Behind(mayWrite), s.Behind(mayDelete)
@@ -152,15 +152,15 @@ func TestThePolicyIsRefreshedInPassing(t *testing.T) {
 		s.WantCalls(pathPolicy, 2)
 		s.want(s.get(write, bearer(s.JWT(s.Session.ID))), 403)
 		s.want(s.get(remove, bearer(s.JWT(s.Session.ID))), 200)
-		s.wantEvent(permission(2 * time.Second)) // its age counts from the question
+		s.wantEvent(permission(2 * time.Second)) // the age counts from the start of the call
 	})
 }
 
-func TestABrokenPolicyNeverReplacesAGoodOne(t *testing.T) {
+func TestPermission_InvalidPolicyDoesNotReplaceAGoodOne(t *testing.T) {
 	rows := []struct{ name, body string }{
 		{"nothing", ``},
-		{"no JSON", `<html>maintenance</html>`},
-		{"half of it", `{"policy":{"roles":[{"role_id":"editor"`},
+		{"HTML", `<html>maintenance</html>`},
+		{"truncated", `{"policy":{"roles":[{"role_id":"editor"`},
 		{"null", `null`},
 		{"a list", `[]`},
 		{"no policy", `{"status_code":200}`},
@@ -174,37 +174,36 @@ func TestABrokenPolicyNeverReplacesAGoodOne(t *testing.T) {
 		{"actions that are a string", `{"policy":{"roles":[{"role_id":"editor","permissions":[{"resource_id":"documents","actions":"*"}]}]}}`},
 		{"a name twice", `{"policy":{"roles":[]},"policy":{"roles":[{"role_id":"editor","permissions":[{"resource_id":"documents","actions":["*"]}]}]}}`},
 		{"names in another case", `{"POLICY":{"roles":[{"role_id":"editor","permissions":[{"resource_id":"documents","actions":["*"]}]}]}}`},
-		{"something behind it", `{"policy":{"roles":[]}}{}`},
-		{"too much", `{"policy":{"roles":[]},"x":"` + strings.Repeat("x", 8<<20) + `"}`},
+		{"more after the object", `{"policy":{"roles":[]}}{}`},
+		{"too large", `{"policy":{"roles":[]},"x":"` + strings.Repeat("x", 8<<20) + `"}`},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newEnv(t)
-				wantDecisions := func(write, remove int) {
+				wantStatuses := func(write, remove int) {
 					t.Helper()
 					s.want(s.get(s.Behind(mayWrite), bearer(s.JWT(s.Session.ID))), write)
 					s.want(s.get(s.Behind(mayDelete), bearer(s.JWT(s.Session.ID))), remove)
 				}
 				s.Tap(pathPolicy, replyWith(row.body))
-				wantDecisions(503, 503)
+				wantStatuses(503, 503)
 				s.Tap(pathPolicy, nil)
 				time.Sleep(time.Second)
-				wantDecisions(200, 403)
+				wantStatuses(200, 403)
 				s.Tap(pathPolicy, replyWith(row.body))
 				for range 3 {
 					time.Sleep(5 * time.Minute)
-					wantDecisions(200, 403)
+					wantStatuses(200, 403)
 					synctest.Wait()
-					wantDecisions(200, 403)
+					wantStatuses(200, 403)
 				}
 			})
 		})
 	}
 }
 
-// A panic on the way to the policy is no pass, and does not end the process.
-func TestAPanicWhileThePolicyIsFetched(t *testing.T) {
+func TestPermission_PanicWhileThePolicyIsFetched(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
 		s.Tap(pathPolicy, func(*http.Request, http.RoundTripper) (*http.Response, error) { panic("transport") })
@@ -216,7 +215,7 @@ func TestAPanicWhileThePolicyIsFetched(t *testing.T) {
 	})
 }
 
-func TestAClientThatGoesAwayDoesNotEndTheFetch(t *testing.T) {
+func TestPermission_CanceledRequestDoesNotEndTheFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
 		h := s.Behind(mayWrite)
@@ -236,8 +235,8 @@ func TestAClientThatGoesAwayDoesNotEndTheFetch(t *testing.T) {
 	})
 }
 
-// The policy is replaced whole, while requests go by it.
-func TestThePolicyChangesUnderLoad(t *testing.T) {
+// Each request sees one policy, not parts of two.
+func TestPermission_PolicyChangesUnderLoad(t *testing.T) {
 	only := func(name string) stytch.Policy {
 		return stytch.Policy{Roles: []stytch.Role{{ID: "editor", Permissions: []stytch.Permission{{ResourceID: name, Actions: []string{name}}}}}}
 	}
@@ -248,7 +247,7 @@ func TestThePolicyChangesUnderLoad(t *testing.T) {
 		h := s.Auth.Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			list, err := s.Auth.Permissions(r.Context())
 			if err != nil || len(list) != 1 || len(list[0].Actions) != 1 || list[0].Actions[0] != list[0].ResourceID {
-				t.Errorf("got %v, %v, want what one policy grants", list, err)
+				t.Errorf("got %v, %v, want the permissions of one policy", list, err)
 			}
 		}))
 		var wg sync.WaitGroup

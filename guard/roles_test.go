@@ -13,9 +13,9 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// Role and Permission go by what the JWT or the cache says; behind a live guard
-// they go by what Stytch says now.
-func TestRolesTakenAway(t *testing.T) {
+// Role and Permission use the roles of the JWT or the cache. Behind a live guard
+// they use the roles that Stytch just returned.
+func TestRole_Removed(t *testing.T) {
 	list := func(guards ...middleware) []middleware { return guards }
 	rows := []struct {
 		name   string
@@ -41,11 +41,11 @@ func TestRolesTakenAway(t *testing.T) {
 				s.SetRoles(s.User.ID)
 
 				s.want(s.get(h, bearer(s.Session.JWT)), row.byJWT)
-				s.want(s.get(h, bearer(s.Session.Token)), row.byJWT) // it is cached
+				s.want(s.get(h, bearer(s.Session.Token)), row.byJWT) // from the cache
 				s.want(s.get(h, bearer(s.JWT(s.Session.ID))), 403, forbidden)
 				time.Sleep(time.Minute) // past CacheTTL
 				s.want(s.get(h, bearer(s.Session.Token)), 403, forbidden)
-				time.Sleep(5 * time.Minute) // past the first JWT's exp and leeway
+				time.Sleep(5 * time.Minute) // past the exp of the first JWT and the leeway
 				s.want(s.get(h, bearer(s.Session.JWT)), 403, forbidden)
 
 				s.SetRoles(s.User.ID, "editor")
@@ -55,9 +55,8 @@ func TestRolesTakenAway(t *testing.T) {
 	}
 }
 
-// Roles that were given are there from the next JWT on, and at once where
-// Stytch is asked.
-func TestRolesGiven(t *testing.T) {
+// A new role counts from the next JWT on, and immediately in a live guard.
+func TestRole_Added(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
 		plain, live := s.Behind(mayDelete), s.Behind(guard.PermissionLive("documents", "delete"))
@@ -70,14 +69,13 @@ func TestRolesGiven(t *testing.T) {
 		if !ok || len(verdict.GrantingRoles) != 1 || verdict.GrantingRoles[0] != "admin" {
 			t.Errorf("got %+v, want it granted by admin", verdict)
 		}
-		s.want(s.get(plain, bearer(s.Session.JWT)), 403) // nothing of the answer was kept
+		s.want(s.get(plain, bearer(s.Session.JWT)), 403) // the answer was not cached
 		s.want(s.get(plain, bearer(s.JWT(s.Session.ID))), 200)
 	})
 }
 
-// A step-up's question tells about factors, and not about roles: what it brought
-// goes to nobody else.
-func TestWhatAStepUpBroughtIsNoIdentity(t *testing.T) {
+// The answer to the check of a factor is used for factors only, not for roles.
+func TestFactor_AnswerDoesNotChangeTheIdentity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
 		s.want(s.get(s.Behind(guard.Factor("totp")), bearer(s.Session.JWT)), 401)
@@ -88,13 +86,13 @@ func TestWhatAStepUpBroughtIsNoIdentity(t *testing.T) {
 		s.want(s.get(s.Behind(guard.Role("admin")), bearer(s.Session.JWT)), 403)
 		id, _ := sessionauth.FromContext(s.seen())
 		if id.DecidedBy != sessionauth.Cache || id.Refreshed.JWT != "" {
-			t.Errorf("got %+v, want what the JWT said", id)
+			t.Errorf("got %+v, want the identity of the JWT", id)
 		}
 	})
 }
 
-// Whatever a JWT has where its roles should be, nobody becomes an admin by it.
-func TestRolesOfAnotherType(t *testing.T) {
+// Roles of another JSON type never make an admin.
+func TestRole_ClaimOfAnotherType(t *testing.T) {
 	type object = map[string]any
 	rows := []struct {
 		name      string
@@ -122,7 +120,7 @@ func TestRolesOfAnotherType(t *testing.T) {
 					if session["roles"] = row.roles; row.roles == nil {
 						delete(session, "roles")
 					}
-					s.want(s.get(s.Behind(), by.jwt(s.Session.JWT)), 200) // the key set and the user are known
+					s.want(s.get(s.Behind(), by.jwt(s.Session.JWT)), 200) // caches the key set and the user
 					calls := s.Calls("")
 					status := 403
 					if row.challenge == invalidToken {
@@ -142,8 +140,8 @@ func (s *env) signed(claims map[string]any) string {
 	return s.Sign(authtest.JSON(s.Header()), authtest.JSON(claims))
 }
 
-// Of several factors of a type the newest counts, and of the types any.
-func TestSeveralFactors(t *testing.T) {
+// The newest factor of a type counts. One of the types is enough.
+func TestFactor_SeveralFactors(t *testing.T) {
 	ago := func(kind string, d time.Duration) stytch.AuthenticationFactor {
 		return stytch.AuthenticationFactor{Type: kind, LastAuthenticatedAt: time.Now().Add(-d)}
 	}
@@ -156,7 +154,7 @@ func TestSeveralFactors(t *testing.T) {
 		s.want(s.get(s.Behind(guard.Fresh(time.Hour-time.Second)), bearer(s.Session.JWT)), 401)
 		s.want(s.get(s.Behind(guard.Factor("webauthn", "otp")), bearer(s.Session.JWT)), 200)
 		s.want(s.get(s.Behind(guard.Factor("webauthn")), bearer(s.Session.JWT)), 401)
-		// Fresh and Factor are two questions: a fresh factor need not be the one.
+		// Fresh and Factor are separate: another factor may be the fresh one.
 		s.want(s.get(s.Behind(guard.Factor("otp"), guard.Fresh(time.Hour)), bearer(s.Session.JWT)), 200)
 		s.AddFactor(s.Session.ID, ago("webauthn", 0))
 		time.Sleep(5 * time.Second)
@@ -165,9 +163,9 @@ func TestSeveralFactors(t *testing.T) {
 	})
 }
 
-// A JWT older than RBAC says nothing of roles: it grants nothing, not even what
-// the default role would.
-func TestASessionWithoutRoles(t *testing.T) {
+// A JWT without a claim for roles, from before RBAC, grants nothing, not even the
+// permissions of the default role.
+func TestPermission_JWTWithoutRoles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
 		claims := s.Claims(s.Session.ID)
@@ -181,7 +179,7 @@ func TestASessionWithoutRoles(t *testing.T) {
 		s.want(s.get(s.Behind(guard.Role("stytch_user")), old), 403, forbidden)
 		s.want(s.get(s.Behind(guard.PermissionLive("notes", "read")), old), 200)
 		if list, err := s.Auth.Permissions(s.seen()); err != nil || len(list) != 2 {
-			t.Errorf("got %v, %v, want what Stytch's roles grant", list, err)
+			t.Errorf("got %v, %v, want the permissions of the roles that Stytch returned", list, err)
 		}
 	})
 }

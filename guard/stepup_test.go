@@ -20,8 +20,8 @@ const (
 	wantsFresh    = stepUp + `, max_age="120"`
 )
 
-// A stepUpRow is a guard that asks for a password, which Ada has not shown, or
-// not lately.
+// A stepUpRow is a guard that requires a password. The session has none, or an
+// old one.
 type stepUpRow struct {
 	name      string
 	guard     middleware
@@ -33,7 +33,7 @@ var stepUpRows = []stepUpRow{
 	{"Fresh", guard.Fresh(2 * time.Minute), wantsFresh},
 }
 
-// eachStepUp runs a test for Factor and for Fresh, with Ada signed in by a code
+// eachStepUp runs a test for Factor and for Fresh. The user signed in with a code
 // three minutes ago.
 func eachStepUp(t *testing.T, test func(s *env, row stepUpRow), changes ...func(*sessionauth.Config)) {
 	for _, row := range stepUpRows {
@@ -48,7 +48,7 @@ func eachStepUp(t *testing.T, test func(s *env, row stepUpRow), changes ...func(
 	}
 }
 
-// stepUp shows Ada's password somewhere else.
+// stepUp adds a password to the session, without the Authenticator.
 func (s *env) stepUp() {
 	s.T.Helper()
 	client, err := stytch.NewClient(stytch.Config{ProjectID: s.ProjectID, Secret: s.Secret, BaseURL: s.URL, HTTPClient: s.Client()})
@@ -61,7 +61,7 @@ func (s *env) stepUp() {
 	}
 }
 
-func TestStytchIsAskedOnceBeforeAStepUp(t *testing.T) {
+func TestStepUp_OneCallBeforeARefusal(t *testing.T) {
 	eachStepUp(t, func(s *env, row stepUpRow) {
 		h := s.Behind(row.guard)
 		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: 100 * time.Millisecond})
@@ -72,14 +72,14 @@ func TestStytchIsAskedOnceBeforeAStepUp(t *testing.T) {
 		time.Sleep(5*time.Second - 101*time.Millisecond)
 		s.want(s.get(h, bearer(s.Session.JWT)), 401, row.challenge)
 		s.WantCalls(pathAuthenticate, 1)
-		time.Sleep(time.Millisecond) // five seconds after the question
+		time.Sleep(time.Millisecond) // five seconds after the call
 		s.want(s.get(h, bearer(s.Session.JWT)), 401, row.challenge)
 		s.WantCalls(pathAuthenticate, 2)
 		s.wantPasses(0)
 	})
 }
 
-func TestOneQuestionServesSeveralGuards(t *testing.T) {
+func TestStepUp_GuardsShareACall(t *testing.T) {
 	eachStepUp(t, func(s *env, _ stepUpRow) {
 		s.want(s.get(s.Behind(guard.Factor("password")), bearer(s.Session.JWT)), 401)
 		s.want(s.get(s.Behind(guard.Fresh(time.Second)), bearer(s.Session.JWT)), 401)
@@ -88,8 +88,8 @@ func TestOneQuestionServesSeveralGuards(t *testing.T) {
 	})
 }
 
-// The JWT or the cache does not know yet that the user stepped up elsewhere.
-func TestWhoSteppedUpElsewherePassesAtOnce(t *testing.T) {
+// The JWT or the cache is from before the step-up.
+func TestStepUp_ElsewhereHasAnImmediateEffect(t *testing.T) {
 	eachStepUp(t, func(s *env, row stepUpRow) {
 		h := s.Behind(row.guard)
 		s.stepUp()
@@ -108,22 +108,22 @@ func TestWhoSteppedUpElsewherePassesAtOnce(t *testing.T) {
 	})
 }
 
-func TestWhoStepsUpAfterARefusalPassesWithinFiveSeconds(t *testing.T) {
+func TestStepUp_AfterARefusalHasAnEffectWithinFiveSeconds(t *testing.T) {
 	eachStepUp(t, func(s *env, row stepUpRow) {
 		h := s.Behind(row.guard)
 		s.want(s.get(h, bearer(s.Session.JWT)), 401)
 		time.Sleep(time.Second)
 		s.stepUp()
-		s.want(s.get(h, bearer(s.JWT(s.Session.ID))), 200) // a JWT minted since says it itself
+		s.want(s.get(h, bearer(s.JWT(s.Session.ID))), 200) // the new JWT has the factor
 		time.Sleep(4 * time.Second)
 		s.want(s.get(h, bearer(s.Session.JWT)), 200)
 		s.WantCalls(pathAuthenticate, 2)
 	})
 }
 
-// Forget promises that the next request asks again: package login calls it
-// after a step-up.
-func TestForgetEndsTheFiveSeconds(t *testing.T) {
+// After Forget the next request causes a call. Package login calls it after a
+// step-up.
+func TestStepUp_ForgetEndsTheFiveSeconds(t *testing.T) {
 	eachStepUp(t, func(s *env, row stepUpRow) {
 		h := s.Behind(row.guard)
 		s.want(s.get(h, bearer(s.Session.JWT)), 401)
@@ -131,14 +131,14 @@ func TestForgetEndsTheFiveSeconds(t *testing.T) {
 		s.Auth.Forget(s.Session.ID)
 		s.want(s.get(h, bearer(s.Session.JWT)), 200)
 	})
-	t.Run("with the question under way", func(t *testing.T) {
+	t.Run("with the call under way", func(t *testing.T) {
 		eachStepUp(t, func(s *env, row stepUpRow) {
 			h := s.Behind(row.guard)
 			s.get(s.Behind(), bearer(s.Session.JWT))
 			s.Tap(pathAuthenticate, authtest.DelayAnswers(time.Second))
 			var wg sync.WaitGroup
 			wg.Go(func() { s.want(s.get(h, bearer(s.Session.JWT)), 401) })
-			synctest.Wait() // the answer is made, and on its way
+			synctest.Wait() // Stytch has answered, but the answer has not arrived
 			s.stepUp()
 			s.Auth.Forget(s.Session.ID)
 			wg.Wait()
@@ -147,7 +147,7 @@ func TestForgetEndsTheFiveSeconds(t *testing.T) {
 	})
 }
 
-func TestStepUpIsNotAskedAboutWhenItIsKnown(t *testing.T) {
+func TestStepUp_NoCallIfTheJWTHasTheFactor(t *testing.T) {
 	eachStepUp(t, func(s *env, row stepUpRow) {
 		s.stepUp()
 		s.want(s.get(s.Behind(row.guard), bearer(s.JWT(s.Session.ID))), 200)
@@ -155,8 +155,8 @@ func TestStepUpIsNotAskedAboutWhenItIsKnown(t *testing.T) {
 	})
 }
 
-// What Stytch said of this very request is not asked again.
-func TestStepUpIsNotAskedAboutTwice(t *testing.T) {
+// The answer to a call for the same request is used again.
+func TestStepUp_OneCallForARequest(t *testing.T) {
 	eachStepUp(t, func(s *env, row stepUpRow) {
 		s.want(s.get(s.Behind(row.guard), bearer(s.Session.Token)), 401, row.challenge)
 		s.WantCalls(pathAuthenticate, 1)
@@ -165,13 +165,13 @@ func TestStepUpIsNotAskedAboutTwice(t *testing.T) {
 		s.want(s.get(s.Behind(guard.PermissionLive("documents", "delete"), row.guard), bearer(s.Session.JWT)), 403)
 		s.want(s.get(s.Behind(guard.PermissionLive("documents", "read"), row.guard), bearer(s.Session.JWT)), 401, row.challenge)
 		s.WantCalls(pathAuthenticate, 4)
-		time.Sleep(3 * time.Minute) // the JWT is past its exp: Require asks
+		time.Sleep(3 * time.Minute) // the JWT has expired: Require makes a call
 		s.want(s.get(s.Behind(row.guard), bearer(s.Session.JWT)), 401, row.challenge)
 		s.WantCalls(pathAuthenticate, 5)
 	})
 }
 
-func TestStepUpWhileStytchCannotBeAsked(t *testing.T) {
+func TestStepUp_WhileStytchIsDown(t *testing.T) {
 	rows := []struct {
 		name  string
 		fault stytchtest.Fault
@@ -181,34 +181,34 @@ func TestStepUpWhileStytchCannotBeAsked(t *testing.T) {
 		{"429", stytchtest.Fault{Status: 429}},
 		{"slow", stytchtest.Fault{Delay: time.Minute}},
 		{"403 of a proxy", stytchtest.Fault{Status: 403, ErrorType: "forbidden"}},
-		{"the project's credentials refused", stytchtest.Fault{Status: 401, ErrorType: "unauthorized_credentials"}},
-		{"a permission refused that nobody asked for", stytchtest.Fault{Status: 403, ErrorType: "consumer_session_authorization_error"}},
+		{"the credentials of the project refused", stytchtest.Fault{Status: 401, ErrorType: "unauthorized_credentials"}},
+		{"the refusal of a permission that the call did not name", stytchtest.Fault{Status: 403, ErrorType: "consumer_session_authorization_error"}},
 	}
 	for _, fault := range rows {
 		t.Run(fault.name, func(t *testing.T) {
 			eachStepUp(t, func(s *env, row stepUpRow) {
 				h := s.Behind(row.guard)
-				s.get(s.Behind(), bearer(s.Session.JWT)) // the key set is known
+				s.get(s.Behind(), bearer(s.Session.JWT)) // caches the key set
 				s.stepUp()
 				s.SetFault(pathAuthenticate, fault.fault)
 				s.want(s.get(h, bearer(s.Session.JWT)), 503, "")
 				s.wantPasses(1)
 				s.SetFault(pathAuthenticate, stytchtest.Fault{})
-				time.Sleep(time.Second) // a 429 closes the lane for as long
+				time.Sleep(time.Second) // a 429 pauses the class for a second
 				s.want(s.get(h, bearer(s.Session.JWT)), 200)
 			})
 		})
 	}
 }
 
-func TestStepUpOfASessionThatIsGone(t *testing.T) {
+func TestStepUp_RevokedSession(t *testing.T) {
 	eachStepUp(t, func(s *env, row stepUpRow) {
 		s.stepUp()
 		s.RevokeSession(s.Session.ID)
 		s.want(s.get(s.Behind(row.guard), bearer(s.Session.JWT)), 401, invalidToken)
 		s.wantPasses(0)
 	})
-	t.Run("and costs no call for each request", func(t *testing.T) {
+	t.Run("one call for many requests", func(t *testing.T) {
 		eachStepUp(t, func(s *env, row stepUpRow) {
 			s.RevokeSession(s.Session.ID)
 			for range 10 {
@@ -217,7 +217,7 @@ func TestStepUpOfASessionThatIsGone(t *testing.T) {
 			s.WantCalls(pathAuthenticate, 1)
 		})
 	})
-	t.Run("and costs no call for each request with both cookies", func(t *testing.T) {
+	t.Run("one call for many requests with both cookies", func(t *testing.T) {
 		eachStepUp(t, func(s *env, row stepUpRow) {
 			s.RevokeSession(s.Session.ID)
 			for range 10 {
@@ -226,7 +226,7 @@ func TestStepUpOfASessionThatIsGone(t *testing.T) {
 			s.WantCalls(pathAuthenticate, 1)
 		})
 	})
-	t.Run("and is refused everywhere from then on", func(t *testing.T) {
+	t.Run("refused everywhere afterwards", func(t *testing.T) {
 		eachStepUp(t, func(s *env, row stepUpRow) {
 			s.want(s.get(s.Behind(), bearer(s.Session.JWT)), 200)
 			s.RevokeSession(s.Session.ID)
@@ -234,7 +234,7 @@ func TestStepUpOfASessionThatIsGone(t *testing.T) {
 			s.want(s.get(s.Behind(), bearer(s.Session.JWT)), 401, invalidToken)
 		})
 	})
-	t.Run("revoked here while Stytch is asked", func(t *testing.T) {
+	t.Run("by Revoke during the call", func(t *testing.T) {
 		eachStepUp(t, func(s *env, row stepUpRow) {
 			s.stepUp()
 			s.get(s.Behind(), bearer(s.Session.JWT))
@@ -249,7 +249,7 @@ func TestStepUpOfASessionThatIsGone(t *testing.T) {
 			s.wantPasses(1)
 		})
 	})
-	t.Run("revoked here between Require and the guard", func(t *testing.T) {
+	t.Run("by Revoke between Require and the guard", func(t *testing.T) {
 		eachStepUp(t, func(s *env, row stepUpRow) {
 			s.stepUp()
 			s.want(s.get(s.Behind(row.guard), bearer(s.Session.JWT)), 200)
@@ -264,7 +264,7 @@ func TestStepUpOfASessionThatIsGone(t *testing.T) {
 			s.want(s.get(s.Behind(revokes, row.guard), bearer(s.Session.JWT)), 401, invalidToken)
 		})
 	})
-	t.Run("revoked here after it passed", func(t *testing.T) {
+	t.Run("by Revoke after it passed", func(t *testing.T) {
 		eachStepUp(t, func(s *env, row stepUpRow) {
 			s.stepUp()
 			s.want(s.get(s.Behind(row.guard), bearer(s.Session.JWT)), 200)
@@ -276,8 +276,8 @@ func TestStepUpOfASessionThatIsGone(t *testing.T) {
 	})
 }
 
-// A waiter keeps its own deadline, and who began the question may leave.
-func TestStepUpOfAClientThatGoesAway(t *testing.T) {
+// The call goes on when the request that started it is canceled.
+func TestStepUp_CanceledRequest(t *testing.T) {
 	eachStepUp(t, func(s *env, row stepUpRow) {
 		h := s.Behind(row.guard)
 		s.get(s.Behind(), bearer(s.Session.JWT))
@@ -301,8 +301,8 @@ func TestStepUpOfAClientThatGoesAway(t *testing.T) {
 	})
 }
 
-// Nobody passes by what somebody else has shown.
-func TestStepUpIsOfOneSession(t *testing.T) {
+// A step-up counts for one session only.
+func TestStepUp_AppliesToOneSession(t *testing.T) {
 	eachStepUp(t, func(s *env, row stepUpRow) {
 		h := s.Behind(row.guard)
 		other := s.StartSession(s.User.ID, stytchtest.SessionOptions{Factors: []stytch.AuthenticationFactor{{Type: "otp", LastAuthenticatedAt: time.Now().Add(-time.Hour)}}})
@@ -310,22 +310,21 @@ func TestStepUpIsOfOneSession(t *testing.T) {
 		s.want(s.get(h, bearer(s.Session.JWT)), 200)
 		s.want(s.get(h, bearer(other.JWT)), 401, row.challenge)
 		s.WantCalls(pathAuthenticate, 2)
-		// The JWT is of one session, and the token beside it of another.
+		// The JWT is of one session, and the token of another.
 		s.want(s.get(h, "Cookie: stytch_session_jwt="+s.StartSession(s.User.ID, stytchtest.SessionOptions{Factors: []stytch.AuthenticationFactor{{Type: "otp", LastAuthenticatedAt: time.Now().Add(-time.Hour)}}}).JWT+"; stytch_session="+s.Session.Token), 401, invalidToken)
 		s.wantPasses(1)
 	})
 }
 
-// Requests of one session may bring different credentials: the answer to one of
-// them is not the answer to the other.
-func TestStepUpQuestionsByTwoCredentials(t *testing.T) {
+// Calls for one session by different credentials do not share an answer.
+func TestStepUp_CallsByTwoCredentials(t *testing.T) {
 	eachStepUp(t, func(s *env, row stepUpRow) {
 		h := s.Behind(row.guard)
 		s.get(s.Behind(), bearer(s.Session.JWT))
 		s.stepUp()
 		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: time.Second})
 		var wg sync.WaitGroup
-		wg.Go(func() { // the token beside the JWT is nobody's
+		wg.Go(func() { // no session has this token
 			s.want(s.get(h, "Cookie: stytch_session_jwt="+s.Session.JWT+"; stytch_session=abcdefghijklmnopqrstuvwxyz"), 401, invalidToken)
 		})
 		synctest.Wait()
@@ -334,8 +333,8 @@ func TestStepUpQuestionsByTwoCredentials(t *testing.T) {
 	})
 }
 
-// However they are scheduled, requests that come together are one question.
-func TestStepUpUnderLoad(t *testing.T) {
+// Requests at the same time share one call, whatever their order.
+func TestStepUp_UnderLoad(t *testing.T) {
 	for range 100 {
 		synctest.Test(t, func(t *testing.T) {
 			s := newEnv(t, sessionOnly)
@@ -346,8 +345,8 @@ func TestStepUpUnderLoad(t *testing.T) {
 	}
 }
 
-// Nobody can say which of two cookies Stytch should be asked about.
-func TestStepUpOfRepeatedCookies(t *testing.T) {
+// With a repeated cookie it is unknown which credential to introspect.
+func TestStepUp_RepeatedCookies(t *testing.T) {
 	eachStepUp(t, func(s *env, row stepUpRow) {
 		repeated := "Cookie: stytch_session_jwt=" + s.Session.JWT + "; stytch_session_jwt=a.b.c"
 		s.want(s.get(s.Behind(), repeated), 200)

@@ -16,10 +16,10 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// A guard goes by what its own request's Require or Optional found out, and by
-// nothing else.
-func TestGuardsWithoutRequire(t *testing.T) {
-	claimed := func(next http.Handler) http.Handler { // what a test's NewContext claims
+// A guard uses the result of Require or Optional of the same request, and nothing
+// else.
+func TestGuards_WithoutRequire(t *testing.T) {
+	claimed := func(next http.Handler) http.Handler { // an identity that NewContext added
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			id := &sessionauth.Identity{Session: &stytch.Session{
 				ID: "session-test-1", UserID: "user-test-1", Roles: []string{"editor", "admin"},
@@ -36,14 +36,14 @@ func TestGuardsWithoutRequire(t *testing.T) {
 	}{
 		{"194 nothing in front", func(s *env, g middleware) http.Handler { return s.Wrap(g) }, byToken, noCredential},
 		{"194 nothing in front, by cookie", func(s *env, g middleware) http.Handler { return s.Wrap(g) }, byCookie, noCredential},
-		{"194 nothing in front of somebody unknown", func(s *env, g middleware) http.Handler { return s.Wrap(g) }, anonymous, noCredential},
+		{"194 nothing in front of a request without a credential", func(s *env, g middleware) http.Handler { return s.Wrap(g) }, anonymous, noCredential},
 		{"194 Require behind the guard", func(s *env, g middleware) http.Handler { return g(s.Behind()) }, byToken, noCredential},
 		{"194 Require behind the guard, by cookie", func(s *env, g middleware) http.Handler { return g(s.Behind()) }, byCookie, noCredential},
 		{"194 NewContext in front", func(s *env, g middleware) http.Handler { return claimed(s.Wrap(g)) }, byToken, noCredential},
 		{"194 NewContext between Require and the guard", func(s *env, g middleware) http.Handler { return s.Auth.Require(claimed(s.Wrap(g))) }, byToken, noCredential},
 		{"194 NewContext between Require and the guard, by cookie", func(s *env, g middleware) http.Handler { return s.Auth.Require(claimed(s.Wrap(g))) }, byCookie, noCredential},
 		{"194 NewContext in front of Optional", func(s *env, g middleware) http.Handler { return claimed(s.Auth.Optional(s.Wrap(g))) }, anonymous, noCredential},
-		{"194 Optional in front of somebody unknown", func(s *env, g middleware) http.Handler { return s.Auth.Optional(s.Wrap(g)) }, anonymous, noCredential},
+		{"194 Optional in front of a request without a credential", func(s *env, g middleware) http.Handler { return s.Auth.Optional(s.Wrap(g)) }, anonymous, noCredential},
 		{"194 Optional in front of a stale cookie", func(s *env, g middleware) http.Handler { return s.Auth.Optional(s.Wrap(g)) }, staleCookie, invalidToken},
 	}
 	for _, row := range rows {
@@ -69,7 +69,7 @@ func staleCookie(s *env) []string {
 	return []string{"Cookie: stytch_session=abcdefghijklmnopqrstuvwxyz"}
 }
 
-func TestGuardsBehindOptionalLetWhoIsSignedInPass(t *testing.T) {
+func TestGuards_BehindOptional(t *testing.T) {
 	for name, g := range everyGuard() {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -81,8 +81,8 @@ func TestGuardsBehindOptionalLetWhoIsSignedInPass(t *testing.T) {
 	}
 }
 
-// With two Authenticators the innermost decides, answers and is told.
-func TestTheInnermostAuthenticatorDecides(t *testing.T) {
+// With two Authenticators the innermost decides, answers, and calls Observe.
+func TestGuards_InnermostAuthenticatorDecides(t *testing.T) {
 	handler := func(status int) func(*sessionauth.Config) {
 		return func(c *sessionauth.Config) {
 			c.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(status) }
@@ -93,8 +93,8 @@ func TestTheInnermostAuthenticatorDecides(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ada := newEnv(t, handler(418))
-				// A project of its own, where nobody may do anything, and whose
-				// sessions have shown another factor long ago.
+				// Another project, whose policy is empty. The session has an old factor
+				// of another type.
 				bob := newEnv(t, handler(419), otherHeader)
 				bob.SetPolicy(stytch.Policy{})
 				bob.Session = bob.StartSession(bob.AddUser(stytchtest.User{}).ID, stytchtest.SessionOptions{
@@ -111,12 +111,12 @@ func TestTheInnermostAuthenticatorDecides(t *testing.T) {
 				}
 				bob.wantPasses(0)
 				if n := len(ada.events); n != 1 || ada.events[0].Outcome != sessionauth.Passed {
-					t.Errorf("got %v told to the outer Authenticator, want one pass", ada.events)
+					t.Errorf("got %v observed by the outer Authenticator, want one pass", ada.events)
 				}
 				if n := len(bob.events); n != 2 || bob.events[1].Outcome != sessionauth.Refused {
-					t.Errorf("got %v told to the inner Authenticator, want a pass and a refusal", bob.events)
+					t.Errorf("got %v observed by the inner Authenticator, want a pass and a refusal", bob.events)
 				}
-				if name == "Live" { // the other session is refused for good
+				if name == "Live" { // the session is denied
 					fields[1] = "X-Session: " + bob.StartSession(bob.Session.UserID, stytchtest.SessionOptions{}).JWT
 				}
 				if got := bob.get(bob.Auth.Optional(ada.Behind(g)), fields...).StatusCode; got != 200 {
@@ -128,8 +128,7 @@ func TestTheInnermostAuthenticatorDecides(t *testing.T) {
 	}
 }
 
-// What a guard refuses reaches the ErrorHandler as an error that says all.
-func TestErrorHandlerAndObserveOfAGuard(t *testing.T) {
+func TestGuards_ErrorHandlerAndObserve(t *testing.T) {
 	rows := []struct {
 		name    string
 		guard   middleware
@@ -179,8 +178,8 @@ func describe(e *sessionauth.Error) string {
 	return fmt.Sprint(e.Kind, e.Reason, e.RetryAfter, e.MaxAge, e.ACRValues, e.Resource, e.Action)
 }
 
-// An ErrorHandler gets what it may keep and change.
-func TestAnErrorHandlerCannotChangeAGuard(t *testing.T) {
+// An ErrorHandler may change the Error that it receives.
+func TestGuards_ErrorHandlerChangesTheError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t, func(c *sessionauth.Config) {
 			c.ErrorHandler = func(w http.ResponseWriter, r *http.Request, err error) {
@@ -198,32 +197,32 @@ func TestAnErrorHandlerCannotChangeAGuard(t *testing.T) {
 	})
 }
 
-func TestNonsensePanicsWhereItIsWired(t *testing.T) {
+func TestGuards_InvalidArgumentsPanic(t *testing.T) {
 	rows := []struct {
 		name string
 		wire func()
 	}{
 		{"195 Role without a role", func() { guard.Role() }},
-		{"195 Role with an empty one", func() { guard.Role("") }},
-		{"195 Role with an empty one among others", func() { guard.Role("editor", "") }},
+		{"195 Role with an empty role", func() { guard.Role("") }},
+		{"195 Role with an empty role among others", func() { guard.Role("editor", "") }},
 		{"195 Permission without a resource", func() { guard.Permission("", "read") }},
 		{"195 Permission without an action", func() { guard.Permission("documents", "") }},
 		{"195 PermissionLive without a resource", func() { guard.PermissionLive("", "read") }},
 		{"195 PermissionLive without an action", func() { guard.PermissionLive("documents", "") }},
 		{"Factor without a type", func() { guard.Factor() }},
-		{"Factor with an empty one", func() { guard.Factor("totp", "") }},
-		{"Factor that would end the challenge's string", func() { guard.Factor(`totp", max_age="1`) }},
+		{"Factor with an empty type", func() { guard.Factor("totp", "") }},
+		{"Factor that would end the string in the challenge", func() { guard.Factor(`totp", max_age="1`) }},
 		{"Factor that would be two", func() { guard.Factor("totp webauthn") }},
 		{"Factor with a line break", func() { guard.Factor("totp\r\nSet-Cookie: a=b") }},
-		{"Fresh of no time", func() { guard.Fresh(0) }},
-		{"Fresh of less than no time", func() { guard.Fresh(-time.Hour) }},
+		{"Fresh of zero", func() { guard.Fresh(0) }},
+		{"Fresh of a negative time", func() { guard.Fresh(-time.Hour) }},
 		{"Fresh of less than a second", func() { guard.Fresh(time.Second - 1) }},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) { wantPanic(t, row.wire) })
 	}
 	for name, g := range everyGuard() {
-		t.Run(name+" in front of nothing", func(t *testing.T) { wantPanic(t, func() { g(nil) }) })
+		t.Run(name+" in front of a nil handler", func(t *testing.T) { wantPanic(t, func() { g(nil) }) })
 	}
 	guard.Fresh(time.Second)
 }
@@ -238,8 +237,8 @@ func wantPanic(t *testing.T, f func()) {
 	f()
 }
 
-// 195: names match as they are written.
-func TestNamesMatchExactly(t *testing.T) {
+// 195: names match exactly.
+func TestGuards_NamesMatchExactly(t *testing.T) {
 	for _, name := range []string{"Editor", "EDITOR", "edit", "editors", "editor ", " editor", "editor\x00", "editor,admin", "*", "edit*", "еditor"} {
 		t.Run("195 role "+name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -264,8 +263,8 @@ func TestNamesMatchExactly(t *testing.T) {
 	}
 }
 
-// A guard keeps the names it was wired with.
-func TestGuardsOwnTheirNames(t *testing.T) {
+// A guard copies the names that it receives.
+func TestGuards_CopyTheirArguments(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
 		roles, factors := []string{"admin"}, []string{"totp"}
@@ -276,9 +275,8 @@ func TestGuardsOwnTheirNames(t *testing.T) {
 	})
 }
 
-// Requests do not see each other's: with a context that has ended nobody passes
-// who would have to be asked about.
-func TestGuardsOfARequestThatEnded(t *testing.T) {
+// A canceled request does not pass a guard that needs a call.
+func TestGuards_CanceledRequest(t *testing.T) {
 	for _, name := range []string{"Permission", "PermissionLive", "Live"} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -297,7 +295,7 @@ func TestGuardsOfARequestThatEnded(t *testing.T) {
 }
 
 // 197: only the action * is a wildcard.
-func TestWildcards(t *testing.T) {
+func TestPermission_Wildcards(t *testing.T) {
 	permissions := func(resource string, actions ...string) []stytch.Permission {
 		return []stytch.Permission{{ResourceID: resource, Actions: actions}}
 	}
@@ -310,12 +308,12 @@ func TestWildcards(t *testing.T) {
 		{"197 the action * allows any action", permissions("documents", "*"), "documents", "shred", 200},
 		{"197 the action * among others", permissions("documents", "read", "*"), "documents", "shred", 200},
 		{"197 the action * allows itself", permissions("documents", "*"), "documents", "*", 200},
-		{"197 the action * is of its resource only", slices.Concat(permissions("notes", "*"), permissions("documents", "read")), "documents", "shred", 403},
-		{"197 asking for * is asking for *", permissions("documents", "read", "write"), "documents", "*", 403},
+		{"197 the action * applies to its resource only", slices.Concat(permissions("notes", "*"), permissions("documents", "read")), "documents", "shred", 403},
+		{"197 the guarded action * is not a wildcard", permissions("documents", "read", "write"), "documents", "*", 403},
 		{"197 a resource * is a name", permissions("*", "read"), "documents", "read", 403},
 		{"197 a resource * is a name, with every action", permissions("*", "*"), "documents", "read", 403},
 		{"197 a resource * by its name", permissions("*", "read"), "*", "read", 200},
-		{"197 asking for the resource *", permissions("documents", "*"), "*", "read", 403},
+		{"197 the guarded resource *", permissions("documents", "*"), "*", "read", 403},
 		{"197 a prefix and *", permissions("doc*", "read"), "documents", "read", 403},
 		{"197 a prefix of an action and *", permissions("documents", "re*"), "documents", "read", 403},
 		{"197 a path and *", permissions("documents/*", "read"), "documents/1", "read", 403},
