@@ -55,7 +55,7 @@ func testDown(t *testing.T, path string) {
 	for _, row := range down {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
+				s := newEnv(t)
 				session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 				s.hold(session.Token, session.JWT)
 				s.SetFault(pathPassword, row.fault)
@@ -70,7 +70,7 @@ func testDown(t *testing.T, path string) {
 					t.Errorf("got an answer after %v, want %v", took, row.want)
 				}
 				s.want(s.postForm(path, rightForm), 503)
-				s.wantCalls(pathPassword, 2) // no password is sent twice
+				s.WantCalls(pathPassword, 2) // no password is sent twice
 				s.wantErrors(0)
 				if got := s.UnexpectedCalls(); len(got) != 0 {
 					t.Errorf("got calls of %v, want none", got)
@@ -87,7 +87,7 @@ func TestAnAnswerAboutSomebodyElseIsNoStepUp(t *testing.T) {
 	for name, fault := range map[string]stytchtest.Fault{"another user": stytchtest.OtherUser(), "another session": stytchtest.OtherSession()} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
+				s := newEnv(t)
 				session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 				s.hold(session.Token, session.JWT)
 				token := s.takesToken()

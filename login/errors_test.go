@@ -111,7 +111,7 @@ func testErrors(t *testing.T, path string, rows []errorRow) {
 	for i, row := range slices.Concat(rows, misconfigured) {
 		t.Run(numbers[row.want]+row.name+" "+row.retryAfter, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
+				s := newEnv(t)
 				session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 				s.hold(session.Token, session.JWT)
 				fault := stytchtest.Fault{Status: row.status, ErrorType: row.name, Header: http.Header{}}
@@ -129,7 +129,7 @@ func testErrors(t *testing.T, path string, rows []errorRow) {
 				if took := time.Since(began); (took == 500*time.Millisecond) != (row.kind == "sign-in-refused") {
 					t.Errorf("got an answer after %v, want half a second for a refused sign-in only", took)
 				}
-				s.wantCalls(pathPassword, 1) // no password is sent twice
+				s.WantCalls(pathPassword, 1) // no password is sent twice
 				alarms := 0
 				if i >= len(rows) {
 					alarms = 1
@@ -160,7 +160,7 @@ func TestTheErrorsStytchGivesByItself(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
+				s := newEnv(t)
 				resp := s.postJSON("/login", row.body)
 				if row.want == 200 {
 					s.want(resp, 200)
@@ -175,7 +175,7 @@ func TestTheErrorsStytchGivesByItself(t *testing.T) {
 
 func TestALockedUser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		s.LockThreshold, s.LockDuration = 3, 5*time.Minute
 		for range 3 {
 			s.wantProblem(s.postJSON("/login", wrong), 401, "sign-in-refused")
@@ -196,7 +196,7 @@ func TestALockedUser(t *testing.T) {
 
 func TestAPasswordThatMustBeReset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		s.AddUser(stytchtest.User{Email: "mallory@example.com", Password: "123456", RequiresReset: true})
 		resp := s.postJSON("/login", `{"email":"mallory@example.com","password":"123456"}`)
 		s.wantProblem(resp, 403, "reset-password")
@@ -210,7 +210,7 @@ func TestAPasswordThatMustBeReset(t *testing.T) {
 
 func TestAWrongPasswordClosesNoSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		session := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
 		s.SetFault(pathPassword, stytchtest.Fault{Status: 429, Header: http.Header{"Retry-After": {"60"}}})
 		for range 20 {
@@ -229,7 +229,7 @@ func TestAWrongPasswordClosesNoSession(t *testing.T) {
 
 func TestTheBreakerOfSignInsLeavesSessionsAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		session := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
 		s.SetFault(pathPassword, stytchtest.Fault{Status: 500})
 		for range 12 {
@@ -237,7 +237,7 @@ func TestTheBreakerOfSignInsLeavesSessionsAlone(t *testing.T) {
 			s.wantProblem(resp, 503, "unavailable")
 			s.wantUntouched(resp)
 		}
-		s.wantCalls(pathPassword, 10)
+		s.WantCalls(pathPassword, 10)
 		b := s.other()
 		b.hold(session.Token, "")
 		s.want(b.get("/me"), 200)
@@ -253,7 +253,7 @@ func TestTheBreakerOfSignInsLeavesSessionsAlone(t *testing.T) {
 
 func TestStrangersWrongPasswordsOpenNoBreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		s.LockThreshold = -1
 		for range 30 {
 			s.want(s.postJSON("/login", wrong), 401)

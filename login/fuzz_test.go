@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/login"
 )
 
@@ -70,7 +71,7 @@ func newFuzzed(f *testing.F, see func(*http.Request)) *login.Handlers {
 	f.Helper()
 	auth, err := sessionauth.New(sessionauth.Config{
 		ProjectID: "project-test-fuzz", Secret: "secret", BaseURL: "https://stytch.invalid", Logger: slog.New(slog.DiscardHandler),
-		HTTPClient: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) { see(r); return reply(429, "{}"), nil })},
+		HTTPClient: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) { see(r); return authtest.Reply(429, "{}"), nil })},
 		Cookies:    sessionauth.Cookies{WriteBack: true},
 	})
 	if err != nil {

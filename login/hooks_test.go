@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytch"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
@@ -33,7 +34,7 @@ func TestClaims(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var asked []string
-				s := newStage(t, func(c *setup) {
+				s := newEnv(t, func(c *setup) {
 					c.login.Claims = func(r *http.Request, u *stytch.User) map[string]any {
 						asked = append(asked, r.URL.Path+" "+u.ID)
 						u.ID = "user-test-nobody" // a copy of their own
@@ -46,7 +47,7 @@ func TestClaims(t *testing.T) {
 				if strings.Contains(peek(resp), "nobody") {
 					t.Error("got a change of the hook's in the answer")
 				}
-				s.wantCalls(pathAuthenticate, row.calls)
+				s.WantCalls(pathAuthenticate, row.calls)
 				if !reflect.DeepEqual(asked, []string{"/login " + s.ada.ID}) {
 					t.Errorf("got %v asked, want Ada once", asked)
 				}
@@ -68,9 +69,9 @@ func TestClaims(t *testing.T) {
 }
 
 // takesToken notes the session token of the next sign-in.
-func (s *stage) takesToken() *string {
+func (s *env) takesToken() *string {
 	var token string
-	s.tap(pathPassword, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
+	s.Tap(pathPassword, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
 		resp, err := stytch.RoundTrip(r)
 		if err == nil {
 			_, rest, _ := strings.Cut(peek(resp), `"session_token":"`)
@@ -83,7 +84,7 @@ func (s *stage) takesToken() *string {
 
 func TestClaimsAreInTheJWTAndTheAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, func(c *setup) {
+		s := newEnv(t, func(c *setup) {
 			c.auth.SessionOnly = true
 			c.login.Claims = func(*http.Request, *stytch.User) map[string]any { return map[string]any{"tenant": "engines"} }
 		})
@@ -95,14 +96,14 @@ func TestClaimsAreInTheJWTAndTheAnswer(t *testing.T) {
 		if err := s.session(s.other().get("/me", "Authorization: Bearer "+s.cookie(jwtName))).Claims(&claims); err != nil || claims.Tenant != "engines" {
 			t.Errorf("got %v (%v), want the claim in the JWT", claims, err)
 		}
-		s.wantCalls(pathAuthenticate, 1) // to set them
+		s.WantCalls(pathAuthenticate, 1) // to set them
 	})
 }
 
 func TestStytchFailsWhileTheClaimsAreSet(t *testing.T) {
 	for _, status := range []int{429, 500, 503, 404} {
 		synctest.Test(t, func(t *testing.T) {
-			s := newStage(t, func(c *setup) {
+			s := newEnv(t, func(c *setup) {
 				c.login.Claims = func(*http.Request, *stytch.User) map[string]any { return map[string]any{"tenant": "engines"} }
 			})
 			token := s.takesToken()
@@ -123,15 +124,15 @@ func TestStytchFailsWhileTheClaimsAreSet(t *testing.T) {
 
 func TestStytchSetsTheClaimsOfAnotherSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, func(c *setup) {
+		s := newEnv(t, func(c *setup) {
 			c.login.Claims = func(*http.Request, *stytch.User) map[string]any { return map[string]any{"tenant": "engines"} }
 		})
 		other := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
-		s.tap(pathAuthenticate, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
+		s.Tap(pathAuthenticate, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
 			resp, err := stytch.RoundTrip(r)
 			_, id, _ := strings.Cut(peek(resp), `"session_id":"`)
 			id, _, _ = strings.Cut(id, `"`)
-			return reply(200, strings.ReplaceAll(peek(resp), id, other.ID)), err
+			return authtest.Reply(200, strings.ReplaceAll(peek(resp), id, other.ID)), err
 		})
 		resp := s.postJSON("/login", right)
 		s.wantProblem(resp, 503, "unavailable")
@@ -142,10 +143,10 @@ func TestStytchSetsTheClaimsOfAnotherSession(t *testing.T) {
 
 func TestASessionThatIsRevokedMeanwhileIsGivenToNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var s *stage
-		s = newStage(t, func(c *setup) {
+		var s *env
+		s = newEnv(t, func(c *setup) {
 			c.login.OnSignIn = func(r *http.Request, id *sessionauth.Identity) error {
-				return s.auth.Revoke(r.Context(), id.Session.ID)
+				return s.Auth.Revoke(r.Context(), id.Session.ID)
 			}
 		})
 		s.wantUntouched(s.postJSON("/login", right))
@@ -154,12 +155,12 @@ func TestASessionThatIsRevokedMeanwhileIsGivenToNobody(t *testing.T) {
 
 func TestASignInBringsTheUserUpToDate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		s.want(s.other().get("/me", "Authorization: Bearer "+session.JWT), 200) // caches the user
 		s.SetRoles(s.ada.ID, "editor")
 		s.want(s.postJSON("/login", right), 200)
-		id, err := s.auth.Authenticate(newRequest("GET", "/me", "", "Authorization: Bearer "+s.cookie(jwtName)))
+		id, err := s.Auth.Authenticate(newRequest("GET", "/me", "", "Authorization: Bearer "+s.cookie(jwtName)))
 		if err != nil || !strings.Contains(string(asJSON(id.User.Roles)), "editor") {
 			t.Errorf("got %v (%v), want the user of the sign-in's answer", id, err)
 		}
@@ -184,7 +185,7 @@ func TestOnSignIn(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var got []*sessionauth.Identity
-				s := newStage(t, func(c *setup) {
+				s := newEnv(t, func(c *setup) {
 					c.login.OnSignIn = func(_ *http.Request, id *sessionauth.Identity) error { got = append(got, id); return row.err }
 				})
 				old := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
@@ -219,7 +220,7 @@ func TestOnSignIn(t *testing.T) {
 func TestOnSignInIsNotToldOfAFailureOrAStepUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
-		s := newStage(t, func(c *setup) {
+		s := newEnv(t, func(c *setup) {
 			c.login.OnSignIn = func(_ *http.Request, id *sessionauth.Identity) error {
 				calls++
 				id.Session.ID, id.User.ID = "changed", "changed" // a copy of their own

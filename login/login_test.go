@@ -19,7 +19,7 @@ import (
 
 func TestJSONIsAnsweredWithSessionAndUser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		resp := s.postJSON("/login", right)
 		s.want(resp, 200)
 		var body map[string]map[string]any
@@ -43,8 +43,8 @@ func TestJSONIsAnsweredWithSessionAndUser(t *testing.T) {
 		if got := s.session(s.get("/me")); got.ID != session["session_id"] {
 			t.Errorf("got session %s on the next request, want %v", got.ID, session["session_id"])
 		}
-		s.wantCalls(pathPassword, 1)
-		s.wantCalls("/v1/users/{user_id}", 0) // the sign-in brought the user
+		s.WantCalls(pathPassword, 1)
+		s.WantCalls("/v1/users/{user_id}", 0) // the sign-in brought the user
 	})
 }
 
@@ -58,7 +58,7 @@ func TestAFormIsAnsweredWithARedirect(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
+				s := newEnv(t)
 				resp := s.postForm("/login", row.body)
 				s.want(resp, 303)
 				if got := resp.Header.Get("Location"); got != row.want {
@@ -91,8 +91,8 @@ func TestSignInCookies(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, func(c *setup) { c.auth.Cookies = row.cookies; c.auth.Cookies.WriteBack = true })
-				names := s.auth.Cookies()
+				s := newEnv(t, func(c *setup) { c.auth.Cookies = row.cookies; c.auth.Cookies.WriteBack = true })
+				names := s.Auth.Cookies()
 				want := []string{names.Token + row.want, names.JWT + row.want}
 				// Whatever a proxy or an attacker says of the connection.
 				r := newRequest("POST", "/login", right, jsonType, "X-Forwarded-Proto: http", "X-Forwarded-Host: evil.example", "Forwarded: proto=http;host=evil.example")
@@ -116,9 +116,9 @@ func TestSignInCookies(t *testing.T) {
 
 func TestMaxAgeIsNoLongerThanTheSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		// The answer is on its way for a while.
-		s.tap(pathPassword, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
+		s.Tap(pathPassword, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
 			resp, err := stytch.RoundTrip(r)
 			time.Sleep(1500 * time.Millisecond)
 			return resp, err
@@ -134,29 +134,29 @@ func TestMaxAgeIsNoLongerThanTheSession(t *testing.T) {
 func TestTheOldSession(t *testing.T) {
 	rows := []struct {
 		name    string
-		hold    func(*stage, stytchtest.Session) (fields string) // what the browser comes with
+		hold    func(*env, stytchtest.Session) (fields string) // what the browser comes with
 		revoked bool
 	}{
-		{"185 both cookies", func(s *stage, old stytchtest.Session) string { s.hold(old.Token, old.JWT); return "" }, true},
-		{"185 the token alone", func(s *stage, old stytchtest.Session) string { s.hold(old.Token, ""); return "" }, true},
-		{"185 the JWT alone", func(s *stage, old stytchtest.Session) string { s.hold("", old.JWT); return "" }, true},
-		{"185 the JWT, expired", func(s *stage, old stytchtest.Session) string {
+		{"185 both cookies", func(s *env, old stytchtest.Session) string { s.hold(old.Token, old.JWT); return "" }, true},
+		{"185 the token alone", func(s *env, old stytchtest.Session) string { s.hold(old.Token, ""); return "" }, true},
+		{"185 the JWT alone", func(s *env, old stytchtest.Session) string { s.hold("", old.JWT); return "" }, true},
+		{"185 the JWT, expired", func(s *env, old stytchtest.Session) string {
 			s.hold("", old.JWT)
 			time.Sleep(6 * time.Minute)
 			return ""
 		}, true},
-		{"185 a repeated cookie", func(s *stage, old stytchtest.Session) string {
+		{"185 a repeated cookie", func(s *env, old stytchtest.Session) string {
 			s.hold(old.Token, "")
 			return "Cookie: stytch_session=abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH"
 		}, true},
-		{"185 a header is no browser's session", func(_ *stage, old stytchtest.Session) string { return "Authorization: Bearer " + old.Token }, false},
-		{"185 a JWT in a header neither", func(_ *stage, old stytchtest.Session) string { return "Authorization: Bearer " + old.JWT }, false},
+		{"185 a header is no browser's session", func(_ *env, old stytchtest.Session) string { return "Authorization: Bearer " + old.Token }, false},
+		{"185 a JWT in a header neither", func(_ *env, old stytchtest.Session) string { return "Authorization: Bearer " + old.JWT }, false},
 	}
 	for _, row := range rows {
 		for _, email := range []string{adasEmail, bobsEmail} {
 			t.Run(row.name+" of "+email, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := newStage(t)
+					s := newEnv(t)
 					owner := map[string]stytch.User{adasEmail: s.ada, bobsEmail: s.bob}[email]
 					old := s.StartSession(owner.ID, stytchtest.SessionOptions{})
 					later := s.JWT(old.ID)
@@ -187,7 +187,7 @@ func TestTheOldSession(t *testing.T) {
 func TestTheOldSessionIsLeftAloneByAFailure(t *testing.T) {
 	for _, body := range []string{wrong, `{"email":"nobody@example.com","password":"x"}`, `{`, `{}`} {
 		synctest.Test(t, func(t *testing.T) {
-			s := newStage(t)
+			s := newEnv(t)
 			old := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 			s.hold(old.Token, old.JWT)
 			s.wantUntouched(s.postJSON("/login", body))
@@ -195,7 +195,7 @@ func TestTheOldSessionIsLeftAloneByAFailure(t *testing.T) {
 			if got := s.session(s.get("/me")); got.ID != old.ID || s.Claims(old.ID)["exp"] != before {
 				t.Errorf("got session %s, want the old one as it was", got.ID)
 			}
-			s.wantCalls(pathRevoke, 0)
+			s.WantCalls(pathRevoke, 0)
 			s.wantAlive(old.Token, true)
 		})
 	}
@@ -203,7 +203,7 @@ func TestTheOldSessionIsLeftAloneByAFailure(t *testing.T) {
 
 func TestAnOldSessionThatCannotBeRevokedKeepsNobodyOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		old := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
 		s.hold(old.Token, old.JWT)
 		s.SetFault(pathRevoke, stytchtest.Fault{Status: 503})
@@ -219,7 +219,7 @@ func TestAnOldSessionThatCannotBeRevokedKeepsNobodyOut(t *testing.T) {
 
 func TestTheOldSessionOfABrowserThatLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		old := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
 		s.hold(old.Token, "")
 		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: time.Second}) // it is asked whose the token is
@@ -235,7 +235,7 @@ func TestTheOldSessionOfABrowserThatLeaves(t *testing.T) {
 func TestOnFailureAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got []error
-		s := newStage(t, func(c *setup) {
+		s := newEnv(t, func(c *setup) {
 			c.login.OnFailure = func(w http.ResponseWriter, _ *http.Request, err error) {
 				got = append(got, err)
 				w.WriteHeader(http.StatusTeapot)
@@ -257,7 +257,7 @@ func TestOnFailureAnswers(t *testing.T) {
 
 func TestBothEmptyFieldsOfAFormAreAnsweredAlike(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, func(c *setup) {
+		s := newEnv(t, func(c *setup) {
 			c.login.OnFailure = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusTeapot) }
 		})
 		email, password := s.postForm("/login", "email=&password=x"), s.postForm("/login", "email=ada%40example.com&password=")
@@ -286,13 +286,13 @@ func TestSessionDuration(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				if row.want == nil {
-					_, err := login.New(login.Config{Auth: newStage(t).auth, SessionDuration: row.duration})
+					_, err := login.New(login.Config{Auth: newEnv(t).Auth, SessionDuration: row.duration})
 					if err == nil || !strings.Contains(err.Error(), "SessionDuration") {
 						t.Errorf("got %v, want an error that names SessionDuration", err)
 					}
 					return
 				}
-				s := newStage(t, func(c *setup) { c.login.SessionDuration = row.duration })
+				s := newEnv(t, func(c *setup) { c.login.SessionDuration = row.duration })
 				s.want(s.postJSON("/login", right), 200)
 				if got := s.sent()["session_duration_minutes"]; got != row.want {
 					t.Errorf("got %v minutes, want %v", got, row.want)
@@ -303,7 +303,7 @@ func TestSessionDuration(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	s := newStage(t)
+	s := newEnv(t)
 	plain, err := sessionauth.New(sessionauth.Config{ProjectID: s.ProjectID, Secret: s.Secret, BaseURL: s.URL})
 	if err != nil {
 		t.Fatal(err)
@@ -315,13 +315,13 @@ func TestNewRefuses(t *testing.T) {
 	}{
 		{"no Auth", login.Config{}, "Auth"},
 		{"cookies that cannot be written back", login.Config{Auth: plain}, "WriteBack"},
-		{"AfterLogout on another host", login.Config{Auth: s.auth, AfterLogout: "https://evil.example/"}, "AfterLogout"},
-		{"AfterLogout without scheme", login.Config{Auth: s.auth, AfterLogout: "//evil.example"}, "AfterLogout"},
-		{"AfterLogout with a backslash", login.Config{Auth: s.auth, AfterLogout: `/\evil.example`}, "AfterLogout"},
-		{"AfterLogout that is relative", login.Config{Auth: s.auth, AfterLogout: "bye"}, "AfterLogout"},
-		{"AfterLogout with a line break", login.Config{Auth: s.auth, AfterLogout: "/bye\r\nSet-Cookie: a=b"}, "AfterLogout"},
-		{"AfterLogout of our own", login.Config{Auth: s.auth, AfterLogout: "/bye?now=1"}, ""},
-		{"nothing but Auth", login.Config{Auth: s.auth}, ""},
+		{"AfterLogout on another host", login.Config{Auth: s.Auth, AfterLogout: "https://evil.example/"}, "AfterLogout"},
+		{"AfterLogout without scheme", login.Config{Auth: s.Auth, AfterLogout: "//evil.example"}, "AfterLogout"},
+		{"AfterLogout with a backslash", login.Config{Auth: s.Auth, AfterLogout: `/\evil.example`}, "AfterLogout"},
+		{"AfterLogout that is relative", login.Config{Auth: s.Auth, AfterLogout: "bye"}, "AfterLogout"},
+		{"AfterLogout with a line break", login.Config{Auth: s.Auth, AfterLogout: "/bye\r\nSet-Cookie: a=b"}, "AfterLogout"},
+		{"AfterLogout of our own", login.Config{Auth: s.Auth, AfterLogout: "/bye?now=1"}, ""},
+		{"nothing but Auth", login.Config{Auth: s.Auth}, ""},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {

@@ -37,7 +37,7 @@ func TestLogoutWithoutSession(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
+				s := newEnv(t)
 				var fields []string
 				if row.fields != "" {
 					fields = []string{row.fields}
@@ -50,7 +50,7 @@ func TestLogoutWithoutSession(t *testing.T) {
 						t.Errorf("got %q and %q, want nothing and no-store", peek(resp), resp.Header.Get("Cache-Control"))
 					}
 				}
-				s.wantCalls(pathRevoke, 0)
+				s.WantCalls(pathRevoke, 0)
 			})
 		})
 	}
@@ -61,7 +61,7 @@ func TestLogout(t *testing.T) {
 		for _, seen := range []bool{false, true} {
 			t.Run(fmt.Sprintf("168 %s, seen before: %t", name, seen), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := newStage(t)
+					s := newEnv(t)
 					session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 					mine := s.StartSession(s.ada.ID, stytchtest.SessionOptions{}) // on another device
 					hold(s, s.browser, session)
@@ -94,22 +94,22 @@ func TestLogout(t *testing.T) {
 func TestLogoutOfAnExpiredJWT(t *testing.T) {
 	for _, row := range []struct {
 		name string
-		send func(s *stage, jwt string) *http.Response
+		send func(s *env, jwt string) *http.Response
 	}{
-		{"191 in a cookie", func(s *stage, jwt string) *http.Response { s.hold("", jwt); return s.postJSON("/logout", "") }},
-		{"191 in a header", func(s *stage, jwt string) *http.Response { return s.postJSON("/logout", "", bearer(jwt)) }},
+		{"191 in a cookie", func(s *env, jwt string) *http.Response { s.hold("", jwt); return s.postJSON("/logout", "") }},
+		{"191 in a header", func(s *env, jwt string) *http.Response { return s.postJSON("/logout", "", bearer(jwt)) }},
 	} {
 		for _, age := range []time.Duration{6 * time.Minute, 50 * time.Minute} {
 			t.Run(fmt.Sprintf("%s, after %v", row.name, age), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := newStage(t)
+					s := newEnv(t)
 					session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 					time.Sleep(age)
 					resp := row.send(s, session.JWT)
 					s.want(resp, 204)
 					s.wantCleared(s.browser, resp)
-					s.wantCalls(pathRevoke, 1)
-					s.wantCalls(pathAuthenticate, 0) // a good signature needs no asking
+					s.WantCalls(pathRevoke, 1)
+					s.WantCalls(pathAuthenticate, 0) // a good signature needs no asking
 					s.wantAlive(session.Token, false)
 					s.wantProblem(s.other().get("/me", bearer(s.JWT(session.ID))), 401, "invalid-session")
 				})
@@ -120,7 +120,7 @@ func TestLogoutOfAnExpiredJWT(t *testing.T) {
 
 func TestLogoutOfAForgedJWT(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		parts := strings.Split(session.JWT, ".")
 		other := strings.Split(s.StartSession(s.bob.ID, stytchtest.SessionOptions{}).JWT, ".")
@@ -136,8 +136,8 @@ func TestLogoutOfAForgedJWT(t *testing.T) {
 				t.Error("got cookies that stay, want them cleared")
 			}
 		}
-		s.wantCalls(pathRevoke, 0)
-		s.wantCalls(pathAuthenticate, 0)
+		s.WantCalls(pathRevoke, 0)
+		s.WantCalls(pathAuthenticate, 0)
 		s.want(s.other().get("/me", bearer(session.JWT)), 200)
 		s.wantAlive(session.Token, true)
 	})
@@ -159,7 +159,7 @@ func TestLogoutByAnAccessToken(t *testing.T) {
 		for _, claim := range []string{"scope", "client_id"} {
 			t.Run(row.name+" "+claim, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := newStage(t)
+					s := newEnv(t)
 					session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 					claims := s.Claims(session.ID)
 					claims[claim] = "openid"
@@ -193,7 +193,7 @@ func TestLogoutOfARequestNobodyUnderstands(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
+				s := newEnv(t)
 				session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 				s.hold(session.Token, "")
 				resp := s.postJSON("/logout", "", row.fields)
@@ -209,7 +209,7 @@ func TestLogoutByForm(t *testing.T) {
 	for _, after := range []string{"", "/bye?a=b"} {
 		for _, status := range []int{0, 503} { // of the revocation
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, func(c *setup) { c.login.AfterLogout = after })
+				s := newEnv(t, func(c *setup) { c.login.AfterLogout = after })
 				session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 				s.hold(session.Token, session.JWT)
 				s.SetFault(pathRevoke, stytchtest.Fault{Status: status})
@@ -238,7 +238,7 @@ func TestLogoutClearsWhatWasSet(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, func(c *setup) { c.auth.Cookies = row.cookies; c.auth.Cookies.WriteBack = true })
+				s := newEnv(t, func(c *setup) { c.auth.Cookies = row.cookies; c.auth.Cookies.WriteBack = true })
 				set := setCookies(s.postJSON("/login", right))
 				cleared := setCookies(s.postJSON("/logout", ""))
 				for i := range set {
@@ -254,7 +254,7 @@ func TestLogoutClearsWhatWasSet(t *testing.T) {
 
 func TestLogoutOfABrowserThatLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		s.hold("", session.JWT)
 		s.SetFault(pathRevoke, stytchtest.Fault{Delay: time.Second})

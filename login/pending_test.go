@@ -30,7 +30,7 @@ func TestLogoutWhileStytchIsDown(t *testing.T) {
 			t.Run(name+" "+faultName, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					var events []sessionauth.Event
-					s := newStage(t, observe(&events))
+					s := newEnv(t, observe(&events))
 					session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 					bob := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
 					s.want(s.other().get("/me", bearer(bob.JWT)), 200) // the key set is here, and Bob
@@ -73,8 +73,8 @@ func TestLogoutWhileStytchIsDown(t *testing.T) {
 
 // passing lets somebody's calls of Stytch pass, for a while longer than a lane
 // or breaker stays shut.
-func (s *stage) passing(who stytchtest.Session) {
-	s.t.Helper()
+func (s *env) passing(who stytchtest.Session) {
+	s.T.Helper()
 	for range 3 {
 		time.Sleep(61 * time.Second)
 		s.want(s.other().get("/me", bearer(s.JWT(who.ID))), 200)
@@ -84,7 +84,7 @@ func (s *stage) passing(who stytchtest.Session) {
 
 func TestRetriesGoOnUntilConfirmed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		bob := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
 		s.hold("", session.JWT)
@@ -97,13 +97,13 @@ func TestRetriesGoOnUntilConfirmed(t *testing.T) {
 			synctest.Wait()
 		}
 		s.wantAlive(session.Token, false)
-		s.wantCalls(pathRevoke, 4)
+		s.WantCalls(pathRevoke, 4)
 	})
 }
 
 func TestALogoutOutlastsTheOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{Duration: 48 * time.Hour})
 		s.want(s.get("/me", bearer(session.JWT)), 200)
 		s.hold("", session.JWT)
@@ -121,7 +121,7 @@ func TestALogoutOutlastsTheOutage(t *testing.T) {
 // to try again, so it must still have it.
 func TestLogoutWhileStrangersFillTheLane(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, func(c *setup) { c.auth.MaxInFlight = 2 }) // half of it is for strangers
+		s := newEnv(t, func(c *setup) { c.auth.MaxInFlight = 2 }) // half of it is for strangers
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		s.hold(session.Token, "")
 		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: 2 * time.Second})
@@ -142,7 +142,7 @@ func TestLogoutOfATokenSeenBeforeTheOutage(t *testing.T) {
 	for _, flood := range []int{0, 2000} { // invented tokens that are signed out too
 		t.Run(fmt.Sprint(flood), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
+				s := newEnv(t)
 				session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 				s.hold(session.Token, "")
 				s.want(s.get("/me"), 200)
@@ -172,7 +172,7 @@ func TestLogoutOfATokenSeenBeforeTheOutage(t *testing.T) {
 // although there was no room to ask.
 func TestLogoutWithoutRoomForACall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, func(c *setup) { c.auth.MaxInFlight = 1 })
+		s := newEnv(t, func(c *setup) { c.auth.MaxInFlight = 1 })
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		s.hold("", session.JWT)
 		s.want(s.get("/me"), 200)

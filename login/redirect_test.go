@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/login"
 )
 
@@ -116,9 +117,11 @@ func TestReturnToElsewhere(t *testing.T) {
 		"/%E2%80%A8/e", "/\uff0fe", "/\u2215e", "/%EF%BC%8Fe", "http:e", "ftp://e", "//e@app.example.com", "//app.example.com:443@e", "/%zz", "/%", "/a%", "/\u00ff", "/%ff//e",
 		"https://app.example.com/", "//app.example.com/", "//", "//?a", "//#a", "/?", "/#",
 	}
-	s := newStage(t)
+	s := newEnv(t)
 	answer := s.signInAnswer()
-	s.tap(pathPassword, func(*http.Request, http.RoundTripper) (*http.Response, error) { return reply(200, answer), nil })
+	s.Tap(pathPassword, func(*http.Request, http.RoundTripper) (*http.Response, error) {
+		return authtest.Reply(200, answer), nil
+	})
 	for i, line := range append(corpus(t), more...) {
 		t.Run(fmt.Sprintf("189 line %d", i+1), func(t *testing.T) {
 			resp := s.other().postForm("/login", rightForm+"&return_to="+url.QueryEscape(line))
@@ -133,9 +136,9 @@ func TestReturnToElsewhere(t *testing.T) {
 
 // signInAnswer gives an answer of Stytch's to the right password, to be given
 // again and again: a thousand sign-ins take their time.
-func (s *stage) signInAnswer() string {
+func (s *env) signInAnswer() string {
 	var answer string
-	s.tap(pathPassword, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
+	s.Tap(pathPassword, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
 		resp, err := stytch.RoundTrip(r)
 		if err == nil {
 			answer = peek(resp)
@@ -164,7 +167,7 @@ func TestReturnToSurvives(t *testing.T) {
 	for _, path := range good {
 		t.Run(path, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
+				s := newEnv(t)
 				resp := s.postForm("/login", rightForm+"&return_to="+url.QueryEscape(path))
 				if got := resp.Header.Get("Location"); got != path {
 					t.Errorf("got Location %q, want %q", got, path)
@@ -248,7 +251,7 @@ func TestReturnToRoundTrips(t *testing.T) {
 
 func TestTheSignInPageIsReachedThroughRequire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, func(c *setup) { c.auth.ErrorHandler = login.RedirectTo("/login") })
+		s := newEnv(t, func(c *setup) { c.auth.ErrorHandler = login.RedirectTo("/login") })
 		resp := s.get("/me?a=b", "Accept: text/html")
 		s.want(resp, 303)
 		page := newRequest("GET", resp.Header.Get("Location"), "")
@@ -263,7 +266,7 @@ func TestTheSignInPageIsReachedThroughRequire(t *testing.T) {
 
 func TestReturnToIsTheWholePath(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, func(c *setup) { c.auth.ErrorHandler = login.RedirectTo("/login") })
+		s := newEnv(t, func(c *setup) { c.auth.ErrorHandler = login.RedirectTo("/login") })
 		s.browser.site = http.StripPrefix("/app", s.browser.site)
 		want := "/login?return_to=" + url.QueryEscape("/app/me?a=b")
 		if got := s.get("/app/me?a=b", "Accept: text/html").Header.Get("Location"); got != want {

@@ -51,7 +51,7 @@ func TestWhereARequestComesFrom(t *testing.T) {
 }
 
 func testOrigin(t *testing.T, way, fields string, refused bool) {
-	s := newStage(t, func(c *setup) { c.auth.TrustedOrigins = []string{"https://trusted.example"} })
+	s := newEnv(t, func(c *setup) { c.auth.TrustedOrigins = []string{"https://trusted.example"} })
 	session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 	s.hold(session.Token, session.JWT)
 	all := []string{}
@@ -72,15 +72,15 @@ func testOrigin(t *testing.T, way, fields string, refused bool) {
 		s.wantProblem(resp, 403, "cross-origin")
 	}
 	s.wantUntouched(resp)
-	s.wantCalls(pathPassword, 0)
-	s.wantCalls(pathRevoke, 0)
+	s.WantCalls(pathPassword, 0)
+	s.WantCalls(pathRevoke, 0)
 	s.wantAlive(session.Token, true)
 }
 
 func TestAGoodHeaderExcusesNoOtherOrigin(t *testing.T) {
 	for _, way := range ways {
 		synctest.Test(t, func(t *testing.T) {
-			s := newStage(t)
+			s := newEnv(t)
 			session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 			resp := s.postForm(way, rightForm, "Sec-Fetch-Site: cross-site", "Authorization: Bearer "+session.JWT)
 			s.wantProblem(resp, 403, "cross-origin")
@@ -95,7 +95,7 @@ func TestOtherMethods(t *testing.T) {
 		for _, way := range ways {
 			t.Run("192 "+method+" "+way, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := newStage(t)
+					s := newEnv(t)
 					session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 					s.hold(session.Token, session.JWT)
 					resp := s.send(method, way, right, jsonType, "X-HTTP-Method-Override: POST")
@@ -104,8 +104,8 @@ func TestOtherMethods(t *testing.T) {
 						t.Errorf("got Allow %q, want POST", got)
 					}
 					s.wantUntouched(resp)
-					s.wantCalls(pathPassword, 0)
-					s.wantCalls(pathRevoke, 0)
+					s.WantCalls(pathPassword, 0)
+					s.WantCalls(pathRevoke, 0)
 				})
 			})
 		}
@@ -115,7 +115,7 @@ func TestOtherMethods(t *testing.T) {
 func TestAnErrorHandlersAnswerIsStoredByNobody(t *testing.T) {
 	for _, way := range []string{"/login", "/bare", "/logout"} {
 		synctest.Test(t, func(t *testing.T) {
-			s := newStage(t, func(c *setup) {
+			s := newEnv(t, func(c *setup) {
 				c.auth.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusTeapot) }
 			})
 			resp := s.postForm(way, rightForm, "Sec-Fetch-Site: cross-site")
@@ -223,7 +223,7 @@ func TestBodies(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
+				s := newEnv(t)
 				session := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
 				s.hold(session.Token, session.JWT)
 				var fields []string
@@ -238,7 +238,7 @@ func TestBodies(t *testing.T) {
 				if row.want == 401 {
 					calls = 1
 				}
-				s.wantCalls(pathPassword, calls)
+				s.WantCalls(pathPassword, calls)
 			})
 		})
 	}
@@ -253,7 +253,7 @@ func TestAPasswordTravelsUnchanged(t *testing.T) {
 	for _, password := range passwords {
 		t.Run(password, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
+				s := newEnv(t)
 				s.AddUser(stytchtest.User{Email: "o'brien+tag@example.com", Password: password})
 				asJSON, err := json.Marshal(map[string]string{"email": "o'brien+tag@example.com", "password": password})
 				if err != nil {

@@ -9,14 +9,15 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
 // held is what a browser may hold of a session.
-var held = map[string]func(*stage, *browser, stytchtest.Session){
-	"both cookies":    func(_ *stage, b *browser, session stytchtest.Session) { b.hold(session.Token, session.JWT) },
-	"the token alone": func(_ *stage, b *browser, session stytchtest.Session) { b.hold(session.Token, "") },
-	"the JWT alone":   func(_ *stage, b *browser, session stytchtest.Session) { b.hold("", session.JWT) },
+var held = map[string]func(*env, *browser, stytchtest.Session){
+	"both cookies":    func(_ *env, b *browser, session stytchtest.Session) { b.hold(session.Token, session.JWT) },
+	"the token alone": func(_ *env, b *browser, session stytchtest.Session) { b.hold(session.Token, "") },
+	"the JWT alone":   func(_ *env, b *browser, session stytchtest.Session) { b.hold("", session.JWT) },
 }
 
 func TestStepUpIsSeenAtOnce(t *testing.T) {
@@ -24,7 +25,7 @@ func TestStepUpIsSeenAtOnce(t *testing.T) {
 		for _, body := range []string{right, `{"password":"` + adasPassword + `"}`, `{"email":"","password":"` + adasPassword + `"}`} {
 			t.Run(name+" "+body, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := newStage(t)
+					s := newEnv(t)
 					session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 					time.Sleep(12 * time.Minute)
 					session.JWT = s.JWT(session.ID) // fresh, but its factor is old
@@ -51,7 +52,7 @@ func TestStepUpIsSeenAtOnce(t *testing.T) {
 					if (sent["session_token"] == nil) == (sent["session_jwt"] == nil) || sent["email"] != adasEmail {
 						t.Errorf("got %d fields sent, want one credential of the session, and the address", len(sent))
 					}
-					s.wantCalls(pathRevoke, 0)
+					s.WantCalls(pathRevoke, 0)
 				})
 			})
 		}
@@ -60,7 +61,7 @@ func TestStepUpIsSeenAtOnce(t *testing.T) {
 
 func TestStepUpByForm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		s.hold(session.Token, session.JWT)
 		time.Sleep(11 * time.Minute)
@@ -75,7 +76,7 @@ func TestStepUpByForm(t *testing.T) {
 
 func TestStepUpWithAnExpiredJWT(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		s.hold("", session.JWT)
 		time.Sleep(11 * time.Minute)
@@ -97,7 +98,7 @@ func TestStepUpIsNobodyElses(t *testing.T) {
 		for what, body := range bodies {
 			t.Run(name+", "+what, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := newStage(t)
+					s := newEnv(t)
 					session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 					bob := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
 					hold(s, s.browser, session)
@@ -121,7 +122,7 @@ func TestARefusedStepUpSignsNobodyOut(t *testing.T) {
 	bobs := `{"email":"` + bobsEmail + `","password":"` + bobsPassword + `"}`
 	for _, body := range []string{wrong, bobs} {
 		synctest.Test(t, func(t *testing.T) {
-			s := newStage(t)
+			s := newEnv(t)
 			session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 			s.hold(session.Token, session.JWT)
 			s.wantProblem(s.postJSON("/step-up", body), 401, "sign-in-refused") // not invalid-session
@@ -132,13 +133,13 @@ func TestARefusedStepUpSignsNobodyOut(t *testing.T) {
 // Stytch might as well start a session of the other user's.
 func TestASessionStartedForAnotherIsRevoked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		bob := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
 		s.hold(session.Token, session.JWT)
 		foreign := s.signInAnswer()
 		bobs := strings.NewReplacer(s.ada.ID, s.bob.ID)
-		s.tap(pathPassword, nil)
+		s.Tap(pathPassword, nil)
 		s.SetFault(pathPassword, stytchtest.Raw(200, bobs.Replace(foreign)))
 		resp := s.postJSON("/step-up", right)
 		s.wantProblem(resp, 401, "sign-in-refused")
@@ -153,17 +154,17 @@ func TestASessionStartedForAnotherIsRevoked(t *testing.T) {
 
 func TestTheSameSessionOfAnotherUserIsNoStepUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		s.hold(session.Token, session.JWT)
-		s.tap(pathPassword, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
+		s.Tap(pathPassword, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
 			resp, err := stytch.RoundTrip(r)
-			return reply(200, strings.ReplaceAll(peek(resp), s.ada.ID, s.bob.ID)), err
+			return authtest.Reply(200, strings.ReplaceAll(peek(resp), s.ada.ID, s.bob.ID)), err
 		})
 		resp := s.postJSON("/step-up", right)
 		s.wantProblem(resp, 401, "sign-in-refused")
 		s.wantUntouched(resp)
-		s.wantCalls(pathRevoke, 0) // it is the user's own
+		s.WantCalls(pathRevoke, 0) // it is the user's own
 		s.want(s.get("/me"), 200)
 	})
 }
@@ -183,7 +184,7 @@ func TestStepUpWithoutSession(t *testing.T) {
 		for _, way := range []string{"/step-up", "/bare"} {
 			t.Run(row.name+" "+way, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := newStage(t)
+					s := newEnv(t)
 					fields := []string{"X-Nothing: 1"}
 					if row.fields != "" {
 						fields = append(fields, row.fields)
@@ -191,7 +192,7 @@ func TestStepUpWithoutSession(t *testing.T) {
 					resp := s.postJSON(way, right, fields...)
 					s.wantProblem(resp, 401, row.kind)
 					s.wantUntouched(resp)
-					s.wantCalls(pathPassword, 0)
+					s.WantCalls(pathPassword, 0)
 				})
 			})
 		}
@@ -200,7 +201,7 @@ func TestStepUpWithoutSession(t *testing.T) {
 
 func TestStepUpDecidesByItselfWithoutRequire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		s.hold(session.Token, session.JWT)
 		s.want(s.postJSON("/bare", right), 200)
@@ -208,7 +209,7 @@ func TestStepUpDecidesByItselfWithoutRequire(t *testing.T) {
 			t.Error("got another session sent, want the request's")
 		}
 		s.RevokeSession(session.ID)
-		if err := s.auth.Revoke(t.Context(), session.ID); err != nil {
+		if err := s.Auth.Revoke(t.Context(), session.ID); err != nil {
 			t.Fatal(err)
 		}
 		s.want(s.postJSON("/bare", right), 401)
@@ -218,13 +219,13 @@ func TestStepUpDecidesByItselfWithoutRequire(t *testing.T) {
 func TestStepUpWithRepeatedCookies(t *testing.T) {
 	for _, way := range []string{"/step-up", "/bare"} {
 		synctest.Test(t, func(t *testing.T) {
-			s := newStage(t)
+			s := newEnv(t)
 			session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 			s.hold(session.Token, "")
 			resp := s.postJSON(way, right, "Cookie: stytch_session=abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH")
 			s.wantProblem(resp, 400, "invalid-request")
 			s.wantUntouched(resp)
-			s.wantCalls(pathPassword, 0)
+			s.WantCalls(pathPassword, 0)
 			s.wantAlive(session.Token, true)
 		})
 	}
@@ -232,7 +233,7 @@ func TestStepUpWithRepeatedCookies(t *testing.T) {
 
 func TestStepUpWithTwoSessionsCookies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		planted := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
 		s.hold(planted.Token, session.JWT)
@@ -245,18 +246,18 @@ func TestStepUpWithTwoSessionsCookies(t *testing.T) {
 
 func TestStepUpWithoutTheUserNeedsTheAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, func(c *setup) { c.auth.SessionOnly = true })
+		s := newEnv(t, func(c *setup) { c.auth.SessionOnly = true })
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		s.hold(session.Token, session.JWT)
 		s.wantProblem(s.postJSON("/step-up", `{"password":"`+adasPassword+`"}`), 400, "invalid-request")
-		s.wantCalls(pathPassword, 0)
+		s.WantCalls(pathPassword, 0)
 		s.want(s.postJSON("/step-up", right), 200)
 	})
 }
 
 func TestAHeadersStepUpSetsNoCookie(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		resp := s.postJSON("/step-up", right, "Authorization: Bearer "+session.Token)
 		s.want(resp, 200)
@@ -269,7 +270,7 @@ func TestNoFieldChoosesBetweenSignInAndStepUp(t *testing.T) {
 		for _, way := range []string{"/login", "/step-up"} {
 			t.Run(way+" "+field, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := newStage(t)
+					s := newEnv(t)
 					session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 					s.hold(session.Token, session.JWT)
 					s.want(s.postJSON(way, strings.Replace(right, "{", `{"`+field+`":"`+session.Token+`",`, 1)), 400)
@@ -289,7 +290,7 @@ func TestNoFieldChoosesBetweenSignInAndStepUp(t *testing.T) {
 func TestAStepUpIsObserved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got []sessionauth.Event
-		s := newStage(t, observe(&got))
+		s := newEnv(t, observe(&got))
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		s.hold(session.Token, session.JWT)
 		s.want(s.postJSON("/step-up", wrong), 401)
