@@ -15,7 +15,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-func TestClaims(t *testing.T) {
+func TestLogin_Claims(t *testing.T) {
 	rows := []struct {
 		name   string
 		claims map[string]any
@@ -27,7 +27,7 @@ func TestClaims(t *testing.T) {
 		{"some", map[string]any{"tenant": "engines", "list": []any{"a"}}, 1, 200},
 		{"of 4096 bytes", map[string]any{"x": strings.Repeat("x", 4096-len(`{"x":""}`))}, 1, 200},
 		{"of 4097 bytes", map[string]any{"x": strings.Repeat("x", 4097-len(`{"x":""}`))}, 0, 500},
-		{"that are no JSON", map[string]any{"x": func() {}}, 0, 500},
+		{"that are not JSON", map[string]any{"x": func() {}}, 0, 500},
 		{"that Stytch refuses", map[string]any{"https://stytch.com/session": "x"}, 1, 503},
 	}
 	for _, row := range rows {
@@ -37,7 +37,7 @@ func TestClaims(t *testing.T) {
 				s := newEnv(t, func(c *setup) {
 					c.login.Claims = func(r *http.Request, u *stytch.User) map[string]any {
 						asked = append(asked, r.URL.Path+" "+u.ID)
-						u.ID = "user-test-nobody" // a copy of their own
+						u.ID = "user-test-changed" // a copy
 						return row.claims
 					}
 				})
@@ -68,7 +68,7 @@ func TestClaims(t *testing.T) {
 	}
 }
 
-// takesToken notes the session token of the next sign-in.
+// takesToken records the session token of the next sign-in.
 func (s *env) takesToken() *string {
 	var token string
 	s.Tap(pathPassword, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
@@ -82,7 +82,7 @@ func (s *env) takesToken() *string {
 	return &token
 }
 
-func TestClaimsAreInTheJWTAndTheAnswer(t *testing.T) {
+func TestLogin_ClaimsAreInTheJWTAndTheAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t, func(c *setup) {
 			c.auth.SessionOnly = true
@@ -100,7 +100,7 @@ func TestClaimsAreInTheJWTAndTheAnswer(t *testing.T) {
 	})
 }
 
-func TestStytchFailsWhileTheClaimsAreSet(t *testing.T) {
+func TestLogin_ClaimsCannotBeSet(t *testing.T) {
 	for _, status := range []int{429, 500, 503, 404} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newEnv(t, func(c *setup) {
@@ -113,7 +113,7 @@ func TestStytchFailsWhileTheClaimsAreSet(t *testing.T) {
 			s.wantUntouched(resp)
 			refused := *token
 			s.SetFault(pathAuthenticate, stytchtest.Fault{})
-			// A 429 is for all calls about known sessions: the revocation comes later.
+			// A 429 pauses all calls about verified sessions: the revocation comes later.
 			time.Sleep(2 * time.Second)
 			s.want(s.postJSON("/login", right), 200)
 			synctest.Wait()
@@ -122,7 +122,7 @@ func TestStytchFailsWhileTheClaimsAreSet(t *testing.T) {
 	}
 }
 
-func TestStytchSetsTheClaimsOfAnotherSession(t *testing.T) {
+func TestLogin_ClaimsOfAnotherSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t, func(c *setup) {
 			c.login.Claims = func(*http.Request, *stytch.User) map[string]any { return map[string]any{"tenant": "engines"} }
@@ -141,7 +141,7 @@ func TestStytchSetsTheClaimsOfAnotherSession(t *testing.T) {
 	})
 }
 
-func TestASessionThatIsRevokedMeanwhileIsGivenToNobody(t *testing.T) {
+func TestLogin_SessionRevokedWhileTheClaimsAreSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s *env
 		s = newEnv(t, func(c *setup) {
@@ -153,7 +153,7 @@ func TestASessionThatIsRevokedMeanwhileIsGivenToNobody(t *testing.T) {
 	})
 }
 
-func TestASignInBringsTheUserUpToDate(t *testing.T) {
+func TestLogin_UpdatesTheCachedUser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
@@ -167,19 +167,19 @@ func TestASignInBringsTheUserUpToDate(t *testing.T) {
 	})
 }
 
-func TestOnSignIn(t *testing.T) {
+func TestLogin_OnSignIn(t *testing.T) {
 	rows := []struct {
 		name   string
 		err    error
 		status int
 		kind   string
 	}{
-		{"that agrees", nil, 200, ""},
+		{"that returns nil", nil, 200, ""},
 		{"that fails", errors.New("database of " + adasEmail), 500, "internal"},
 		{"that forbids", sessionauth.ErrForbidden, 403, "forbidden"},
-		{"that cannot decide", &sessionauth.Error{Kind: sessionauth.ErrUnavailable, RetryAfter: 7 * time.Second}, 503, "unavailable"},
-		{"that takes it for a wrong password", sessionauth.ErrSignIn, 401, "sign-in-refused"},
-		{"that wants another password", sessionauth.ErrResetPassword, 403, "reset-password"},
+		{"that is unavailable", &sessionauth.Error{Kind: sessionauth.ErrUnavailable, RetryAfter: 7 * time.Second}, 503, "unavailable"},
+		{"that refuses the sign-in", sessionauth.ErrSignIn, 401, "sign-in-refused"},
+		{"that requires another password", sessionauth.ErrResetPassword, 403, "reset-password"},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -217,13 +217,13 @@ func TestOnSignIn(t *testing.T) {
 	}
 }
 
-func TestOnSignInIsNotToldOfAFailureOrAStepUp(t *testing.T) {
+func TestLogin_OnSignInAfterSuccessOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
 		s := newEnv(t, func(c *setup) {
 			c.login.OnSignIn = func(_ *http.Request, id *sessionauth.Identity) error {
 				calls++
-				id.Session.ID, id.User.ID = "changed", "changed" // a copy of their own
+				id.Session.ID, id.User.ID = "changed", "changed" // a copy
 				return nil
 			}
 		})

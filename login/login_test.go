@@ -17,7 +17,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-func TestJSONIsAnsweredWithSessionAndUser(t *testing.T) {
+func TestLogin_JSON(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
 		resp := s.postJSON("/login", right)
@@ -44,17 +44,17 @@ func TestJSONIsAnsweredWithSessionAndUser(t *testing.T) {
 			t.Errorf("got session %s on the next request, want %v", got.ID, session["session_id"])
 		}
 		s.WantCalls(pathPassword, 1)
-		s.WantCalls("/v1/users/{user_id}", 0) // the sign-in brought the user
+		s.WantCalls("/v1/users/{user_id}", 0) // the user is in the answer to the sign-in
 	})
 }
 
-func TestAFormIsAnsweredWithARedirect(t *testing.T) {
+func TestLogin_Form(t *testing.T) {
 	for _, row := range []struct{ name, body, want string }{
 		{"without return_to", rightForm, "/"},
 		{"with an empty return_to", rightForm + "&return_to=", "/"},
 		{"with return_to", rightForm + "&return_to=%2Fnotes%3Fpage%3D2", "/notes?page=2"},
 		{"with fields in another order", "return_to=/notes&" + rightForm, "/notes"},
-		{"with a return_to elsewhere", rightForm + "&return_to=https://evil.example/", "/"},
+		{"with a return_to on another host", rightForm + "&return_to=https://evil.example/", "/"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -73,11 +73,11 @@ func TestAFormIsAnsweredWithARedirect(t *testing.T) {
 	}
 }
 
-func TestSignInCookies(t *testing.T) {
+func TestLogin_Cookies(t *testing.T) {
 	rows := []struct {
 		name    string
 		cookies sessionauth.Cookies
-		want    string // behind the name
+		want    string // after the name
 	}{
 		{"186 default", sessionauth.Cookies{}, "; Path=/; Max-Age=3600; HttpOnly; Secure; SameSite=Lax"},
 		{"186 Domain only if configured", sessionauth.Cookies{Domain: "example.com"}, "; Path=/; Domain=example.com; Max-Age=3600; HttpOnly; Secure; SameSite=Lax"},
@@ -94,7 +94,7 @@ func TestSignInCookies(t *testing.T) {
 				s := newEnv(t, func(c *setup) { c.auth.Cookies = row.cookies; c.auth.Cookies.WriteBack = true })
 				names := s.Auth.Cookies()
 				want := []string{names.Token + row.want, names.JWT + row.want}
-				// Whatever a proxy or an attacker says of the connection.
+				// What the connection claims to be does not matter.
 				r := newRequest("POST", "/login", right, jsonType, "X-Forwarded-Proto: http", "X-Forwarded-Host: evil.example", "Forwarded: proto=http;host=evil.example")
 				r.Host, r.TLS, r.RemoteAddr = "localhost", nil, "127.0.0.1:1"
 				resp := s.do(r)
@@ -114,10 +114,10 @@ func TestSignInCookies(t *testing.T) {
 	}
 }
 
-func TestMaxAgeIsNoLongerThanTheSession(t *testing.T) {
+func TestLogin_MaxAgeEndsWithTheSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
-		// The answer is on its way for a while.
+		// The answer of Stytch takes a while.
 		s.Tap(pathPassword, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
 			resp, err := stytch.RoundTrip(r)
 			time.Sleep(1500 * time.Millisecond)
@@ -131,10 +131,10 @@ func TestMaxAgeIsNoLongerThanTheSession(t *testing.T) {
 	})
 }
 
-func TestTheOldSession(t *testing.T) {
+func TestLogin_RevokesTheOldSession(t *testing.T) {
 	rows := []struct {
 		name    string
-		hold    func(*env, stytchtest.Session) (fields string) // what the browser comes with
+		hold    func(*env, stytchtest.Session) (fields string) // what the browser sends
 		revoked bool
 	}{
 		{"185 both cookies", func(s *env, old stytchtest.Session) string { s.hold(old.Token, old.JWT); return "" }, true},
@@ -149,8 +149,8 @@ func TestTheOldSession(t *testing.T) {
 			s.hold(old.Token, "")
 			return "Cookie: stytch_session=abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH"
 		}, true},
-		{"185 a header is no browser's session", func(_ *env, old stytchtest.Session) string { return "Authorization: Bearer " + old.Token }, false},
-		{"185 a JWT in a header neither", func(_ *env, old stytchtest.Session) string { return "Authorization: Bearer " + old.JWT }, false},
+		{"185 not of a token in a header", func(_ *env, old stytchtest.Session) string { return "Authorization: Bearer " + old.Token }, false},
+		{"185 not of a JWT in a header", func(_ *env, old stytchtest.Session) string { return "Authorization: Bearer " + old.JWT }, false},
 	}
 	for _, row := range rows {
 		for _, email := range []string{adasEmail, bobsEmail} {
@@ -184,7 +184,7 @@ func TestTheOldSession(t *testing.T) {
 	}
 }
 
-func TestTheOldSessionIsLeftAloneByAFailure(t *testing.T) {
+func TestLogin_FailureKeepsTheOldSession(t *testing.T) {
 	for _, body := range []string{wrong, `{"email":"nobody@example.com","password":"x"}`, `{`, `{}`} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newEnv(t)
@@ -201,7 +201,7 @@ func TestTheOldSessionIsLeftAloneByAFailure(t *testing.T) {
 	}
 }
 
-func TestAnOldSessionThatCannotBeRevokedKeepsNobodyOut(t *testing.T) {
+func TestLogin_OldSessionCannotBeRevoked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
 		old := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
@@ -217,12 +217,12 @@ func TestAnOldSessionThatCannotBeRevokedKeepsNobodyOut(t *testing.T) {
 	})
 }
 
-func TestTheOldSessionOfABrowserThatLeaves(t *testing.T) {
+func TestLogin_CanceledRequestRevokesTheOldSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
 		old := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
 		s.hold(old.Token, "")
-		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: time.Second}) // it is asked whose the token is
+		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: time.Second}) // the call that introspects the old token
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		s.do(newRequest("POST", "/login", right, jsonType).WithContext(ctx))
@@ -232,7 +232,7 @@ func TestTheOldSessionOfABrowserThatLeaves(t *testing.T) {
 	})
 }
 
-func TestOnFailureAnswers(t *testing.T) {
+func TestLogin_OnFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got []error
 		s := newEnv(t, func(c *setup) {
@@ -255,7 +255,7 @@ func TestOnFailureAnswers(t *testing.T) {
 	})
 }
 
-func TestBothEmptyFieldsOfAFormAreAnsweredAlike(t *testing.T) {
+func TestLogin_EmptyFieldsOfAForm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t, func(c *setup) {
 			c.login.OnFailure = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusTeapot) }
@@ -267,7 +267,7 @@ func TestBothEmptyFieldsOfAFormAreAnsweredAlike(t *testing.T) {
 	})
 }
 
-func TestSessionDuration(t *testing.T) {
+func TestLogin_SessionDuration(t *testing.T) {
 	rows := []struct {
 		name     string
 		duration time.Duration
@@ -302,7 +302,7 @@ func TestSessionDuration(t *testing.T) {
 	}
 }
 
-func TestNewRefuses(t *testing.T) {
+func TestNew_InvalidConfig(t *testing.T) {
 	s := newEnv(t)
 	plain, err := sessionauth.New(sessionauth.Config{ProjectID: s.ProjectID, Secret: s.Secret, BaseURL: s.URL})
 	if err != nil {
@@ -320,8 +320,8 @@ func TestNewRefuses(t *testing.T) {
 		{"AfterLogout with a backslash", login.Config{Auth: s.Auth, AfterLogout: `/\evil.example`}, "AfterLogout"},
 		{"AfterLogout that is relative", login.Config{Auth: s.Auth, AfterLogout: "bye"}, "AfterLogout"},
 		{"AfterLogout with a line break", login.Config{Auth: s.Auth, AfterLogout: "/bye\r\nSet-Cookie: a=b"}, "AfterLogout"},
-		{"AfterLogout of our own", login.Config{Auth: s.Auth, AfterLogout: "/bye?now=1"}, ""},
-		{"nothing but Auth", login.Config{Auth: s.Auth}, ""},
+		{"AfterLogout on this site", login.Config{Auth: s.Auth, AfterLogout: "/bye?now=1"}, ""},
+		{"Auth alone", login.Config{Auth: s.Auth}, ""},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {

@@ -12,18 +12,18 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// strangers are sign-ins that must not be told apart.
-var strangers = []string{
+// indistinguishable are sign-ins whose answers must be equal.
+var indistinguishable = []string{
 	wrong,
 	`{"email":"nobody@example.com","password":"not Ada's password"}`,
 	`{"email":"` + evesEmail + `","password":"not Ada's password"}`,
 	`{"email":"ada","password":"not Ada's password"}`,
 }
 
-func TestNobodyLearnsWhoHasAnAccount(t *testing.T) {
+func TestLogin_AnswersDoNotRevealAccounts(t *testing.T) {
 	rows := []struct {
 		name   string
-		delays [4]time.Duration // of Stytch's answers
+		delays [4]time.Duration // of the answers of Stytch
 		want   time.Duration
 	}{
 		{"184 at once", [4]time.Duration{}, 500 * time.Millisecond},
@@ -35,7 +35,7 @@ func TestNobodyLearnsWhoHasAnAccount(t *testing.T) {
 			t.Run(row.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					var first string
-					for i, body := range strangers {
+					for i, body := range indistinguishable {
 						s := newEnv(t)
 						old := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 						s.hold(old.Token, old.JWT)
@@ -71,7 +71,7 @@ func TestNobodyLearnsWhoHasAnAccount(t *testing.T) {
 	}
 }
 
-func TestARefusalWaitsForNobodyWhoLeft(t *testing.T) {
+func TestLogin_CanceledRequestIsNotDelayed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
 		s.want(s.postJSON("/login", right), 200)
@@ -85,7 +85,7 @@ func TestARefusalWaitsForNobodyWhoLeft(t *testing.T) {
 	})
 }
 
-func TestAWrongSecretIsNoWrongPassword(t *testing.T) {
+func TestLogin_WrongSecretIsNoWrongPassword(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t, func(c *setup) { c.auth.Secret = "secret-test-of-another-project" })
 		s.LockThreshold = -1
@@ -106,7 +106,7 @@ func TestAWrongSecretIsNoWrongPassword(t *testing.T) {
 	})
 }
 
-func TestTheSecretIsTrustedAfterOneGoodAnswer(t *testing.T) {
+func TestLogin_SecretIsTrustedAfterOneGoodAnswer(t *testing.T) {
 	rows := []struct {
 		name string
 		do   func(*env, stytchtest.Session)
@@ -145,7 +145,7 @@ func TestTheSecretIsTrustedAfterOneGoodAnswer(t *testing.T) {
 	}
 }
 
-func TestThePolicyDecidesOnce(t *testing.T) {
+func TestLogin_SecretIsCheckedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
 		s.LockThreshold = -1
@@ -161,21 +161,21 @@ func TestThePolicyDecidesOnce(t *testing.T) {
 	})
 }
 
-func TestThePolicyCannotBeAsked(t *testing.T) {
+func TestLogin_SecretCannotBeChecked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
 		s.SetFault(pathPolicy, stytchtest.Fault{Status: 500})
 		s.wantProblem(s.postJSON("/login", wrong), 503, "unavailable")
 		s.SetFault(pathPolicy, stytchtest.Fault{})
-		s.want(s.postJSON("/login", wrong), 503) // not asked again yet
+		s.want(s.postJSON("/login", wrong), 503) // no second call yet
 		s.wantErrors(0)
 		time.Sleep(time.Minute)
 		s.wantProblem(s.postJSON("/login", wrong), 401, "sign-in-refused")
 	})
 }
 
-func TestAClientThatLeavesDecidesNothingForOthers(t *testing.T) {
-	for _, later := range []time.Duration{100 * time.Millisecond, 5 * time.Second} { // the policy comes in between
+func TestLogin_CanceledRequestDoesNotAffectOthers(t *testing.T) {
+	for _, later := range []time.Duration{100 * time.Millisecond, 5 * time.Second} { // before and after the answer with the policy
 		synctest.Test(t, func(t *testing.T) {
 			s := newEnv(t)
 			s.SetFault(pathPolicy, stytchtest.Fault{Delay: time.Second})
@@ -189,7 +189,7 @@ func TestAClientThatLeavesDecidesNothingForOthers(t *testing.T) {
 	}
 }
 
-// asForm gives the form of a JSON body of this file.
+// asForm converts a JSON body to a form.
 func asForm(body string) string {
 	return strings.NewReplacer(`{"email":"`, "email=", `","password":"`, "&password=", `"}`, "", "@", "%40", " ", "+").Replace(body)
 }

@@ -11,10 +11,10 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// ways are the three handlers, as a signed-in browser reaches them.
+// ways are the paths of the three handlers.
 var ways = []string{"/login", "/step-up", "/bare", "/logout"}
 
-func TestWhereARequestComesFrom(t *testing.T) {
+func TestHandlers_Origin(t *testing.T) {
 	rows := []struct {
 		name, fields string // of header, by line
 		refused      bool
@@ -40,7 +40,7 @@ func TestWhereARequestComesFrom(t *testing.T) {
 		for _, way := range ways {
 			for _, dummy := range dummies {
 				if !row.refused && dummy != "" {
-					continue // what becomes of a bad header is not this test's
+					continue // other tests cover malformed headers
 				}
 				t.Run(row.name+" "+way+" "+dummy, func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) { testOrigin(t, way, row.fields+"\n"+dummy, row.refused) })
@@ -65,7 +65,7 @@ func testOrigin(t *testing.T, way, fields string, refused bool) {
 		s.want(resp, 303)
 		return
 	}
-	// Behind Require a bad header is refused before anybody looks at the origin.
+	// Require refuses a malformed header before the handler checks the origin.
 	if strings.Contains(fields, "Bearer") && (way == "/step-up" || way == "/bare") {
 		s.want(resp, 401)
 	} else {
@@ -77,7 +77,7 @@ func testOrigin(t *testing.T, way, fields string, refused bool) {
 	s.wantAlive(session.Token, true)
 }
 
-func TestAGoodHeaderExcusesNoOtherOrigin(t *testing.T) {
+func TestHandlers_HeaderDoesNotExcuseAnotherOrigin(t *testing.T) {
 	for _, way := range ways {
 		synctest.Test(t, func(t *testing.T) {
 			s := newEnv(t)
@@ -90,7 +90,7 @@ func TestAGoodHeaderExcusesNoOtherOrigin(t *testing.T) {
 	}
 }
 
-func TestOtherMethods(t *testing.T) {
+func TestHandlers_OtherMethods(t *testing.T) {
 	for _, method := range []string{"GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "post", "PROPFIND"} {
 		for _, way := range ways {
 			t.Run("192 "+method+" "+way, func(t *testing.T) {
@@ -112,7 +112,7 @@ func TestOtherMethods(t *testing.T) {
 	}
 }
 
-func TestAnErrorHandlersAnswerIsStoredByNobody(t *testing.T) {
+func TestHandlers_AnswersOfAnErrorHandlerAreNotCacheable(t *testing.T) {
 	for _, way := range []string{"/login", "/bare", "/logout"} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newEnv(t, func(c *setup) {
@@ -126,18 +126,18 @@ func TestAnErrorHandlersAnswerIsStoredByNobody(t *testing.T) {
 	}
 }
 
-// fill gives a body of so many bytes whose password is Ada's and something.
+// fill returns a body of the given length. The password is that of Ada and more.
 func fill(size int, before, after string) string {
 	return before + strings.Repeat("x", size-len(before)-len(after)) + after
 }
 
 const email = `{"email":"` + adasEmail + `",`
 
-func TestBodies(t *testing.T) {
+func TestHandlers_Bodies(t *testing.T) {
 	const json, form = jsonType, formType
 	rows := []struct {
 		name, contentType, body string
-		want                    int // 401: it was taken, and the password is wrong
+		want                    int // 401 if the body is accepted, because the password is wrong
 	}{
 		{"183 a good one", json, wrong, 401},
 		{"183 exactly 8 KiB", json, fill(8192, email+`"password":"`, `"}`), 401},
@@ -244,7 +244,7 @@ func TestBodies(t *testing.T) {
 	}
 }
 
-func TestAPasswordTravelsUnchanged(t *testing.T) {
+func TestHandlers_PasswordIsSentUnchanged(t *testing.T) {
 	passwords := []string{
 		"correct horse battery staple", " leading and trailing ", "+%20&=;#?/\\", `"quoted" \ and 'so'`, "<script>&amp;</script>",
 		"\x00\x01\x1f\x7f", "tab\tline\r\nbreak", "ünïcödé", "日本語のパスワード", "e\u0301 is not \u00e9", "🐎🔋\u200d", "\u2028\u2029\ufeff\ufffd",

@@ -13,14 +13,14 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// held is what a browser may hold of a session.
+// held are the cookies of a session that a browser may have.
 var held = map[string]func(*env, *browser, stytchtest.Session){
 	"both cookies":    func(_ *env, b *browser, session stytchtest.Session) { b.hold(session.Token, session.JWT) },
 	"the token alone": func(_ *env, b *browser, session stytchtest.Session) { b.hold(session.Token, "") },
 	"the JWT alone":   func(_ *env, b *browser, session stytchtest.Session) { b.hold("", session.JWT) },
 }
 
-func TestStepUpIsSeenAtOnce(t *testing.T) {
+func TestStepUp_HasAnImmediateEffect(t *testing.T) {
 	for name, hold := range held {
 		for _, body := range []string{right, `{"password":"` + adasPassword + `"}`, `{"email":"","password":"` + adasPassword + `"}`} {
 			t.Run(name+" "+body, func(t *testing.T) {
@@ -28,7 +28,7 @@ func TestStepUpIsSeenAtOnce(t *testing.T) {
 					s := newEnv(t)
 					session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 					time.Sleep(12 * time.Minute)
-					session.JWT = s.JWT(session.ID) // fresh, but its factor is old
+					session.JWT = s.JWT(session.ID) // fresh, but with the old factor
 					hold(s, s.browser, session)
 					before := s.session(s.get("/me"))
 					s.want(s.get("/me"), 200) // cached
@@ -44,7 +44,7 @@ func TestStepUpIsSeenAtOnce(t *testing.T) {
 						t.Errorf("got %+v, want the same session with a factor of now and an hour to live", after)
 					}
 					s.want(s.get("/fresh"), 200)
-					// Another tab's requests are still under way.
+					// Requests of another tab are still under way.
 					late := s.other()
 					hold(s, late, session)
 					s.want(late.get("/fresh"), 200)
@@ -59,7 +59,7 @@ func TestStepUpIsSeenAtOnce(t *testing.T) {
 	}
 }
 
-func TestStepUpByForm(t *testing.T) {
+func TestStepUp_Form(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
@@ -74,7 +74,7 @@ func TestStepUpByForm(t *testing.T) {
 	})
 }
 
-func TestStepUpWithAnExpiredJWT(t *testing.T) {
+func TestStepUp_ExpiredJWT(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
@@ -86,12 +86,12 @@ func TestStepUpWithAnExpiredJWT(t *testing.T) {
 			t.Errorf("got %+v, want the same session with a factor of now", after)
 		}
 		b := s.other()
-		b.hold("", session.JWT) // which was refreshed a moment before the step-up
+		b.hold("", session.JWT) // refreshed just before the step-up
 		s.want(b.get("/fresh"), 200)
 	})
 }
 
-func TestStepUpIsNobodyElses(t *testing.T) {
+func TestStepUp_PasswordOfAnotherUser(t *testing.T) {
 	bobs := `{"email":"` + bobsEmail + `","password":"` + bobsPassword + `"}`
 	bodies := map[string]string{"another's address and password": bobs, "a wrong password": wrong, "another's password": `{"password":"` + bobsPassword + `"}`}
 	for name, hold := range held {
@@ -118,7 +118,7 @@ func TestStepUpIsNobodyElses(t *testing.T) {
 	}
 }
 
-func TestARefusedStepUpSignsNobodyOut(t *testing.T) {
+func TestStepUp_RefusalKeepsTheSession(t *testing.T) {
 	bobs := `{"email":"` + bobsEmail + `","password":"` + bobsPassword + `"}`
 	for _, body := range []string{wrong, bobs} {
 		synctest.Test(t, func(t *testing.T) {
@@ -130,8 +130,8 @@ func TestARefusedStepUpSignsNobodyOut(t *testing.T) {
 	}
 }
 
-// Stytch might as well start a session of the other user's.
-func TestASessionStartedForAnotherIsRevoked(t *testing.T) {
+// Stytch may start a session of the other user.
+func TestStepUp_RevokesASessionOfAnotherUser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
@@ -152,7 +152,7 @@ func TestASessionStartedForAnotherIsRevoked(t *testing.T) {
 	})
 }
 
-func TestTheSameSessionOfAnotherUserIsNoStepUp(t *testing.T) {
+func TestStepUp_SameSessionOfAnotherUser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
@@ -164,12 +164,12 @@ func TestTheSameSessionOfAnotherUserIsNoStepUp(t *testing.T) {
 		resp := s.postJSON("/step-up", right)
 		s.wantProblem(resp, 401, "sign-in-refused")
 		s.wantUntouched(resp)
-		s.WantCalls(pathRevoke, 0) // it is the user's own
+		s.WantCalls(pathRevoke, 0) // it is the session of the user
 		s.want(s.get("/me"), 200)
 	})
 }
 
-func TestStepUpWithoutSession(t *testing.T) {
+func TestStepUp_WithoutSession(t *testing.T) {
 	rows := []struct {
 		name   string
 		fields string
@@ -199,7 +199,7 @@ func TestStepUpWithoutSession(t *testing.T) {
 	}
 }
 
-func TestStepUpDecidesByItselfWithoutRequire(t *testing.T) {
+func TestStepUp_WithoutRequire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
@@ -216,7 +216,7 @@ func TestStepUpDecidesByItselfWithoutRequire(t *testing.T) {
 	})
 }
 
-func TestStepUpWithRepeatedCookies(t *testing.T) {
+func TestStepUp_RepeatedCookies(t *testing.T) {
 	for _, way := range []string{"/step-up", "/bare"} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newEnv(t)
@@ -231,7 +231,7 @@ func TestStepUpWithRepeatedCookies(t *testing.T) {
 	}
 }
 
-func TestStepUpWithTwoSessionsCookies(t *testing.T) {
+func TestStepUp_CookiesOfTwoSessions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
@@ -244,7 +244,7 @@ func TestStepUpWithTwoSessionsCookies(t *testing.T) {
 	})
 }
 
-func TestStepUpWithoutTheUserNeedsTheAddress(t *testing.T) {
+func TestStepUp_SessionOnlyNeedsTheAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t, func(c *setup) { c.auth.SessionOnly = true })
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
@@ -255,17 +255,17 @@ func TestStepUpWithoutTheUserNeedsTheAddress(t *testing.T) {
 	})
 }
 
-func TestAHeadersStepUpSetsNoCookie(t *testing.T) {
+func TestStepUp_HeaderSetsNoCookie(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		resp := s.postJSON("/step-up", right, "Authorization: Bearer "+session.Token)
 		s.want(resp, 200)
-		s.wantUntouched(resp) // no browser sent it, and none shall hold it
+		s.wantUntouched(resp) // the client is no browser
 	})
 }
 
-func TestNoFieldChoosesBetweenSignInAndStepUp(t *testing.T) {
+func TestHandlers_NoFieldChoosesBetweenLoginAndStepUp(t *testing.T) {
 	for _, field := range []string{"session_token", "session_jwt", "session", "step_up", "mode", "action", "session_id"} {
 		for _, way := range []string{"/login", "/step-up"} {
 			t.Run(way+" "+field, func(t *testing.T) {
@@ -275,7 +275,7 @@ func TestNoFieldChoosesBetweenSignInAndStepUp(t *testing.T) {
 					s.hold(session.Token, session.JWT)
 					s.want(s.postJSON(way, strings.Replace(right, "{", `{"`+field+`":"`+session.Token+`",`, 1)), 400)
 					s.want(s.postForm(way, rightForm+"&"+field+"="+session.Token), 400)
-					// Neither in the query, nor in a header.
+					// Also not in the query or in a header.
 					resp := s.postJSON(way+"?"+field+"="+session.Token, right, "X-Session-Token: "+session.Token, "X-Step-Up: 1")
 					s.want(resp, 200)
 					if along := s.sent()["session_token"] != nil; along != (way == "/step-up") {
@@ -287,7 +287,7 @@ func TestNoFieldChoosesBetweenSignInAndStepUp(t *testing.T) {
 	}
 }
 
-func TestAStepUpIsObserved(t *testing.T) {
+func TestStepUp_Observe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got []sessionauth.Event
 		s := newEnv(t, observe(&got))
