@@ -33,10 +33,10 @@ func TestLogin_Claims(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var asked []string
+				var called []string
 				s := newEnv(t, func(c *setup) {
 					c.login.Claims = func(r *http.Request, u *stytch.User) map[string]any {
-						asked = append(asked, r.URL.Path+" "+u.ID)
+						called = append(called, r.URL.Path+" "+u.ID)
 						u.ID = "user-test-changed" // a copy
 						return row.claims
 					}
@@ -44,12 +44,12 @@ func TestLogin_Claims(t *testing.T) {
 				token := s.takesToken()
 				resp := s.postJSON("/login", right)
 				s.want(resp, row.status)
-				if strings.Contains(peek(resp), "nobody") {
-					t.Error("got a change of the hook's in the answer")
+				if strings.Contains(peek(resp), "user-test-changed") {
+					t.Error("got an answer with a change by the hook")
 				}
 				s.WantCalls(pathAuthenticate, row.calls)
-				if !reflect.DeepEqual(asked, []string{"/login " + s.ada.ID}) {
-					t.Errorf("got %v asked, want Ada once", asked)
+				if !reflect.DeepEqual(called, []string{"/login " + s.ada.ID}) {
+					t.Errorf("got calls of Claims for %v, want one for Ada", called)
 				}
 				if row.status != 200 {
 					s.wantUntouched(resp)

@@ -21,7 +21,7 @@ func TestHandlers_Origin(t *testing.T) {
 	}{
 		{"182 from another site", "Sec-Fetch-Site: cross-site", true},
 		{"182 from a sibling subdomain", "Sec-Fetch-Site: same-site", true},
-		{"182 from a Sec-Fetch-Site nobody knows", "Sec-Fetch-Site: same-Origin", true},
+		{"182 from an unknown Sec-Fetch-Site", "Sec-Fetch-Site: same-Origin", true},
 		{"182 from another site that names our origin", "Sec-Fetch-Site: cross-site\nOrigin: https://app.example.com", true},
 		{"182 from another origin", "Origin: https://evil.example", true},
 		{"182 from the null origin", "Origin: null", true},
