@@ -28,12 +28,13 @@ func main() {
 		fail(err)
 	}
 	defer os.RemoveAll(temp)
-	ran, survivors := 0, 0
-	for _, m := range all() {
-		if !chosen(m.name, os.Args[1:]) {
-			continue
-		}
-		ran++
+	mutants := chosen(os.Args[1:])
+	if err := check(module, mutants); err != nil {
+		os.RemoveAll(temp)
+		fail(err)
+	}
+	survivors := 0
+	for _, m := range mutants {
 		began := time.Now()
 		killed, err := run(module, temp, m)
 		if err != nil {
@@ -47,8 +48,8 @@ func main() {
 		}
 		fmt.Printf("%-9s %5.1fs  %s: %s\n", verdict, time.Since(began).Seconds(), m.in, m.name)
 	}
-	fmt.Printf("%d mutants, %d survived\n", ran, survivors)
-	if survivors > 0 || ran == 0 {
+	fmt.Printf("%d mutants, %d survived\n", len(mutants), survivors)
+	if survivors > 0 || len(mutants) == 0 {
 		os.RemoveAll(temp)
 		os.Exit(1)
 	}
@@ -59,13 +60,37 @@ func all() []mutant {
 	return slices.Concat(jwtMutants, libraryMutants, rootMutants)
 }
 
-func chosen(name string, words []string) bool {
-	for _, w := range words {
-		if strings.Contains(name, w) {
-			return true
+// chosen returns the mutants whose names contain one of the words, or all if
+// there are no words.
+func chosen(words []string) []mutant {
+	return slices.DeleteFunc(all(), func(m mutant) bool {
+		contained := func(word string) bool { return strings.Contains(m.name, word) }
+		return len(words) > 0 && !slices.ContainsFunc(words, contained)
+	})
+}
+
+// check runs the tests without a mutant. A test that fails anyway would kill every
+// mutant.
+func check(module *golist.Module, mutants []mutant) error {
+	var packages []string
+	for _, m := range mutants {
+		packages = append(packages, strings.Fields(m.tests)...)
+	}
+	slices.Sort(packages)
+	for _, p := range slices.Compact(packages) {
+		if out, err := test(module, p).CombinedOutput(); err != nil {
+			return fmt.Errorf("the tests fail without a mutant: %w\n%s", err, out)
 		}
 	}
-	return len(words) == 0
+	return nil
+}
+
+// test returns the command that tests a package.
+func test(module *golist.Module, p string, flags ...string) *exec.Cmd {
+	args := append([]string{"test", "-short", "-failfast", "-count=1", "-timeout=120s", "-vet=off"}, flags...)
+	cmd := exec.Command("go", append(args, p)...)
+	cmd.Dir = module.Dir
+	return cmd
 }
 
 // run reports whether the tests notice a mutant. It compiles, so only a failing
@@ -88,9 +113,7 @@ func run(module *golist.Module, temp string, m mutant) (killed bool, err error) 
 		return false, err
 	}
 	for _, p := range strings.Fields(m.tests) {
-		test := exec.Command("go", "test", "-short", "-failfast", "-count=1", "-timeout=120s", "-vet=off", "-overlay", overlayFile, p)
-		test.Dir = module.Dir
-		if test.Run() != nil {
+		if test(module, p, "-overlay", overlayFile).Run() != nil {
 			return true, nil
 		}
 	}
