@@ -3,7 +3,6 @@ package sessionauth_test
 import (
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -11,29 +10,20 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytch"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// mustDecide asks for a decision and returns it.
-func (s *stage) mustDecide(field string) *sessionauth.Identity {
-	s.t.Helper()
-	id, err := s.auth.Authenticate(newRequest("GET", field))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return id
-}
-
-func TestWhatIsCachedEndsToTheMillisecond(t *testing.T) {
+func TestCache_EndsToTheMillisecond(t *testing.T) {
 	type change = func(*sessionauth.Config)
-	jwt := func(s *stage) string { return bearer(s.session.JWT) }
-	token := func(s *stage) string { return bearer(s.session.Token) }
-	tokenInCookie := func(s *stage) string { return tokenCookie(s.session.Token) }
-	both := func(s *stage) string { return bothCookies(s.session.Token, s.session.JWT) }
-	invented := func(*stage) string { return bearer(inventedToken) }
-	bent := func(name string, value any) func(*stage) string {
-		return func(s *stage) string { return bearer(s.sign(func(_, c map[string]any) { c[name] = value })) }
+	jwt := func(s *env) string { return bearer(s.Session.JWT) }
+	token := func(s *env) string { return bearer(s.Session.Token) }
+	tokenInCookie := func(s *env) string { return tokenCookie(s.Session.Token) }
+	both := func(s *env) string { return bothCookies(s.Session.Token, s.Session.JWT) }
+	invented := func(*env) string { return bearer(inventedToken) }
+	bent := func(name string, value any) func(*env) string {
+		return func(s *env) string { return bearer(s.SignJWT(func(_, c map[string]any) { c[name] = value })) }
 	}
 	ttl := func(d time.Duration) change { return func(c *sessionauth.Config) { c.CacheTTL = d } }
 	leeway := func(d time.Duration) change {
@@ -46,117 +36,117 @@ func TestWhatIsCachedEndsToTheMillisecond(t *testing.T) {
 		name    string
 		change  change
 		session time.Duration // its length
-		field   func(*stage) string
-		age     time.Duration // of the credential when it is first sent
-		path    string        // what is called
-		end     time.Duration // after it was first sent
+		field   func(*env) string
+		age     time.Duration // of the credential when it is sent first
+		path    string        // of the calls
+		end     time.Duration // after it was sent first
 		status  int           // before the end and after
 		after   int
-		calls   int // after the end; one before it if something was asked at first
+		calls   int // in all
 	}{
 		{"a JWT at exp and the default leeway", sessionOnly, 0, jwt, 0, pathAuthenticate, 5*m + 5*s, 200, 200, 1},
 		{"a JWT at exp and a leeway of a minute", leeway(m), 0, jwt, 0, pathAuthenticate, 6 * m, 200, 200, 1},
 		{"a JWT at exp without leeway", leeway(-1), 0, jwt, 0, pathAuthenticate, 5 * m, 200, 200, 1},
 		{"a JWT at exp, seen late", sessionOnly, 0, jwt, 4 * m, pathAuthenticate, m + 5*s, 200, 200, 1},
-		{"a JWT at its session's end", sessionOnly, 2 * m, jwt, 0, pathAuthenticate, 2 * m, 200, 401, 0},
-		{"a JWT and token at the session's end", sessionOnly, 2 * m, both, 0, pathAuthenticate, 2 * m, 200, 401, 1},
+		{"a JWT at the end of its session", sessionOnly, 2 * m, jwt, 0, pathAuthenticate, 2 * m, 200, 401, 0},
+		{"a JWT and token at the end of the session", sessionOnly, 2 * m, both, 0, pathAuthenticate, 2 * m, 200, 401, 1},
 		{"a JWT at MaxTokenAge", maxAge(90 * s), 0, jwt, 0, pathAuthenticate, 90 * s, 200, 200, 1},
 		{"a JWT at MaxTokenAge, seen late", maxAge(90 * s), 0, jwt, 30 * s, pathAuthenticate, m, 200, 200, 1},
-		{"a JWT whose user is kept for a minute", nil, 0, jwt, 0, pathUser, m, 200, 200, 2},
-		{"a JWT whose user is kept for ten seconds", ttl(10 * s), 0, jwt, 0, pathUser, 10 * s, 200, 200, 2},
+		{"a JWT whose user is cached for a minute", nil, 0, jwt, 0, pathUser, m, 200, 200, 2},
+		{"a JWT whose user is cached for ten seconds", ttl(10 * s), 0, jwt, 0, pathUser, 10 * s, 200, 200, 2},
 		{"a token at the default CacheTTL", nil, 0, token, 0, pathAuthenticate, m, 200, 200, 2},
 		{"a token at CacheTTL", ttl(7 * s), 0, token, 0, pathAuthenticate, 7 * s, 200, 200, 2},
-		{"162 a token at its session's end", nil, 40 * s, token, 0, pathAuthenticate, 40 * s, 200, 401, 2},
-		{"162 a token in a cookie at its session's end", nil, 40 * s, tokenInCookie, 0, pathAuthenticate, 40 * s, 200, 401, 2},
-		{"an old JWT's answer", nil, 0, jwt, 6 * m, pathAuthenticate, 30 * s, 200, 200, 2},
-		{"an old JWT's answer, by the token", nil, 0, both, 6 * m, pathAuthenticate, 30 * s, 200, 200, 2},
-		{"an old JWT's answer at CacheTTL", ttl(10 * s), 0, jwt, 6 * m, pathAuthenticate, 10 * s, 200, 200, 2},
-		{"an old JWT's answer at MaxTokenAge", maxAge(20 * s), 0, jwt, m, pathAuthenticate, 20 * s, 200, 200, 2},
-		{"an old JWT's answer, all of them", both10s, 0, both, m, pathAuthenticate, 10 * s, 200, 200, 2},
-		{"an old JWT's answer at its session's end", nil, 370 * s, jwt, 6 * m, pathAuthenticate, 10 * s, 200, 401, 1},
-		{"the answer about a JWT with scope", nil, 0, bent("scope", "x"), 0, pathAuthenticate, 30 * s, 200, 200, 2},
+		{"162 a token at the end of its session", nil, 40 * s, token, 0, pathAuthenticate, 40 * s, 200, 401, 2},
+		{"162 a token in a cookie at the end of its session", nil, 40 * s, tokenInCookie, 0, pathAuthenticate, 40 * s, 200, 401, 2},
+		{"the entry of an old JWT", nil, 0, jwt, 6 * m, pathAuthenticate, 30 * s, 200, 200, 2},
+		{"the entry of an old JWT, by the token", nil, 0, both, 6 * m, pathAuthenticate, 30 * s, 200, 200, 2},
+		{"the entry of an old JWT at CacheTTL", ttl(10 * s), 0, jwt, 6 * m, pathAuthenticate, 10 * s, 200, 200, 2},
+		{"the entry of an old JWT at MaxTokenAge", maxAge(20 * s), 0, jwt, m, pathAuthenticate, 20 * s, 200, 200, 2},
+		{"the entry of an old JWT, all limits", both10s, 0, both, m, pathAuthenticate, 10 * s, 200, 200, 2},
+		{"the entry of an old JWT at the end of its session", nil, 370 * s, jwt, 6 * m, pathAuthenticate, 10 * s, 200, 401, 1},
+		{"the entry of a JWT with scope", nil, 0, bent("scope", "x"), 0, pathAuthenticate, 30 * s, 200, 200, 2},
 		{"152 a rejected token", nil, 0, invented, 0, pathAuthenticate, 10 * s, 401, 401, 2},
 		{"a rejected user", nil, 0, bent("sub", "user-test-unknown"), 0, pathUser, 10 * s, 401, 401, 2},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, func(c *sessionauth.Config) {
+				s := newEnv(t, func(c *sessionauth.Config) {
 					if row.change != nil {
 						row.change(c)
 					}
 				})
-				s.session = s.StartSession(s.session.UserID, stytchtest.SessionOptions{Duration: row.session})
+				s.Session = s.StartSession(s.Session.UserID, stytchtest.SessionOptions{Duration: row.session})
 				field := row.field(s)
 				time.Sleep(row.age)
-				verdicts := map[int]ruling{200: {status: 200}, 401: want401i}
-				s.wantVerdict(s.get(field), verdicts[row.status])
+				verdicts := map[int]authtest.Answer{200: {Status: 200}, 401: want401i}
+				s.WantAnswer(s.Get(field), verdicts[row.status])
 				first := s.Calls(row.path)
-				for range 2 { // a hit never extends
+				for range 2 { // a hit does not extend an entry
 					time.Sleep(row.end/2 - time.Millisecond/2)
-					s.wantVerdict(s.get(field), verdicts[row.status])
+					s.WantAnswer(s.Get(field), verdicts[row.status])
 				}
-				s.wantCalls(row.path, first)
+				s.WantCalls(row.path, first)
 				time.Sleep(time.Millisecond)
-				s.wantVerdict(s.get(field), verdicts[row.after])
-				s.wantCalls(row.path, row.calls)
+				s.WantAnswer(s.Get(field), verdicts[row.after])
+				s.WantCalls(row.path, row.calls)
 			})
 		})
 	}
 }
 
-func TestATokenIsAskedAgainWhenItsSessionShouldHaveEnded(t *testing.T) {
+func TestCache_TokenAtTheEndOfItsSession(t *testing.T) {
 	for i, by := range []func(string) string{bearer, tokenCookie} {
-		t.Run("161 by "+carriers[i].name, func(t *testing.T) {
+		t.Run("161 by "+authtest.Carriers[i].Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
-				short := s.StartSession(s.session.UserID, stytchtest.SessionOptions{Duration: 30 * time.Second})
-				s.want(s.get(by(short.Token)), 200)
-				s.want(s.get(by(s.session.Token)), 200)
-				_, err := s.auth.Client().AuthenticateSession(t.Context(), stytch.AuthenticateSessionParams{
+				s := newEnv(t)
+				short := s.StartSession(s.Session.UserID, stytchtest.SessionOptions{Duration: 30 * time.Second})
+				s.Want(s.Get(by(short.Token)), 200)
+				s.Want(s.Get(by(s.Session.Token)), 200)
+				_, err := s.Auth.Client().AuthenticateSession(t.Context(), stytch.AuthenticateSessionParams{
 					SessionToken: short.Token, SessionDuration: time.Hour,
 				})
 				if err != nil {
 					t.Fatal(err)
 				}
 				time.Sleep(30*time.Second - time.Millisecond)
-				s.want(s.get(by(short.Token)), 200)
-				s.wantCalls(pathAuthenticate, 3)
+				s.Want(s.Get(by(short.Token)), 200)
+				s.WantCalls(pathAuthenticate, 3)
 				time.Sleep(time.Millisecond)
-				s.want(s.get(by(short.Token)), 200) // a miss, not a no
-				s.wantCalls(pathAuthenticate, 4)
+				s.Want(s.Get(by(short.Token)), 200) // a miss, not a rejection
+				s.WantCalls(pathAuthenticate, 4)
 			})
 		})
 	}
 }
 
-func TestAVerifiedJWTDiesWithItsKey(t *testing.T) {
+func TestCache_JWTEndsWithItsKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, sessionOnly) // or the JWT would end with its user
+		s := newEnv(t, sessionOnly) // so that the entry does not end with its user
 		first := s.KeyID()
-		s.want(s.get(bearer(s.session.JWT)), 200)
+		s.Want(s.Get(bearer(s.Session.JWT)), 200)
 		s.RotateKeys()
 		time.Sleep(40 * time.Second)
-		s.want(s.get(bearer(s.JWT(s.session.ID))), 200) // makes us fetch both keys
-		s.want(s.get(bearer(s.session.JWT)), 200)
+		s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 200) // fetches both keys
+		s.Want(s.Get(bearer(s.Session.JWT)), 200)
 		s.WithdrawKey(first)
-		s.want(s.get(bearer(s.session.JWT)), 200)
+		s.Want(s.Get(bearer(s.Session.JWT)), 200)
 		s.RotateKeys()
 		time.Sleep(40 * time.Second)
-		s.want(s.get(bearer(s.JWT(s.session.ID))), 200)
-		s.want(s.get(bearer(s.session.JWT)), 401)
-		s.wantCalls(pathKeySet, 3)
-		s.wantCalls(pathAuthenticate, 0)
+		s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 200)
+		s.Want(s.Get(bearer(s.Session.JWT)), 401)
+		s.WantCalls(pathKeySet, 3)
+		s.WantCalls(pathAuthenticate, 0)
 	})
 }
 
-func TestIdentitySaysWhoDecidedAndUntilWhen(t *testing.T) {
+func TestCache_IdentityTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		began := time.Now()
 		check := func(what, field string, by sessionauth.Decider, at, until time.Duration) {
 			t.Helper()
-			id := s.mustDecide(field)
+			id := s.Authenticate(field)
 			if id.DecidedBy != by || !id.VerifiedAt.Equal(began.Add(at)) || !id.ExpiresAt.Equal(began.Add(until)) {
 				t.Errorf("%s: got %s, %v to %v, want %s, %v to %v", what, id.DecidedBy,
 					id.VerifiedAt.Sub(began), id.ExpiresAt.Sub(began), by, at, until)
@@ -164,121 +154,112 @@ func TestIdentitySaysWhoDecidedAndUntilWhen(t *testing.T) {
 		}
 		const s1, m = time.Second, time.Minute
 		time.Sleep(10 * time.Second)
-		check("a JWT", bearer(s.session.JWT), sessionauth.Local, 0, 5*m)
-		check("a JWT again", bearer(s.session.JWT), sessionauth.Cache, 0, 5*m)
-		check("a token", bearer(s.session.Token), sessionauth.Stytch, 10*s1, 70*s1)
+		check("a JWT", bearer(s.Session.JWT), sessionauth.Local, 0, 5*m)
+		check("a JWT again", bearer(s.Session.JWT), sessionauth.Cache, 0, 5*m)
+		check("a token", bearer(s.Session.Token), sessionauth.Stytch, 10*s1, 70*s1)
 		time.Sleep(5 * time.Second)
-		check("a token again", bearer(s.session.Token), sessionauth.Cache, 10*s1, 70*s1)
-		if id := s.mustDecide(bearer(s.session.Token)); id.Refreshed.JWT != "" {
-			t.Error("got a JWT from the cache of tokens, want no raw credential kept there")
+		check("a token again", bearer(s.Session.Token), sessionauth.Cache, 10*s1, 70*s1)
+		if id := s.Authenticate(bearer(s.Session.Token)); id.Refreshed.JWT != "" {
+			t.Error("got a JWT from the cache of tokens, want none, credentials are not stored")
 		}
 		time.Sleep(6*time.Minute - 15*time.Second)
-		check("an old JWT", bearer(s.session.JWT), sessionauth.Stytch, 6*m, 6*m+30*s1)
-		check("an old JWT again", bearer(s.session.JWT), sessionauth.Cache, 6*m, 6*m+30*s1)
+		check("an old JWT", bearer(s.Session.JWT), sessionauth.Stytch, 6*m, 6*m+30*s1)
+		check("an old JWT again", bearer(s.Session.JWT), sessionauth.Cache, 6*m, 6*m+30*s1)
 	})
 }
 
-func TestNegativeCacheTTLAsksForEveryRequest(t *testing.T) {
+func TestCache_NegativeTTL(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, func(c *sessionauth.Config) { c.CacheTTL = -time.Hour })
+		s := newEnv(t, func(c *sessionauth.Config) { c.CacheTTL = -time.Hour })
 		for range 3 {
-			s.want(s.get(bearer(s.session.Token)), 200)
-			s.want(s.get(bearer(s.session.JWT)), 200)
+			s.Want(s.Get(bearer(s.Session.Token)), 200)
+			s.Want(s.Get(bearer(s.Session.JWT)), 200)
 		}
-		s.wantCalls(pathAuthenticate, 3)
-		s.wantCalls(pathUser, 3)
-		if id := s.mustDecide(bearer(s.session.Token)); id.ExpiresAt.Before(time.Now().Add(-time.Second)) {
+		s.WantCalls(pathAuthenticate, 3)
+		s.WantCalls(pathUser, 3)
+		if id := s.Authenticate(bearer(s.Session.Token)); id.ExpiresAt.Before(time.Now().Add(-time.Second)) {
 			t.Errorf("got an identity that ended %v ago", time.Since(id.ExpiresAt))
 		}
-		s.expire()
-		s.want(s.get(bearer(s.session.JWT)), 200)
-		s.want(s.get(bearer(s.session.JWT)), 200)
-		s.wantCalls(pathAuthenticate, 6)
+		s.Expire()
+		s.Want(s.Get(bearer(s.Session.JWT)), 200)
+		s.Want(s.Get(bearer(s.Session.JWT)), 200)
+		s.WantCalls(pathAuthenticate, 6)
 	})
 }
 
-func TestTheLeastRecentlyUsedMakesRoom(t *testing.T) {
+func TestCache_LeastRecentlyUsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, sessionOnly, func(c *sessionauth.Config) { c.CacheSize = 2 })
-		a, b, c := s.signIn(stytchtest.SessionOptions{}), s.signIn(stytchtest.SessionOptions{}), s.session
+		s := newEnv(t, sessionOnly, func(c *sessionauth.Config) { c.CacheSize = 2 })
+		a, b, c := s.SignIn(stytchtest.SessionOptions{}), s.SignIn(stytchtest.SessionOptions{}), s.Session
 		for _, sent := range []stytchtest.Session{a, b, a, c, a, c} {
-			s.want(s.get(bearer(sent.Token)), 200)
-			time.Sleep(time.Second) // uses within one second are one use
+			s.Want(s.Get(bearer(sent.Token)), 200)
+			time.Sleep(time.Second) // uses within a second count as one
 		}
-		s.wantCalls(pathAuthenticate, 3)
-		for _, sent := range []stytchtest.Session{a, b, c} { // JWTs have a cache of their own
-			s.want(s.get(bearer(sent.JWT)), 200)
-			s.want(s.get(tokenCookie(inventedToken+sent.ID[len(sent.ID)-8:])), 401) // and so have rejections
+		s.WantCalls(pathAuthenticate, 3)
+		for _, sent := range []stytchtest.Session{a, b, c} { // JWTs have another cache
+			s.Want(s.Get(bearer(sent.JWT)), 200)
+			s.Want(s.Get(tokenCookie(inventedToken+sent.ID[len(sent.ID)-8:])), 401) // rejections have another cache
 		}
-		s.wantCalls(pathAuthenticate, 6)
-		s.want(s.get(bearer(a.Token)), 200)
-		s.want(s.get(bearer(c.Token)), 200)
-		s.wantCalls(pathAuthenticate, 6)
-		s.want(s.get(bearer(b.Token)), 200) // had to go
-		s.wantCalls(pathAuthenticate, 7)
+		s.WantCalls(pathAuthenticate, 6)
+		s.Want(s.Get(bearer(a.Token)), 200)
+		s.Want(s.Get(bearer(c.Token)), 200)
+		s.WantCalls(pathAuthenticate, 6)
+		s.Want(s.Get(bearer(b.Token)), 200) // was evicted
+		s.WantCalls(pathAuthenticate, 7)
 	})
 }
 
-func TestACacheOfOne(t *testing.T) {
+func TestCache_SizeOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, func(c *sessionauth.Config) { c.CacheSize = 1 })
-		other := s.signIn(stytchtest.SessionOptions{})
-		for i, sent := range []stytchtest.Session{s.session, s.session, other, other, s.session} {
-			s.want(s.get(bearer(sent.Token)), 200)
-			s.wantCalls(pathAuthenticate, []int{1, 1, 2, 2, 3}[i])
+		s := newEnv(t, func(c *sessionauth.Config) { c.CacheSize = 1 })
+		other := s.SignIn(stytchtest.SessionOptions{})
+		for i, sent := range []stytchtest.Session{s.Session, s.Session, other, other, s.Session} {
+			s.Want(s.Get(bearer(sent.Token)), 200)
+			s.WantCalls(pathAuthenticate, []int{1, 1, 2, 2, 3}[i])
 		}
-		s.expire()
-		for i, credential := range []string{s.session.Token, s.session.JWT, s.session.Token} { // an old JWT's answer is kept elsewhere
-			s.want(s.get(bearer(credential)), 200)
-			s.wantCalls(pathAuthenticate, []int{4, 5, 5}[i])
+		s.Expire()
+		for i, credential := range []string{s.Session.Token, s.Session.JWT, s.Session.Token} { // old JWTs have another cache
+			s.Want(s.Get(bearer(credential)), 200)
+			s.WantCalls(pathAuthenticate, []int{4, 5, 5}[i])
 		}
 	})
 }
 
-func TestSpellingsOfACachedCredentialAreOtherCredentials(t *testing.T) {
+func TestCache_OtherSpellings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
-		token, jwt := s.session.Token, s.session.JWT
-		s.want(s.get(bearer(token)), 200)
-		s.want(s.get(bearer(jwt)), 200)
+		s := newEnv(t)
+		token, jwt := s.Session.Token, s.Session.JWT
+		s.Want(s.Get(bearer(token)), 200)
+		s.Want(s.Get(bearer(jwt)), 200)
 		p := strings.Split(jwt, ".")
-		q := strings.Split(s.sign(func(_, c map[string]any) { c["admin"] = true }), ".")
+		q := strings.Split(s.SignJWT(func(_, c map[string]any) { c["admin"] = true }), ".")
 		for _, other := range []string{
-			token[:len(token)-1], token + "A", token + "=", swapCase(token), token[1:] + "AA",
-			p[0] + "." + q[1] + "." + p[2], jwt[:len(jwt)-1], jwt + "A", jwt + "=", strings.ToLower(jwt), swapCase(jwt), jwt[:len(jwt)/2] + ".x.y",
+			token[:len(token)-1], token + "A", token + "=", authtest.SwapCase(token), token[1:] + "AA",
+			p[0] + "." + q[1] + "." + p[2], jwt[:len(jwt)-1], jwt + "A", jwt + "=", strings.ToLower(jwt), authtest.SwapCase(jwt), jwt[:len(jwt)/2] + ".x.y",
 		} {
-			s.want(s.get(bearer(other)), 401)
-			s.want(s.get(bearer(other)), 401)
+			s.Want(s.Get(bearer(other)), 401)
+			s.Want(s.Get(bearer(other)), 401)
 		}
-		s.wantThrough(2, s.session.ID)
-		s.wantCalls(pathAuthenticate, 1+5) // once for each token
+		s.WantPassed(2, s.Session.ID)
+		s.WantCalls(pathAuthenticate, 1+5) // one for each token
 	})
 }
 
-func swapCase(text string) string {
-	return strings.Map(func(r rune) rune {
-		if strings.ToUpper(string(r)) == string(r) {
-			return []rune(strings.ToLower(string(r)))[0]
-		}
-		return []rune(strings.ToUpper(string(r)))[0]
-	}, text)
-}
-
-func TestAuthenticatorsShareNothing(t *testing.T) {
+func TestCache_AuthenticatorsShareNothing(t *testing.T) {
 	otherProject := func(c *sessionauth.Config) { c.ProjectID = "project-test-00000000-0000-4000-8000-000000000000" }
 	for name, change := range map[string]func(*sessionauth.Config){
 		"158 another project": otherProject, "159 the same project at another URL": func(c *sessionauth.Config) { c.BaseURL = "https://two.invalid" },
 	} {
-		for _, by := range carriers {
-			t.Run(name+"/"+by.name, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) { sharesNothing(t, change, by.carry) })
+		for _, by := range authtest.Carriers {
+			t.Run(name+"/"+by.Name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { sharesNothing(t, change, by.Carry) })
 			})
 		}
 	}
 }
 
 func sharesNothing(t *testing.T, change func(*sessionauth.Config), carry func(string) string) {
-	first := newStage(t)
+	first := newEnv(t)
 	second := stytchtest.NewServer()
 	config := sessionauth.Config{ProjectID: second.ProjectID, Secret: second.Secret}
 	change(&config)
@@ -291,26 +272,26 @@ func sharesNothing(t *testing.T, change func(*sessionauth.Config), carry func(st
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, jwt := carry(bearer(first.session.Token)), carry(bearer(first.session.JWT))
-	first.want(first.get(token), 200)
-	first.handler = auth.Require(first.next())
-	first.wantVerdict(first.get(token), want401i)
-	first.wantCalls(pathAuthenticate, 1)
+	token, jwt := carry(bearer(first.Session.Token)), carry(bearer(first.Session.JWT))
+	first.Want(first.Get(token), 200)
+	first.Handler = auth.Require(first.Next())
+	first.WantAnswer(first.Get(token), want401i)
+	first.WantCalls(pathAuthenticate, 1)
 	if got := second.Calls(pathAuthenticate); got != 1 {
 		t.Errorf("got %d calls of the second Stytch, want 1", got)
 	}
-	first.wantVerdict(first.get(jwt), want401i)
-	first.wantThrough(1, first.session.ID)
+	first.WantAnswer(first.Get(jwt), want401i)
+	first.WantPassed(1, first.Session.ID)
 }
 
-func TestUsersAreNeverSwapped(t *testing.T) {
+func TestCache_UsersAreNeverSwapped(t *testing.T) {
 	t.Run("164 by header and by cookie", func(t *testing.T) { synctest.Test(t, neverSwapped) })
 }
 
 func neverSwapped(t *testing.T) {
 	const users, rounds = 48, 6
-	s := newStage(t, func(c *sessionauth.Config) { c.CacheSize, c.CacheTTL, c.MaxInFlight = 20, 3*time.Second, 1000 })
-	s.handler = s.auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := newEnv(t, func(c *sessionauth.Config) { c.CacheSize, c.CacheTTL, c.MaxInFlight = 20, 3*time.Second, 1000 })
+	s.Handler = s.Auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id, _ := sessionauth.FromContext(r.Context())
 		if want := r.Header.Get("X-Want"); id.Session.UserID != want || id.User.ID != want {
 			t.Errorf("got user %s and %s, want %s", id.Session.UserID, id.User.ID, want)
@@ -319,16 +300,16 @@ func neverSwapped(t *testing.T) {
 	s.SetFault("", stytchtest.Fault{Delay: 100 * time.Millisecond})
 	var wg sync.WaitGroup
 	for i := range users {
-		own := s.signIn(stytchtest.SessionOptions{})
+		own := s.SignIn(stytchtest.SessionOptions{})
 		bad := strings.Split(own.JWT, ".")
 		good := []string{bearer(own.JWT), bearer(own.Token), jwtCookie(own.JWT), bothCookies(own.Token, own.JWT)}
 		refused := []string{bearer(bad[0] + "." + bad[1] + "." + bad[2][1:] + "A"), tokenCookie(fmt.Sprintf("invented-token-%d", i)), jwtCookie(bad[1] + "." + bad[0] + "." + bad[2])}
 		for range rounds {
 			for _, field := range good {
-				wg.Go(func() { s.want(s.get(field, "X-Want: "+own.UserID), 200) })
+				wg.Go(func() { s.Want(s.Get(field, "X-Want: "+own.UserID), 200) })
 			}
 			for _, field := range refused {
-				wg.Go(func() { s.wantVerdict(s.get(field, "X-Want: nobody"), want401i) })
+				wg.Go(func() { s.WantAnswer(s.Get(field, "X-Want: nobody"), want401i) })
 			}
 			time.Sleep(time.Second)
 		}
@@ -336,34 +317,141 @@ func neverSwapped(t *testing.T) {
 	wg.Wait()
 }
 
-func TestAFloodOfBadCredentialsEvictsNobody(t *testing.T) {
-	s := newStage(t) // the time it takes is real
-	var good []stytchtest.Session
-	for range 100 {
-		good = append(good, s.signIn(stytchtest.SessionOptions{}))
-		s.want(s.get(bearer(good[len(good)-1].Token)), 200)
+func TestForget_DropsEntries(t *testing.T) {
+	rows := []struct {
+		name          string
+		id            func(*env) string
+		session, user int // calls after Forget
+	}{
+		{"session ID", func(s *env) string { return s.Session.ID }, 2, 1},
+		{"user ID", func(s *env) string { return s.Session.UserID }, 2, 2},
+		{"another session ID", func(*env) string { return "session-test-other" }, 1, 1},
+		{"an empty ID", func(*env) string { return "" }, 1, 1},
 	}
-	const flood = 5000 // more than rejections are remembered
-	r := newRequest("GET")
-	for i := range flood {
-		r.Header.Set("Authorization", fmt.Sprintf("Bearer invented-token-%d", i))
-		w := httptest.NewRecorder()
-		s.handler.ServeHTTP(w, r)
-		if w.Code != 401 {
-			t.Fatalf("got status %d, want 401", w.Code)
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newEnv(t)
+				other := s.SignIn(stytchtest.SessionOptions{})
+				s.Want(s.Get(bearer(s.Session.JWT)), 200)
+				s.Want(s.Get(bearer(s.Session.Token)), 200)
+				s.Want(s.Get(bearer(other.Token)), 200)
+				s.WantCalls(pathUser, 1)
+				s.WantCalls(pathAuthenticate, 2)
+				s.Auth.Forget("session-test-1", row.id(s))
+				s.Want(s.Get(bearer(s.Session.JWT)), 200) // Forget refuses nothing
+				s.WantCalls(pathUser, row.user)
+				s.Want(s.Get(bearer(s.Session.Token)), 200)
+				s.Want(s.Get(bearer(other.Token)), 200)
+				s.WantCalls(pathAuthenticate, row.session+1)
+			})
+		})
+	}
+}
+
+func TestForget_OldJWT(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		s.Expire()
+		s.Want(s.Get(jwtCookie(s.Session.JWT)), 200)
+		s.RevokeSession(s.Session.ID)
+		s.Want(s.Get(jwtCookie(s.Session.JWT)), 200)
+		s.Auth.Forget(s.Session.ID)
+		s.Want(s.Get(jwtCookie(s.Session.JWT)), 401)
+	})
+}
+
+func TestForget_VerifiesTheJWTAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		for _, want := range []sessionauth.Decider{sessionauth.Local, sessionauth.Cache} {
+			if id := s.Authenticate(bearer(s.Session.JWT)); id.DecidedBy != want {
+				t.Errorf("got %s, want %s", id.DecidedBy, want)
+			}
 		}
+		s.Auth.Forget(s.Session.UserID)
+		if id := s.Authenticate(bearer(s.Session.JWT)); id.DecidedBy != sessionauth.Local {
+			t.Errorf("got %s, want %s", id.DecidedBy, sessionauth.Local)
+		}
+	})
+}
+
+func TestForget_DuringACallKeepsTheNewerAnswer(t *testing.T) {
+	for _, ask := range authtest.NeedsCall {
+		t.Run(ask.Name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newEnv(t)
+				ask.Prepare(s)
+				s.Tap(ask.Prefix, authtest.DelayAnswers(time.Second))
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					s.Want(s.Get(ask.Field(s)), 200) // arrived before Forget
+				}()
+				time.Sleep(500 * time.Millisecond)
+				s.Auth.Forget(s.Session.UserID)
+				s.Want(s.Get(ask.Field(s)), 200) // does not share the earlier call
+				s.WantCalls(ask.Path, 2)
+				<-done
+				s.Want(s.Get(ask.Field(s)), 200)
+				s.WantCalls(ask.Path, 2) // the later answer is stored
+			})
+		})
 	}
-	for _, session := range good {
-		s.want(s.get(bearer(session.Token)), 200)
+}
+
+func TestForget_DuringACallStoresNothing(t *testing.T) {
+	for _, ask := range authtest.NeedsCall {
+		t.Run(ask.Name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newEnv(t)
+				ask.Prepare(s)
+				s.Tap(ask.Prefix, authtest.DelayAnswers(time.Second))
+				time.AfterFunc(500*time.Millisecond, func() { s.Auth.Forget(s.Session.ID, s.Session.UserID) })
+				s.Want(s.Get(ask.Field(s)), 200)
+				s.WantCalls(ask.Path, 1)
+				s.Want(s.Get(ask.Field(s)), 200)
+				s.WantCalls(ask.Path, 2)
+			})
+		})
 	}
-	s.wantCalls(pathAuthenticate, len(good)+flood)
-	began := time.Now()
-	for i := range 300 {
-		s.want(s.get(bearer(s.unknownKey(fmt.Sprint("jwk-", i), time.Minute))), 401)
-		s.want(s.get(bearer(s.session.JWT[:len(s.session.JWT)-8]+fmt.Sprintf("%08d", i))), 401)
-		s.want(s.get(bearer(fmt.Sprint(i, ".garbage."))), 401)
-	}
-	t.Logf("900 bad JWTs took %v", time.Since(began))
-	s.want(s.get(bearer(s.session.JWT)), 200)
-	s.wantCalls(pathAuthenticate, len(good)+flood)
+}
+
+// The JWTs of one session evict only each other.
+func TestCache_EightJWTsOfOneSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		var jwts []string
+		for range 16 {
+			jwts = append(jwts, s.JWT(s.Session.ID))
+			time.Sleep(time.Second)
+		}
+		for _, jwt := range jwts {
+			s.Authenticate(bearer(jwt))
+		}
+		for i, jwt := range jwts[8:] {
+			if by := s.Authenticate(bearer(jwt)).DecidedBy; by != sessionauth.Cache {
+				t.Errorf("JWT %d: got decided by %s, want %s", 8+i, by, sessionauth.Cache)
+			}
+		}
+		if by := s.Authenticate(bearer(jwts[7])).DecidedBy; by != sessionauth.Local {
+			t.Errorf("the ninth newest JWT: got decided by %s, want %s", by, sessionauth.Local)
+		}
+	})
+}
+
+// A JWT that is verified again takes one place only.
+func TestCache_JWTVerifiedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t, func(c *sessionauth.Config) { c.CacheTTL = 10 * time.Second })
+		for range 7 {
+			s.Authenticate(bearer(s.Session.JWT))
+			time.Sleep(11 * time.Second)
+		}
+		s.Authenticate(bearer(s.Session.JWT))
+		s.Authenticate(bearer(s.JWT(s.Session.ID)))
+		if by := s.Authenticate(bearer(s.Session.JWT)).DecidedBy; by != sessionauth.Cache {
+			t.Errorf("got decided by %s, want %s", by, sessionauth.Cache)
+		}
+	})
 }

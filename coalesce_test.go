@@ -13,22 +13,23 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
 func TestAThousandRequestsWithOneNewCredentialMakeOneCall(t *testing.T) {
-	for _, ask := range asking {
-		for _, by := range carriers {
-			t.Run("155 "+ask.name+"/"+by.name, func(t *testing.T) {
+	for _, ask := range authtest.NeedsCall {
+		for _, by := range authtest.Carriers {
+			t.Run("155 "+ask.Name+"/"+by.Name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := newStage(t)
-					ask.prepare(s)
-					s.SetFault(ask.path, stytchtest.Fault{Delay: 100 * time.Millisecond})
-					for _, resp := range s.together(1000, by.carry(ask.field(s))) {
-						s.want(resp, 200)
+					ask.Prepare(s)
+					s.SetFault(ask.Path, stytchtest.Fault{Delay: 100 * time.Millisecond})
+					for _, resp := range s.Together(1000, by.Carry(ask.Field(s))) {
+						s.Want(resp, 200)
 					}
-					s.wantThrough(1000, s.session.ID)
-					s.wantCalls(ask.path, 1)
+					s.WantPassed(1000, s.Session.ID)
+					s.WantCalls(ask.Path, 1)
 					if got := s.Calls(pathKeySet); got > 1 {
 						t.Errorf("got %d calls for the key set, want 1 at most", got)
 					}
@@ -41,22 +42,22 @@ func TestAThousandRequestsWithOneNewCredentialMakeOneCall(t *testing.T) {
 // In a bubble everybody is waiting when the answer comes. Here an answer comes
 // at once, and requests meet it at every step of the way.
 func TestAnAnswerThatComesAtOnceIsSharedToo(t *testing.T) {
-	for _, ask := range asking {
-		t.Run(ask.name, func(t *testing.T) {
+	for _, ask := range authtest.NeedsCall {
+		t.Run(ask.Name, func(t *testing.T) {
 			for range 20 {
 				s := newStage(t)
-				if ask.name == "an expired JWT" {
+				if ask.Name == "an expired JWT" {
 					// No time passes here: it was minted in the past.
-					s.session.JWT = s.sign(func(_, c map[string]any) {
+					s.Session.JWT = s.SignJWT(func(_, c map[string]any) {
 						for _, name := range []string{"iat", "nbf", "exp"} {
 							c[name] = c[name].(int64) - 360
 						}
 					})
 				}
-				for _, resp := range s.together(200, ask.field(s)) {
-					s.want(resp, 200)
+				for _, resp := range s.Together(200, ask.Field(s)) {
+					s.Want(resp, 200)
 				}
-				s.wantCalls(ask.path, 1)
+				s.WantCalls(ask.Path, 1)
 				if t.Failed() {
 					return
 				}
@@ -68,10 +69,10 @@ func TestAnAnswerThatComesAtOnceIsSharedToo(t *testing.T) {
 func TestARejectionThatComesAtOnceIsSharedToo(t *testing.T) {
 	for range 20 {
 		s := newStage(t)
-		for _, resp := range s.together(200, bearer(inventedToken)) {
-			s.want(resp, 401)
+		for _, resp := range s.Together(200, bearer(inventedToken)) {
+			s.Want(resp, 401)
 		}
-		s.wantCalls(pathAuthenticate, 1)
+		s.WantCalls(pathAuthenticate, 1)
 		if t.Failed() {
 			return
 		}
@@ -79,50 +80,52 @@ func TestARejectionThatComesAtOnceIsSharedToo(t *testing.T) {
 }
 
 func TestAFailedCallFailsAllWhoWaitForItAndIsNotKept(t *testing.T) {
-	for _, ask := range asking {
-		for _, by := range carriers {
-			t.Run("157 "+ask.name+"/"+by.name, func(t *testing.T) {
+	for _, ask := range authtest.NeedsCall {
+		for _, by := range authtest.Carriers {
+			t.Run("157 "+ask.Name+"/"+by.Name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := newStage(t)
-					ask.prepare(s)
-					s.SetFault(ask.path, stytchtest.Fault{Delay: 100 * time.Millisecond, Status: 500})
-					field := by.carry(ask.field(s))
-					for _, resp := range s.together(1000, field) {
-						s.wantVerdict(resp, want503r)
+					ask.Prepare(s)
+					s.SetFault(ask.Path, stytchtest.Fault{Delay: 100 * time.Millisecond, Status: 500})
+					field := by.Carry(ask.Field(s))
+					for _, resp := range s.Together(1000, field) {
+						s.WantAnswer(resp, want503r)
 					}
-					s.wantCalls(ask.path, 1)
-					s.wantThrough(0, "")
-					s.SetFault(ask.path, stytchtest.Fault{})
-					s.want(s.get(field), 200)
-					s.wantCalls(ask.path, 2)
+					s.WantCalls(ask.Path, 1)
+					s.WantPassed(0, "")
+					s.SetFault(ask.Path, stytchtest.Fault{})
+					s.Want(s.Get(field), 200)
+					s.WantCalls(ask.Path, 2)
 				})
 			})
 		}
 	}
 }
 
-// askingAll is asking, and the key set.
-var askingAll = append(slices.Clip(asking), struct {
-	name, path, prefix string
-	prepare            func(*stage)
-	field              func(*stage) string
-}{"the key set", pathKeySet, "/v1/sessions/jwks/", func(*stage) {}, func(s *stage) string { return bearer(s.session.JWT) }})
+// needsAnyCall is NeedsCall and the key set.
+var needsAnyCall = append(slices.Clip(authtest.NeedsCall), struct {
+	Name    string
+	Path    string
+	Prefix  string
+	Prepare func(*stage)
+	Field   func(*stage) string
+}{"the key set", pathKeySet, "/v1/sessions/jwks/", func(*stage) {}, func(s *stage) string { return bearer(s.Session.JWT) }})
 
 func TestTheFirstCallerGoingAwayFailsNoneOfTheOthers(t *testing.T) {
-	for _, ask := range askingAll {
-		for _, by := range carriers {
-			t.Run("156 "+ask.name+"/"+by.name, func(t *testing.T) {
+	for _, ask := range needsAnyCall {
+		for _, by := range authtest.Carriers {
+			t.Run("156 "+ask.Name+"/"+by.Name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := newStage(t)
-					ask.prepare(s)
-					if ask.path != pathKeySet {
-						if err := s.auth.Warm(t.Context()); err != nil {
+					ask.Prepare(s)
+					if ask.Path != pathKeySet {
+						if err := s.Auth.Warm(t.Context()); err != nil {
 							t.Fatal(err)
 						}
 					}
-					s.SetFault(ask.path, stytchtest.Fault{Delay: 100 * time.Millisecond})
-					s.firstGoesAway(by.carry(ask.field(s)))
-					s.wantCalls(ask.path, 1)
+					s.SetFault(ask.Path, stytchtest.Fault{Delay: 100 * time.Millisecond})
+					firstGoesAway(s, by.Carry(ask.Field(s)))
+					s.WantCalls(ask.Path, 1)
 				})
 			})
 		}
@@ -131,25 +134,25 @@ func TestTheFirstCallerGoingAwayFailsNoneOfTheOthers(t *testing.T) {
 
 // firstGoesAway sends a field a thousand times while a call is under way; the
 // first caller leaves after a millisecond.
-func (s *stage) firstGoesAway(field string) {
-	s.t.Helper()
-	ctx, cancel := context.WithCancel(s.t.Context())
+func firstGoesAway(s *stage, field string) {
+	s.T.Helper()
+	ctx, cancel := context.WithCancel(s.T.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		began := time.Now()
-		s.wantVerdict(s.do(newRequest("GET", field).WithContext(ctx)), want503r)
+		s.WantAnswer(s.Do(newRequest("GET", field).WithContext(ctx)), want503r)
 		if took := time.Since(began); took != time.Millisecond {
-			s.t.Errorf("the first caller got an answer after %v, want 1ms", took)
+			s.T.Errorf("the first caller got an answer after %v, want 1ms", took)
 		}
 	})
 	synctest.Wait() // the first call is under way
 	for range 999 {
-		wg.Go(func() { s.want(s.get(field), 200) })
+		wg.Go(func() { s.Want(s.Get(field), 200) })
 	}
 	time.Sleep(time.Millisecond)
 	cancel()
 	wg.Wait()
-	s.wantThrough(999, s.session.ID)
+	s.WantPassed(999, s.Session.ID)
 }
 
 func TestNobodyWaitsPastTheirOwnDeadline(t *testing.T) {
@@ -157,12 +160,12 @@ func TestNobodyWaitsPastTheirOwnDeadline(t *testing.T) {
 		<-r.Context().Done()
 		return nil, r.Context().Err()
 	}
-	for _, ask := range askingAll {
-		t.Run(ask.name, func(t *testing.T) {
+	for _, ask := range needsAnyCall {
+		t.Run(ask.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(t)
-				ask.prepare(s)
-				s.tap(ask.prefix, hang)
+				ask.Prepare(s)
+				s.Tap(ask.Prefix, hang)
 				var wg sync.WaitGroup
 				for i := range 100 {
 					own := time.Duration(i) * 50 * time.Millisecond // up to 5 s
@@ -170,7 +173,7 @@ func TestNobodyWaitsPastTheirOwnDeadline(t *testing.T) {
 						ctx, cancel := context.WithTimeout(t.Context(), own)
 						defer cancel()
 						began := time.Now()
-						s.want(s.do(newRequest("GET", ask.field(s)).WithContext(ctx)), 503)
+						s.Want(s.Do(newRequest("GET", ask.Field(s)).WithContext(ctx)), 503)
 						if took := time.Since(began); took > min(own, 3*time.Second) {
 							t.Errorf("got an answer after %v, want it within %v and 3s", took, own)
 						}
@@ -178,9 +181,9 @@ func TestNobodyWaitsPastTheirOwnDeadline(t *testing.T) {
 				}
 				wg.Wait()
 				time.Sleep(3 * time.Second)
-				s.wantIdle()
-				s.tap("", nil)
-				s.want(s.get(ask.field(s)), 200)
+				s.WantIdle()
+				s.Tap("", nil)
+				s.Want(s.Get(ask.Field(s)), 200)
 			})
 		})
 	}
@@ -191,30 +194,30 @@ func TestARequestWithoutALifeLeftIsNoReasonToFailAnother(t *testing.T) {
 		s := newStage(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err := s.auth.Authenticate(newRequest("GET", bearer(inventedToken)).WithContext(ctx))
+		_, err := s.Auth.Authenticate(newRequest("GET", bearer(inventedToken)).WithContext(ctx))
 		if !errors.Is(err, sessionauth.ErrUnavailable) && !errors.Is(err, sessionauth.ErrInvalidSession) {
 			t.Errorf("got %v, want ErrUnavailable, or ErrInvalidSession if Stytch was faster", err)
 		}
 		synctest.Wait()
-		s.want(s.get(bearer(s.session.Token)), 200)
+		s.Want(s.Get(bearer(s.Session.Token)), 200)
 	})
 }
 
 func TestFiftyRequestsWithAnExpiredJWTGetTheSameNewOne(t *testing.T) {
 	for _, field := range []func(*stage) string{
-		func(s *stage) string { return jwtCookie(s.session.JWT) },
-		func(s *stage) string { return bothCookies(s.session.Token, s.session.JWT) },
+		func(s *stage) string { return jwtCookie(s.Session.JWT) },
+		func(s *stage) string { return bothCookies(s.Session.Token, s.Session.JWT) },
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newStage(t, writeBack)
-			s.expire()
+			s.Expire()
 			s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: 100 * time.Millisecond})
-			answers := s.together(49, field(s))
+			answers := s.Together(49, field(s))
 			time.Sleep(20 * time.Second)
-			answers = append(answers, s.get(field(s))) // one is late
+			answers = append(answers, s.Get(field(s))) // one is late
 			fresh := ""
 			for _, resp := range answers {
-				s.want(resp, 200)
+				s.Want(resp, 200)
 				cookies := resp.Cookies()
 				if len(cookies) != 1 || cookies[0].Name != "stytch_session_jwt" || cookies[0].Value == "" {
 					t.Fatalf("got %d cookies, want the new JWT", len(cookies))
@@ -226,12 +229,12 @@ func TestFiftyRequestsWithAnExpiredJWTGetTheSameNewOne(t *testing.T) {
 					t.Error("got another new JWT than the others")
 				}
 			}
-			s.wantCalls(pathAuthenticate, 1)
-			if fresh == s.session.JWT {
+			s.WantCalls(pathAuthenticate, 1)
+			if fresh == s.Session.JWT {
 				t.Error("got the old JWT")
 			}
-			s.want(s.get(bearer(fresh)), 200)
-			s.wantCalls(pathAuthenticate, 1)
+			s.Want(s.Get(bearer(fresh)), 200)
+			s.WantCalls(pathAuthenticate, 1)
 		})
 	}
 }
@@ -240,7 +243,7 @@ func TestWhatExceedsMaxInFlightIs503AtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, func(c *sessionauth.Config) { c.MaxInFlight = 8 })
 		var busy, most atomic.Int64
-		s.tap(pathAuthenticate, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
+		s.Tap(pathAuthenticate, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
 			n := busy.Add(1)
 			defer busy.Add(-1)
 			for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
@@ -253,7 +256,7 @@ func TestWhatExceedsMaxInFlightIs503AtOnce(t *testing.T) {
 		for i := range 50 {
 			wg.Go(func() {
 				began := time.Now()
-				resp := s.get(bearer(fmt.Sprintf("invented-token-%d", i)))
+				resp := s.Get(bearer(fmt.Sprintf("invented-token-%d", i)))
 				switch took := time.Since(began); {
 				case resp.StatusCode == 401 && took == time.Second:
 					refused.Add(1)
@@ -269,23 +272,23 @@ func TestWhatExceedsMaxInFlightIs503AtOnce(t *testing.T) {
 			t.Errorf("got %d refused, %d unavailable, %d calls at a time; want 8 at a time at most",
 				refused.Load(), unavailable.Load(), most.Load())
 		}
-		s.want(s.get(bearer(s.session.Token)), 200) // there is room again
+		s.Want(s.Get(bearer(s.Session.Token)), 200) // there is room again
 	})
 }
 
 func TestWaitingForAnothersCallTakesNoRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, func(c *sessionauth.Config) { c.MaxInFlight = 2 })
-		s.tap(pathAuthenticate, lateAnswers(time.Second))
+		s.Tap(pathAuthenticate, authtest.DelayAnswers(time.Second))
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			for _, resp := range s.together(100, bearer(s.session.Token)) {
-				s.want(resp, 200)
+			for _, resp := range s.Together(100, bearer(s.Session.Token)) {
+				s.Want(resp, 200)
 			}
 		})
 		synctest.Wait()
-		s.want(s.get(bearer(s.session.JWT)), 200) // the key set and the user, one after the other
+		s.Want(s.Get(bearer(s.Session.JWT)), 200) // the key set and the user, one after the other
 		wg.Wait()
-		s.wantCalls(pathAuthenticate, 1)
+		s.WantCalls(pathAuthenticate, 1)
 	})
 }

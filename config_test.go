@@ -10,10 +10,11 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// A configRow changes a configuration that is good, of a test project.
+// A configRow changes a valid Config of a test project.
 type configRow struct {
 	name   string
 	change func(*sessionauth.Config)
@@ -31,10 +32,10 @@ func baseURL(u string) func(*sessionauth.Config) {
 	return func(c *sessionauth.Config) { c.BaseURL = u }
 }
 
-func TestNewRefuses(t *testing.T) {
+func TestNew_Refuses(t *testing.T) {
 	const domain = "example.com"
 	for _, row := range []struct {
-		field string // that the error must name
+		field string // which the error must name
 		configRow
 	}{
 		{"ProjectID", configRow{"none", func(c *sessionauth.Config) { c.ProjectID = "" }}},
@@ -44,7 +45,7 @@ func TestNewRefuses(t *testing.T) {
 		{"ProjectID", configRow{"with a slash", func(c *sessionauth.Config) { c.ProjectID = "project-test-1/../2" }}},
 		{"ProjectID", configRow{"with a question mark", func(c *sessionauth.Config) { c.ProjectID = "project-test-1?a=b" }}},
 		{"ProjectID", configRow{"with a newline", func(c *sessionauth.Config) { c.ProjectID = "project-test-1\n" }}},
-		{"ProjectID", configRow{"with a colon, which ends the name in Basic", func(c *sessionauth.Config) { c.ProjectID = "project-test-1:2" }}},
+		{"ProjectID", configRow{"with a colon, which separates the password in Basic", func(c *sessionauth.Config) { c.ProjectID = "project-test-1:2" }}},
 		{"ProjectID", configRow{"with a letter beyond ASCII", func(c *sessionauth.Config) { c.ProjectID = "project-test-é" }}},
 		{"Secret", configRow{"none", func(c *sessionauth.Config) { c.Secret = "" }}},
 		{"Secret", configRow{"with a newline", func(c *sessionauth.Config) { c.Secret = "secret-test-1\n" }}},
@@ -90,7 +91,7 @@ func TestNewRefuses(t *testing.T) {
 		{"PolicyMaxAge", configRow{"less than a minute", func(c *sessionauth.Config) { c.PolicyMaxAge = time.Minute - 1 }}},
 		{"Cookies.Token", configRow{"the same name twice", cookies(sessionauth.Cookies{Token: "a", JWT: "a"})}},
 		{"Cookies.JWT", configRow{"the same name twice", cookies(sessionauth.Cookies{Token: "a", JWT: "a"})}},
-		{"Cookies.Token", configRow{"the other one's default", cookies(sessionauth.Cookies{Token: "stytch_session_jwt"})}},
+		{"Cookies.Token", configRow{"the default of the other", cookies(sessionauth.Cookies{Token: "stytch_session_jwt"})}},
 		{"Cookies.Token", configRow{"with a space", cookies(sessionauth.Cookies{Token: "a b"})}},
 		{"Cookies.Token", configRow{"with a semicolon", cookies(sessionauth.Cookies{Token: "a;b"})}},
 		{"Cookies.Token", configRow{"with =", cookies(sessionauth.Cookies{Token: "a=b"})}},
@@ -99,7 +100,7 @@ func TestNewRefuses(t *testing.T) {
 		{"Cookies.AllowHTTP", configRow{"with a live project", func(c *sessionauth.Config) { c.ProjectID, c.Cookies.AllowHTTP = "project-live-1", true }}},
 		{"AllowHTTP", configRow{"with __Host-", cookies(sessionauth.Cookies{Token: "__Host-a", AllowHTTP: true})}},
 		{"AllowHTTP", configRow{"with __Secure-", cookies(sessionauth.Cookies{JWT: "__Secure-a", AllowHTTP: true})}},
-		{"AllowHTTP", configRow{"with __secure-, which browsers read alike", cookies(sessionauth.Cookies{JWT: "__secure-a", AllowHTTP: true})}},
+		{"AllowHTTP", configRow{"with __secure-, which browsers treat like __Secure-", cookies(sessionauth.Cookies{JWT: "__secure-a", AllowHTTP: true})}},
 		{"Cookies.AllowHTTP", configRow{"with SameSite=None", cookies(sessionauth.Cookies{SameSite: http.SameSiteNoneMode, AllowHTTP: true})}},
 		{"Cookies.Token", configRow{"__Host- with Domain", cookies(sessionauth.Cookies{Token: "__Host-a", Domain: domain})}},
 		{"Cookies.JWT", configRow{"__Host- with Domain", cookies(sessionauth.Cookies{JWT: "__Host-a", Domain: domain})}},
@@ -133,10 +134,10 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-func TestNewAccepts(t *testing.T) {
+func TestNew_Accepts(t *testing.T) {
 	const off = -time.Second
 	for _, row := range []configRow{
-		{"as little as can be", func(*sessionauth.Config) {}},
+		{"only the required fields", func(*sessionauth.Config) {}},
 		{"a live project", func(c *sessionauth.Config) { c.ProjectID = "project-live-1" }},
 		{"localhost by http", baseURL("http://localhost:1")},
 		{"127.0.0.1 by http", baseURL("http://127.0.0.1:1")},
@@ -186,29 +187,29 @@ type transportFunc func(*http.Request) (*http.Response, error)
 
 func (f transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// net/http sends body and secret again to where a 307 points, so we must not
-// follow: the call is Stytch's failure, and the user stays signed in.
-func TestRedirectsOfStytchAreNotFollowed(t *testing.T) {
+// net/http would send body and secret again to the target of a 307, so a redirect
+// is a failure of the call: 503, and the user stays signed in.
+func TestNew_FollowsNoRedirect(t *testing.T) {
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		var hosts []string
 		client := &http.Client{Transport: transportFunc(func(r *http.Request) (*http.Response, error) {
 			hosts = append(hosts, r.URL.Host)
-			return reply(status, "{}", "Location: https://evil.example/v1/sessions/authenticate"), nil
+			return authtest.Reply(status, "{}", "Location: https://evil.example/v1/sessions/authenticate"), nil
 		})}
-		s := newStage(t, func(c *sessionauth.Config) { c.HTTPClient = client })
-		s.want(s.get(bearer(s.session.Token)), 503)
+		s := newEnv(t, func(c *sessionauth.Config) { c.HTTPClient = client })
+		s.Want(s.Get(bearer(s.Session.Token)), 503)
 		for _, host := range hosts {
 			if host != "stytch.invalid" {
 				t.Errorf("%d: got a call of %s, want none", status, host)
 			}
 		}
 		if client.CheckRedirect != nil || client.Jar != nil {
-			t.Error("got the given client changed, want it as it was")
+			t.Error("got a changed client, want it unchanged")
 		}
 	}
 }
 
-func TestHTTPClientIsCopied(t *testing.T) {
+func TestNew_CopiesHTTPClient(t *testing.T) {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -242,26 +243,12 @@ func TestHTTPClientIsCopied(t *testing.T) {
 	}
 }
 
-func TestConfigIsCopied(t *testing.T) {
+func TestNew_CopiesIssuers(t *testing.T) {
 	issuers := []string{"https://login.example.com"}
-	s := newStage(t, func(c *sessionauth.Config) { c.Issuers = issuers })
+	s := newEnv(t, func(c *sessionauth.Config) { c.Issuers = issuers })
 	issuers[0] = "https://evil.example"
-	jwt := s.sign(func(_, claims map[string]any) { claims["iss"] = "https://evil.example" })
-	s.want(s.get(bearer(jwt)), 401)
-	jwt = s.sign(func(_, claims map[string]any) { claims["iss"] = "https://login.example.com" })
-	s.want(s.get(bearer(jwt)), 200)
-}
-
-func TestNilHandlerPanics(t *testing.T) {
-	s := newStage(t)
-	for name, wrap := range map[string]func(http.Handler) http.Handler{"Require": s.auth.Require, "Optional": s.auth.Optional} {
-		t.Run(name, func(t *testing.T) {
-			defer func() {
-				if recover() == nil {
-					t.Error("got no panic, want one")
-				}
-			}()
-			wrap(nil)
-		})
-	}
+	jwt := s.SignJWT(func(_, claims map[string]any) { claims["iss"] = "https://evil.example" })
+	s.Want(s.Get(bearer(jwt)), 401)
+	jwt = s.SignJWT(func(_, claims map[string]any) { claims["iss"] = "https://login.example.com" })
+	s.Want(s.Get(bearer(jwt)), 200)
 }

@@ -10,11 +10,12 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytch"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// setCookies gives an answer's Set-Cookie fields, their values cut off.
+// setCookies returns the Set-Cookie fields of an answer without their values.
 func setCookies(resp *http.Response) []string {
 	var all []string
 	for _, field := range resp.Header["Set-Cookie"] {
@@ -25,8 +26,8 @@ func setCookies(resp *http.Response) []string {
 	return all
 }
 
-func TestWriteBackAttributes(t *testing.T) {
-	const left = "; Max-Age=3240; " // of an hour, six minutes in
+func TestCookies_WriteBackAttributes(t *testing.T) {
+	const left = "; Max-Age=3240; " // of an hour, after six minutes
 	rows := []struct {
 		name    string
 		cookies sessionauth.Cookies
@@ -44,20 +45,20 @@ func TestWriteBackAttributes(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, func(c *sessionauth.Config) { c.Cookies = row.cookies; c.Cookies.WriteBack = true })
+				s := newEnv(t, func(c *sessionauth.Config) { c.Cookies = row.cookies; c.Cookies.WriteBack = true })
 				name, _, _ := strings.Cut(row.want, ";")
-				s.expire()
+				s.Expire()
 				for range 2 { // the second comes from the cache
-					r := newRequest("GET", "Cookie: "+name+"="+s.session.JWT)
-					// Whatever a proxy or an attacker says of the connection.
+					r := newRequest("GET", "Cookie: "+name+"="+s.Session.JWT)
+					// No header of a proxy or an attacker changes the cookie.
 					r.Host, r.TLS = "evil.example", nil
 					for _, field := range []string{"Host", "X-Forwarded-Host", "X-Original-Host", "Forwarded"} {
 						r.Header.Set(field, "host=evil.example")
 					}
 					r.Header.Set("X-Forwarded-Proto", "http")
 					r.Header.Set("X-Forwarded-Prefix", "/evil")
-					resp := s.do(r)
-					s.want(resp, 200)
+					resp := s.Do(r)
+					s.Want(resp, 200)
 					if got := setCookies(resp); !slices.Equal(got, []string{row.want}) {
 						t.Errorf("got %q, want %q", got, row.want)
 					}
@@ -65,33 +66,33 @@ func TestWriteBackAttributes(t *testing.T) {
 						t.Errorf("got Cache-Control %q, want no-store", got)
 					}
 				}
-				s.wantCalls(pathAuthenticate, 1)
+				s.WantCalls(pathAuthenticate, 1)
 			})
 		})
 	}
 }
 
-func TestWriteBackGoesOnlyToTheCookieTheJWTCameFrom(t *testing.T) {
+func TestCookies_WriteBackTarget(t *testing.T) {
 	const jwtName = "stytch_session_jwt"
-	type fields = func(*stage) []string
-	field := func(f func(*stage) string) fields { return func(s *stage) []string { return []string{f(s)} } }
+	type fields = func(*env) []string
+	field := func(f func(*env) string) fields { return func(s *env) []string { return []string{f(s)} } }
 	rows := []struct {
 		name   string
 		change func(*sessionauth.Config)
 		fields fields
-		want   string // the cookie's name; empty if there is none
+		want   string // name of the cookie, or empty
 	}{
-		{"a JWT cookie", writeBack, field(func(s *stage) string { return jwtCookie(s.session.JWT) }), jwtName},
-		{"both cookies", writeBack, field(func(s *stage) string { return bothCookies(s.session.Token, s.session.JWT) }), jwtName},
-		{"off by default", func(*sessionauth.Config) {}, field(func(s *stage) string { return jwtCookie(s.session.JWT) }), ""},
-		{"a token cookie", writeBack, field(func(s *stage) string { return tokenCookie(s.session.Token) }), ""},
-		{"a header", writeBack, field(func(s *stage) string { return bearer(s.session.JWT) }), ""},
-		{"a header, with the cookie beside it", writeBack, func(s *stage) []string { return []string{bearer(s.session.JWT), jwtCookie(s.session.JWT)} }, ""},
-		{"a header of its own", func(c *sessionauth.Config) {
+		{"a JWT cookie", writeBack, field(func(s *env) string { return jwtCookie(s.Session.JWT) }), jwtName},
+		{"both cookies", writeBack, field(func(s *env) string { return bothCookies(s.Session.Token, s.Session.JWT) }), jwtName},
+		{"off by default", func(*sessionauth.Config) {}, field(func(s *env) string { return jwtCookie(s.Session.JWT) }), ""},
+		{"a token cookie", writeBack, field(func(s *env) string { return tokenCookie(s.Session.Token) }), ""},
+		{"a header", writeBack, field(func(s *env) string { return bearer(s.Session.JWT) }), ""},
+		{"a header, with the cookie beside it", writeBack, func(s *env) []string { return []string{bearer(s.Session.JWT), jwtCookie(s.Session.JWT)} }, ""},
+		{"a custom header", func(c *sessionauth.Config) {
 			writeBack(c)
 			c.Extractor = sessionauth.FromHeader("X-Session")
-		}, func(s *stage) []string { return []string{"X-Session: " + s.session.JWT, jwtCookie(s.session.JWT)} }, ""},
-		{"an extractor's own credential", func(c *sessionauth.Config) {
+		}, func(s *env) []string { return []string{"X-Session: " + s.Session.JWT, jwtCookie(s.Session.JWT)} }, ""},
+		{"a custom extractor", func(c *sessionauth.Config) {
 			writeBack(c)
 			c.Extractor = func(r *http.Request) (sessionauth.Credential, error) {
 				cookie, err := r.Cookie(jwtName)
@@ -100,26 +101,26 @@ func TestWriteBackGoesOnlyToTheCookieTheJWTCameFrom(t *testing.T) {
 				}
 				return sessionauth.Credential{JWT: cookie.Value}, nil
 			}
-		}, field(func(s *stage) string { return jwtCookie(s.session.JWT) }), ""},
-		{"cookies of an extractor's own", func(c *sessionauth.Config) {
+		}, field(func(s *env) string { return jwtCookie(s.Session.JWT) }), ""},
+		{"other cookie names", func(c *sessionauth.Config) {
 			writeBack(c)
 			c.Extractor = sessionauth.FromCookies("t", "j")
-		}, field(func(s *stage) string { return "Cookie: j=" + s.session.JWT }), "j"},
-		{"a repeated JWT cookie", writeBack, field(func(s *stage) string { return jwtCookie(s.session.JWT) + "; stytch_session_jwt=a.b.c" }), ""},
-		{"a repeated token cookie", writeBack, field(func(s *stage) string {
-			return bothCookies(s.session.Token, s.session.JWT) + "; stytch_session=" + inventedToken
+		}, field(func(s *env) string { return "Cookie: j=" + s.Session.JWT }), "j"},
+		{"a repeated JWT cookie", writeBack, field(func(s *env) string { return jwtCookie(s.Session.JWT) + "; stytch_session_jwt=a.b.c" }), ""},
+		{"a repeated token cookie", writeBack, field(func(s *env) string {
+			return bothCookies(s.Session.Token, s.Session.JWT) + "; stytch_session=" + inventedToken
 		}), ""},
-		{"the same JWT cookie twice", writeBack, field(func(s *stage) string { return jwtCookie(s.session.JWT) + "; stytch_session_jwt=" + s.session.JWT }), jwtName},
-		{"a fresh JWT", writeBack, field(func(s *stage) string { return jwtCookie(s.JWT(s.session.ID)) }), ""},
-		{"a forged JWT and a good token", writeBack, field(func(s *stage) string { return bothCookies(s.session.Token, "a.b.c") }), jwtName},
+		{"the same JWT cookie twice", writeBack, field(func(s *env) string { return jwtCookie(s.Session.JWT) + "; stytch_session_jwt=" + s.Session.JWT }), jwtName},
+		{"a fresh JWT", writeBack, field(func(s *env) string { return jwtCookie(s.JWT(s.Session.ID)) }), ""},
+		{"a forged JWT and a good token", writeBack, field(func(s *env) string { return bothCookies(s.Session.Token, "a.b.c") }), jwtName},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, row.change)
-				s.expire()
-				resp := s.get(row.fields(s)...)
-				s.want(resp, 200)
+				s := newEnv(t, row.change)
+				s.Expire()
+				resp := s.Get(row.fields(s)...)
+				s.Want(resp, 200)
 				cookies := resp.Cookies()
 				switch {
 				case row.want == "" && len(cookies) > 0:
@@ -127,7 +128,7 @@ func TestWriteBackGoesOnlyToTheCookieTheJWTCameFrom(t *testing.T) {
 				case row.want != "" && (len(cookies) != 1 || cookies[0].Name != row.want):
 					t.Fatalf("got %s, want %s", setCookies(resp), row.want)
 				case row.want != "":
-					if _, err := s.auth.Verify(t.Context(), sessionauth.Credential{JWT: cookies[0].Value}); err != nil {
+					if _, err := s.Auth.Verify(t.Context(), sessionauth.Credential{JWT: cookies[0].Value}); err != nil {
 						t.Errorf("the new JWT: %v", err)
 					}
 				}
@@ -139,18 +140,18 @@ func TestWriteBackGoesOnlyToTheCookieTheJWTCameFrom(t *testing.T) {
 	}
 }
 
-func TestWriteBackIsNeverEmpty(t *testing.T) {
-	for name, jwt := range map[string]any{"empty": "", "null": nil, "no JWT": "x", "too long": strings.Repeat("x", 9000) + "..", "absent": stytchtest.Fault{}} {
+func TestCookies_WriteBackIsNeverEmpty(t *testing.T) {
+	for name, jwt := range map[string]any{"empty": "", "null": nil, "not a JWT": "x", "too long": strings.Repeat("x", 9000) + "..", "absent": stytchtest.Fault{}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, writeBack)
-				s.expire()
-				s.tap(pathAuthenticate, bentAnswers(func(answer map[string]any) {
+				s := newEnv(t, writeBack)
+				s.Expire()
+				s.Tap(pathAuthenticate, authtest.EditAnswers(func(answer map[string]any) {
 					if answer["session_jwt"] = jwt; name == "absent" {
 						delete(answer, "session_jwt")
 					}
 				}))
-				resp := s.get(jwtCookie(s.session.JWT))
+				resp := s.Get(jwtCookie(s.Session.JWT))
 				if got := setCookies(resp); len(got) > 0 {
 					t.Errorf("got %s, want no cookie", got)
 				}
@@ -159,34 +160,34 @@ func TestWriteBackIsNeverEmpty(t *testing.T) {
 	}
 }
 
-func TestARefusalTouchesNoCookie(t *testing.T) {
+func TestCookies_RefusalSetsNone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, writeBack)
-		s.expire()
-		other := s.signIn(stytchtest.SessionOptions{})
-		for _, wrap := range []func(http.Handler) http.Handler{s.auth.Require, s.auth.Optional} {
-			s.handler = wrap(s.next())
+		s := newEnv(t, writeBack)
+		s.Expire()
+		other := s.SignIn(stytchtest.SessionOptions{})
+		for _, wrap := range []func(http.Handler) http.Handler{s.Auth.Require, s.Auth.Optional} {
+			s.Handler = wrap(s.Next())
 			for _, fault := range []stytchtest.Fault{{}, {Status: 500}, {Status: 429}, {Status: 401}} {
 				s.SetFault(pathAuthenticate, fault)
 				for _, field := range []string{
-					bothCookies(other.Token, s.session.JWT), tokenCookie(inventedToken), jwtCookie("a.b.c"),
+					bothCookies(other.Token, s.Session.JWT), tokenCookie(inventedToken), jwtCookie("a.b.c"),
 				} {
-					resp := s.get(field)
+					resp := s.Get(field)
 					if got := setCookies(resp); len(got) > 0 {
 						t.Errorf("status %d: got %s, want no cookie", resp.StatusCode, got)
 					}
 				}
 			}
 		}
-		s.wantThrough(len(s.passed), "")
+		s.WantPassed(len(s.Passed()), "")
 	})
 }
 
-func TestSetCookiesAndClearCookies(t *testing.T) {
+func TestCookies_SetAndClear(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, func(c *sessionauth.Config) { c.Cookies = sessionauth.Cookies{Domain: "example.com", Path: "/app"} })
+		s := newEnv(t, func(c *sessionauth.Config) { c.Cookies = sessionauth.Cookies{Domain: "example.com", Path: "/app"} })
 		at := func(end time.Duration) *stytch.Session {
-			return &stytch.Session{ID: s.session.ID, ExpiresAt: time.Now().Add(end)}
+			return &stytch.Session{ID: s.Session.ID, ExpiresAt: time.Now().Add(end)}
 		}
 		const attributes = "; HttpOnly; Secure; SameSite=Lax"
 		const place = "; Path=/app; Domain=example.com"
@@ -203,11 +204,11 @@ func TestSetCookiesAndClearCookies(t *testing.T) {
 			{"rounded down", at(1999 * time.Millisecond), sessionauth.Credential{Token: "t"}, []string{"stytch_session" + place + "; Max-Age=1" + attributes}},
 			{"about to end", at(999 * time.Millisecond), sessionauth.Credential{Token: "t"}, nil},
 			{"ended", at(-time.Hour), sessionauth.Credential{Token: "t", JWT: "j"}, nil},
-			{"without a stated end", &stytch.Session{ID: s.session.ID}, sessionauth.Credential{JWT: "j"}, []string{"stytch_session_jwt" + place + attributes}},
+			{"without a stated end", &stytch.Session{ID: s.Session.ID}, sessionauth.Credential{JWT: "j"}, []string{"stytch_session_jwt" + place + attributes}},
 		}
 		set := func(session *stytch.Session, cred sessionauth.Credential) *http.Response {
 			w := httptest.NewRecorder()
-			s.auth.SetCookies(w, session, cred)
+			s.Auth.SetCookies(w, session, cred)
 			return w.Result()
 		}
 		for _, row := range rows {
@@ -219,7 +220,7 @@ func TestSetCookiesAndClearCookies(t *testing.T) {
 				t.Errorf("%s: got Cache-Control %q, want no-store", row.name, resp.Header.Get("Cache-Control"))
 			}
 		}
-		if err := s.auth.Revoke(t.Context(), s.session.ID); err != nil {
+		if err := s.Auth.Revoke(t.Context(), s.Session.ID); err != nil {
 			t.Fatal(err)
 		}
 		if got := setCookies(set(at(time.Hour), sessionauth.Credential{Token: "t", JWT: "j"})); len(got) > 0 {
@@ -227,7 +228,7 @@ func TestSetCookiesAndClearCookies(t *testing.T) {
 		}
 
 		w := httptest.NewRecorder()
-		s.auth.ClearCookies(w)
+		s.Auth.ClearCookies(w)
 		want := []string{"stytch_session" + place + "; Max-Age=0" + attributes, "stytch_session_jwt" + place + "; Max-Age=0" + attributes}
 		if got := setCookies(w.Result()); !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)
@@ -235,105 +236,5 @@ func TestSetCookiesAndClearCookies(t *testing.T) {
 		if w.Header().Get("Cache-Control") != "no-store" {
 			t.Error("got no Cache-Control: no-store with cleared cookies")
 		}
-	})
-}
-
-func TestRepeatedCookies(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
-		time.Sleep(time.Minute)
-		newer := s.StartSession(s.session.UserID, stytchtest.SessionOptions{}) // of the same user
-		other := s.signIn(stytchtest.SessionOptions{})
-		ended := s.signIn(stytchtest.SessionOptions{})
-		s.RevokeSession(ended.ID)
-		values := map[string]string{
-			"live": s.session.Token, "newer": newer.Token, "other": other.Token, "ended": ended.Token, "invented": inventedToken, "short": "short", "empty": "",
-			"JWT": s.session.JWT, "newer JWT": newer.JWT, "other JWT": other.JWT, "forged": "a.b.c",
-		}
-		rows := []struct {
-			cookies string // in order
-			status  int
-			as      string
-			calls   int // at most one each
-		}{
-			{"live, invented", 200, s.session.ID, 2},
-			{"invented, live", 200, s.session.ID, 2},
-			{"live, ended", 200, s.session.ID, 2},
-			{"ended, live", 200, s.session.ID, 2},
-			{"short, live", 200, s.session.ID, 1},
-			{"live, live", 200, s.session.ID, 1},
-			{"empty, live", 200, s.session.ID, 1},
-			{"live, empty", 200, s.session.ID, 1},
-			{"live, live, invented", 200, s.session.ID, 2},
-			{"live, newer", 200, newer.ID, 2},
-			{"newer, live", 200, newer.ID, 2},
-			{"newer, ended, live, short", 200, newer.ID, 3},
-			{"live, other", 400, "", 2},
-			{"other, live", 400, "", 2},
-			{"live, newer, other", 400, "", 3},
-			{"invented, ended", 401, "", 2},
-			{"JWT, forged", 200, s.session.ID, 0},
-			{"forged, JWT", 200, s.session.ID, 0},
-			{"JWT, newer JWT", 200, newer.ID, 0},
-			{"newer JWT, JWT", 200, newer.ID, 0},
-			{"JWT, other JWT", 400, "", 0},
-			{"JWT, forged, live", 200, s.session.ID, 1},
-			{"JWT, forged, newer", 200, newer.ID, 1},
-			{"JWT, forged, other", 400, "", 1},
-			{"JWT, newer JWT, forged, live", 200, newer.ID, 1},
-			{"JWT, newer JWT, forged, live, newer", 400, "", 0}, // five, and nobody is asked
-			{"live, newer, ended, invented, other", 400, "", 0},
-		}
-		for _, row := range rows {
-			var cookies []string
-			for _, name := range strings.Split(row.cookies, ", ") {
-				cookie := "stytch_session="
-				if strings.Contains(name, "JWT") || name == "forged" {
-					cookie = "stytch_session_jwt="
-				}
-				cookies = append(cookies, cookie+values[name])
-			}
-			s.handler = s.fresh(t)
-			before, through := s.Calls(pathAuthenticate), len(s.passed)
-			resp := s.get("Cookie: " + strings.Join(cookies, "; "))
-			as := ""
-			if len(s.passed) > through {
-				as = s.passed[through]
-			}
-			if resp.StatusCode != row.status || as != row.as {
-				t.Errorf("%s: got status %d as %q, want %d as %q", row.cookies, resp.StatusCode, as, row.status, row.as)
-			}
-			if got := s.Calls(pathAuthenticate) - before; got != row.calls {
-				t.Errorf("%s: got %d calls, want %d", row.cookies, got, row.calls)
-			}
-		}
-	})
-}
-
-// fresh returns a handler of a new Authenticator, which has nothing cached.
-func (s *stage) fresh(t *testing.T) http.Handler {
-	t.Helper()
-	auth, err := sessionauth.New(s.config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return auth.Require(s.next())
-}
-
-func TestAPlantedCookieDoesNotWinWhileTheOtherCannotBeChecked(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
-		planted := s.signIn(stytchtest.SessionOptions{})
-		s.want(s.get(tokenCookie(planted.Token)), 200) // cached
-		s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 503})
-		cookies := []string{"stytch_session=" + planted.Token, "stytch_session=" + s.session.Token, "stytch_session=" + inventedToken}
-		for _, order := range [][]int{{0, 1}, {1, 0}, {0, 1, 2}, {2, 1, 0}} {
-			header := []string{}
-			for _, i := range order {
-				header = append(header, cookies[i])
-			}
-			s.want(s.get("Cookie: "+strings.Join(header, "; ")), 503)
-		}
-		s.wantThrough(1, planted.ID)
 	})
 }

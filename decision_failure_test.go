@@ -11,22 +11,9 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
-
-// asking are the three ways in which a decision needs a call. field is sent
-// after prepare.
-var asking = []struct {
-	name    string
-	path    string // of the call, as in Calls
-	prefix  string // the same, as it is called
-	prepare func(*stage)
-	field   func(*stage) string
-}{
-	{"a token", pathAuthenticate, pathAuthenticate, func(*stage) {}, func(s *stage) string { return bearer(s.session.Token) }},
-	{"an expired JWT", pathAuthenticate, pathAuthenticate, (*stage).expire, func(s *stage) string { return jwtCookie(s.session.JWT) }},
-	{"the user of a good JWT", pathUser, "/v1/users/", func(*stage) {}, func(s *stage) string { return bearer(s.session.JWT) }},
-}
 
 func TestStytchsNoIsRememberedForTenSeconds(t *testing.T) {
 	sessionNo := []string{"session_not_found", "invalid_session_token", "unable_to_parse_session_jwt"}
@@ -35,26 +22,26 @@ func TestStytchsNoIsRememberedForTenSeconds(t *testing.T) {
 		types []string
 	}{{0, sessionNo}, {1, sessionNo}, {2, []string{"user_not_found"}}}
 	for _, row := range rows {
-		ask := asking[row.ask]
+		ask := authtest.NeedsCall[row.ask]
 		for _, kind := range row.types {
 			for _, status := range []int{400, 401, 404, 429, 500, 503} {
-				t.Run(ask.name+": "+kind+" with "+http.StatusText(status), func(t *testing.T) {
+				t.Run(ask.Name+": "+kind+" with "+http.StatusText(status), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						s := newStage(t)
-						ask.prepare(s)
-						s.SetFault(ask.path, stytchtest.Fault{Status: status, ErrorType: kind})
-						s.want(s.get(ask.field(s)), 401)
-						s.SetFault(ask.path, stytchtest.Fault{})
+						ask.Prepare(s)
+						s.SetFault(ask.Path, stytchtest.Fault{Status: status, ErrorType: kind})
+						s.Want(s.Get(ask.Field(s)), 401)
+						s.SetFault(ask.Path, stytchtest.Fault{})
 						time.Sleep(10*time.Second - time.Millisecond)
-						s.want(s.get(ask.field(s)), 401)
-						s.wantCalls(ask.path, 1)
-						s.wantThrough(0, "")
+						s.Want(s.Get(ask.Field(s)), 401)
+						s.WantCalls(ask.Path, 1)
+						s.WantPassed(0, "")
 						if row.ask == 1 && kind == "session_not_found" {
 							return // its session is denied for longer
 						}
 						time.Sleep(time.Millisecond)
-						s.want(s.get(ask.field(s)), 200)
-						s.wantCalls(ask.path, 2)
+						s.Want(s.Get(ask.Field(s)), 200)
+						s.WantCalls(ask.Path, 2)
 					})
 				})
 			}
@@ -71,19 +58,19 @@ func TestANoThatIsNotAboutWhatWasAskedDecidesNothing(t *testing.T) {
 		{0, "route_not_found"}, {0, "bad_request"}, {0, "consumer_session_authorization_error"}, {0, ""},
 	}
 	for _, row := range rows {
-		ask := asking[row.ask]
+		ask := authtest.NeedsCall[row.ask]
 		for _, status := range []int{400, 404} {
-			for _, by := range carriers {
-				t.Run(fmt.Sprintf("173 %s: %d %s/%s", ask.name, status, row.kind, by.name), func(t *testing.T) {
+			for _, by := range authtest.Carriers {
+				t.Run(fmt.Sprintf("173 %s: %d %s/%s", ask.Name, status, row.kind, by.Name), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						s := newStage(t)
-						ask.prepare(s)
-						s.SetFault(ask.path, stytchtest.Fault{Status: status, ErrorType: row.kind})
-						s.wantVerdict(s.get(by.carry(ask.field(s))), want503r)
-						s.wantCalls(ask.path, 1)
-						s.wantThrough(0, "")
-						s.SetFault(ask.path, stytchtest.Fault{})
-						s.want(s.get(by.carry(ask.field(s))), 200)
+						ask.Prepare(s)
+						s.SetFault(ask.Path, stytchtest.Fault{Status: status, ErrorType: row.kind})
+						s.WantAnswer(s.Get(by.Carry(ask.Field(s))), want503r)
+						s.WantCalls(ask.Path, 1)
+						s.WantPassed(0, "")
+						s.SetFault(ask.Path, stytchtest.Fault{})
+						s.Want(s.Get(by.Carry(ask.Field(s))), 200)
 					})
 				})
 			}
@@ -99,43 +86,43 @@ func TestOurOwnConfigurationIsWrong(t *testing.T) {
 		"test_id_used_in_live_environment", "invalid_consumer_endpoint", "use_https",
 	}
 	for _, kind := range types {
-		for _, by := range carriers {
-			t.Run("172 "+kind+"/"+by.name, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) { alarmsOnceAMinute(t, kind, by.carry) })
+		for _, by := range authtest.Carriers {
+			t.Run("172 "+kind+"/"+by.Name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { alarmsOnceAMinute(t, kind, by.Carry) })
 			})
 		}
 	}
 }
 
 func alarmsOnceAMinute(t *testing.T, kind string, carry func(string) string) {
-	var log logbook
-	s := newStage(t, log.logTo)
+	var log authtest.Log
+	s := newStage(t, log.Record)
 	s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 401, ErrorType: kind})
-	token := carry(bearer(s.session.Token))
+	token := carry(bearer(s.Session.Token))
 	for range 30 {
-		s.wantVerdict(s.get(token), want503r)
+		s.WantAnswer(s.Get(token), want503r)
 		time.Sleep(time.Second)
 	}
-	s.wantCalls(pathAuthenticate, 30) // nothing is remembered
-	log.wantErrors(t, 1)
+	s.WantCalls(pathAuthenticate, 30) // nothing is remembered
+	log.WantErrors(t, 1)
 	time.Sleep(30*time.Second - time.Millisecond)
-	s.wantVerdict(s.get(token), want503r)
-	log.wantErrors(t, 1)
+	s.WantAnswer(s.Get(token), want503r)
+	log.WantErrors(t, 1)
 	time.Sleep(time.Millisecond)
-	s.wantVerdict(s.get(token), want503r)
-	log.wantErrors(t, 2)
-	s.wantThrough(0, "")
+	s.WantAnswer(s.Get(token), want503r)
+	log.WantErrors(t, 2)
+	s.WantPassed(0, "")
 	s.SetFault(pathAuthenticate, stytchtest.Fault{})
-	s.want(s.get(token), 200)
+	s.Want(s.Get(token), 200)
 }
 
 func TestAWrongSecretSignsNobodyOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log logbook
-		s := newStage(t, log.logTo, func(c *sessionauth.Config) { c.Secret = "secret-test-wrong" })
-		s.want(s.get(bearer(s.session.Token)), 503)
-		s.want(s.get(bearer(s.session.JWT)), 503) // the user cannot be loaded
-		log.wantErrors(t, 1)
+		var log authtest.Log
+		s := newStage(t, log.Record, func(c *sessionauth.Config) { c.Secret = "secret-test-wrong" })
+		s.Want(s.Get(bearer(s.Session.Token)), 503)
+		s.Want(s.Get(bearer(s.Session.JWT)), 503) // the user cannot be loaded
+		log.WantErrors(t, 1)
 		if strings.Contains(log.String(), "secret-test-wrong") {
 			t.Error("got the secret in the log")
 		}
@@ -155,19 +142,19 @@ func TestRetryAfterIsClampedToAMinute(t *testing.T) {
 		{"a date next year", "Mon, 01 Jan 2001 00:00:00 GMT", "60"},
 	}
 	for _, row := range rows {
-		for _, by := range carriers {
-			t.Run("175 "+row.name+"/"+by.name, func(t *testing.T) {
+		for _, by := range authtest.Carriers {
+			t.Run("175 "+row.name+"/"+by.Name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := newStage(t)
-					token := by.carry(bearer(s.session.Token))
+					token := by.Carry(bearer(s.Session.Token))
 					s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 429, Header: http.Header{"Retry-After": {row.header}}})
-					resp := s.get(token)
-					s.wantVerdict(resp, want503r)
-					s.wantRetry(resp, row.want)
-					s.wantCalls(pathAuthenticate, 1)
+					resp := s.Get(token)
+					s.WantAnswer(resp, want503r)
+					s.WantRetry(resp, row.want)
+					s.WantCalls(pathAuthenticate, 1)
 					s.SetFault(pathAuthenticate, stytchtest.Fault{})
 					time.Sleep(time.Minute)
-					s.want(s.get(token), 200)
+					s.Want(s.Get(token), 200)
 				})
 			})
 		}
@@ -176,13 +163,13 @@ func TestRetryAfterIsClampedToAMinute(t *testing.T) {
 
 func TestWhatDecidesNothingIs503AndNotKept(t *testing.T) {
 	const ids = `"session":{"session_id":"session-test-1","user_id":"user-test-1"},"user":{"user_id":"user-test-1"},"user_id":"user-test-1"`
-	answer := func(status int, body string, fields ...string) tap {
+	answer := func(status int, body string, fields ...string) authtest.Tap {
 		return func(*http.Request, http.RoundTripper) (*http.Response, error) {
-			return reply(status, body, fields...), nil
+			return authtest.Reply(status, body, fields...), nil
 		}
 	}
-	bent := bentAnswers
-	without := func(names ...string) tap {
+	bent := authtest.EditAnswers
+	without := func(names ...string) authtest.Tap {
 		return bent(func(a map[string]any) {
 			for _, object := range []string{"session", "user"} {
 				if o, ok := a[object].(map[string]any); ok {
@@ -198,7 +185,7 @@ func TestWhatDecidesNothingIs503AndNotKept(t *testing.T) {
 	}
 	rows := []struct {
 		name  string
-		tap   tap
+		tap   authtest.Tap
 		calls int // if zero, 1; 2 where it is safe to ask again
 	}{
 		{"500", answer(500, `{"error_type":"internal_server_error"}`), 0},
@@ -259,14 +246,14 @@ func TestWhatDecidesNothingIs503AndNotKept(t *testing.T) {
 		{"a redirect to another port", redirect("https://stytch.invalid:8443/"), 0},
 		{"a redirect to http", redirect("http://stytch.invalid/"), 0},
 	}
-	for _, ask := range asking {
+	for _, ask := range authtest.NeedsCall {
 		for _, row := range rows {
-			for _, by := range carriers {
-				t.Run("171 "+ask.name+": "+row.name+"/"+by.name, func(t *testing.T) {
+			for _, by := range authtest.Carriers {
+				t.Run("171 "+ask.Name+": "+row.name+"/"+by.Name, func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						s := newStage(t)
-						ask.prepare(s)
-						s.decidesNothing(by.carry(ask.field(s)), ask.prefix, row.tap, row.calls)
+						ask.Prepare(s)
+						decidesNothing(s, by.Carry(ask.Field(s)), ask.Prefix, row.tap, row.calls)
 					})
 				})
 			}
@@ -276,13 +263,13 @@ func TestWhatDecidesNothingIs503AndNotKept(t *testing.T) {
 
 // decidesNothing sends a field twice while calls of paths with this prefix get
 // another answer, which they are asked for so often each time.
-func (s *stage) decidesNothing(field, prefix string, answer tap, each int) {
-	s.t.Helper()
+func decidesNothing(s *stage, field, prefix string, answer authtest.Tap, each int) {
+	s.T.Helper()
 	calls := 0
-	s.tap("", func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
+	s.Tap("", func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
 		switch {
 		case r.URL.Host != "stytch.invalid":
-			s.t.Errorf("got a call of %s, want none", r.URL.Host)
+			s.T.Errorf("got a call of %s, want none", r.URL.Host)
 		case strings.HasPrefix(r.URL.Path, prefix):
 			calls++
 			return answer(r, stytch)
@@ -290,21 +277,21 @@ func (s *stage) decidesNothing(field, prefix string, answer tap, each int) {
 		return stytch.RoundTrip(r)
 	})
 	for round := range 2 {
-		resp := s.get(field)
-		s.wantVerdict(resp, want503r)
-		s.wantRetry(resp, "1")
+		resp := s.Get(field)
+		s.WantAnswer(resp, want503r)
+		s.WantRetry(resp, "1")
 		if want := max(1, each) * (1 + round); calls != want {
-			s.t.Errorf("got %d calls, want %d", calls, want)
+			s.T.Errorf("got %d calls, want %d", calls, want)
 		}
 	}
-	s.wantThrough(0, "")
-	s.tap("", nil)
-	s.want(s.get(field), 200)
+	s.WantPassed(0, "")
+	s.Tap("", nil)
+	s.Want(s.Get(field), 200)
 }
 
-func redirect(to string) tap {
+func redirect(to string) authtest.Tap {
 	return func(*http.Request, http.RoundTripper) (*http.Response, error) {
-		return reply(307, `{"error_type":"moved"}`, "Location: "+to), nil
+		return authtest.Reply(307, `{"error_type":"moved"}`, "Location: "+to), nil
 	}
 }
 
@@ -314,19 +301,19 @@ type broken struct{}
 func (broken) Read([]byte) (int, error) { return 0, errors.New("connection reset") }
 
 func TestAHangingStytchIs503AtTheTimeout(t *testing.T) {
-	for _, ask := range asking {
-		t.Run(ask.name, func(t *testing.T) {
+	for _, ask := range authtest.NeedsCall {
+		t.Run(ask.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(t, func(c *sessionauth.Config) { c.Timeout = 2 * time.Second })
-				ask.prepare(s)
-				s.SetFault(ask.path, stytchtest.Fault{Delay: time.Hour})
+				ask.Prepare(s)
+				s.SetFault(ask.Path, stytchtest.Fault{Delay: time.Hour})
 				began := time.Now()
-				s.want(s.get(ask.field(s)), 503)
+				s.Want(s.Get(ask.Field(s)), 503)
 				if took := time.Since(began); took != 2*time.Second {
 					t.Errorf("got an answer after %v, want 2s", took)
 				}
-				s.SetFault(ask.path, stytchtest.Fault{})
-				s.want(s.get(ask.field(s)), 200)
+				s.SetFault(ask.Path, stytchtest.Fault{})
+				s.Want(s.Get(ask.Field(s)), 200)
 			})
 		})
 	}
@@ -338,30 +325,30 @@ func TestAPanicInTheTransportKillsNobody(t *testing.T) {
 		field        func(*stage) string
 		value        func(*stage) any
 	}{
-		{"asking about a token", pathAuthenticate, func(s *stage) string { return bearer(s.session.Token) }, func(s *stage) any { return "token " + s.session.Token }},
-		{"loading a user", "/v1/users/", func(s *stage) string { return bearer(s.session.JWT) }, func(s *stage) any { return errors.New("jwt " + s.session.JWT) }},
-		{"fetching the key set", "/v1/sessions/jwks/", func(s *stage) string { return bearer(s.session.JWT) }, func(s *stage) any { return s.session.JWT }},
-		{"by http.ErrAbortHandler", pathAuthenticate, func(s *stage) string { return bearer(s.session.Token) }, func(*stage) any { return http.ErrAbortHandler }},
-		{"by the runtime", pathAuthenticate, func(s *stage) string { return bearer(s.session.Token) }, func(*stage) any { var none []int; return none[len(none)] }},
+		{"asking about a token", pathAuthenticate, func(s *stage) string { return bearer(s.Session.Token) }, func(s *stage) any { return "token " + s.Session.Token }},
+		{"loading a user", "/v1/users/", func(s *stage) string { return bearer(s.Session.JWT) }, func(s *stage) any { return errors.New("jwt " + s.Session.JWT) }},
+		{"fetching the key set", "/v1/sessions/jwks/", func(s *stage) string { return bearer(s.Session.JWT) }, func(s *stage) any { return s.Session.JWT }},
+		{"by http.ErrAbortHandler", pathAuthenticate, func(s *stage) string { return bearer(s.Session.Token) }, func(*stage) any { return http.ErrAbortHandler }},
+		{"by the runtime", pathAuthenticate, func(s *stage) string { return bearer(s.Session.Token) }, func(*stage) any { var none []int; return none[len(none)] }},
 	}
 	for _, row := range rows {
-		for _, by := range carriers {
-			t.Run("200 "+row.name+"/"+by.name, func(t *testing.T) {
+		for _, by := range authtest.Carriers {
+			t.Run("200 "+row.name+"/"+by.Name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					var log logbook
-					s := newStage(t, log.logTo)
-					field := by.carry(row.field(s))
-					s.tap(row.prefix, func(*http.Request, http.RoundTripper) (*http.Response, error) { panic(row.value(s)) })
-					resp := s.get(field)
-					s.wantVerdict(resp, ruling{status: 500})
-					s.wantThrough(0, "")
+					var log authtest.Log
+					s := newStage(t, log.Record)
+					field := by.Carry(row.field(s))
+					s.Tap(row.prefix, func(*http.Request, http.RoundTripper) (*http.Response, error) { panic(row.value(s)) })
+					resp := s.Get(field)
+					s.WantAnswer(resp, authtest.Answer{Status: 500})
+					s.WantPassed(0, "")
 					if text := log.String(); !strings.Contains(text, "goroutine ") || !strings.Contains(text, "decision_failure_test.go") {
 						t.Errorf("got the log %q, want the stack", text)
 					}
-					s.wantNothingOf(credentialIn(field), resp)
-					s.tap("", nil)
+					s.WantNothingOf(authtest.CredentialIn(field), resp)
+					s.Tap("", nil)
 					time.Sleep(time.Second) // a key set is not asked for again at once
-					s.want(s.get(field), 200)
+					s.Want(s.Get(field), 200)
 				})
 			})
 		}
@@ -374,48 +361,48 @@ func TestAPanicThatNobodySeesLetsNobodyIn(t *testing.T) {
 	s := newStage(t, func(c *sessionauth.Config) {
 		c.Extractor = func(*http.Request) (sessionauth.Credential, error) { panic(nil) }
 	})
-	for _, wrap := range []func(http.Handler) http.Handler{s.auth.Require, s.auth.Optional} {
-		s.handler = wrap(s.next())
-		s.want(s.get(bearer(s.session.JWT)), 500)
+	for _, wrap := range []func(http.Handler) http.Handler{s.Auth.Require, s.Auth.Optional} {
+		s.Handler = wrap(s.Next())
+		s.Want(s.Get(bearer(s.Session.JWT)), 500)
 	}
-	if id, err := s.auth.Authenticate(newRequest("GET", "")); id != nil || err == nil {
+	if id, err := s.Auth.Authenticate(newRequest("GET", "")); id != nil || err == nil {
 		t.Errorf("got %v, %v, want an error", id, err)
 	}
-	s.wantThrough(0, "")
+	s.WantPassed(0, "")
 }
 
 func TestAPanicInTheExtractorLetsNobodyIn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log logbook
-		s := newStage(t, log.logTo, func(c *sessionauth.Config) {
+		var log authtest.Log
+		s := newStage(t, log.Record, func(c *sessionauth.Config) {
 			c.Extractor = func(r *http.Request) (sessionauth.Credential, error) { panic(r.Header.Get("Authorization")) }
 		})
-		for _, wrap := range []func(http.Handler) http.Handler{s.auth.Require, s.auth.Optional} {
-			s.handler = wrap(s.next())
-			s.want(s.get(bearer(s.session.JWT)), 500)
+		for _, wrap := range []func(http.Handler) http.Handler{s.Auth.Require, s.Auth.Optional} {
+			s.Handler = wrap(s.Next())
+			s.Want(s.Get(bearer(s.Session.JWT)), 500)
 		}
-		s.wantThrough(0, "")
-		log.wantErrors(t, 2)
-		if text := log.String(); !strings.Contains(text, "goroutine ") || strings.Contains(text, s.session.JWT) {
+		s.WantPassed(0, "")
+		log.WantErrors(t, 2)
+		if text := log.String(); !strings.Contains(text, "goroutine ") || strings.Contains(text, s.Session.JWT) {
 			t.Errorf("got the log %q, want the stack and no credential", text)
 		}
 	})
 }
 
 func TestAnAnswerThatComesAfterTheSessionsEndLetsNobodyIn(t *testing.T) {
-	for _, ask := range asking {
-		t.Run(ask.name, func(t *testing.T) {
+	for _, ask := range authtest.NeedsCall {
+		t.Run(ask.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(t)
-				s.session = s.StartSession(s.session.UserID, stytchtest.SessionOptions{Duration: 6*time.Minute + time.Second})
-				s.expire() // a second is left
-				if ask.path == pathUser {
-					s.session.JWT = s.JWT(s.session.ID)
+				s.Session = s.StartSession(s.Session.UserID, stytchtest.SessionOptions{Duration: 6*time.Minute + time.Second})
+				s.Expire() // a second is left
+				if ask.Path == pathUser {
+					s.Session.JWT = s.JWT(s.Session.ID)
 				}
-				s.tap(ask.prefix, lateAnswers(time.Second))
-				s.want(s.get(ask.field(s)), 401)
-				s.wantCalls(ask.path, 1)
-				s.wantThrough(0, "")
+				s.Tap(ask.Prefix, authtest.DelayAnswers(time.Second))
+				s.Want(s.Get(ask.Field(s)), 401)
+				s.WantCalls(ask.Path, 1)
+				s.WantPassed(0, "")
 			})
 		})
 	}

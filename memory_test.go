@@ -106,9 +106,9 @@ func heapDump(t *testing.T) []byte {
 // A background job may keep the context of the request that began it; it must not
 // keep the request's body with it.
 func TestAKeptContextKeepsNoRequest(t *testing.T) {
-	s := newStage(t)
+	s := newEnv(t)
 	freed := make(chan struct{})
-	ctx := s.contextOfRequest(freed)
+	ctx := contextOfRequest(s, freed)
 	deadline := time.After(10 * time.Second)
 	for {
 		runtime.GC()
@@ -128,9 +128,9 @@ func TestAKeptContextKeepsNoRequest(t *testing.T) {
 
 // contextOfRequest gives the context of a request that has ended, and closes freed
 // once its body is garbage.
-func (s *stage) contextOfRequest(freed chan struct{}) (ctx context.Context) {
-	h := s.auth.Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { ctx = context.WithoutCancel(r.Context()) }))
-	r := newRequest(http.MethodGet, bearer(s.session.JWT))
+func contextOfRequest(s *env, freed chan struct{}) (ctx context.Context) {
+	h := s.Auth.Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { ctx = context.WithoutCancel(r.Context()) }))
+	r := newRequest(http.MethodGet, bearer(s.Session.JWT))
 	body := &struct{ io.ReadCloser }{http.NoBody}
 	runtime.AddCleanup(body, func(freed chan struct{}) { close(freed) }, freed)
 	r.Body = body

@@ -1,313 +1,330 @@
 package sessionauth_test
 
 import (
-	"encoding/json"
+	"context"
+	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
-	"strings"
-	"sync"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/go-chi/chi/v5"
+
 	"github.com/sessionauth/sessionauth"
-	"github.com/sessionauth/sessionauth/internal/lookout"
+	"github.com/sessionauth/sessionauth/internal/authtest"
+	"github.com/sessionauth/sessionauth/stytch"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
+// Short names for what most tests of this package use.
 const (
-	pathAuthenticate = "/v1/sessions/authenticate"
-	pathKeySet       = "/v1/sessions/jwks/{project_id}"
-	pathUser         = "/v1/users/{user_id}"
-	pathRevoke       = "/v1/sessions/revoke"
+	pathAuthenticate = authtest.PathAuthenticate
+	pathKeySet       = authtest.PathKeySet
+	pathPolicy       = authtest.PathPolicy
+	pathRevoke       = authtest.PathRevoke
+	pathUser         = authtest.PathUser
+
+	inventedToken = authtest.InventedToken
 )
 
-// A stage is an in-memory Stytch, an Authenticator in front of a handler that
-// counts who came through, and a signed-in user.
-type stage struct {
-	*stytchtest.Server
-	t       *testing.T
-	config  sessionauth.Config
-	auth    *sessionauth.Authenticator
-	handler http.Handler // Require around the handler that counts
-	session stytchtest.Session
-	wire    *wire
-	lookout lookout.Lookout
+type env = authtest.Env
 
-	mu     sync.Mutex
-	passed []string // session ids, in order
-}
+var (
+	newEnv      = authtest.New
+	newRequest  = authtest.NewRequest
+	bearer      = authtest.Bearer
+	jwtCookie   = authtest.JWTCookie
+	tokenCookie = authtest.TokenCookie
+	bothCookies = authtest.BothCookies
+	sessionOnly = authtest.SessionOnly
+	writeBack   = authtest.WriteBack
 
-// newStage makes a stage. Each change edits the Config before New. When the test
-// is over, nothing secret may stand in what was logged and observed.
-func newStage(t *testing.T, changes ...func(*sessionauth.Config)) *stage {
-	t.Helper()
-	s := &stage{Server: stytchtest.NewServer(), t: t}
-	s.wire = &wire{next: s.Client().Transport}
-	s.config = sessionauth.Config{
-		ProjectID: s.ProjectID, Secret: s.Secret, BaseURL: s.URL, HTTPClient: &http.Client{Transport: s.wire},
-		Logger: slog.New(slog.DiscardHandler),
-	}
-	for _, change := range changes {
-		change(&s.config)
-	}
-	s.lookout.Over(&s.config)
-	t.Cleanup(func() { s.lookout.Report(t) })
-	auth, err := sessionauth.New(s.config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.auth = auth
-	s.handler = auth.Require(s.next())
-	user := s.AddUser(stytchtest.User{Email: "ada@example.com", Password: adasPassword})
-	s.session = s.StartSession(user.ID, stytchtest.SessionOptions{})
-	for _, secret := range []string{"ada@example.com", adasPassword, s.session.Token, s.session.JWT} {
-		s.lookout.Keep(secret)
-	}
-	return s
-}
+	want401n = authtest.NoCredential
+	want401i = authtest.InvalidToken
+	want400r = authtest.InvalidRequest
+	want503r = authtest.Unavailable
+)
 
-// signIn starts a session of another user.
-func (s *stage) signIn(opts stytchtest.SessionOptions) stytchtest.Session {
-	return s.StartSession(s.AddUser(stytchtest.User{}).ID, opts)
-}
+func TestRequire_FromSignInToRevocation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		both := bothCookies(s.Session.Token, s.Session.JWT)
+		s.Want(s.Get(), 401)
+		s.Want(s.Get(bearer(s.Session.JWT)), 200)
+		s.Want(s.Get(bearer(s.Session.JWT)), 200)
+		s.Want(s.Get(both), 200)
+		s.WantCalls(pathAuthenticate, 0)
+		s.WantCalls(pathKeySet, 1)
+		s.WantCalls(pathUser, 1)
 
-// next counts who comes through; anonymous is "".
-func (s *stage) next() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id := ""
-		if session, ok := sessionauth.SessionFromContext(r.Context()); ok {
-			id = session.ID
-		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.passed = append(s.passed, id)
+		s.Want(s.Get(bearer(s.Session.Token)), 200)
+		s.Want(s.Get(bearer(s.Session.Token)), 200)
+		s.WantCalls(pathAuthenticate, 1)
+
+		time.Sleep(6 * time.Minute) // past the exp of the JWT
+		s.Want(s.Get(both), 200)
+		s.Want(s.Get(both), 200)
+		s.WantCalls(pathAuthenticate, 2)
+
+		s.RevokeSession(s.Session.ID)
+		time.Sleep(31 * time.Second) // the entry of the old JWT has ended, the entry of the token has not
+		s.Want(s.Get(bearer(s.Session.Token)), 200)
+		s.Want(s.Get(jwtCookie(s.Session.JWT)), 401)
+		s.Want(s.Get(bearer(s.Session.Token)), 401) // the rejection of the JWT denies its session
 	})
 }
 
-// get sends a GET with these header fields ("Name: value") to the handler.
-func (s *stage) get(fields ...string) *http.Response { return s.send(http.MethodGet, fields...) }
-
-func (s *stage) send(method string, fields ...string) *http.Response {
-	s.t.Helper()
-	return s.do(newRequest(method, fields...))
+func TestRequire_OnChi(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		r := chi.NewRouter()
+		r.Use(s.Auth.Require)
+		r.Get("/notes/{id}", func(w http.ResponseWriter, r *http.Request) {
+			user, ok := sessionauth.UserFromContext(r.Context())
+			fmt.Fprint(w, ok, user.ID, chi.URLParam(r, "id"))
+		})
+		r.Mount("/public", s.Auth.Optional(s.Next())) // Optional inside Require lets nobody else pass
+		s.Handler = r
+		for path, status := range map[string]int{"/notes/7": 200, "/nowhere": 404, "/public": 200} {
+			r := httptest.NewRequest("GET", path, nil)
+			s.Want(s.Do(r), 401)
+			r.Header.Set("Authorization", "Bearer "+s.Session.JWT)
+			resp := s.Do(r)
+			s.Want(resp, status)
+			if body, _ := io.ReadAll(resp.Body); path == "/notes/7" && string(body) != "true"+s.Session.UserID+"7" {
+				t.Errorf("got %q", body)
+			}
+		}
+	})
 }
 
-func (s *stage) do(r *http.Request) *http.Response {
-	s.lookout.Sent(r.Header)
-	w := httptest.NewRecorder()
-	s.handler.ServeHTTP(w, r)
-	return w.Result()
-}
-
-// together sends the same GET n times at once.
-func (s *stage) together(n int, fields ...string) []*http.Response {
-	answers := make([]*http.Response, n)
-	var wg sync.WaitGroup
-	for i := range answers {
-		wg.Go(func() { answers[i] = s.get(fields...) })
+func TestOptional_DiffersInTwoAnswers(t *testing.T) {
+	anonymous := func(*env) string { return "" }
+	known := func(s *env) string { return s.Session.ID }
+	rows := []struct {
+		name   string
+		fields func(*env) []string
+		status int
+		who    func(*env) string // nil if next is not called
+	}{
+		{"no credential", func(*env) []string { return nil }, 200, anonymous},
+		{"another scheme", func(*env) []string { return []string{"Authorization: Basic YTpi"} }, 200, anonymous},
+		{"an empty cookie", func(*env) []string { return []string{"Cookie: stytch_session="} }, 200, anonymous},
+		{"a good JWT", func(s *env) []string { return []string{bearer(s.Session.JWT)} }, 200, known},
+		{"a good token cookie", func(s *env) []string { return []string{tokenCookie(s.Session.Token)} }, 200, known},
+		{"a cookie that Stytch rejects", func(*env) []string { return []string{tokenCookie(inventedToken)} }, 200, anonymous},
+		{"a malformed JWT cookie", func(*env) []string { return []string{jwtCookie("a.b.c")} }, 200, anonymous},
+		{"a malformed cookie", func(*env) []string { return []string{tokenCookie("short")} }, 200, anonymous},
+		{"two cookies, both rejected", func(*env) []string {
+			return []string{"Cookie: stytch_session=" + inventedToken + "; stytch_session=x" + inventedToken}
+		}, 200, anonymous},
+		{"a header that Stytch rejects", func(*env) []string { return []string{bearer(inventedToken)} }, 401, nil},
+		{"a malformed JWT header", func(*env) []string { return []string{bearer("a.b.c")} }, 401, nil},
+		{"a refused header with a good cookie", func(s *env) []string { return []string{bearer("a.b.c"), tokenCookie(s.Session.Token)} }, 401, nil},
+		{"a malformed header", func(*env) []string { return []string{"Authorization: Bearer"} }, 400, nil},
+		{"two headers", func(s *env) []string { return []string{bearer(s.Session.JWT), bearer(s.Session.JWT)} }, 400, nil},
 	}
-	wg.Wait()
-	return answers
-}
-
-func newRequest(method string, fields ...string) *http.Request {
-	r := httptest.NewRequest(method, "https://app.example.com/", nil)
-	for _, f := range fields {
-		name, value, _ := strings.Cut(f, ": ")
-		r.Header.Add(name, value)
-	}
-	return r
-}
-
-func bearer(credential string) string { return "Authorization: Bearer " + credential }
-func jwtCookie(jwt string) string     { return "Cookie: stytch_session_jwt=" + jwt }
-func tokenCookie(token string) string { return "Cookie: stytch_session=" + token }
-func bothCookies(token, jwt string) string {
-	return "Cookie: stytch_session=" + token + "; stytch_session_jwt=" + jwt
-}
-
-// inventedToken has the form of a session token and is none.
-const inventedToken = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH"
-
-// sign signs a JWT of the stage's session, bent first.
-func (s *stage) sign(bend func(header, claims map[string]any)) string {
-	header, claims := s.Header(), s.Claims(s.session.ID)
-	bend(header, claims)
-	return s.Sign(asJSON(header), asJSON(claims))
-}
-
-func asJSON(v any) []byte {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return b
-}
-
-// want checks an answer's status.
-func (s *stage) want(resp *http.Response, status int) {
-	s.t.Helper()
-	if resp.StatusCode != status {
-		s.t.Errorf("got status %d (%s), want %d", resp.StatusCode, resp.Header.Get("WWW-Authenticate"), status)
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newEnv(t)
+				s.Handler = s.Auth.Optional(s.Next())
+				s.Want(s.Get(row.fields(s)...), row.status)
+				if row.who == nil {
+					s.WantPassed(0, "")
+					return
+				}
+				s.WantPassed(1, row.who(s))
+			})
+		})
 	}
 }
 
-// wantRetry checks for a 503 that asks to come back after so many seconds.
-func (s *stage) wantRetry(resp *http.Response, seconds string) {
-	s.t.Helper()
-	s.want(resp, 503)
-	if got := resp.Header.Get("Retry-After"); got != seconds {
-		s.t.Errorf("got Retry-After %q, want %q", got, seconds)
+func TestOptional_Unavailable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		s.Handler = s.Auth.Optional(s.Next())
+		s.SetFault("", stytchtest.Fault{Status: 500})
+		for _, field := range []string{
+			bearer(s.Session.Token), tokenCookie(s.Session.Token), bearer(s.Session.JWT), jwtCookie(s.Session.JWT),
+			bothCookies(s.Session.Token, s.Session.JWT), bothCookies(s.Session.Token, "a.b.c"),
+		} {
+			s.Want(s.Get(field), 503)
+		}
+		s.Tap("", func(*http.Request, http.RoundTripper) (*http.Response, error) { panic("x") })
+		s.Want(s.Get(tokenCookie(s.Session.Token)), 500)
+		s.WantPassed(0, "")
+		s.Want(s.Get(), 200)
+		s.WantCalls(pathRevoke, 0)
+	})
+}
+
+func TestOptional_CrossOrigin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		s.Handler = s.Auth.Optional(s.Next())
+		for _, cookie := range []string{tokenCookie(s.Session.Token), tokenCookie(inventedToken), jwtCookie("a.b.c")} {
+			s.Want(s.Send("POST", cookie, "Sec-Fetch-Site: cross-site"), 403)
+		}
+		s.Want(s.Send("POST", "Sec-Fetch-Site: cross-site"), 200)
+		s.WantPassed(1, "")
+	})
+}
+
+func TestRequire_BehindOptionalReusesTheResult(t *testing.T) {
+	rows := []struct {
+		name   string
+		field  func(*env) string
+		status int
+		calls  int
+	}{
+		{"a token", func(s *env) string { return bearer(s.Session.Token) }, 200, 1},
+		{"a refused cookie", func(*env) string { return tokenCookie(inventedToken) }, 401, 1},
+		{"no credential", func(*env) string { return "X: y" }, 401, 0},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				events := 0
+				s := newEnv(t, func(c *sessionauth.Config) {
+					c.CacheTTL = -1 // so that a second decision causes a call
+					c.Observe = func(context.Context, sessionauth.Event) { events++ }
+				})
+				s.Handler = s.Auth.Optional(s.Auth.Optional(s.Auth.Require(s.Auth.Require(s.Next()))))
+				resp := s.Get(row.field(s))
+				s.Want(resp, row.status)
+				s.WantCalls(pathAuthenticate, row.calls)
+				if events != 1 {
+					t.Errorf("got %d events, want 1", events)
+				}
+				if got := resp.Header["Vary"]; len(got) != 1 {
+					t.Errorf("got Vary %q, want it once", got)
+				}
+				if row.status == 200 {
+					s.WantPassed(1, s.Session.ID)
+				} else {
+					s.WantPassed(0, "")
+				}
+			})
+		})
 	}
 }
 
-// wantCalls checks how often an endpoint was called so far.
-func (s *stage) wantCalls(path string, n int) {
-	s.t.Helper()
-	if got := s.Calls(path); got != n {
-		s.t.Errorf("got %d calls of %s, want %d", got, path, n)
+func TestRequire_OfAnotherAuthenticator(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := newEnv(t), newEnv(t) // one project at two Stytches with different sessions
+		for _, wrap := range []func(http.Handler) http.Handler{ours.Auth.Require, ours.Auth.Optional} {
+			ours.Handler = wrap(theirs.Auth.Require(theirs.Next()))
+			ours.Want(ours.Get(bearer(ours.Session.Token)), 401)
+			ours.Handler = wrap(theirs.Auth.Optional(theirs.Next()))
+			ours.Want(ours.Get(tokenCookie(ours.Session.Token)), 200)
+		}
+		theirs.WantPassed(2, "") // anonymous
+		theirs.WantCalls(pathAuthenticate, 1)
+
+		ours.Handler = theirs.Auth.Optional(ours.Auth.Require(ours.Next()))
+		ours.Want(ours.Get(tokenCookie(ours.Session.Token)), 200)
+		ours.Want(ours.Get(tokenCookie(theirs.Session.Token)), 401)
+		ours.WantPassed(1, ours.Session.ID)
+	})
+}
+
+func TestRequire_IgnoresNewContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		id := &sessionauth.Identity{
+			Session:   &stytch.Session{ID: s.Session.ID, UserID: s.Session.UserID, ExpiresAt: time.Now().Add(time.Hour)},
+			DecidedBy: sessionauth.Stytch,
+		}
+		forged := newRequest("GET")
+		forged = forged.WithContext(sessionauth.NewContext(forged.Context(), id))
+		if session, ok := sessionauth.SessionFromContext(forged.Context()); !ok || session.ID != s.Session.ID {
+			t.Error("got no session from NewContext, want it")
+		}
+		s.Want(s.Do(forged), 401)
+		s.WantPassed(0, "")
+		s.Handler = s.Auth.Optional(s.Next())
+		s.Want(s.Do(forged), 200)
+		s.WantPassed(1, "")
+		if _, err := s.Auth.Authenticate(forged); err == nil {
+			t.Error("got an identity from Authenticate, want an error")
+		}
+
+		// Nor behind a real decision.
+		s.Handler = s.Auth.Optional(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.Auth.Require(s.Next()).ServeHTTP(w, r.WithContext(sessionauth.NewContext(r.Context(), id)))
+		}))
+		s.Want(s.Get(), 401)
+		s.WantPassed(1, "")
+	})
+}
+
+func TestRequire_NilHandler(t *testing.T) {
+	s := newEnv(t)
+	for name, wrap := range map[string]func(http.Handler) http.Handler{"Require": s.Auth.Require, "Optional": s.Auth.Optional} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("got no panic, want one")
+				}
+			}()
+			wrap(nil)
+		})
 	}
 }
 
-// wantThrough checks how many requests came through so far, the last as whom.
-func (s *stage) wantThrough(n int, last string) {
-	s.t.Helper()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.passed) != n || n > 0 && s.passed[n-1] != last {
-		s.t.Errorf("got %d through (%v), want %d, the last as %s", len(s.passed), s.passed, n, last)
-	}
-}
-
-// wantIdle checks, in a bubble, that no goroutine of ours goes on.
-func (s *stage) wantIdle() {
-	s.t.Helper()
-	synctest.Wait()
-	stacks := make([]byte, 1<<20)
-	for goroutine := range strings.SplitSeq(string(stacks[:runtime.Stack(stacks, true)]), "\n\n") {
-		for _, ours := range []string{"sessionauth/sessionauth.", "internal/sessionjwt.", "singleflight."} {
-			if strings.Contains(goroutine, ours) {
-				s.t.Errorf("got a goroutine that goes on, want none:\n%s", goroutine)
-				break
+func TestRequire_VaryAndCacheControl(t *testing.T) {
+	const own = "Cookie, Authorization"
+	header := func(pairs ...string) func(http.Header) {
+		return func(h http.Header) {
+			for i := 0; i < len(pairs); i += 2 {
+				h.Set(pairs[i], pairs[i+1])
 			}
 		}
 	}
-}
-
-// A wire carries the Authenticator's calls to Stytch. A test may tap it.
-type wire struct {
-	next http.RoundTripper
-
-	mu     sync.Mutex
-	prefix string
-	tap    tap
-}
-
-// A tap stands between the Authenticator and Stytch.
-type tap func(r *http.Request, stytch http.RoundTripper) (*http.Response, error)
-
-// tap puts f between for calls of paths with this prefix; nil takes it away.
-func (s *stage) tap(prefix string, f tap) {
-	s.wire.mu.Lock()
-	defer s.wire.mu.Unlock()
-	s.wire.prefix, s.wire.tap = prefix, f
-}
-
-func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
-	w.mu.Lock()
-	prefix, f := w.prefix, w.tap
-	w.mu.Unlock()
-	if f == nil || !strings.HasPrefix(r.URL.Path, prefix) {
-		return w.next.RoundTrip(r)
-	}
-	return f(r, w.next)
-}
-
-// reply is an answer of nobody's: status, body, and header fields.
-func reply(status int, body string, fields ...string) *http.Response {
-	w := httptest.NewRecorder()
-	for _, f := range fields {
-		name, value, _ := strings.Cut(f, ": ")
-		w.Header().Add(name, value)
-	}
-	w.WriteHeader(status)
-	_, _ = io.WriteString(w, body)
-	return w.Result()
-}
-
-// bentAnswers gives Stytch's answers with their JSON bent.
-func bentAnswers(bend func(answer map[string]any)) tap {
-	return func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
-		resp, err := stytch.RoundTrip(r)
-		if err != nil {
-			return nil, err
-		}
-		answer := map[string]any{}
-		if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
-			return nil, err
-		}
-		bend(answer)
-		return reply(resp.StatusCode, string(asJSON(answer))), nil
+	for _, row := range []struct {
+		name          string
+		before, after func(http.Header) // set in front of Require and in the handler
+		vary          []string
+		cacheControl  string
+	}{
+		{"the handler sets nothing", header(), header(), []string{own}, "private"},
+		{"the handler sets public", header(), header("Cache-Control", "public, max-age=60"), []string{own}, "public, max-age=60"},
+		{"the handler sets no-store", header(), header("Cache-Control", "no-store"), []string{own}, "no-store"},
+		{"no-cache is set in front", header("Cache-Control", "no-cache"), header(), []string{own}, "no-cache"},
+		{"Vary is set in front", header("Vary", "Accept-Encoding"), header(), []string{"Accept-Encoding", own}, "private"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newEnv(t)
+			guarded := s.Auth.Require(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { row.after(w.Header()) }))
+			s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				row.before(w.Header())
+				guarded.ServeHTTP(w, r)
+			})
+			for _, fields := range [][]string{{bearer(s.Session.JWT)}, {}} {
+				resp := s.Get(fields...)
+				want := row.cacheControl
+				if resp.StatusCode == 401 {
+					want = "no-store"
+				}
+				if got := resp.Header.Get("Cache-Control"); got != want {
+					t.Errorf("%d: got Cache-Control %q, want %q", resp.StatusCode, got, want)
+				}
+				if got := resp.Header.Values("Vary"); !slices.Equal(got, row.vary) {
+					t.Errorf("%d: got Vary %q, want %q", resp.StatusCode, got, row.vary)
+				}
+			}
+		})
 	}
 }
 
-// lateAnswers gives Stytch's answers a while after they were made.
-func lateAnswers(delay time.Duration) tap {
-	return func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
-		resp, err := stytch.RoundTrip(r)
-		time.Sleep(delay)
-		return resp, err
+func TestRequire_VaryOnce(t *testing.T) {
+	s := newEnv(t)
+	s.Handler = s.Auth.Optional(s.Auth.Require(s.Next()))
+	if got := s.Get(bearer(s.Session.JWT)).Header.Values("Vary"); !slices.Equal(got, []string{"Cookie, Authorization"}) {
+		t.Errorf("got Vary %q, want it once", got)
 	}
-}
-
-// A logbook keeps what was logged.
-type logbook struct{ lookout.Log }
-
-// logTo is a change of the Config.
-func (l *logbook) logTo(c *sessionauth.Config) {
-	c.Logger = slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
-}
-
-// wantErrors checks how many errors were logged so far.
-func (l *logbook) wantErrors(t *testing.T, n int) {
-	t.Helper()
-	if got := strings.Count(l.String(), "level=ERROR"); got != n {
-		t.Errorf("got %d errors in the log, want %d:\n%s", got, n, l)
-	}
-}
-
-func sessionOnly(c *sessionauth.Config) { c.SessionOnly = true }
-func writeBack(c *sessionauth.Config)   { c.Cookies.WriteBack = true }
-
-func TestOneSessionFromSignInToRevocation(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
-		both := bothCookies(s.session.Token, s.session.JWT)
-		s.want(s.get(), 401)
-		s.want(s.get(bearer(s.session.JWT)), 200)
-		s.want(s.get(bearer(s.session.JWT)), 200)
-		s.want(s.get(both), 200)
-		s.wantCalls(pathAuthenticate, 0)
-		s.wantCalls(pathKeySet, 1)
-		s.wantCalls(pathUser, 1)
-
-		s.want(s.get(bearer(s.session.Token)), 200)
-		s.want(s.get(bearer(s.session.Token)), 200)
-		s.wantCalls(pathAuthenticate, 1)
-
-		time.Sleep(6 * time.Minute) // past the JWT's exp
-		s.want(s.get(both), 200)
-		s.want(s.get(both), 200)
-		s.wantCalls(pathAuthenticate, 2)
-
-		s.RevokeSession(s.session.ID)
-		time.Sleep(31 * time.Second) // the answer about the old JWT has ended, the token's has not
-		s.want(s.get(bearer(s.session.Token)), 200)
-		s.want(s.get(jwtCookie(s.session.JWT)), 401)
-		s.want(s.get(bearer(s.session.Token)), 401) // what Stytch said of the JWT holds for its session
-	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -13,16 +12,11 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytch"
-	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// problem is the body of an answer: RFC 9457, section 3.
-func problem(status int, name, title string) string {
-	return fmt.Sprintf(`{"type":"https://github.com/sessionauth/sessionauth#%s","title":"%s","status":%d}`, name, title, status)
-}
-
-func TestWriteError(t *testing.T) {
+func TestWriteError_EveryKind(t *testing.T) {
 	const (
 		ms     = time.Millisecond
 		realm  = `Bearer realm="api"`
@@ -30,17 +24,17 @@ func TestWriteError(t *testing.T) {
 		stepUp = realm + `, error="insufficient_user_authentication"`
 	)
 	var (
-		unavailable = problem(503, "unavailable", "Cannot decide at this time")
-		crossOrigin = problem(403, "cross-origin", "Cross-origin request")
-		invalid     = problem(400, "invalid-request", "Ambiguous or malformed request")
-		forbidden   = problem(403, "forbidden", "Not allowed")
-		fresh       = problem(401, "step-up", "Fresh authentication required")
-		session     = problem(401, "invalid-session", "Invalid session")
-		signIn      = problem(401, "sign-in-refused", "Wrong e-mail address or password")
-		reset       = problem(403, "reset-password", "The password must be reset")
-		tooMany     = problem(429, "too-many-attempts", "Too many attempts")
-		none        = problem(401, "no-credential", "Authentication required")
-		internal    = problem(500, "internal", "Internal error")
+		unavailable = authtest.Problem(503, "unavailable", "Cannot decide at this time")
+		crossOrigin = authtest.Problem(403, "cross-origin", "Cross-origin request")
+		invalid     = authtest.Problem(400, "invalid-request", "Ambiguous or malformed request")
+		forbidden   = authtest.Problem(403, "forbidden", "Not allowed")
+		fresh       = authtest.Problem(401, "step-up", "Fresh authentication required")
+		session     = authtest.Problem(401, "invalid-session", "Invalid session")
+		signIn      = authtest.Problem(401, "sign-in-refused", "Wrong e-mail address or password")
+		reset       = authtest.Problem(403, "reset-password", "The password must be reset")
+		tooMany     = authtest.Problem(429, "too-many-attempts", "Too many attempts")
+		none        = authtest.Problem(401, "no-credential", "Authentication required")
+		internal    = authtest.Problem(500, "internal", "Internal error")
 	)
 	later := func(d time.Duration) error {
 		return &sessionauth.Error{Kind: sessionauth.ErrUnavailable, RetryAfter: d}
@@ -76,18 +70,18 @@ func TestWriteError(t *testing.T) {
 		{"step-up by both", &sessionauth.Error{Kind: sessionauth.ErrStepUp, MaxAge: 90 * time.Second, ACRValues: []string{"totp"}}, 401, stepUp + `, max_age="90", acr_values="totp"`, "", fresh},
 		{"forbidden by permission", &sessionauth.Error{Kind: sessionauth.ErrForbidden, Resource: "documents", Action: "delete"}, 403, scope, "",
 			strings.TrimSuffix(forbidden, "}") + `,"resource":"documents","action":"delete"}`},
-		{"a body too long", &sessionauth.Error{Kind: sessionauth.ErrInvalidRequest, Status: 413}, 413, "", "", problem(413, "invalid-request", "Ambiguous or malformed request")},
+		{"a body too long", &sessionauth.Error{Kind: sessionauth.ErrInvalidRequest, Status: 413}, 413, "", "", authtest.Problem(413, "invalid-request", "Ambiguous or malformed request")},
 
-		{"a reason changes nothing", &sessionauth.Error{Kind: sessionauth.ErrInvalidSession, Reason: sessionauth.ReasonRevoked}, 401, realm + `, error="invalid_token"`, "", session},
+		{"a reason does not change the answer", &sessionauth.Error{Kind: sessionauth.ErrInvalidSession, Reason: sessionauth.ReasonRevoked}, 401, realm + `, error="invalid_token"`, "", session},
 		{"wrapped", fmt.Errorf("handler: %w", sessionauth.ErrForbidden), 403, scope, "", forbidden},
-		{"wrapped with what it carries", fmt.Errorf("handler: %w", later(5*time.Second)), 503, "", "5", unavailable},
-		{"cannot decide is not no", errors.Join(sessionauth.ErrInvalidSession, sessionauth.ErrUnavailable), 503, "", "1", unavailable},
-		{"a foreign error", errors.New("sql: no rows"), 500, "", "", internal},
-		{"a context's end", context.Canceled, 500, "", "", internal},
-		{"Stytch's no, not through us", &stytch.Error{StatusCode: 404, Type: stytch.TypeSessionNotFound}, 500, "", "", internal},
+		{"wrapped with Retry-After", fmt.Errorf("handler: %w", later(5*time.Second)), 503, "", "5", unavailable},
+		{"unavailable wins over invalid", errors.Join(sessionauth.ErrInvalidSession, sessionauth.ErrUnavailable), 503, "", "1", unavailable},
+		{"another error", errors.New("sql: no rows"), 500, "", "", internal},
+		{"context.Canceled", context.Canceled, 500, "", "", internal},
+		{"a stytch.Error", &stytch.Error{StatusCode: 404, Type: stytch.TypeSessionNotFound}, 500, "", "", internal},
 		{"an Error without a kind", &sessionauth.Error{}, 500, "", "", internal},
 		{"nil", nil, 500, "", "", internal},
-		{"a refusal is never a success", &sessionauth.Error{Kind: sessionauth.ErrInvalidSession, Status: 200}, 401, realm + `, error="invalid_token"`, "", session},
+		{"a status of success", &sessionauth.Error{Kind: sessionauth.ErrInvalidSession, Status: 200}, 401, realm + `, error="invalid_token"`, "", session},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := httptest.NewRecorder()
@@ -113,7 +107,7 @@ func TestWriteError(t *testing.T) {
 	}
 }
 
-func TestWriteErrorReplacesWhatTheHandlerPromised(t *testing.T) {
+func TestWriteError_ReplacesTheHeader(t *testing.T) {
 	w := httptest.NewRecorder()
 	for _, name := range []string{"Content-Length", "Content-Type", "Cache-Control", "WWW-Authenticate"} {
 		w.Header().Set(name, "1")
@@ -128,195 +122,25 @@ func TestWriteErrorReplacesWhatTheHandlerPromised(t *testing.T) {
 	}
 }
 
-func TestAnswersReflectNothing(t *testing.T) {
-	const mark = "MARK4711"
-	session, invalid := problem(401, "invalid-session", "Invalid session"), problem(400, "invalid-request", "Ambiguous or malformed request")
-	crossOrigin := problem(403, "cross-origin", "Cross-origin request")
-	for _, row := range []struct {
-		name, method, fields string
-		want                 ruling
-		calls                int
-		body                 string
-	}{
-		{"209 no credential", "POST", "", want401n, 0, problem(401, "no-credential", "Authentication required")},
-		{"209 a header that is none", "POST", "Authorization: " + mark, want400r, 0, invalid},
-		{"209 a token in the header", "POST", "Authorization: Bearer " + mark + mark, want401i, 1, session},
-		{"209 a JWT in the header", "POST", "Authorization: Bearer " + mark + ".e30." + mark, want401i, 0, session},
-		{"209 two headers", "POST", "Authorization: Bearer " + mark + "\nAuthorization: Basic " + mark, want400r, 0, invalid},
-		{"209 a token cookie", "GET", "Cookie: stytch_session=" + mark + mark, want401i, 1, session},
-		{"209 a JWT cookie", "GET", "Cookie: stytch_session_jwt=" + mark + "." + mark + "." + mark, want401i, 0, session},
-		{"209 two cookies of two users", "GET", "Cookie: stytch_session_jwt={ada.jwt}; stytch_session_jwt={bob.jwt}; " + mark + "=x", want400r, 0, invalid},
-		{"209 a token cookie from another site", "POST", "Cookie: stytch_session=" + mark + mark, want403c, 0, crossOrigin},
-		{"209 a JWT cookie of another origin", "POST", "Cookie: stytch_session_jwt=" + mark + "; " + mark + "=x\nOrigin: https://" + mark, want403c, 0, crossOrigin},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			s := newScene(t)
-			r := s.request(row.method, "/"+mark+"?"+mark, mark, row.fields+"\nUser-Agent: "+mark+"\nSec-Fetch-Site: cross-site\nX-Request-ID: "+mark)
-			r.Host = mark
-			resp := s.do(r)
-			s.wantVerdict(resp, row.want)
-			body, err := io.ReadAll(resp.Body)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := strings.TrimSuffix(string(body), "\n"); got != row.body || resp.Header.Get("Content-Type") != "application/problem+json" {
-				t.Errorf("got %s %s, want the problem %s", resp.Header.Get("Content-Type"), got, row.body)
-			}
-			if strings.Contains(fmt.Sprint(resp.Header)+string(body), mark) {
-				t.Errorf("got %v %s, want nothing of the request in it", resp.Header, body)
-			}
-			s.wantRuling(resp, row.want, row.calls)
-		})
-	}
-}
-
-func TestErrorsCarryTheirCause(t *testing.T) {
-	broken := errors.New("broken pipe")
-	fault := func(w stytchtest.Fault) func(*stage) {
-		return func(s *stage) { s.SetFault(pathAuthenticate, w) }
-	}
-	cut := func(s *stage) {
-		s.tap(pathAuthenticate, func(*http.Request, http.RoundTripper) (*http.Response, error) { return nil, broken })
-	}
-	for _, row := range []struct {
-		name   string
-		change func(*stage)
-		kind   error
-		reason sessionauth.Reason
-		cause  func(error) bool
-	}{
-		{"Stytch fails", fault(stytchtest.Fault{Status: 500}), sessionauth.ErrUnavailable, sessionauth.ReasonStytchFailing, isStytchError(500, "internal_server_error")},
-		{"Stytch refuses the project", fault(stytchtest.Fault{Status: 401, ErrorType: stytch.TypeUnauthorizedCredentials}), sessionauth.ErrUnavailable, sessionauth.ReasonMisconfigured, isStytchError(401, stytch.TypeUnauthorizedCredentials)},
-		{"the connection breaks", cut, sessionauth.ErrUnavailable, sessionauth.ReasonUnreachable, func(err error) bool { return errors.Is(err, broken) }},
-		{"Stytch says no", func(s *stage) { s.RevokeSession(s.session.ID) }, sessionauth.ErrInvalidSession, sessionauth.ReasonRejected, isStytchError(404, stytch.TypeSessionNotFound)},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			s := newStage(t)
-			row.change(s)
-			_, err := s.auth.Verify(t.Context(), sessionauth.Credential{Token: s.session.Token})
-			var e *sessionauth.Error
-			if !errors.Is(err, row.kind) || !errors.As(err, &e) || e.Kind != row.kind || e.Reason != row.reason {
-				t.Errorf("got %v, want %v: %s", err, row.kind, row.reason)
-			}
-			if !row.cause(err) {
-				t.Errorf("got %#v, want one that wraps its cause", err)
-			}
-		})
-	}
-}
-
-func isStytchError(status int, kind string) func(error) bool {
-	return func(err error) bool {
-		var e *stytch.Error
-		return errors.As(err, &e) && e.StatusCode == status && e.Type == kind
-	}
-}
-
-func TestErrorsOfAnExtractor(t *testing.T) {
-	odd := errors.New("odd header")
-	for _, row := range []struct {
-		name string
-		err  error
-		kind error
-	}{
-		{"no credential", sessionauth.ErrNoCredential, sessionauth.ErrNoCredential},
-		{"no credential, wrapped", fmt.Errorf("mine: %w", sessionauth.ErrNoCredential), sessionauth.ErrNoCredential},
-		{"an error of its own", odd, sessionauth.ErrInvalidRequest},
-		{"a kind that is not the extractor's to give", sessionauth.ErrForbidden, sessionauth.ErrInvalidRequest},
-		{"nothing, and no error", nil, sessionauth.ErrNoCredential},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			s := newStage(t, func(c *sessionauth.Config) {
-				c.Extractor = func(*http.Request) (sessionauth.Credential, error) { return sessionauth.Credential{}, row.err }
-			})
-			_, err := s.auth.Credential(newRequest("GET"))
-			if !errors.Is(err, row.kind) {
-				t.Errorf("got %v, want %v", err, row.kind)
-			}
-			if row.err == odd && !errors.Is(err, odd) {
-				t.Errorf("got %v, want one that wraps %v", err, odd)
-			}
-			want := 401
-			if row.kind == sessionauth.ErrInvalidRequest {
-				want = 400
-			}
-			s.want(s.get(), want)
-		})
-	}
-}
-
-func TestErrorHandler(t *testing.T) {
+func TestErrorHandler_WritesTheAnswer(t *testing.T) {
 	var got []error
-	s := newStage(t, func(c *sessionauth.Config) {
+	s := newEnv(t, func(c *sessionauth.Config) {
 		c.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, err error) {
 			got = append(got, err)
 			http.Error(w, "sign in first", http.StatusTeapot)
 		}
 	})
-	resp := s.get()
-	s.want(resp, http.StatusTeapot)
+	resp := s.Get()
+	s.Want(resp, http.StatusTeapot)
 	if vary := resp.Header.Get("Vary"); vary != "Cookie, Authorization" {
 		t.Errorf("got Vary %q, want it before the ErrorHandler runs", vary)
 	}
-	s.want(s.get(bearer("x")), http.StatusTeapot)
-	s.want(s.send("POST", jwtCookie(s.session.JWT), "Sec-Fetch-Site: cross-site"), http.StatusTeapot)
-	s.want(s.get(bearer(s.session.JWT)), 200)
-	s.wantThrough(1, s.session.ID)
+	s.Want(s.Get(bearer("x")), http.StatusTeapot)
+	s.Want(s.Send("POST", jwtCookie(s.Session.JWT), "Sec-Fetch-Site: cross-site"), http.StatusTeapot)
+	s.Want(s.Get(bearer(s.Session.JWT)), 200)
+	s.WantPassed(1, s.Session.ID)
 	want := []error{sessionauth.ErrNoCredential, sessionauth.ErrInvalidSession, sessionauth.ErrCrossOrigin}
 	if !slices.EqualFunc(got, want, errors.Is) {
 		t.Errorf("got errors %v, want %v", got, want)
-	}
-}
-
-func TestVaryAndCacheControl(t *testing.T) {
-	const ours = "Cookie, Authorization"
-	header := func(pairs ...string) func(http.Header) {
-		return func(h http.Header) {
-			for i := 0; i < len(pairs); i += 2 {
-				h.Set(pairs[i], pairs[i+1])
-			}
-		}
-	}
-	for _, row := range []struct {
-		name          string
-		before, after func(http.Header) // what stands in front sets, and what the handler sets
-		vary          []string
-		cacheControl  string
-	}{
-		{"the handler sets nothing", header(), header(), []string{ours}, "private"},
-		{"the handler says public", header(), header("Cache-Control", "public, max-age=60"), []string{ours}, "public, max-age=60"},
-		{"the handler says no-store", header(), header("Cache-Control", "no-store"), []string{ours}, "no-store"},
-		{"in front it says no-cache", header("Cache-Control", "no-cache"), header(), []string{ours}, "no-cache"},
-		{"in front there is Vary", header("Vary", "Accept-Encoding"), header(), []string{"Accept-Encoding", ours}, "private"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			s := newStage(t)
-			guarded := s.auth.Require(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { row.after(w.Header()) }))
-			s.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				row.before(w.Header())
-				guarded.ServeHTTP(w, r)
-			})
-			for _, fields := range [][]string{{bearer(s.session.JWT)}, {}} {
-				resp := s.get(fields...)
-				want := row.cacheControl
-				if resp.StatusCode == 401 {
-					want = "no-store"
-				}
-				if got := resp.Header.Get("Cache-Control"); got != want {
-					t.Errorf("%d: got Cache-Control %q, want %q", resp.StatusCode, got, want)
-				}
-				if got := resp.Header.Values("Vary"); !slices.Equal(got, row.vary) {
-					t.Errorf("%d: got Vary %q, want %q", resp.StatusCode, got, row.vary)
-				}
-			}
-		})
-	}
-}
-
-func TestVaryIsSaidOnce(t *testing.T) {
-	s := newStage(t)
-	s.handler = s.auth.Optional(s.auth.Require(s.next()))
-	if got := s.get(bearer(s.session.JWT)).Header.Values("Vary"); !slices.Equal(got, []string{"Cookie, Authorization"}) {
-		t.Errorf("got Vary %q, want it once", got)
 	}
 }

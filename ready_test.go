@@ -11,106 +11,107 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// wantReady asks how the Authenticator does, and holds it against what the Event
-// of a request says of the same moment.
-func (s *stage) wantReady(events *[]sessionauth.Event, want sessionauth.Readiness) {
-	s.t.Helper()
-	got, err := s.auth.Ready(s.t.Context())
+// wantReady checks what Ready returns, and that the Event of a request at the same
+// time agrees.
+func wantReady(s *env, events *[]sessionauth.Event, want sessionauth.Readiness) {
+	s.T.Helper()
+	got, err := s.Auth.Ready(s.T.Context())
 	if err != nil {
-		s.t.Errorf("got %v, want it to be ready", err)
+		s.T.Errorf("got %v, want nil", err)
 	}
 	if !slices.Equal(got.Degraded, want.Degraded) || !slices.Equal(got.OpenBreakers, want.OpenBreakers) ||
 		got.KeySetAge != want.KeySetAge || got.PolicyAge != want.PolicyAge || got.PendingRevocations != want.PendingRevocations {
-		s.t.Errorf("got %+v, want %+v", got, want)
+		s.T.Errorf("got %+v, want %+v", got, want)
 	}
-	s.get() // without a credential: it changes nothing
+	s.Get() // without a credential, so it changes nothing
 	e := (*events)[len(*events)-1]
 	if e.KeySetAge != want.KeySetAge || e.OpenBreakers != len(want.OpenBreakers) || e.PendingRevocations != want.PendingRevocations {
-		s.t.Errorf("got an event with %v, %d and %d, want those of %+v", e.KeySetAge, e.OpenBreakers, e.PendingRevocations, want)
+		s.T.Errorf("got an event with %v, %d and %d, want those of %+v", e.KeySetAge, e.OpenBreakers, e.PendingRevocations, want)
 	}
 }
 
-func TestReadyNamesWhatIsDegraded(t *testing.T) {
+func TestReady_Degraded(t *testing.T) {
 	rows := []struct {
 		name string
-		do   func(s *stage)
+		do   func(s *env)
 		want sessionauth.Readiness
 	}{
-		{"nothing", func(*stage) {}, sessionauth.Readiness{}},
-		{"a key set of some age", func(*stage) { time.Sleep(10 * time.Minute) }, sessionauth.Readiness{KeySetAge: 10 * time.Minute}},
-		{"a key set that cannot be refreshed", func(s *stage) {
-			s.SetFault(pathKeySet, status(500))
+		{"nothing", func(*env) {}, sessionauth.Readiness{}},
+		{"a key set of some age", func(*env) { time.Sleep(10 * time.Minute) }, sessionauth.Readiness{KeySetAge: 10 * time.Minute}},
+		{"a key set that cannot be refreshed", func(s *env) {
+			s.SetFault(pathKeySet, stytchtest.Fault{Status: 500})
 			time.Sleep(16 * time.Minute)
-			s.want(s.get(bearer(s.JWT(s.session.ID))), 200)
+			s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 200)
 			synctest.Wait()
 		}, sessionauth.Readiness{KeySetAge: 16 * time.Minute, Degraded: []string{"key_set"}}},
-		{"a key set that is refreshed again", func(s *stage) {
-			s.SetFault(pathKeySet, status(500))
+		{"a key set that is refreshed again", func(s *env) {
+			s.SetFault(pathKeySet, stytchtest.Fault{Status: 500})
 			time.Sleep(16 * time.Minute)
-			s.want(s.get(bearer(s.JWT(s.session.ID))), 200)
+			s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 200)
 			synctest.Wait()
 			s.SetFault(pathKeySet, stytchtest.Fault{})
 			time.Sleep(30 * time.Second)
-			s.want(s.get(bearer(s.JWT(s.session.ID))), 200)
+			s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 200)
 			synctest.Wait()
 		}, sessionauth.Readiness{}},
-		{"a breaker of strangers", func(s *stage) {
-			s.SetFault(pathAuthenticate, status(500))
-			for _, token := range s.freshTokens()[:10] {
-				s.want(s.get(bearer(token)), 503)
+		{"an open breaker", func(s *env) {
+			s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 500})
+			for _, session := range s.SignInMany(10) {
+				s.Want(s.Get(bearer(session.Token)), 503)
 			}
 		}, sessionauth.Readiness{OpenBreakers: []string{"unverified sessions"}, Degraded: []string{"breaker: unverified sessions"}}},
-		{"a breaker that is half open", func(s *stage) {
-			s.SetFault(pathAuthenticate, status(500))
-			for _, token := range s.freshTokens()[:10] {
-				s.want(s.get(bearer(token)), 503)
+		{"a breaker that is half open", func(s *env) {
+			s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 500})
+			for _, session := range s.SignInMany(10) {
+				s.Want(s.Get(bearer(session.Token)), 503)
 			}
 			time.Sleep(5*time.Second + 1)
-			s.want(s.get(bearer(s.freshTokens()[11])), 503)
+			s.Want(s.Get(bearer(s.SignIn(stytchtest.SessionOptions{}).Token)), 503)
 		}, sessionauth.Readiness{KeySetAge: 5*time.Second + 1, OpenBreakers: []string{"unverified sessions"}, Degraded: []string{"breaker: unverified sessions"}}},
-		{"a breaker that is closed again", func(s *stage) {
-			s.SetFault(pathAuthenticate, status(500))
-			for _, token := range s.freshTokens()[:10] {
-				s.want(s.get(bearer(token)), 503)
+		{"a breaker that is closed again", func(s *env) {
+			s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 500})
+			for _, session := range s.SignInMany(10) {
+				s.Want(s.Get(bearer(session.Token)), 503)
 			}
 			s.SetFault(pathAuthenticate, stytchtest.Fault{})
 			time.Sleep(5*time.Second + 1)
-			s.want(s.get(bearer(s.freshTokens()[11])), 200)
+			s.Want(s.Get(bearer(s.SignIn(stytchtest.SessionOptions{}).Token)), 200)
 		}, sessionauth.Readiness{KeySetAge: 5*time.Second + 1}},
-		{"revocations to be confirmed", func(s *stage) {
-			s.SetFault(pathRevoke, status(500))
-			for _, session := range s.sessions()[:3] {
-				if err := s.auth.Revoke(s.t.Context(), session.ID); !errors.Is(err, sessionauth.ErrUnavailable) {
-					s.t.Errorf("got %v, want ErrUnavailable", err)
+		{"unconfirmed revocations", func(s *env) {
+			s.SetFault(pathRevoke, stytchtest.Fault{Status: 500})
+			for _, session := range s.SignInMany(3) {
+				if err := s.Auth.Revoke(s.T.Context(), session.ID); !errors.Is(err, sessionauth.ErrUnavailable) {
+					s.T.Errorf("got %v, want ErrUnavailable", err)
 				}
 			}
 		}, sessionauth.Readiness{PendingRevocations: 3, Degraded: []string{"revocations"}}},
-		{"revocations confirmed in passing", func(s *stage) {
-			s.SetFault(pathRevoke, status(500))
-			_ = s.auth.Revoke(s.t.Context(), s.session.ID)
+		{"revocations confirmed by a retry", func(s *env) {
+			s.SetFault(pathRevoke, stytchtest.Fault{Status: 500})
+			_ = s.Auth.Revoke(s.T.Context(), s.Session.ID)
 			s.SetFault(pathRevoke, stytchtest.Fault{})
-			s.want(s.get(bearer(s.freshTokens()[0])), 200)
+			s.Want(s.Get(bearer(s.SignIn(stytchtest.SessionOptions{}).Token)), 200)
 			synctest.Wait()
 		}, sessionauth.Readiness{}},
-		{"a policy of some age", func(s *stage) {
-			s.checkPermission(nil)
+		{"a policy of some age", func(s *env) {
+			checkPermission(s, nil)
 			time.Sleep(time.Minute)
 		}, sessionauth.Readiness{KeySetAge: time.Minute, PolicyAge: time.Minute}},
-		{"a policy that cannot be had", func(s *stage) {
-			s.SetFault(pathPolicy, status(500))
-			s.checkPermission(sessionauth.ErrUnavailable)
+		{"a policy that cannot be fetched", func(s *env) {
+			s.SetFault(pathPolicy, stytchtest.Fault{Status: 500})
+			checkPermission(s, sessionauth.ErrUnavailable)
 		}, sessionauth.Readiness{Degraded: []string{"policy"}}},
-		{"all at once", func(s *stage) {
-			s.checkPermission(nil)
+		{"all at once", func(s *env) {
+			checkPermission(s, nil)
 			time.Sleep(16 * time.Minute)
-			s.SetFault("", status(500))
-			s.checkPermission(nil) // refreshes in passing
-			_ = s.auth.Revoke(s.t.Context(), s.session.ID)
-			for _, token := range s.freshTokens()[:10] {
-				s.want(s.get(bearer(token)), 503)
+			s.SetFault("", stytchtest.Fault{Status: 500})
+			checkPermission(s, nil) // starts a refresh
+			_ = s.Auth.Revoke(s.T.Context(), s.Session.ID)
+			for _, session := range s.SignInMany(10) {
+				s.Want(s.Get(bearer(session.Token)), 503)
 			}
 			synctest.Wait()
 		}, sessionauth.Readiness{
@@ -123,106 +124,118 @@ func TestReadyNamesWhatIsDegraded(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var events []sessionauth.Event
-				s := newStage(t, sessionOnly, watch(&events))
+				s := newEnv(t, sessionOnly, authtest.RecordEvents(&events))
 				s.SetPolicy(office)
-				s.want(s.get(bearer(s.session.JWT)), 200)
+				s.Want(s.Get(bearer(s.Session.JWT)), 200)
 				row.do(s)
-				s.wantReady(&events, row.want)
-				s.wantIdle()
+				wantReady(s, &events, row.want)
+				s.WantIdle()
 			})
 		})
 	}
 }
 
-// checkPermission asks for a permission inside a handler; want is nil where the
-// policy could be asked.
-func (s *stage) checkPermission(want error) {
-	s.t.Helper()
-	s.auth.Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		_, err := s.auth.Allowed(r.Context(), "documents", "read")
+// checkPermission calls Allowed in a handler. want is nil if a policy is available.
+func checkPermission(s *env, want error) {
+	s.T.Helper()
+	s.Auth.Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, err := s.Auth.Allowed(r.Context(), "documents", "read")
 		if !errors.Is(err, want) {
-			s.t.Errorf("got %v, want %v", err, want)
+			s.T.Errorf("got %v, want %v", err, want)
 		}
-	})).ServeHTTP(httptest.NewRecorder(), newRequest(http.MethodGet, bearer(s.JWT(s.session.ID))))
+	})).ServeHTTP(httptest.NewRecorder(), newRequest(http.MethodGet, bearer(s.JWT(s.Session.ID))))
 }
 
-func TestReadyFailsOnlyWhereNothingCanBeDecided(t *testing.T) {
+func TestReady_Fails(t *testing.T) {
 	rows := []struct {
 		name    string
-		do      func(s *stage)
+		do      func(s *env)
 		healthy bool
 	}{
-		{"a cold start while Stytch is down", func(s *stage) { s.SetFault("", status(500)) }, false},
-		{"a cold start while it is up", func(*stage) {}, true},
-		{"no key set, but tokens are answered", func(s *stage) {
-			s.SetFault(pathKeySet, status(500))
-			s.want(s.get(tokenOf(s)), 200)
+		{"a cold start while Stytch is down", func(s *env) { s.SetFault("", stytchtest.Fault{Status: 500}) }, false},
+		{"a cold start while it is up", func(*env) {}, true},
+		{"no key set, but answers about tokens", func(s *env) {
+			s.SetFault(pathKeySet, stytchtest.Fault{Status: 500})
+			s.Want(s.Get(bearer(s.Session.Token)), 200)
 			time.Sleep(time.Minute - time.Millisecond)
 		}, true},
-		{"no key set, and no answer for a minute", func(s *stage) {
-			s.SetFault(pathKeySet, status(500))
-			s.want(s.get(tokenOf(s)), 200)
-			s.SetFault("", status(500))
+		{"no key set, and no answer for a minute", func(s *env) {
+			s.SetFault(pathKeySet, stytchtest.Fault{Status: 500})
+			s.Want(s.Get(bearer(s.Session.Token)), 200)
+			s.SetFault("", stytchtest.Fault{Status: 500})
 			time.Sleep(time.Minute)
 		}, false},
-		{"Stytch is down, and the key set known", func(s *stage) {
-			s.want(s.get(bearer(s.session.JWT)), 200)
+		{"Stytch is down, and the key set is cached", func(s *env) {
+			s.Want(s.Get(bearer(s.Session.JWT)), 200)
 			s.SetFault("", stytchtest.Refuse())
 			time.Sleep(6 * time.Hour)
 		}, true},
-		{"the key set is a day old", func(s *stage) {
-			s.want(s.get(bearer(s.session.JWT)), 200)
+		{"the key set is a day old", func(s *env) {
+			s.Want(s.Get(bearer(s.Session.JWT)), 200)
 			s.SetFault("", stytchtest.Refuse())
 			time.Sleep(24 * time.Hour)
 		}, false},
-		{"the key set is a day old, because nobody came", func(s *stage) {
-			s.want(s.get(bearer(s.session.JWT)), 200)
+		{"the key set is a day old for lack of requests", func(s *env) {
+			s.Want(s.Get(bearer(s.Session.JWT)), 200)
 			time.Sleep(48 * time.Hour)
 		}, true},
-		{"our own credentials are refused", func(s *stage) {
-			s.want(s.get(bearer(s.session.JWT)), 200)
-			s.SetFault("", refusedAs(401, "unauthorized_credentials"))
-			s.want(s.get(tokenOf(s)), 503)
+		{"the project credentials are rejected", func(s *env) {
+			s.Want(s.Get(bearer(s.Session.JWT)), 200)
+			s.SetFault("", stytchtest.Fault{Status: 401, ErrorType: "unauthorized_credentials"})
+			s.Want(s.Get(bearer(s.Session.Token)), 503)
 		}, true},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, sessionOnly)
+				s := newEnv(t, sessionOnly)
 				row.do(s)
-				r, err := s.auth.Ready(t.Context())
+				r, err := s.Auth.Ready(t.Context())
 				if row.healthy && err != nil || !row.healthy && !errors.Is(err, sessionauth.ErrUnavailable) {
 					t.Errorf("got %v with %+v, want healthy %t", err, r, row.healthy)
 				}
 				if !row.healthy && !slices.Contains(r.Degraded, "key_set") {
-					t.Errorf("got %+v, want key_set among what is degraded", r)
+					t.Errorf("got %+v, want key_set in Degraded", r)
 				}
 				s.SetFault("", stytchtest.Fault{})
 				s.SetFault(pathKeySet, stytchtest.Fault{})
 				time.Sleep(time.Second)
-				if r, err := s.auth.Ready(t.Context()); err != nil {
-					t.Errorf("got %v with %+v a second after the end, want it to be ready", err, r)
+				if r, err := s.Auth.Ready(t.Context()); err != nil {
+					t.Errorf("got %v with %+v a second later, want nil", err, r)
 				}
-				s.wantIdle()
+				s.WantIdle()
 			})
 		})
 	}
 }
 
-func TestReadyWaitsNoLongerThanItsCaller(t *testing.T) {
+func TestReady_Deadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		s.SetFault("", stytchtest.Hang())
 		began := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := s.auth.Ready(ctx); !errors.Is(err, sessionauth.ErrUnavailable) {
+		if _, err := s.Auth.Ready(ctx); !errors.Is(err, sessionauth.ErrUnavailable) {
 			t.Errorf("got %v, want ErrUnavailable", err)
 		}
 		if took := time.Since(began); took != time.Second {
 			t.Errorf("got an answer after %v, want 1s", took)
 		}
 		time.Sleep(2 * time.Second)
-		s.wantIdle()
+		s.WantIdle()
+	})
+}
+
+func TestWarm_FetchesTheKeySet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t, sessionOnly)
+		for range 2 {
+			if err := s.Auth.Warm(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.Want(s.Get(bearer(s.Session.JWT)), 200)
+		s.WantCalls("", 1)
 	})
 }

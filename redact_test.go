@@ -2,7 +2,6 @@ package sessionauth_test
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,16 +14,14 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth"
-	"github.com/sessionauth/sessionauth/internal/lookout"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytch"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-const adasPassword = "correct horse battery staple"
-
-// writings writes v in every way a debug line might, alone and inside of
-// something else.
-func writings(v any) map[string]string {
+// formats returns v in every way that a log line may print it, alone and inside
+// another value.
+func formats(v any) map[string]string {
 	all := map[string]string{}
 	holders := map[string]any{
 		"alone": v, "in a struct": struct{ V any }{v}, "behind a pointer": &struct{ V any }{v},
@@ -50,70 +47,69 @@ func writings(v any) map[string]string {
 	return all
 }
 
-// wantSilent checks that no writing of v shows one of these.
-func wantSilent(t *testing.T, name string, v any, secrets ...string) {
+// wantRedacted checks that no format of v contains a secret.
+func wantRedacted(t *testing.T, name string, v any, secrets ...string) {
 	t.Helper()
-	for how, text := range writings(v) {
+	for how, text := range formats(v) {
 		for _, secret := range secrets {
 			if strings.Contains(text, secret) || strings.Contains(text, fmt.Sprintf("%x", secret)) {
 				t.Errorf("%s: %T by %s: got %.150q, want none of the secrets", name, v, how, text)
-				return // once a value is enough
+				return // one error for each value is enough
 			}
 		}
 	}
 }
 
-// A redactScene has all kinds of values of one Authenticator that asked Stytch
-// about an old JWT, and so has got a new one.
-type redactScene struct {
-	*stage
+// A redactEnv has the values of a request with an old JWT, which Stytch replaced.
+type redactEnv struct {
+	*env
 	identity *sessionauth.Identity
 	cred     sessionauth.Credential
-	request  *http.Request // as the handler got it, without its header
-	secrets  []string      // no value may show these
+	request  *http.Request // as the handler received it, without its header
+	secrets  []string      // which no value may contain
 }
 
-func newRedactScene(t *testing.T) *redactScene {
+func newRedactEnv(t *testing.T) *redactEnv {
 	t.Helper()
-	s := &redactScene{stage: newStage(t)}
-	s.handler = s.auth.Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	s := &redactEnv{env: newEnv(t)}
+	s.Handler = s.Auth.Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		s.identity, _ = sessionauth.FromContext(r.Context())
 		s.request = r.Clone(r.Context())
-		s.request.Header = nil // the client's own words are not ours to hide
+		s.request.Header = nil // the header of the client is not redacted
 	}))
 	time.Sleep(6 * time.Minute)
-	r := newRequest("GET", bothCookies(s.session.Token, s.session.JWT))
-	s.want(s.do(r), 200)
+	r := newRequest("GET", bothCookies(s.Session.Token, s.Session.JWT))
+	s.Want(s.Do(r), 200)
 	var err error
-	if s.cred, err = s.auth.Credential(r); err != nil {
+	if s.cred, err = s.Auth.Credential(r); err != nil {
 		t.Fatal(err)
 	}
-	if s.identity == nil || s.identity.Refreshed.JWT == "" || s.cred.JWT != s.session.JWT {
+	if s.identity == nil || s.identity.Refreshed.JWT == "" || s.cred.JWT != s.Session.JWT {
 		t.Fatalf("got %v and %v, want an identity with a refreshed JWT, and the credential", s.identity, s.cred)
 	}
-	s.secrets = []string{s.Secret, s.session.Token, s.session.JWT, s.identity.Refreshed.JWT, adasPassword}
+	s.secrets = []string{s.Secret, s.Session.Token, s.Session.JWT, s.identity.Refreshed.JWT, authtest.Password}
 	return s
 }
 
-func TestValuesRedactThemselves(t *testing.T) {
+func TestRedact_Values(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newRedactScene(t)
-		config := s.config
+		s := newRedactEnv(t)
+		config := s.Config
 		clientConfig := stytch.Config{ProjectID: s.ProjectID, Secret: s.Secret, BaseURL: s.URL, HTTPClient: s.Client()}
 		client, err := stytch.NewClient(clientConfig)
 		if err != nil {
 			t.Fatal(err)
 		}
-		signIn := stytch.AuthenticatePasswordParams{Email: "ada@example.com", Password: adasPassword, SessionDuration: time.Hour}
+		signIn := stytch.AuthenticatePasswordParams{Email: "ada@example.com", Password: authtest.Password, SessionDuration: time.Hour}
 		signedIn, err := client.AuthenticatePassword(t.Context(), signIn)
 		if err != nil {
 			t.Fatal(err)
 		}
-		answer, err := client.AuthenticateSession(t.Context(), stytch.AuthenticateSessionParams{SessionToken: s.session.Token})
+		answer, err := client.AuthenticateSession(t.Context(), stytch.AuthenticateSessionParams{SessionToken: s.Session.Token})
 		if err != nil {
 			t.Fatal(err)
 		}
-		repeated, err := s.auth.Credential(newRequest("GET", "Cookie: stytch_session=x; stytch_session="+s.session.Token))
+		repeated, err := s.Auth.Credential(newRequest("GET", "Cookie: stytch_session=x; stytch_session="+s.Session.Token))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -124,39 +120,39 @@ func TestValuesRedactThemselves(t *testing.T) {
 		}{
 			{"207 Config", config},
 			{"207 *Config", &config},
-			{"207 *Authenticator", s.auth},
-			{"207 *Authenticator in an app", struct{ Auth *sessionauth.Authenticator }{s.auth}},
-			{"207 *Authenticator in an app, unexported", struct{ auth *sessionauth.Authenticator }{s.auth}},
-			{"207 *Authenticator in an app, embedded", struct{ *sessionauth.Authenticator }{s.auth}},
+			{"207 *Authenticator", s.Auth},
+			{"207 *Authenticator in an app", struct{ Auth *sessionauth.Authenticator }{s.Auth}},
+			{"207 *Authenticator in an app, unexported", struct{ auth *sessionauth.Authenticator }{s.Auth}},
+			{"207 *Authenticator in an app, embedded", struct{ *sessionauth.Authenticator }{s.Auth}},
 			{"207 Credential", s.cred},
 			{"207 *Credential", &s.cred},
 			{"207 Credential of repeated cookies", repeated},
 			{"207 Credential as a key", map[string]sessionauth.Credential{"a": s.cred}},
 			{"207 Credentials", []sessionauth.Credential{s.cred, repeated}},
-			{"207 Cookies", s.auth.Cookies()},
+			{"207 Cookies", s.Auth.Cookies()},
 			{"207 stytch.Config", clientConfig},
 			{"207 *stytch.Config", &clientConfig},
 			{"207 *stytch.Client", client},
 			{"207 *stytch.Client in an app, unexported", struct{ client *stytch.Client }{client}},
-			{"207 *stytch.Client of an Authenticator", s.auth.Client()},
+			{"207 *stytch.Client of an Authenticator", s.Auth.Client()},
 			{"207 AuthenticatePasswordParams", signIn},
 			{"207 *AuthenticatePasswordParams", &signIn},
 			{"207 *AuthenticatePasswordResponse", signedIn},
 			{"207 AuthenticatePasswordResponse", *signedIn},
-			{"207 AuthenticateSessionParams by token", stytch.AuthenticateSessionParams{SessionToken: s.session.Token}},
-			{"207 AuthenticateSessionParams by JWT", stytch.AuthenticateSessionParams{SessionJWT: s.session.JWT}},
+			{"207 AuthenticateSessionParams by token", stytch.AuthenticateSessionParams{SessionToken: s.Session.Token}},
+			{"207 AuthenticateSessionParams by JWT", stytch.AuthenticateSessionParams{SessionJWT: s.Session.JWT}},
 			{"207 *AuthenticateSessionResponse", answer},
 			{"207 AuthenticateSessionResponse", *answer},
-			{"207 RevokeSessionParams by token", stytch.RevokeSessionParams{SessionToken: s.session.Token}},
-			{"207 RevokeSessionParams by JWT", stytch.RevokeSessionParams{SessionJWT: s.session.JWT}},
+			{"207 RevokeSessionParams by token", stytch.RevokeSessionParams{SessionToken: s.Session.Token}},
+			{"207 RevokeSessionParams by JWT", stytch.RevokeSessionParams{SessionJWT: s.Session.JWT}},
 			{"207 the context of a request", s.request.Context()},
 			{"207 a request", s.request},
-			{"207 a request that the handler built upon", s.request.WithContext(sessionauth.NewContext(s.request.Context(), s.identity))},
-			{"207 stytchtest.User", stytchtest.User{Password: adasPassword}},
-			{"207 stytchtest.Session", s.session},
+			{"207 a request with NewContext", s.request.WithContext(sessionauth.NewContext(s.request.Context(), s.identity))},
+			{"207 stytchtest.User", stytchtest.User{Password: authtest.Password}},
+			{"207 stytchtest.Session", s.Session},
 			{"207 Session", s.identity.Session},
 		} {
-			wantSilent(t, row.name, row.value, secrets...)
+			wantRedacted(t, row.name, row.value, secrets...)
 		}
 		for _, row := range []struct {
 			name  string
@@ -167,22 +163,22 @@ func TestValuesRedactThemselves(t *testing.T) {
 			{"207 Identities", []*sessionauth.Identity{s.identity}},
 			{"207 User", s.identity.User},
 		} {
-			wantSilent(t, row.name, row.value, s.secrets...) // the user's e-mail address is the app's to print
+			wantRedacted(t, row.name, row.value, s.secrets...) // the application may print the email address of a user
 		}
 	})
 }
 
-// The stage's Stytch says back what it was sent, as no error of ours may.
+// echo is a Stytch that returns the body of a call in every field of its error.
 func echo(r *http.Request, _ http.RoundTripper) (*http.Response, error) {
 	var body bytes.Buffer
 	if _, err := body.ReadFrom(r.Body); err != nil {
 		return nil, err
 	}
 	answer := map[string]any{"status_code": 400, "error_type": body.String(), "error_message": body.String(), "request_id": body.String(), "error_url": body.String()}
-	return reply(400, string(asJSON(answer))), nil
+	return authtest.Reply(400, string(authtest.JSON(answer))), nil
 }
 
-// causes gives an error and all that it wraps.
+// causes returns an error and everything that it wraps.
 func causes(err error) []error {
 	all := []error{err}
 	switch e := err.(type) {
@@ -198,20 +194,20 @@ func causes(err error) []error {
 	return all
 }
 
-func TestErrorsHoldNoCredential(t *testing.T) {
-	verify := func(s *stage, c sessionauth.Credential) error {
-		_, err := s.auth.Verify(t.Context(), c)
+func TestRedact_Errors(t *testing.T) {
+	verify := func(s *env, c sessionauth.Credential) error {
+		_, err := s.Auth.Verify(t.Context(), c)
 		return err
 	}
-	byToken := func(edit func(string) string) func(*stage) error {
-		return func(s *stage) error { return verify(s, sessionauth.Credential{Token: edit(s.session.Token)}) }
+	byToken := func(edit func(string) string) func(*env) error {
+		return func(s *env) error { return verify(s, sessionauth.Credential{Token: edit(s.Session.Token)}) }
 	}
-	byJWT := func(edit func(string) string) func(*stage) error {
-		return func(s *stage) error { return verify(s, sessionauth.Credential{JWT: edit(s.session.JWT)}) }
+	byJWT := func(edit func(string) string) func(*env) error {
+		return func(s *env) error { return verify(s, sessionauth.Credential{JWT: edit(s.Session.JWT)}) }
 	}
 	as := func(s string) string { return s }
-	signIn := func(s *stage) error {
-		_, err := s.auth.SignIn(t.Context(), stytch.AuthenticatePasswordParams{Email: "ada@example.com", Password: adasPassword + "!", SessionDuration: time.Hour})
+	signIn := func(s *env) error {
+		_, err := s.Auth.SignIn(t.Context(), stytch.AuthenticatePasswordParams{Email: "ada@example.com", Password: authtest.Password + "!", SessionDuration: time.Hour})
 		return err
 	}
 	leaky := func(r *http.Request, _ http.RoundTripper) (*http.Response, error) {
@@ -222,30 +218,30 @@ func TestErrorsHoldNoCredential(t *testing.T) {
 	}
 	for _, row := range []struct {
 		name string
-		tap  tap
-		call func(*stage) error
+		tap  authtest.Tap
+		call func(*env) error
 	}{
 		{"207 no credential", nil, byToken(func(string) string { return "" })},
 		{"207 a malformed token", nil, byToken(func(s string) string { return s + "!" })},
 		{"207 an unknown token", nil, byToken(func(string) string { return inventedToken })},
 		{"207 a malformed JWT", nil, byJWT(func(s string) string { return s + "." })},
-		{"207 a JWT with another signature", nil, byJWT(withOtherSignature)},
+		{"207 a JWT with another signature", nil, byJWT(authtest.OtherSignature)},
 		{"207 a transport that fails", leaky, byToken(as)},
 		{"207 a transport that panics", panicky, byToken(as)},
-		{"207 a Stytch that says everything back", echo, byToken(as)},
+		{"207 a Stytch that returns the request", echo, byToken(as)},
 		{"207 a wrong password", nil, signIn},
-		{"207 a sign-in at a Stytch that says everything back", echo, signIn},
+		{"207 a sign-in at a Stytch that returns the request", echo, signIn},
 		{"207 a sign-in while the transport fails", leaky, signIn},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			s := newStage(t)
-			secrets := []string{s.Secret, s.session.Token, s.session.JWT, inventedToken, adasPassword, "ada@example.com", withOtherSignature(s.session.JWT)}
-			s.tap("/v1/", row.tap)
+			s := newEnv(t)
+			secrets := []string{s.Secret, s.Session.Token, s.Session.JWT, inventedToken, authtest.Password, "ada@example.com", authtest.OtherSignature(s.Session.JWT)}
+			s.Tap("/v1/", row.tap)
 			err := row.call(s)
 			if err == nil {
 				t.Fatal("got no error, want one")
 			}
-			wantSilent(t, row.name, err, secrets...)
+			wantRedacted(t, row.name, err, secrets...)
 			for _, cause := range causes(err) {
 				for _, secret := range secrets {
 					if strings.Contains(cause.Error(), secret) {
@@ -253,14 +249,14 @@ func TestErrorsHoldNoCredential(t *testing.T) {
 					}
 				}
 				if _, ok := cause.(*url.Error); ok {
-					t.Errorf("got %T, which prints the URL, want none", cause)
+					t.Errorf("got %T, which contains the URL, want another type", cause)
 				}
 			}
 			var se *stytch.Error
 			if errors.As(err, &se) {
 				for _, text := range []string{se.Error(), se.Type, se.RequestID, fmt.Sprintf("%v %+v %s", se, se, se)} {
-					if strings.ContainsAny(text, "@\"") || strings.Contains(text, s.session.Token) {
-						t.Errorf("got %q, want none of what Stytch said back", text)
+					if strings.ContainsAny(text, "@\"") || strings.Contains(text, s.Session.Token) {
+						t.Errorf("got %q, want nothing that Stytch returned", text)
 					}
 				}
 			}
@@ -268,66 +264,19 @@ func TestErrorsHoldNoCredential(t *testing.T) {
 	}
 }
 
-// 208: every stage has a lookout, which would not miss what is logged of these.
-func TestALookoutSeesALeak(t *testing.T) {
-	for _, row := range []struct {
-		name  string
-		field func(*stage) string
-		leak  func(*stage) string
-	}{
-		{"208 a token in the header", tokenOf, func(s *stage) string { return s.session.Token }},
-		{"208 a token in a cookie", func(s *stage) string { return tokenCookie(s.session.Token) }, func(s *stage) string { return s.session.Token[9:25] }},
-		{"208 the signature of a JWT in the header", jwtOf, func(s *stage) string { return s.session.JWT[len(s.session.JWT)-lookout.Shortest:] }},
-		{"208 the payload of a JWT in a cookie", func(s *stage) string { return jwtCookie(s.session.JWT) }, func(s *stage) string { return strings.Split(s.session.JWT, ".")[1][100:140] }},
-		{"208 a token that nobody has", func(*stage) string { return bearer(inventedToken) }, func(*stage) string { return inventedToken[20:] }},
-		{"208 a JWT that is none", func(s *stage) string { return jwtCookie(withOtherSignature(s.session.JWT)) }, func(s *stage) string { return withOtherSignature(s.session.JWT)[300:] }},
-		{"208 the JWT of a refresh", jwtOf, func(s *stage) string { return s.mustDecide(jwtOf(s)).Refreshed.JWT }},
-		{"208 the secret", tokenOf, func(s *stage) string { return s.Secret }},
-		{"208 our own Authorization", tokenOf, func(s *stage) string {
-			return base64.StdEncoding.EncodeToString([]byte(s.ProjectID + ":" + s.Secret))[20:]
-		}},
-		{"208 an e-mail address", tokenOf, func(*stage) string { return "ada@example.com" }},
-		{"208 a password", tokenOf, func(*stage) string { return adasPassword }},
-		{"208 Stytch's message", func(*stage) string { return bearer(inventedToken) }, func(s *stage) string {
-			_, err := s.auth.Client().AuthenticateSession(s.t.Context(), stytch.AuthenticateSessionParams{SessionToken: inventedToken})
-			var said *stytch.Error
-			if !errors.As(err, &said) || len(said.Message) < lookout.Shortest {
-				s.t.Fatalf("got %v, want a message", err)
-			}
-			return said.Message
-		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
-				s.expire() // an old JWT is sent to Stytch, and answered with a new one
-				s.get(row.field(s))
-				leak := row.leak(s)
-				if s.lookout.Leaks("level=DEBUG msg=cache key="+leak+" hit=true") == nil {
-					t.Errorf("got nothing found in a log with %q, want that", leak)
-				}
-				if got := s.lookout.Leaks(s.lookout.Said()); got != nil {
-					t.Errorf("got %q in a log without it, want nothing", got)
-				}
-			})
-		})
-	}
-}
-
-// What is logged at the alarms is read by many.
-func TestLogHoldsNoCredential(t *testing.T) {
-	var book logbook
-	s := newStage(t, book.logTo)
-	s.tap("/v1/", func(r *http.Request, _ http.RoundTripper) (*http.Response, error) {
-		panic(r.Header.Get("Authorization") + s.session.Token)
+func TestRedact_Log(t *testing.T) {
+	var book authtest.Log
+	s := newEnv(t, book.Record)
+	s.Tap("/v1/", func(r *http.Request, _ http.RoundTripper) (*http.Response, error) {
+		panic(r.Header.Get("Authorization") + s.Session.Token)
 	})
-	s.want(s.get(bearer(s.session.Token)), 500)
-	s.tap("/v1/", nil)
+	s.Want(s.Get(bearer(s.Session.Token)), 500)
+	s.Tap("/v1/", nil)
 	s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 401, ErrorType: stytch.TypeUnauthorizedCredentials})
-	s.want(s.get(bearer(s.session.Token)), 503)
-	s.want(s.get("Authorization: Bearer "+withOtherSignature(s.session.JWT)), 401)
-	book.wantErrors(t, 2)
-	for _, secret := range []string{s.Secret, s.session.Token, s.session.JWT, "Basic "} {
+	s.Want(s.Get(bearer(s.Session.Token)), 503)
+	s.Want(s.Get("Authorization: Bearer "+authtest.OtherSignature(s.Session.JWT)), 401)
+	book.WantErrors(t, 2)
+	for _, secret := range []string{s.Secret, s.Session.Token, s.Session.JWT, "Basic "} {
 		if strings.Contains(book.String(), secret) {
 			t.Errorf("got a log that holds %.8q…, want none of the secrets:\n%s", secret, book.String())
 		}

@@ -1,52 +1,57 @@
 package sessionauth_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytch"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// deafTo answers revocations with success and keeps them from Stytch: what is
-// refused then is refused here.
-func deafTo(*http.Request, http.RoundTripper) (*http.Response, error) { return reply(200, "{}"), nil }
+// confirmOnly confirms revocations without passing them on to Stytch, so that a
+// refusal proves that this process remembers them.
+func confirmOnly(*http.Request, http.RoundTripper) (*http.Response, error) {
+	return authtest.Reply(200, "{}"), nil
+}
 
-func TestRevokeHoldsAtOnceHere(t *testing.T) {
+func TestRevoke_AtOnce(t *testing.T) {
 	rows := []struct {
 		name    string
-		prepare func(*stage) (field string)
-		calls   int // of three requests after it: one, where only Stytch knows whose token it is
+		prepare func(*env) (field string)
+		calls   int // after it: one if only Stytch knows the session of the token
 	}{
-		{"168 a cached token", func(s *stage) string { s.want(s.get(bearer(s.session.Token)), 200); return bearer(s.session.Token) }, 0},
-		{"168 a cached JWT", func(s *stage) string { s.want(s.get(bearer(s.session.JWT)), 200); return bearer(s.session.JWT) }, 0},
-		{"168 a JWT never seen", func(s *stage) string { return bearer(s.session.JWT) }, 0},
-		{"168 a token never seen", func(s *stage) string { return tokenCookie(s.session.Token) }, 1},
-		{"168 an old JWT whose answer is cached", func(s *stage) string {
-			s.expire()
-			s.want(s.get(jwtCookie(s.session.JWT)), 200)
-			return jwtCookie(s.session.JWT)
+		{"168 a cached token", func(s *env) string { s.Want(s.Get(bearer(s.Session.Token)), 200); return bearer(s.Session.Token) }, 0},
+		{"168 a cached JWT", func(s *env) string { s.Want(s.Get(bearer(s.Session.JWT)), 200); return bearer(s.Session.JWT) }, 0},
+		{"168 a JWT that is not cached", func(s *env) string { return bearer(s.Session.JWT) }, 0},
+		{"168 a token that is not cached", func(s *env) string { return tokenCookie(s.Session.Token) }, 1},
+		{"168 an old JWT that is cached", func(s *env) string {
+			s.Expire()
+			s.Want(s.Get(jwtCookie(s.Session.JWT)), 200)
+			return jwtCookie(s.Session.JWT)
 		}, 0},
-		{"169 the JWT of a refresh", func(s *stage) string {
-			s.expire()
-			return bearer(s.mustDecide(jwtCookie(s.session.JWT)).Refreshed.JWT)
+		{"169 the JWT of a refresh", func(s *env) string {
+			s.Expire()
+			return bearer(s.Authenticate(jwtCookie(s.Session.JWT)).Refreshed.JWT)
 		}, 0},
 	}
 	for _, row := range rows {
-		for _, by := range carriers {
+		for _, by := range authtest.Carriers {
 			for _, only := range []bool{true, false} {
-				t.Run(fmt.Sprintf("%s/%s, SessionOnly %t", row.name, by.name, only), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s/%s, SessionOnly %t", row.name, by.Name, only), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
-						s := newStage(t, func(c *sessionauth.Config) { c.SessionOnly = only })
-						s.refusedOnceRevoked(by.carry(row.prepare(s)), row.calls)
+						s := newEnv(t, func(c *sessionauth.Config) { c.SessionOnly = only })
+						refusedOnceRevoked(s, by.Carry(row.prepare(s)), row.calls)
 					})
 				})
 			}
@@ -54,175 +59,177 @@ func TestRevokeHoldsAtOnceHere(t *testing.T) {
 	}
 	t.Run("168 both cookies", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			s := newStage(t)
-			s.refusedOnceRevoked(bothCookies(s.session.Token, s.session.JWT), 1)
+			s := newEnv(t)
+			refusedOnceRevoked(s, bothCookies(s.Session.Token, s.Session.JWT), 1)
 		})
 	})
 }
 
-func (s *stage) refusedOnceRevoked(field string, calls int) {
-	s.t.Helper()
-	other := s.StartSession(s.session.UserID, stytchtest.SessionOptions{})
-	before, asked := len(s.passed), s.Calls(pathAuthenticate)
-	s.tap(pathRevoke, deafTo)
-	if err := s.auth.Revoke(s.t.Context(), s.session.ID); err != nil {
-		s.t.Fatal(err)
+func refusedOnceRevoked(s *env, field string, calls int) {
+	s.T.Helper()
+	other := s.StartSession(s.Session.UserID, stytchtest.SessionOptions{})
+	before, asked := len(s.Passed()), s.Calls(pathAuthenticate)
+	s.Tap(pathRevoke, confirmOnly)
+	if err := s.Auth.Revoke(s.T.Context(), s.Session.ID); err != nil {
+		s.T.Fatal(err)
 	}
-	s.wantVerdict(s.get(field), want401i)
-	s.wantVerdict(s.get(field), want401i)
+	s.WantAnswer(s.Get(field), want401i)
+	s.WantAnswer(s.Get(field), want401i)
 	time.Sleep(time.Minute)
-	s.wantVerdict(s.get(field), want401i)
-	s.wantCalls(pathAuthenticate, asked+calls)
-	s.wantVerdict(s.get(bearer(s.JWT(s.session.ID))), want401i) // a later JWT of the session too
-	s.wantThrough(before, s.session.ID)
-	s.want(s.get(bearer(s.JWT(other.ID))), 200)
+	s.WantAnswer(s.Get(field), want401i)
+	s.WantCalls(pathAuthenticate, asked+calls)
+	s.WantAnswer(s.Get(bearer(s.JWT(s.Session.ID))), want401i) // and a later JWT of the session
+	s.WantPassed(before, s.Session.ID)
+	s.Want(s.Get(bearer(s.JWT(other.ID))), 200)
 }
 
-func TestARevocationIsKeptAsLongAsAJWTCanLive(t *testing.T) {
+func TestRevoke_IsKeptForTheLifeOfAJWT(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		s.JWTLifetime = time.Hour
-		long := s.signIn(stytchtest.SessionOptions{Duration: 24 * time.Hour})
-		s.tap(pathRevoke, deafTo)
-		if err := s.auth.Revoke(t.Context(), long.ID); err != nil {
+		long := s.SignIn(stytchtest.SessionOptions{Duration: 24 * time.Hour})
+		s.Tap(pathRevoke, confirmOnly)
+		if err := s.Auth.Revoke(t.Context(), long.ID); err != nil {
 			t.Fatal(err)
 		}
 		for range 60 {
-			s.want(s.get(bearer(long.JWT)), 401)
+			s.Want(s.Get(bearer(long.JWT)), 401)
 			time.Sleep(time.Minute)
 		}
 		time.Sleep(5*time.Second - time.Millisecond)
-		s.want(s.get(bearer(long.JWT)), 401)
-		s.wantCalls(pathAuthenticate, 0)
+		s.Want(s.Get(bearer(long.JWT)), 401)
+		s.WantCalls(pathAuthenticate, 0)
 	})
 }
 
-func TestASessionRevokedWhileACallIsUnderWayStaysRevoked(t *testing.T) {
-	for _, ask := range asking {
-		t.Run(ask.name, func(t *testing.T) {
+func TestRevoke_DuringACall(t *testing.T) {
+	for _, ask := range authtest.NeedsCall {
+		t.Run(ask.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, writeBack)
-				ask.prepare(s)
+				s := newEnv(t, writeBack)
+				ask.Prepare(s)
 				revoked := make(chan error, 1)
-				s.tap(ask.prefix, lateAnswers(time.Second)) // Stytch says alive, before it is revoked
+				s.Tap(ask.Prefix, authtest.DelayAnswers(time.Second)) // Stytch answered before the revocation
 				time.AfterFunc(500*time.Millisecond, func() {
-					s.RevokeSession(s.session.ID)
-					revoked <- s.auth.Revoke(t.Context(), s.session.ID)
+					s.RevokeSession(s.Session.ID)
+					revoked <- s.Auth.Revoke(t.Context(), s.Session.ID)
 				})
-				resp := s.get(ask.field(s))
-				s.want(resp, 401)
+				resp := s.Get(ask.Field(s))
+				s.Want(resp, 401)
 				if err := <-revoked; err != nil || len(resp.Header["Set-Cookie"]) > 0 {
 					t.Errorf("got error %v and cookies %v, want neither", err, resp.Header["Set-Cookie"])
 				}
-				s.tap("", nil)
-				s.want(s.get(ask.field(s)), 401)
-				s.want(s.get(bearer(s.JWT(s.session.ID))), 401)
-				s.wantThrough(0, "")
+				s.Tap("", nil)
+				s.Want(s.Get(ask.Field(s)), 401)
+				s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 401)
+				s.WantPassed(0, "")
 			})
 		})
 	}
 }
 
-func TestNoCookieIsWrittenForASessionRevokedMeanwhile(t *testing.T) {
+func TestRevoke_BeforeACookieIsWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var s *stage
+		var s *env
 		revoke := false
-		s = newStage(t, writeBack, func(c *sessionauth.Config) {
-			c.Observe = func(ctx context.Context, _ sessionauth.Event) { // after the decision, before the answer
+		s = newEnv(t, writeBack, func(c *sessionauth.Config) {
+			c.Observe = func(ctx context.Context, _ sessionauth.Event) { // after the decision and before the answer
 				if revoke {
-					_ = s.auth.Revoke(ctx, s.session.ID)
+					_ = s.Auth.Revoke(ctx, s.Session.ID)
 				}
 			}
 		})
-		s.expire()
-		if resp := s.get(jwtCookie(s.session.JWT)); len(resp.Header["Set-Cookie"]) != 1 {
+		s.Expire()
+		if resp := s.Get(jwtCookie(s.Session.JWT)); len(resp.Header["Set-Cookie"]) != 1 {
 			t.Errorf("got cookies %v, want one", resp.Header["Set-Cookie"])
 		}
 		revoke = true
-		if resp := s.get(jwtCookie(s.session.JWT)); len(resp.Header["Set-Cookie"]) != 0 {
+		if resp := s.Get(jwtCookie(s.Session.JWT)); len(resp.Header["Set-Cookie"]) != 0 {
 			t.Errorf("got cookies %v, want none", resp.Header["Set-Cookie"])
 		}
-		s.want(s.get(jwtCookie(s.session.JWT)), 401)
+		s.Want(s.Get(jwtCookie(s.Session.JWT)), 401)
 	})
 }
 
-func TestRevokeWhileStytchIsDown(t *testing.T) {
+func TestRevoke_WhileStytchIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
-		other := s.signIn(stytchtest.SessionOptions{Duration: 48 * time.Hour})
-		s.want(s.get(bearer(s.session.JWT)), 200)
-		s.want(s.get(bearer(s.session.Token)), 200)
+		s := newEnv(t)
+		other := s.SignIn(stytchtest.SessionOptions{Duration: 48 * time.Hour})
+		s.Want(s.Get(bearer(s.Session.JWT)), 200)
+		s.Want(s.Get(bearer(s.Session.Token)), 200)
 		s.SetFault(pathRevoke, stytchtest.Fault{Status: 503})
-		err := s.auth.Revoke(t.Context(), s.session.ID)
+		err := s.Auth.Revoke(t.Context(), s.Session.ID)
 		if !errors.Is(err, sessionauth.ErrUnavailable) {
 			t.Errorf("got %v, want ErrUnavailable", err)
 		}
-		s.want(s.get(bearer(s.session.JWT)), 401) // refused here all the same
-		s.want(s.get(bearer(s.session.Token)), 401)
-		s.want(s.get(bearer(s.JWT(s.session.ID))), 401)
+		s.Want(s.Get(bearer(s.Session.JWT)), 401) // refused in this process
+		s.Want(s.Get(bearer(s.Session.Token)), 401)
+		s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 401)
 		synctest.Wait()
 
-		time.Sleep(20 * time.Second) // later calls try again in passing, once a second at most
+		time.Sleep(20 * time.Second) // later calls retry it, at most once a second
 		before := s.Calls(pathRevoke)
 		for range 5 {
-			s.auth.Forget(other.ID)
-			s.want(s.get(bearer(other.Token)), 200)
+			s.Auth.Forget(other.ID)
+			s.Want(s.Get(bearer(other.Token)), 200)
 			synctest.Wait()
 		}
-		s.wantCalls(pathRevoke, before+1)
+		s.WantCalls(pathRevoke, before+1)
 
 		s.SetFault(pathRevoke, stytchtest.Fault{})
 		time.Sleep(time.Minute)
-		s.want(s.get(bearer(other.Token)), 200)
+		s.Want(s.Get(bearer(other.Token)), 200)
 		synctest.Wait()
-		s.wantCalls(pathRevoke, before+2)
-		if _, err := s.auth.Client().AuthenticateSession(t.Context(), stytch.AuthenticateSessionParams{SessionToken: s.session.Token}); err == nil {
-			t.Error("Stytch says the session is alive, want it revoked there")
+		s.WantCalls(pathRevoke, before+2)
+		if _, err := s.Auth.Client().AuthenticateSession(t.Context(), stytch.AuthenticateSessionParams{SessionToken: s.Session.Token}); err == nil {
+			t.Error("got a live session at Stytch, want it revoked")
 		}
 		time.Sleep(time.Minute)
-		s.want(s.get(bearer(other.Token)), 200)
+		s.Want(s.Get(bearer(other.Token)), 200)
 		synctest.Wait()
-		s.wantCalls(pathRevoke, before+2) // confirmed: not tried again
-		s.want(s.get(bearer(s.JWT(s.session.ID))), 401)
+		s.WantCalls(pathRevoke, before+2) // confirmed, so not retried
+		s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 401)
 	})
 }
 
-func TestAnUnconfirmedRevocationHoldsUntilItIsConfirmed(t *testing.T) {
+func TestRevoke_IsKeptUntilConfirmed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
-		long := s.signIn(stytchtest.SessionOptions{Duration: 300 * 24 * time.Hour})
+		s := newEnv(t)
+		long := s.SignIn(stytchtest.SessionOptions{Duration: 300 * 24 * time.Hour})
 		s.SetFault(pathRevoke, stytchtest.Fault{Status: 503})
-		if err := s.auth.Revoke(t.Context(), long.ID); !errors.Is(err, sessionauth.ErrUnavailable) {
+		if err := s.Auth.Revoke(t.Context(), long.ID); !errors.Is(err, sessionauth.ErrUnavailable) {
 			t.Errorf("got %v, want ErrUnavailable", err)
 		}
 		time.Sleep(200 * 24 * time.Hour)
-		s.want(s.get(bearer(long.Token)), 401) // alive, says Stytch
-		s.want(s.get(bearer(s.JWT(long.ID))), 401)
+		s.Want(s.Get(bearer(long.Token)), 401) // Stytch still accepts it
+		s.Want(s.Get(bearer(s.JWT(long.ID))), 401)
 		synctest.Wait()
 	})
 }
 
-func TestRevokingAgainDoesNotShortenARevocation(t *testing.T) {
+func TestRevoke_AgainDoesNotShorten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
-		s.tap(pathRevoke, deafTo)
+		s := newEnv(t)
+		s.Tap(pathRevoke, confirmOnly)
 		for _, status := range []int{200, 503} {
 			if status != 200 {
-				s.tap(pathRevoke, func(*http.Request, http.RoundTripper) (*http.Response, error) { return reply(status, "{}"), nil })
+				s.Tap(pathRevoke, func(*http.Request, http.RoundTripper) (*http.Response, error) {
+					return authtest.Reply(status, "{}"), nil
+				})
 			}
-			_ = s.auth.Revoke(t.Context(), s.session.ID)
-			s.want(s.get(bearer(s.session.JWT)), 401)
+			_ = s.Auth.Revoke(t.Context(), s.Session.ID)
+			s.Want(s.Get(bearer(s.Session.JWT)), 401)
 			time.Sleep(time.Minute)
 		}
-		s.want(s.get(bearer(s.session.JWT)), 401)
+		s.Want(s.Get(bearer(s.Session.JWT)), 401)
 	})
 }
 
-func TestRevokeOfWhatIsNoSession(t *testing.T) {
+func TestRevoke_InvalidID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
-		for _, id := range []string{"", "nonsense", s.session.Token} {
-			err := s.auth.Revoke(t.Context(), id)
+		s := newEnv(t)
+		for _, id := range []string{"", "nonsense", s.Session.Token} {
+			err := s.Auth.Revoke(t.Context(), id)
 			if err == nil || errors.Is(err, sessionauth.ErrUnavailable) {
 				t.Errorf("Revoke(%q): got %v, want an error that is not ErrUnavailable", id, err)
 			}
@@ -230,95 +237,250 @@ func TestRevokeOfWhatIsNoSession(t *testing.T) {
 				t.Errorf("got %q, want an error without the id", err)
 			}
 		}
-		if err := s.auth.Revoke(t.Context(), "session-test-unknown"); err != nil {
-			t.Errorf("got %v for a session that is gone, want nil", err)
+		if err := s.Auth.Revoke(t.Context(), "session-test-unknown"); err != nil {
+			t.Errorf("got %v for a session that does not exist, want nil", err)
 		}
-		s.want(s.get(bearer(s.session.Token)), 200)
-		s.want(s.get(bearer(s.session.JWT)), 200)
+		s.Want(s.Get(bearer(s.Session.Token)), 200)
+		s.Want(s.Get(bearer(s.Session.JWT)), 200)
 		synctest.Wait()
-		s.wantCalls(pathRevoke, 3) // "" needs no call; none is tried again
+		s.WantCalls(pathRevoke, 3) // "" needs no call, and none is retried
 	})
 }
 
-func TestASessionIDFromAnUnverifiedJWTIsNeverDenied(t *testing.T) {
+func TestRevoke_UnverifiedJWTDeniesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 404, ErrorType: stytch.TypeSessionNotFound})
-		forged := s.session.JWT[:len(s.session.JWT)-8] + "AAAAAAAA"
-		s.want(s.get(jwtCookie(forged)), 401)
-		s.want(s.get(bothCookies(inventedToken, forged)), 401)
-		s.expire()
-		s.want(s.get(bothCookies(inventedToken, forged)), 401)
-		s.want(s.get(bearer(s.JWT(s.session.ID))), 200)
+		forged := s.Session.JWT[:len(s.Session.JWT)-8] + "AAAAAAAA"
+		s.Want(s.Get(jwtCookie(forged)), 401)
+		s.Want(s.Get(bothCookies(inventedToken, forged)), 401)
+		s.Expire()
+		s.Want(s.Get(bothCookies(inventedToken, forged)), 401)
+		s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 200)
 	})
 }
 
-func TestAFullRevokedListLetsNobodyIn(t *testing.T) {
-	if testing.Short() {
-		t.Skip("100,000 revocations take seconds")
-	}
+func TestRevoke_FullDenylist(t *testing.T) {
+	authtest.SkipIfShort(t) // 100,000 revocations take seconds
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
-		innocent, pending := s.signIn(stytchtest.SessionOptions{}), s.signIn(stytchtest.SessionOptions{})
-		slow, slowUser := s.signIn(stytchtest.SessionOptions{}), s.signIn(stytchtest.SessionOptions{})
-		s.want(s.get(bearer(innocent.JWT)), 200)
-		s.want(s.get(bearer(innocent.Token)), 200)
+		s := newEnv(t)
+		innocent, pending := s.SignIn(stytchtest.SessionOptions{}), s.SignIn(stytchtest.SessionOptions{})
+		slow, slowUser := s.SignIn(stytchtest.SessionOptions{}), s.SignIn(stytchtest.SessionOptions{})
+		s.Want(s.Get(bearer(innocent.JWT)), 200)
+		s.Want(s.Get(bearer(innocent.Token)), 200)
 
-		// Stytch takes all revocations but one, and answers the rest after delay.
-		stytchWith := func(delay time.Duration) tap {
+		// Stytch confirms all revocations but one. It answers other calls after a delay.
+		stytchWith := func(delay time.Duration) authtest.Tap {
 			return func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
 				if r.URL.Path != pathRevoke {
-					return lateAnswers(delay)(r, stytch)
+					return authtest.DelayAnswers(delay)(r, stytch)
 				}
 				body, _ := io.ReadAll(r.Body)
 				if strings.Contains(string(body), pending.ID) {
 					return nil, errors.New("connection refused")
 				}
-				return reply(200, "{}"), nil
+				return authtest.Reply(200, "{}"), nil
 			}
 		}
-		s.tap("", stytchWith(0))
-		_ = s.auth.Revoke(t.Context(), pending.ID)
-		if err := s.auth.Revoke(t.Context(), s.session.ID); err != nil {
+		s.Tap("", stytchWith(0))
+		_ = s.Auth.Revoke(t.Context(), pending.ID)
+		if err := s.Auth.Revoke(t.Context(), s.Session.ID); err != nil {
 			t.Fatal(err)
 		}
-		s.RevokeSession(s.session.ID)
-		s.want(s.get(bearer(s.session.JWT)), 401)
-		s.wantCalls(pathAuthenticate, 1)
+		s.RevokeSession(s.Session.ID)
+		s.Want(s.Get(bearer(s.Session.JWT)), 401)
+		s.WantCalls(pathAuthenticate, 1)
 
-		// Two calls are under way, about sessions that are revoked then.
-		s.tap("", stytchWith(2*time.Second))
+		// Two calls run while their sessions are revoked.
+		s.Tap("", stytchWith(2*time.Second))
 		late := make(chan int, 2)
-		go func() { late <- s.get(bearer(slow.Token)).StatusCode }()
-		go func() { late <- s.get(bearer(slowUser.JWT)).StatusCode }()
+		go func() { late <- s.Get(bearer(slow.Token)).StatusCode }()
+		go func() { late <- s.Get(bearer(slowUser.JWT)).StatusCode }()
 		time.Sleep(time.Second)
-		s.tap("", stytchWith(0))
+		s.Tap("", stytchWith(0))
 		for _, id := range []string{slow.ID, slowUser.ID} {
-			if err := s.auth.Revoke(t.Context(), id); err != nil {
+			if err := s.Auth.Revoke(t.Context(), id); err != nil {
 				t.Fatal(err)
 			}
 			s.RevokeSession(id)
 		}
 		for i := range 100_000 {
-			if err := s.auth.Revoke(t.Context(), fmt.Sprint("session-test-", i)); err != nil {
+			if err := s.Auth.Revoke(t.Context(), fmt.Sprint("session-test-", i)); err != nil {
 				t.Fatal(err)
 			}
 		}
 		for range 2 {
 			if got := <-late; got == 200 {
-				t.Error("got a pass from a call that was under way when its session was revoked")
+				t.Error("got a pass from a call that started before the revocation")
 			}
 		}
 		before := s.Calls(pathAuthenticate)
-		s.want(s.get(bearer(s.session.JWT)), 401) // forgotten here: Stytch says no
-		s.want(s.get(bearer(innocent.JWT)), 200)  // and of this one yes
-		s.want(s.get(bearer(innocent.Token)), 200)
-		s.wantCalls(pathAuthenticate, before+3)
-		s.want(s.get(bearer(s.JWT(pending.ID))), 401) // what was not confirmed was not dropped
+		s.Want(s.Get(bearer(s.Session.JWT)), 401) // purged from the denylist: Stytch rejects it
+		s.Want(s.Get(bearer(innocent.JWT)), 200)  // Stytch accepts this one
+		s.Want(s.Get(bearer(innocent.Token)), 200)
+		s.WantCalls(pathAuthenticate, before+3)
+		s.Want(s.Get(bearer(s.JWT(pending.ID))), 401) // an unconfirmed revocation is not purged
 		time.Sleep(time.Second)
-		s.want(s.get(bearer(s.JWT(innocent.ID))), 200) // newer JWTs speak for themselves
-		s.want(s.get(bearer(innocent.Token)), 200)
-		s.wantCalls(pathAuthenticate, before+3)
-		s.wantThrough(6, innocent.ID)
+		s.Want(s.Get(bearer(s.JWT(innocent.ID))), 200) // JWTs issued later need no call
+		s.Want(s.Get(bearer(innocent.Token)), 200)
+		s.WantCalls(pathAuthenticate, before+3)
+		s.WantPassed(6, innocent.ID)
+	})
+}
+
+// While Stytch is down, a client can sign out its session again and again. The
+// session must stay refused while its entry in the denylist is replaced.
+func TestRevoke_AgainWhileRequestsArrive(t *testing.T) {
+	s := newEnv(t)
+	credentials := []sessionauth.Credential{{JWT: s.Session.JWT}, {Token: s.Session.Token}}
+	for _, c := range credentials {
+		if _, err := s.Auth.Verify(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.SetFault("", stytchtest.Fault{Status: 500})
+	if err := s.Auth.Revoke(t.Context(), s.Session.ID); !errors.Is(err, sessionauth.ErrUnavailable) {
+		t.Fatalf("got %v, want ErrUnavailable", err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var again sync.WaitGroup
+	for range 2 {
+		again.Go(func() {
+			for ctx.Err() == nil {
+				_ = s.Auth.Revoke(ctx, s.Session.ID)
+			}
+		})
+	}
+	passed := 0
+	for range 20_000 {
+		for _, c := range credentials {
+			if _, err := s.Auth.Verify(t.Context(), c); err == nil {
+				passed++
+			}
+		}
+	}
+	stop()
+	again.Wait()
+	if passed > 0 {
+		t.Errorf("%d of 40,000 requests of a revoked session were let in", passed)
+	}
+}
+
+// A request that waits for the key set while its session is signed out is refused.
+func TestSignOut_DuringARequest(t *testing.T) {
+	authtest.SkipIfShort(t)
+	for range 500 { // which of the two goroutines runs first varies
+		synctest.Test(t, func(t *testing.T) {
+			s := newEnv(t, func(c *sessionauth.Config) { c.SessionOnly = true })
+			s.SetFault(pathKeySet, stytchtest.Fault{Delay: 2 * time.Second})
+			cred := sessionauth.Credential{JWT: s.Session.JWT}
+			waiting := make(chan error)
+			go func() {
+				_, err := s.Auth.Verify(t.Context(), cred)
+				waiting <- err
+			}()
+			time.Sleep(time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			if err := s.Auth.SignOut(ctx, cred); !errors.Is(err, sessionauth.ErrUnavailable) {
+				t.Fatalf("sign-out: got %v, want ErrUnavailable", err)
+			}
+			if err := <-waiting; !errors.Is(err, sessionauth.ErrInvalidSession) {
+				t.Fatalf("got %v, want ErrInvalidSession", err)
+			}
+		})
+	}
+}
+
+// A request with the token that was signed out causes no call about it, but a retry
+// of the revocation: there may be no other requests.
+func TestSignOut_IsRetriedWithoutOtherTraffic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		s.Want(s.Get(bearer(s.Session.Token)), 200)
+		s.SetFault(pathRevoke, stytchtest.Fault{Status: 503})
+		if err := s.Auth.SignOut(t.Context(), sessionauth.Credential{Token: s.Session.Token}); !errors.Is(err, sessionauth.ErrUnavailable) {
+			t.Errorf("got %v, want %v", err, sessionauth.ErrUnavailable)
+		}
+		s.SetFault(pathRevoke, stytchtest.Fault{})
+		for range 3 {
+			time.Sleep(10 * time.Second)
+			s.Want(s.Get(bearer(s.Session.Token)), 401)
+			synctest.Wait()
+		}
+		s.WantCalls(pathAuthenticate, 1)
+		s.WantCalls(pathRevoke, 2)
+		wantElsewhere(s, s.Session.Token, sessionauth.ErrInvalidSession)
+	})
+}
+
+// wantElsewhere checks the answer of another Authenticator about a token.
+func wantElsewhere(s *env, token string, want error) {
+	s.T.Helper()
+	other, err := sessionauth.New(s.Config)
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	if _, err := other.Verify(s.T.Context(), sessionauth.Credential{Token: token}); !errors.Is(err, want) {
+		s.T.Errorf("got %v in another process, want %v", err, want)
+	}
+}
+
+// A revocation that Stytch never confirms must not delay the others.
+func TestRevoke_NeverConfirmedDelaysNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		busy := s.SignIn(stytchtest.SessionOptions{})
+		s.Tap(pathRevoke, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				return nil, err
+			}
+			if strings.Contains(string(body), "poison") {
+				return authtest.Reply(400, `{"status_code":400,"error_type":"bad_request","request_id":"r","error_message":"m"}`), nil
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			return stytch.RoundTrip(r)
+		})
+		if err := s.Auth.Revoke(t.Context(), "session-poison"); err == nil {
+			t.Error("got no error, want one")
+		}
+		s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 503})
+		if err := s.Auth.SignOut(t.Context(), sessionauth.Credential{Token: s.Session.Token}); !errors.Is(err, sessionauth.ErrUnavailable) {
+			t.Errorf("got %v, want %v", err, sessionauth.ErrUnavailable)
+		}
+		s.SetFault(pathAuthenticate, stytchtest.Fault{})
+		time.Sleep(time.Minute)
+		s.Want(s.Get(bearer(busy.Token)), 200)
+		synctest.Wait()
+		wantElsewhere(s, s.Session.Token, sessionauth.ErrInvalidSession)
+	})
+}
+
+// If only one of two revocations can be kept, SignOut reports it.
+func TestSignOut_ReportsWhatIsNotKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		if err := s.Auth.Warm(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		other := s.SignIn(stytchtest.SessionOptions{}).JWT
+		s.SetFault("", stytchtest.Fault{Status: 503})
+		for i := range 1024 { // fill the list
+			_ = s.Auth.SignOut(t.Context(), sessionauth.Credential{Token: fmt.Sprintf("%s%06d", inventedToken, i)})
+		}
+		repeated, err := s.Auth.Credential(newRequest("POST", bothCookies(s.Session.Token, other)+"; stytch_session_jwt="+s.Session.JWT))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, cred := range map[string]sessionauth.Credential{
+			"alone": {Token: s.Session.Token}, "with a JWT of another session": {Token: s.Session.Token, JWT: other}, "repeated": repeated,
+		} {
+			err := s.Auth.SignOut(t.Context(), cred)
+			var e *sessionauth.Error
+			if !errors.As(err, &e) || e.Reason != sessionauth.ReasonNotKept {
+				t.Errorf("%s: got %v, want %s", name, err, sessionauth.ReasonNotKept)
+			}
+		}
 	})
 }

@@ -15,12 +15,12 @@ import (
 // connection, nothing else.
 func TestAServerThatStopsUnderLoad(t *testing.T) {
 	s := newStage(t)
-	s.handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)) // nothing is warm but the code
+	s.Handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)) // nothing is warm but the code
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{Handler: s.handler}
+	server := &http.Server{Handler: s.Handler}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	url := "http://" + listener.Addr().String()
@@ -46,9 +46,9 @@ func TestAServerThatStopsUnderLoad(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			for closed.Load() == 0 {
-				ask("Authorization", "Bearer "+s.session.JWT, 200)
-				ask("Authorization", "Bearer "+s.session.Token, 200)
-				ask("Authorization", "Bearer "+s.session.JWT[:len(s.session.JWT)-4]+"AAAA", 401)
+				ask("Authorization", "Bearer "+s.Session.JWT, 200)
+				ask("Authorization", "Bearer "+s.Session.Token, 200)
+				ask("Authorization", "Bearer "+s.Session.JWT[:len(s.Session.JWT)-4]+"AAAA", 401)
 			}
 		})
 	}

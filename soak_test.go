@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
@@ -91,19 +91,19 @@ type minted struct {
 }
 
 func newSoak(t *testing.T, seed uint64, stale time.Duration) *soak {
-	st := &stage{Server: stytchtest.NewServer(), t: t}
+	st := &stage{Server: stytchtest.NewServer(), T: t}
 	st.JWTLifetime = soakLifetime
-	st.wire = &wire{next: st.Client().Transport}
+	st.Wire = &authtest.Wire{Next: st.Client().Transport}
 	auth, err := sessionauth.New(sessionauth.Config{
-		ProjectID: st.ProjectID, Secret: st.Secret, BaseURL: st.URL, HTTPClient: &http.Client{Transport: st.wire},
+		ProjectID: st.ProjectID, Secret: st.Secret, BaseURL: st.URL, HTTPClient: &http.Client{Transport: st.Wire},
 		Logger: slog.New(slog.DiscardHandler), CacheTTL: soakTTL, StaleIfError: stale, Leeway: soakLeeway,
 		CacheSize: 256, // full after a minute: then the heap must be flat
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	st.auth = auth
-	st.handler = auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	st.Auth = auth
+	st.Handler = auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		session, _ := sessionauth.SessionFromContext(r.Context())
 		user, _ := sessionauth.UserFromContext(r.Context())
 		w.Header().Set("As", session.ID+" "+user.ID)
@@ -124,15 +124,15 @@ func (s *soak) arrive() *person {
 	if s.chance.IntN(3) == 0 {
 		length = time.Duration(20+s.chance.IntN(40)) * time.Second
 	}
-	p := &person{session: s.signIn(stytchtest.SessionOptions{Duration: length}), end: time.Now().Add(length)}
+	p := &person{session: s.SignIn(stytchtest.SessionOptions{Duration: length}), end: time.Now().Add(length)}
 	p.jwts = []minted{{p.session.JWT, s.KeyID(), time.Now()}}
 	return p
 }
 
 // run is the test: half a minute of fault, half a minute without, and so on.
 func (s *soak) run(length time.Duration) {
-	if err := s.auth.Warm(s.t.Context()); err != nil {
-		s.t.Fatal(err)
+	if err := s.Auth.Warm(s.T.Context()); err != nil {
+		s.T.Fatal(err)
 	}
 	var wg sync.WaitGroup
 	over := make(chan struct{})
@@ -155,32 +155,25 @@ func (s *soak) run(length time.Duration) {
 		s.turn(second%60 < 30)
 		time.Sleep(time.Second)
 		if second == seconds/2 {
-			heap = liveHeap()
+			heap = authtest.LiveHeap()
 		}
 	}
 	close(over)
 	wg.Wait()
 	s.turn(false)
 	time.Sleep(soakRecovery)
-	s.wantIdle()
-	s.report(heap, liveHeap())
-}
-
-func liveHeap() uint64 {
-	var m runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
+	s.WantIdle()
+	s.report(heap, authtest.LiveHeap())
 }
 
 func (s *soak) report(half, end uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.wrong > 0 {
-		s.t.Errorf("got %d wrong answers, want none", s.wrong)
+		s.T.Errorf("got %d wrong answers, want none", s.wrong)
 	}
 	if end > half+2<<20 {
-		s.t.Errorf("got a live heap of %d KiB at half-time and %d KiB at the end, want it flat", half>>10, end>>10)
+		s.T.Errorf("got a live heap of %d KiB at half-time and %d KiB at the end, want it flat", half>>10, end>>10)
 	}
 	var names []string
 	for name := range s.counts {
@@ -191,7 +184,7 @@ func (s *soak) report(half, end uint64) {
 	for _, name := range names {
 		fmt.Fprintf(&text, "\n\t%-40s %d", name, s.counts[name])
 	}
-	s.t.Logf("slowest answer %v, live heap %d KiB at half-time, %d KiB at the end, calls %d, fetches of the key set %d%s",
+	s.T.Logf("slowest answer %v, live heap %d KiB at half-time, %d KiB at the end, calls %d, fetches of the key set %d%s",
 		s.slowest, half>>10, end>>10, s.Calls(""), s.Calls(pathKeySet), text.String())
 }
 
@@ -243,7 +236,7 @@ func (s *soak) turn(bad bool) {
 		p.leaving = time.Now()
 		s.counts["revocations here"]++
 		s.mu.Unlock()
-		_ = s.auth.Revoke(context.Background(), p.session.ID)
+		_ = s.Auth.Revoke(context.Background(), p.session.ID)
 		s.mu.Lock()
 		p.here = p.leaving // it holds at once
 	}
@@ -289,14 +282,14 @@ func (s *soak) one(own *rand.Rand) {
 		kid := "invented-" + strconv.Itoa(own.IntN(1e6))
 		header, claims := s.Header(), s.Claims(p.session.ID)
 		header["kid"] = kid
-		kind, field, forged = "invented key", bearer(s.Sign(asJSON(header), asJSON(claims))), true
+		kind, field, forged = "invented key", bearer(s.Sign(authtest.JSON(header), authtest.JSON(claims))), true
 	default:
 		kind, field, forged = "invented token", bearer(inventedToken+strconv.Itoa(own.IntN(1e6))), true
 	}
 	r := newRequest(http.MethodGet, field)
 	w := httptest.NewRecorder()
 	began := time.Now()
-	s.handler.ServeHTTP(w, r)
+	s.Handler.ServeHTTP(w, r)
 	s.judge(verdict{kind, field, forged, p, jwt, began, w.Code, w.Header().Get("As")})
 }
 
@@ -349,7 +342,7 @@ func (s *soak) judge(v verdict) {
 	}
 	s.wrong++
 	if s.wrong <= 20 {
-		s.t.Errorf("got %d for a %s in the fault %q: %s", v.status, v.kind, s.fault, problem)
+		s.T.Errorf("got %d for a %s in the fault %q: %s", v.status, v.kind, s.fault, problem)
 	}
 }
 

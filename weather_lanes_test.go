@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytch"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
@@ -19,13 +20,13 @@ func adasSignIn(password string) stytch.AuthenticatePasswordParams {
 
 // strangers sends so many invented tokens at once and counts what became of
 // them.
-func (s *stage) strangers(n, from int) map[int]int {
+func strangers(s *stage, n, from int) map[int]int {
 	statuses := map[int]int{}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for i := range n {
 		wg.Go(func() {
-			resp := s.get(bearer(inventedToken + strconv.Itoa(from+i)))
+			resp := s.Get(bearer(inventedToken + strconv.Itoa(from+i)))
 			mu.Lock()
 			defer mu.Unlock()
 			statuses[resp.StatusCode]++
@@ -38,9 +39,9 @@ func (s *stage) strangers(n, from int) map[int]int {
 func TestStrangersHaveALaneOfTheirOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, sessionOnly, func(c *sessionauth.Config) { c.MaxInFlight = 16 })
-		s.want(s.get(bearer(s.session.JWT)), 200)
-		jwts := s.oldJWTs()
-		s.expire()
+		s.Want(s.Get(bearer(s.Session.JWT)), 200)
+		jwts := oldJWTs(s)
+		s.Expire()
 		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: time.Second})
 
 		// crowd sends strangers, and then signed-in users, who find room.
@@ -48,14 +49,14 @@ func TestStrangersHaveALaneOfTheirOwn(t *testing.T) {
 			t.Helper()
 			var wg sync.WaitGroup
 			wg.Go(func() {
-				got := s.strangers(100, from)
+				got := strangers(s, 100, from)
 				if got[401] != room || got[503] != 100-room {
 					t.Errorf("got %v, want %d times 401 and the others 503", got, room)
 				}
 			})
 			synctest.Wait()
 			for _, jwt := range jwts {
-				wg.Go(func() { s.want(s.get(bearer(jwt)), 200) })
+				wg.Go(func() { s.Want(s.Get(bearer(jwt)), 200) })
 			}
 			wg.Wait()
 		}
@@ -64,13 +65,13 @@ func TestStrangersHaveALaneOfTheirOwn(t *testing.T) {
 
 		s.SetFault(pathAuthenticate, stytchtest.Fault{})
 		for i := range 101 {
-			s.want(s.get(bearer(inventedToken+strconv.Itoa(1000+i))), 401)
+			s.Want(s.Get(bearer(inventedToken+strconv.Itoa(1000+i))), 401)
 		}
 		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: time.Second})
 		crowd(2000, 2, jwts[8:22]) // an eighth
 		time.Sleep(2 * time.Second)
 		crowd(3000, 8, jwts[22:30])
-		s.wantIdle()
+		s.WantIdle()
 	})
 }
 
@@ -83,11 +84,11 @@ func TestA429QuietsItsLaneOnly(t *testing.T) {
 		{"signed-in users", breakerKinds[0].field, breakerKinds[1].field},
 	}
 	for _, row := range rows {
-		for _, by := range carriers {
-			t.Run("174 "+row.name+"/"+by.name, func(t *testing.T) {
+		for _, by := range authtest.Carriers {
+			t.Run("174 "+row.name+"/"+by.Name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					shut := func(s *stage, i int) string { return by.carry(row.shut(s, i)) }
-					quietsItsLane(t, shut, func(s *stage, i int) string { return by.carry(row.others(s, i)) })
+					shut := func(s *stage, i int) string { return by.Carry(row.shut(s, i)) }
+					quietsItsLane(t, shut, func(s *stage, i int) string { return by.Carry(row.others(s, i)) })
 				})
 			})
 		}
@@ -96,26 +97,26 @@ func TestA429QuietsItsLaneOnly(t *testing.T) {
 
 func quietsItsLane(t *testing.T, shut, others func(*stage, int) string) {
 	s := newStage(t, sessionOnly)
-	s.sessions()
-	s.want(s.get(bearer(s.session.JWT)), 200)
-	s.expire()
+	sessions(s)
+	s.Want(s.Get(bearer(s.Session.JWT)), 200)
+	s.Expire()
 	s.SetFault(pathAuthenticate, tooMany("7"))
-	resp := s.get(shut(s, 0))
-	s.wantVerdict(resp, want503r)
-	s.wantRetry(resp, "7")
-	s.wantCalls(pathAuthenticate, 1)
+	resp := s.Get(shut(s, 0))
+	s.WantAnswer(resp, want503r)
+	s.WantRetry(resp, "7")
+	s.WantCalls(pathAuthenticate, 1)
 	s.SetFault(pathAuthenticate, stytchtest.Fault{})
 	time.Sleep(2500 * time.Millisecond)
-	s.wantRetry(s.get(shut(s, 1)), "5")
-	s.want(s.get(bearer(s.JWT(s.session.ID))), 200) // a JWT that is fresh asks nobody
-	s.want(s.get(jwtCookie(s.JWT(s.session.ID))), 200)
-	s.wantCalls(pathAuthenticate, 1)
-	s.want(s.get(others(s, 10)), 200)
+	s.WantRetry(s.Get(shut(s, 1)), "5")
+	s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 200) // a JWT that is fresh asks nobody
+	s.Want(s.Get(jwtCookie(s.JWT(s.Session.ID))), 200)
+	s.WantCalls(pathAuthenticate, 1)
+	s.Want(s.Get(others(s, 10)), 200)
 	time.Sleep(4500*time.Millisecond - 1)
-	s.wantRetry(s.get(shut(s, 1)), "1")
-	s.wantCalls(pathAuthenticate, 2)
+	s.WantRetry(s.Get(shut(s, 1)), "1")
+	s.WantCalls(pathAuthenticate, 2)
 	time.Sleep(time.Nanosecond)
-	s.want(s.get(shut(s, 1)), 200)
+	s.Want(s.Get(shut(s, 1)), 200)
 }
 
 func TestWhatIsSafeIsAskedTwice(t *testing.T) {
@@ -144,22 +145,22 @@ func TestWhatIsSafeIsAskedTwice(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(t, row.change)
 				s.SetFault(pathAuthenticate, row.w)
-				s.want(s.get(bearer(s.session.Token)), 503)
-				s.wantCalls(pathAuthenticate, row.calls)
+				s.Want(s.Get(bearer(s.Session.Token)), 503)
+				s.WantCalls(pathAuthenticate, row.calls)
 			})
 		})
 	}
 	t.Run("the second answer counts", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newStage(t)
-			for _, ask := range asking {
-				ask.prepare(s)
-				s.SetFault(ask.path, status(503).For(1))
-				before := s.Calls(ask.path)
-				s.want(s.get(ask.field(s)), 200)
-				s.wantCalls(ask.path, before+2)
-				s.auth.Forget(s.session.ID, s.session.UserID)
-				s.session = s.StartSession(s.session.UserID, stytchtest.SessionOptions{})
+			for _, ask := range authtest.NeedsCall {
+				ask.Prepare(s)
+				s.SetFault(ask.Path, status(503).For(1))
+				before := s.Calls(ask.Path)
+				s.Want(s.Get(ask.Field(s)), 200)
+				s.WantCalls(ask.Path, before+2)
+				s.Auth.Forget(s.Session.ID, s.Session.UserID)
+				s.Session = s.StartSession(s.Session.UserID, stytchtest.SessionOptions{})
 			}
 		})
 	})
@@ -167,14 +168,14 @@ func TestWhatIsSafeIsAskedTwice(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newStage(t)
 			s.SetFault("", status(503))
-			if _, err := s.auth.SignIn(t.Context(), adasSignIn(adasPassword)); err == nil {
+			if _, err := s.Auth.SignIn(t.Context(), adasSignIn(authtest.Password)); err == nil {
 				t.Error("got a sign-in, want ErrUnavailable")
 			}
-			if err := s.auth.Revoke(t.Context(), s.session.ID); err == nil {
+			if err := s.Auth.Revoke(t.Context(), s.Session.ID); err == nil {
 				t.Error("got no error, want ErrUnavailable")
 			}
-			s.wantCalls("/v1/passwords/authenticate", 1)
-			s.wantCalls(pathRevoke, 1)
+			s.WantCalls("/v1/passwords/authenticate", 1)
+			s.WantCalls(pathRevoke, 1)
 		})
 	})
 }
@@ -191,78 +192,78 @@ func TestStaleIfErrorHasItsEnd(t *testing.T) {
 		{"CacheTTL and StaleIfError", time.Hour, func(s *stage) {
 			down(s)
 			time.Sleep(ttl + stale - time.Millisecond)
-			s.want(s.get(tokenOf(s)), 200)
+			s.Want(s.Get(tokenOf(s)), 200)
 			time.Sleep(time.Millisecond)
-			s.want(s.get(tokenOf(s)), 503)
+			s.Want(s.Get(tokenOf(s)), 503)
 		}},
 		{"use does not extend it", time.Hour, func(s *stage) {
 			down(s)
 			for range 11*60 - 1 {
 				time.Sleep(time.Second)
-				s.want(s.get(tokenOf(s)), 200)
+				s.Want(s.Get(tokenOf(s)), 200)
 			}
 			time.Sleep(time.Second)
-			s.want(s.get(tokenOf(s)), 503)
+			s.Want(s.Get(tokenOf(s)), 503)
 		}},
 		{"the session's own end", 5 * time.Minute, func(s *stage) {
 			down(s)
 			time.Sleep(5*time.Minute - time.Millisecond)
-			s.want(s.get(tokenOf(s)), 200)
+			s.Want(s.Get(tokenOf(s)), 200)
 			time.Sleep(time.Millisecond)
-			if resp := s.get(tokenOf(s)); resp.StatusCode == 200 {
-				s.t.Error("got a session that has ended")
+			if resp := s.Get(tokenOf(s)); resp.StatusCode == 200 {
+				s.T.Error("got a session that has ended")
 			}
 		}},
 		{"revoked here while Stytch is down", time.Hour, func(s *stage) {
 			down(s)
 			time.Sleep(2 * ttl)
-			s.want(s.get(tokenOf(s)), 200)
-			_ = s.auth.Revoke(s.t.Context(), s.session.ID)
-			if resp := s.get(tokenOf(s)); resp.StatusCode == 200 {
-				s.t.Error("got a session that was revoked here")
+			s.Want(s.Get(tokenOf(s)), 200)
+			_ = s.Auth.Revoke(s.T.Context(), s.Session.ID)
+			if resp := s.Get(tokenOf(s)); resp.StatusCode == 200 {
+				s.T.Error("got a session that was revoked here")
 			}
 		}},
 		{"signed out here by its JWT", time.Hour, func(s *stage) {
 			down(s)
 			time.Sleep(2 * ttl)
-			_ = s.auth.SignOut(s.t.Context(), sessionauth.Credential{JWT: s.session.JWT})
-			if resp := s.get(tokenOf(s)); resp.StatusCode == 200 {
-				s.t.Error("got a session that was signed out here")
+			_ = s.Auth.SignOut(s.T.Context(), sessionauth.Credential{JWT: s.Session.JWT})
+			if resp := s.Get(tokenOf(s)); resp.StatusCode == 200 {
+				s.T.Error("got a session that was signed out here")
 			}
 		}},
 		{"signed out here by its token", time.Hour, func(s *stage) {
 			down(s)
 			time.Sleep(2 * ttl)
-			_ = s.auth.SignOut(s.t.Context(), sessionauth.Credential{Token: s.session.Token})
-			if resp := s.get(tokenOf(s)); resp.StatusCode == 200 {
-				s.t.Error("got a session that was signed out here")
+			_ = s.Auth.SignOut(s.T.Context(), sessionauth.Credential{Token: s.Session.Token})
+			if resp := s.Get(tokenOf(s)); resp.StatusCode == 200 {
+				s.T.Error("got a session that was signed out here")
 			}
 		}},
 		{"Stytch has said no since", time.Hour, func(s *stage) {
-			s.RevokeSession(s.session.ID)
+			s.RevokeSession(s.Session.ID)
 			time.Sleep(ttl)
-			s.want(s.get(tokenOf(s)), 401)
+			s.Want(s.Get(tokenOf(s)), 401)
 			down(s)
-			s.want(s.get(tokenOf(s)), 401) // remembered
+			s.Want(s.Get(tokenOf(s)), 401) // remembered
 			time.Sleep(10 * time.Second)
-			if resp := s.get(tokenOf(s)); resp.StatusCode == 200 {
-				s.t.Error("got a session through that Stytch has said is none")
+			if resp := s.Get(tokenOf(s)); resp.StatusCode == 200 {
+				s.T.Error("got a session through that Stytch has said is none")
 			}
 		}},
 		{"Stytch has said no to its old JWT since", time.Hour, func(s *stage) {
-			s.RevokeSession(s.session.ID)
+			s.RevokeSession(s.Session.ID)
 			time.Sleep(6 * time.Minute)
-			s.want(s.get(jwtOf(s)), 401)
+			s.Want(s.Get(jwtOf(s)), 401)
 			down(s)
-			if resp := s.get(tokenOf(s)); resp.StatusCode == 200 {
-				s.t.Error("got a session through that Stytch has said is none")
+			if resp := s.Get(tokenOf(s)); resp.StatusCode == 200 {
+				s.T.Error("got a session through that Stytch has said is none")
 			}
 		}},
 		{"a no that is none of Stytch's ends nothing", time.Hour, func(s *stage) {
 			time.Sleep(ttl)
 			for _, w := range []stytchtest.Fault{status(404), stytchtest.HTML(404), tooMany("1"), stytchtest.OtherUser(), refusedAs(401, "unauthorized_credentials")} {
 				s.SetFault(pathAuthenticate, w)
-				s.want(s.get(tokenOf(s)), 200)
+				s.Want(s.Get(tokenOf(s)), 200)
 				s.SetFault(pathAuthenticate, stytchtest.Fault{})
 				time.Sleep(time.Second)
 			}
@@ -273,11 +274,11 @@ func TestStaleIfErrorHasItsEnd(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(t, staleFor(stale))
-				s.session = s.signIn(stytchtest.SessionOptions{Duration: row.length})
-				s.want(s.get(bearer(s.session.JWT)), 200) // the key set, and the user
-				s.want(s.get(tokenOf(s)), 200)
+				s.Session = s.SignIn(stytchtest.SessionOptions{Duration: row.length})
+				s.Want(s.Get(bearer(s.Session.JWT)), 200) // the key set, and the user
+				s.Want(s.Get(tokenOf(s)), 200)
 				row.do(s)
-				s.wantIdle()
+				s.WantIdle()
 			})
 		})
 	}
@@ -287,13 +288,13 @@ func TestStaleIfErrorHasItsEnd(t *testing.T) {
 func TestStaleIfErrorBringsNoDeletedUserBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, staleFor(time.Hour))
-		s.want(s.get(bearer(s.session.JWT)), 200)
+		s.Want(s.Get(bearer(s.Session.JWT)), 200)
 		time.Sleep(time.Minute)
 		s.SetFault(pathUser, refusedAs(404, "user_not_found"))
-		s.want(s.get(bearer(s.session.JWT)), 401)
+		s.Want(s.Get(bearer(s.Session.JWT)), 401)
 		s.SetFault(pathUser, status(500))
 		time.Sleep(10 * time.Second)
-		if resp := s.get(bearer(s.session.JWT)); resp.StatusCode == http.StatusOK {
+		if resp := s.Get(bearer(s.Session.JWT)); resp.StatusCode == http.StatusOK {
 			t.Error("got a user through whom Stytch has said is gone")
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
@@ -102,27 +103,27 @@ type kind struct {
 
 var kinds = []kind{
 	{"a valid JWT", false, func(s *stage) {
-		s.want(s.get(bearer(s.session.JWT)), 200) // key set and user are known from now on
+		s.Want(s.Get(bearer(s.Session.JWT)), 200) // key set and user are known from now on
 		time.Sleep(time.Second)
-		s.session.JWT = s.JWT(s.session.ID)
+		s.Session.JWT = s.JWT(s.Session.ID)
 	}, jwtOf},
 	{"an expired JWT", true, func(s *stage) {
-		s.want(s.get(bearer(s.session.JWT)), 200)
-		s.expire()
+		s.Want(s.Get(bearer(s.Session.JWT)), 200)
+		s.Expire()
 	}, jwtOf},
 	{"a cached token", false, func(s *stage) {
-		s.want(s.get(bearer(s.session.Token)), 200)
+		s.Want(s.Get(bearer(s.Session.Token)), 200)
 		time.Sleep(time.Minute - 10*time.Second)
 	}, tokenOf},
 	{"a token cached until now", true, func(s *stage) {
-		s.want(s.get(bearer(s.session.Token)), 200)
+		s.Want(s.Get(bearer(s.Session.Token)), 200)
 		time.Sleep(time.Minute)
 	}, tokenOf},
 	{"a new token", true, func(*stage) {}, tokenOf},
 }
 
-func jwtOf(s *stage) string   { return bearer(s.session.JWT) }
-func tokenOf(s *stage) string { return bearer(s.session.Token) }
+func jwtOf(s *stage) string   { return bearer(s.Session.JWT) }
+func tokenOf(s *stage) string { return bearer(s.Session.Token) }
 
 func TestFaultMatrix(t *testing.T) {
 	rows := append(faults[:len(faults):len(faults)],
@@ -140,17 +141,17 @@ func TestFaultMatrix(t *testing.T) {
 
 // befall sends one request of a kind into a fault, and one after it.
 func (f fault) befall(t *testing.T, k kind) {
-	var log logbook
-	s := newStage(t, log.logTo)
+	var log authtest.Log
+	s := newStage(t, log.Record)
 	k.prepare(s)
 	s.SetFault(f.at, f.fault)
 	before, began := s.Calls(""), time.Now()
-	resp := s.get(k.field(s))
+	resp := s.Get(k.field(s))
 	took, calls := time.Since(began), s.Calls("")-before
 	if !k.asks {
 		f = fault{status: 200, at: f.at}
 	}
-	s.want(resp, f.status)
+	s.Want(resp, f.status)
 	if calls != f.calls {
 		t.Errorf("got %d calls, want %d", calls, f.calls)
 	}
@@ -161,16 +162,16 @@ func (f fault) befall(t *testing.T, k kind) {
 		t.Errorf("got Set-Cookie %q, want none", got)
 	}
 	if f.status == 503 {
-		s.wantRetry(resp, f.retry)
+		s.WantRetry(resp, f.retry)
 	}
 	if f.quiet {
-		s.want(s.get(k.field(s)), 503)
-		s.wantCalls("", before+f.calls)
+		s.Want(s.Get(k.field(s)), 503)
+		s.WantCalls("", before+f.calls)
 	}
 	if f.at != "" && k.name == "an expired JWT" {
 		f.alarms = 1 // a JWT that we verified, and another session's answer: somebody should look
 	}
-	log.wantErrors(t, f.alarms)
+	log.WantErrors(t, f.alarms)
 	if unexpected := s.UnexpectedCalls(); unexpected != nil {
 		t.Errorf("got calls of %v, want none", unexpected)
 	}
@@ -180,8 +181,8 @@ func (f fault) befall(t *testing.T, k kind) {
 	if f.status == 401 && k.name == "an expired JWT" {
 		want = 401 // the id in it is the session's own, and Stytch says that it has ended
 	}
-	s.want(s.get(k.field(s)), want)
-	s.wantIdle()
+	s.Want(s.Get(k.field(s)), want)
+	s.WantIdle()
 }
 
 // wait is how long the answer told the client to stay away.
@@ -214,14 +215,14 @@ func TestFaultMatrixOfTheKeySet(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(t, sessionOnly)
 				s.SetFault(pathKeySet, f.fault)
-				resp := s.get(bearer(s.session.JWT))
-				s.want(resp, 503)
-				s.want(s.get(bearer(s.session.Token)), 200)
-				s.want(s.get(bothCookies(s.session.Token, s.session.JWT)), 200)
+				resp := s.Get(bearer(s.Session.JWT))
+				s.Want(resp, 503)
+				s.Want(s.Get(bearer(s.Session.Token)), 200)
+				s.Want(s.Get(bothCookies(s.Session.Token, s.Session.JWT)), 200)
 				s.SetFault(pathKeySet, stytchtest.Fault{})
 				time.Sleep(max(time.Second, retryAfterOf(t, resp)))
-				s.want(s.get(bearer(s.session.JWT)), 200)
-				s.wantIdle()
+				s.Want(s.Get(bearer(s.Session.JWT)), 200)
+				s.WantIdle()
 			})
 		})
 		t.Run(f.name+": later", func(t *testing.T) {
@@ -233,13 +234,13 @@ func TestFaultMatrixOfTheKeySet(t *testing.T) {
 // keepsItsKeys sends JWTs for an hour while the key set cannot be refreshed.
 func keepsItsKeys(t *testing.T, w stytchtest.Fault) {
 	s := newStage(t, sessionOnly)
-	s.session = s.signIn(stytchtest.SessionOptions{Duration: 24 * time.Hour})
-	s.want(s.get(bearer(s.session.JWT)), 200)
+	s.Session = s.SignIn(stytchtest.SessionOptions{Duration: 24 * time.Hour})
+	s.Want(s.Get(bearer(s.Session.JWT)), 200)
 	s.SetFault(pathKeySet, w)
 	for range 12 {
 		time.Sleep(5 * time.Minute)
 		began := time.Now()
-		s.want(s.get(bearer(s.JWT(s.session.ID))), 200)
+		s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 200)
 		if took := time.Since(began); took > 0 {
 			t.Errorf("got an answer after %v, want it at once", took)
 		}
@@ -247,8 +248,8 @@ func keepsItsKeys(t *testing.T, w stytchtest.Fault) {
 	s.SetFault(pathKeySet, stytchtest.Fault{})
 	time.Sleep(time.Minute) // the longest quiet period
 	s.RotateKeys()
-	s.want(s.get(bearer(s.JWT(s.session.ID))), 200)
-	s.wantIdle()
+	s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 200)
+	s.WantIdle()
 }
 
 func retryAfterOf(t *testing.T, resp *http.Response) time.Duration {
@@ -264,42 +265,42 @@ func TestBadKeysAmongGoodOnesDoNoHarm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, sessionOnly)
 		s.SetFault(pathKeySet, stytchtest.KeySet(stytchtest.BadKeys))
-		s.want(s.get(bearer(s.session.JWT)), 200)
+		s.Want(s.Get(bearer(s.Session.JWT)), 200)
 	})
 }
 
 func TestARolledBackKeySetRefusesTheNewKeyUntilItReturns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, sessionOnly)
-		old := s.session.JWT
+		old := s.Session.JWT
 		s.RotateKeys()
 		s.SetFault(pathKeySet, stytchtest.KeySet(stytchtest.RolledBack))
-		s.want(s.get(bearer(old)), 200)
+		s.Want(s.Get(bearer(old)), 200)
 		time.Sleep(30 * time.Second)
-		renewed := s.JWT(s.session.ID)
-		s.want(s.get(bearer(renewed)), 401)
-		s.wantCalls(pathKeySet, 2)
+		renewed := s.JWT(s.Session.ID)
+		s.Want(s.Get(bearer(renewed)), 401)
+		s.WantCalls(pathKeySet, 2)
 		s.SetFault(pathKeySet, stytchtest.Fault{})
 		time.Sleep(30 * time.Second)
-		s.want(s.get(bearer(s.JWT(s.session.ID))), 200)
-		s.want(s.get(bearer(old)), 200)
+		s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 200)
+		s.Want(s.Get(bearer(old)), 200)
 	})
 }
 
 func TestASlowKeySetHoldsNobodyUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, sessionOnly)
-		s.want(s.get(bearer(s.session.JWT)), 200)
+		s.Want(s.Get(bearer(s.Session.JWT)), 200)
 		time.Sleep(16 * time.Minute)
 		s.SetFault(pathKeySet, stytchtest.Fault{Delay: 2 * time.Second})
 		for range 10 {
 			began := time.Now()
-			s.want(s.get(bearer(s.JWT(s.session.ID))), 200)
+			s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 200)
 			if took := time.Since(began); took > 0 {
 				t.Errorf("got an answer after %v, want it at once", took)
 			}
 			time.Sleep(time.Second)
 		}
-		s.wantCalls(pathKeySet, 2)
+		s.WantCalls(pathKeySet, 2)
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
@@ -22,8 +23,8 @@ func staleFor(d time.Duration) func(*sessionauth.Config) {
 }
 
 // keepSignedIn gives the stage a session that outlives the test.
-func (s *stage) keepSignedIn() {
-	s.session = s.signIn(stytchtest.SessionOptions{Duration: 60 * 24 * time.Hour})
+func keepSignedIn(s *stage) {
+	s.Session = s.SignIn(stytchtest.SessionOptions{Duration: 60 * 24 * time.Hour})
 }
 
 func TestStytchIsDownForSixHours(t *testing.T) {
@@ -45,18 +46,18 @@ func TestStytchIsDownForSixHours(t *testing.T) {
 
 func standsAnOutage(t *testing.T, w stytchtest.Fault, stale time.Duration) {
 	s := newStage(t, sessionOnly, staleFor(stale))
-	s.keepSignedIn()
-	s.want(s.get(bearer(s.session.JWT)), 200)
-	s.want(s.get(bearer(s.session.Token)), 200)
+	keepSignedIn(s)
+	s.Want(s.Get(bearer(s.Session.JWT)), 200)
+	s.Want(s.Get(bearer(s.Session.Token)), 200)
 	asked := time.Now()
 	s.SetFault("", w)
 	jwt, passed, kept := "", 0, 0
 	for minute := range 6 * 60 {
 		if minute%5 == 0 {
-			jwt = s.JWT(s.session.ID)
+			jwt = s.JWT(s.Session.ID)
 		}
 		began := time.Now()
-		if resp := s.get(bearer(jwt)); resp.StatusCode == 200 {
+		if resp := s.Get(bearer(jwt)); resp.StatusCode == 200 {
 			passed++
 		}
 		if took := time.Since(began); took > 0 {
@@ -67,7 +68,7 @@ func standsAnOutage(t *testing.T, w stytchtest.Fault, stale time.Duration) {
 			want = 200
 			kept++
 		}
-		s.want(s.get(bearer(s.session.Token)), want)
+		s.Want(s.Get(bearer(s.Session.Token)), want)
 		time.Sleep(time.Minute - time.Since(began))
 	}
 	if passed != 360 {
@@ -75,30 +76,30 @@ func standsAnOutage(t *testing.T, w stytchtest.Fault, stale time.Duration) {
 	}
 	s.SetFault("", stytchtest.Fault{})
 	time.Sleep(5*time.Second + time.Millisecond) // the breaker's
-	s.want(s.get(bearer(s.session.Token)), 200)
-	s.want(s.get(bearer(s.JWT(s.session.ID))), 200)
-	s.wantIdle()
+	s.Want(s.Get(bearer(s.Session.Token)), 200)
+	s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 200)
+	s.WantIdle()
 	t.Logf("passed: %d of 360 JWTs, %d tokens", passed, kept)
 }
 
 func TestTheKeySetIsAwayForADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, sessionOnly)
-		s.keepSignedIn()
-		s.want(s.get(bearer(s.session.JWT)), 200)
+		keepSignedIn(s)
+		s.Want(s.Get(bearer(s.Session.JWT)), 200)
 		s.SetFault(pathKeySet, stytchtest.Refuse())
 		for range 24*60 - 1 {
 			time.Sleep(time.Minute)
-			s.want(s.get(bearer(s.JWT(s.session.ID))), 200)
+			s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 200)
 		}
 		fetches := s.Calls(pathKeySet)
 		time.Sleep(time.Minute)
-		s.want(s.get(bearer(s.JWT(s.session.ID))), 503)
-		s.want(s.get(bearer(s.session.Token)), 200)
+		s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 503)
+		s.Want(s.Get(bearer(s.Session.Token)), 200)
 		s.SetFault(pathKeySet, stytchtest.Fault{})
 		time.Sleep(30 * time.Second)
-		s.want(s.get(bearer(s.JWT(s.session.ID))), 200)
-		s.wantIdle()
+		s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 200)
+		s.WantIdle()
 		t.Logf("1,439 of 1,439 JWTs passed, with %d fetches tried", fetches-1)
 	})
 }
@@ -123,7 +124,7 @@ func TestKeysAreRotatedUnderLoad(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(t, sessionOnly)
-				s.keepSignedIn()
+				keepSignedIn(s)
 				var jwt string
 				good, undecided, began := 0, 0, time.Now()
 				rotated := began
@@ -133,20 +134,20 @@ func TestKeysAreRotatedUnderLoad(t *testing.T) {
 						rotated = time.Now()
 					}
 					if tick%10 == 0 && (time.Since(rotated) >= row.ahead || rotated.Equal(began)) {
-						jwt = s.JWT(s.session.ID)
+						jwt = s.JWT(s.Session.ID)
 					}
 					if row.invented {
 						kid := "invented-" + strconv.Itoa(tick)
-						resp := s.get(bearer(s.sign(func(header, _ map[string]any) { header["kid"] = kid })))
+						resp := s.Get(bearer(s.SignJWT(func(header, _ map[string]any) { header["kid"] = kid })))
 						if resp.StatusCode == 200 {
 							t.Fatal("got an invented key through")
 						}
 					}
 					field := bearer(jwt)
 					if row.along {
-						field = bothCookies(s.session.Token, jwt)
+						field = bothCookies(s.Session.Token, jwt)
 					}
-					resp := s.get(field)
+					resp := s.Get(field)
 					good++
 					switch {
 					case resp.StatusCode == 503 && row.late && time.Since(rotated) < 30*time.Second:
@@ -167,9 +168,9 @@ func TestKeysAreRotatedUnderLoad(t *testing.T) {
 }
 
 // underWay counts the calls of a path that are under way at one time.
-func (s *stage) underWay(prefix string) *atomic.Int64 {
+func underWay(s *stage, prefix string) *atomic.Int64 {
 	var now, most atomic.Int64
-	s.tap(prefix, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
+	s.Tap(prefix, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
 		n := now.Add(1)
 		defer now.Add(-1)
 		for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
@@ -184,12 +185,12 @@ func TestStytchAnswersAfterThirtySeconds(t *testing.T) {
 		s := newStage(t, sessionOnly, func(c *sessionauth.Config) { c.MaxInFlight = 8 })
 		expired := make([]string, 100)
 		for i := range expired {
-			expired[i] = s.signIn(stytchtest.SessionOptions{}).JWT
-			s.want(s.get(bearer(expired[i])), 200)
+			expired[i] = s.SignIn(stytchtest.SessionOptions{}).JWT
+			s.Want(s.Get(bearer(expired[i])), 200)
 		}
-		s.expire()
+		s.Expire()
 		s.SetFault("", stytchtest.Fault{Delay: 30 * time.Second})
-		most := s.underWay("")
+		most := underWay(s, "")
 		var wg sync.WaitGroup
 		var slowest atomic.Int64
 		ask := func(field string, deadline time.Duration) {
@@ -198,7 +199,7 @@ func TestStytchAnswersAfterThirtySeconds(t *testing.T) {
 				r := newRequest(http.MethodGet, field)
 				ctx, cancel := context.WithTimeout(r.Context(), deadline)
 				defer cancel()
-				s.want(s.do(r.WithContext(ctx)), 503)
+				s.Want(s.Do(r.WithContext(ctx)), 503)
 				took := time.Since(began)
 				if took > min(deadline, 3*time.Second) {
 					t.Errorf("got an answer after %v, want it within %v", took, min(deadline, 3*time.Second))
@@ -214,11 +215,11 @@ func TestStytchAnswersAfterThirtySeconds(t *testing.T) {
 		if got := most.Load(); got > 8 {
 			t.Errorf("got %d calls at one time, want at most 8", got)
 		}
-		s.tap("", nil)
+		s.Tap("", nil)
 		s.SetFault("", stytchtest.Fault{})
 		time.Sleep(5 * time.Second)
-		s.want(s.get(bearer(expired[0])), 200)
-		s.wantIdle()
+		s.Want(s.Get(bearer(expired[0])), 200)
+		s.WantIdle()
 		t.Logf("200 requests, at most %d calls at one time, slowest answer after %v", most.Load(), time.Duration(slowest.Load()))
 	})
 }
@@ -231,29 +232,29 @@ func TestTheClockIsWrong(t *testing.T) {
 			t.Run("Leeway "+leeway.String()+", Stytch ahead by "+ahead.String(), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := newStage(t, sessionOnly, func(c *sessionauth.Config) { c.Leeway = leeway })
-					s.want(s.get(bearer(s.session.JWT)), 200)
+					s.Want(s.Get(bearer(s.Session.JWT)), 200)
 					s.SetClock(ahead)
-					session := s.signIn(stytchtest.SessionOptions{})
+					session := s.SignIn(stytchtest.SessionOptions{})
 					allowed := max(0, leeway)
 					if ahead > allowed {
-						s.want(s.get(bearer(session.JWT)), 401)
-						s.want(s.get(bothCookies(session.Token, session.JWT)), 200) // the token decides
+						s.Want(s.Get(bearer(session.JWT)), 401)
+						s.Want(s.Get(bothCookies(session.Token, session.JWT)), 200) // the token decides
 						time.Sleep(ahead - allowed - time.Millisecond)
-						s.want(s.get(bearer(session.JWT)), 401)
+						s.Want(s.Get(bearer(session.JWT)), 401)
 						time.Sleep(time.Millisecond)
 					}
-					s.want(s.get(bearer(session.JWT)), 200)
+					s.Want(s.Get(bearer(session.JWT)), 200)
 					exp := time.Date(2000, 1, 1, 0, 5, 0, 0, time.UTC).Add(ahead)
 					asked := s.Calls(pathAuthenticate)
 					if left := time.Until(exp.Add(allowed)); left > 0 {
 						time.Sleep(left - time.Millisecond)
-						s.want(s.get(bearer(session.JWT)), 200)
-						s.wantCalls(pathAuthenticate, asked)
+						s.Want(s.Get(bearer(session.JWT)), 200)
+						s.WantCalls(pathAuthenticate, asked)
 						time.Sleep(time.Millisecond)
 					}
 					s.RevokeSession(session.ID)
-					s.want(s.get(bearer(session.JWT)), 401) // dead: asked, and told so
-					s.wantCalls(pathAuthenticate, asked+1)
+					s.Want(s.Get(bearer(session.JWT)), 401) // dead: asked, and told so
+					s.WantCalls(pathAuthenticate, asked+1)
 				})
 			})
 		}
@@ -263,17 +264,17 @@ func TestTheClockIsWrong(t *testing.T) {
 func TestTheClockJumpsByAnHour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, sessionOnly) // a session of an hour
-		s.want(s.get(bearer(s.session.Token)), 200)
+		s.Want(s.Get(bearer(s.Session.Token)), 200)
 		s.SetClock(time.Hour) // its end, for Stytch
 		time.Sleep(time.Minute)
-		s.want(s.get(bearer(s.session.Token)), 401)
+		s.Want(s.Get(bearer(s.Session.Token)), 401)
 		s.SetClock(0) // and back: it lives
 		time.Sleep(10 * time.Second)
-		s.want(s.get(bearer(s.session.Token)), 200)
+		s.Want(s.Get(bearer(s.Session.Token)), 200)
 		s.SetClock(-time.Hour) // Stytch would let it live an hour longer; its own end is its end
 		time.Sleep(59 * time.Minute)
-		s.want(s.get(bearer(s.session.Token)), 401)
-		s.want(s.get(bearer(s.JWT(s.session.ID))), 401)
+		s.Want(s.Get(bearer(s.Session.Token)), 401)
+		s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 401)
 	})
 }
 
@@ -283,38 +284,38 @@ var breakerKinds = []struct {
 	name, path string
 	field      func(s *stage, i int) string
 }{
-	{"sessions", pathAuthenticate, func(s *stage, i int) string { return bearer(s.oldJWTs()[i]) }},
-	{"unverified sessions", pathAuthenticate, func(s *stage, i int) string { return bearer(s.freshTokens()[i]) }},
-	{"users", pathUser, func(s *stage, i int) string { return bearer(s.JWT(s.sessions()[i].ID)) }},
+	{"sessions", pathAuthenticate, func(s *stage, i int) string { return bearer(oldJWTs(s)[i]) }},
+	{"unverified sessions", pathAuthenticate, func(s *stage, i int) string { return bearer(freshTokens(s)[i]) }},
+	{"users", pathUser, func(s *stage, i int) string { return bearer(s.JWT(sessions(s)[i].ID)) }},
 }
 
 var crowds sync.Map // of sessions, by stage
 
 // sessions are thirty live sessions of thirty users.
-func (s *stage) sessions() []stytchtest.Session {
+func sessions(s *stage) []stytchtest.Session {
 	if crowd, ok := crowds.Load(s); ok {
 		return crowd.([]stytchtest.Session)
 	}
 	crowd := make([]stytchtest.Session, 30)
 	for i := range crowd {
-		crowd[i] = s.signIn(stytchtest.SessionOptions{})
+		crowd[i] = s.SignIn(stytchtest.SessionOptions{})
 	}
 	crowds.Store(s, crowd)
-	s.t.Cleanup(func() { crowds.Delete(s) })
+	s.T.Cleanup(func() { crowds.Delete(s) })
 	return crowd
 }
 
-func (s *stage) oldJWTs() []string {
+func oldJWTs(s *stage) []string {
 	var list []string
-	for _, session := range s.sessions() {
+	for _, session := range sessions(s) {
 		list = append(list, session.JWT)
 	}
 	return list
 }
 
-func (s *stage) freshTokens() []string {
+func freshTokens(s *stage) []string {
 	var list []string
-	for _, session := range s.sessions() {
+	for _, session := range sessions(s) {
 		list = append(list, session.Token)
 	}
 	return list
@@ -325,43 +326,43 @@ func TestABreakerOpensAfterTenFaultsInARow(t *testing.T) {
 		t.Run(kind.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(t)
-				s.sessions()
-				s.want(s.get(bearer(s.session.JWT)), 200) // the key set
-				s.expire()
+				sessions(s)
+				s.Want(s.Get(bearer(s.Session.JWT)), 200) // the key set
+				s.Expire()
 				fail := func(n, from int) {
 					s.SetFault(kind.path, status(500))
 					for i := range n {
-						s.want(s.get(kind.field(s, from+i)), 503)
+						s.Want(s.Get(kind.field(s, from+i)), 503)
 					}
 				}
 				fail(9, 0)
 				s.SetFault(kind.path, stytchtest.Fault{})
-				s.want(s.get(kind.field(s, 0)), 200) // not in a row
+				s.Want(s.Get(kind.field(s, 0)), 200) // not in a row
 				fail(9, 1)
 				calls := s.Calls(kind.path)
-				s.wantRetry(s.get(kind.field(s, 10)), "1")
-				s.wantCalls(kind.path, calls+1) // the tenth
-				s.wantRetry(s.get(kind.field(s, 11)), "5")
+				s.WantRetry(s.Get(kind.field(s, 10)), "1")
+				s.WantCalls(kind.path, calls+1) // the tenth
+				s.WantRetry(s.Get(kind.field(s, 11)), "5")
 				time.Sleep(2500 * time.Millisecond)
-				s.wantRetry(s.get(kind.field(s, 11)), "3")
+				s.WantRetry(s.Get(kind.field(s, 11)), "3")
 				time.Sleep(2500*time.Millisecond - 1)
-				s.wantRetry(s.get(kind.field(s, 11)), "1")
-				s.wantCalls(kind.path, calls+1)
+				s.WantRetry(s.Get(kind.field(s, 11)), "1")
+				s.WantCalls(kind.path, calls+1)
 				time.Sleep(2 * time.Nanosecond)
-				s.wantRetry(s.get(kind.field(s, 11)), "1") // one call finds out
-				s.wantRetry(s.get(kind.field(s, 12)), "5")
-				s.wantCalls(kind.path, calls+2)
+				s.WantRetry(s.Get(kind.field(s, 11)), "1") // one call finds out
+				s.WantRetry(s.Get(kind.field(s, 12)), "5")
+				s.WantCalls(kind.path, calls+2)
 				s.SetFault(kind.path, stytchtest.Fault{})
 				for other, k := range breakerKinds { // the others never were
 					if other != b {
-						s.want(s.get(k.field(s, 20+other)), 200)
+						s.Want(s.Get(k.field(s, 20+other)), 200)
 					}
 				}
-				s.wantRetry(s.get(kind.field(s, 13)), "5")
+				s.WantRetry(s.Get(kind.field(s, 13)), "5")
 				time.Sleep(5*time.Second + 1)
-				s.want(s.get(kind.field(s, 13)), 200)
-				s.want(s.get(kind.field(s, 14)), 200)
-				s.wantIdle()
+				s.Want(s.Get(kind.field(s, 13)), 200)
+				s.Want(s.Get(kind.field(s, 14)), 200)
+				s.WantIdle()
 			})
 		})
 	}
@@ -373,7 +374,7 @@ func TestNothingAStrangerDoesShutsOutTheSignedIn(t *testing.T) {
 	stranger := func(s *stage, w stytchtest.Fault) {
 		s.SetFault(pathAuthenticate, w)
 		for i := range many {
-			s.get(bearer(inventedToken + strconv.Itoa(i)))
+			s.Get(bearer(inventedToken + strconv.Itoa(i)))
 		}
 	}
 	rows := []struct {
@@ -389,9 +390,9 @@ func TestNothingAStrangerDoesShutsOutTheSignedIn(t *testing.T) {
 		{"faults of their own endpoint", func(s *stage) { stranger(s, status(500)) }},
 		{"a user whose data make no sense", func(s *stage) {
 			s.SetFault(pathUser, stytchtest.WithoutIDs())
-			own := s.signIn(stytchtest.SessionOptions{})
+			own := s.SignIn(stytchtest.SessionOptions{})
 			for range many {
-				s.want(s.get(bearer(own.JWT)), 503)
+				s.Want(s.Get(bearer(own.JWT)), 503)
 			}
 		}},
 		{"requests that go away", func(s *stage) {
@@ -399,7 +400,7 @@ func TestNothingAStrangerDoesShutsOutTheSignedIn(t *testing.T) {
 			for i := range many {
 				r := newRequest(http.MethodGet, bearer(inventedToken+strconv.Itoa(i)))
 				ctx, cancel := context.WithTimeout(r.Context(), time.Millisecond)
-				s.want(s.do(r.WithContext(ctx)), 503)
+				s.Want(s.Do(r.WithContext(ctx)), 503)
 				cancel()
 			}
 			time.Sleep(2 * time.Second)
@@ -407,16 +408,16 @@ func TestNothingAStrangerDoesShutsOutTheSignedIn(t *testing.T) {
 		{"sign-ins that go away", func(s *stage) {
 			s.SetFault("", stytchtest.Fault{Delay: time.Second})
 			for range many {
-				ctx, cancel := context.WithTimeout(s.t.Context(), time.Millisecond)
-				if _, err := s.auth.SignIn(ctx, adasSignIn("wrong")); err == nil {
-					s.t.Error("got a sign-in, want none")
+				ctx, cancel := context.WithTimeout(s.T.Context(), time.Millisecond)
+				if _, err := s.Auth.SignIn(ctx, adasSignIn("wrong")); err == nil {
+					s.T.Error("got a sign-in, want none")
 				}
 				cancel()
 			}
 		}},
 		{"wrong passwords", func(s *stage) {
 			for range many {
-				_, _ = s.auth.SignIn(s.t.Context(), adasSignIn("wrong"))
+				_, _ = s.Auth.SignIn(s.T.Context(), adasSignIn("wrong"))
 			}
 		}},
 	}
@@ -424,28 +425,28 @@ func TestNothingAStrangerDoesShutsOutTheSignedIn(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var events []sessionauth.Event
-				s := newStage(t, watch(&events))
-				s.sessions()
-				for _, jwt := range s.oldJWTs() {
-					s.want(s.get(bearer(jwt)), 200)
+				s := newStage(t, authtest.RecordEvents(&events))
+				sessions(s)
+				for _, jwt := range oldJWTs(s) {
+					s.Want(s.Get(bearer(jwt)), 200)
 				}
-				s.expire()
+				s.Expire()
 				row.do(s)
 				for _, path := range []string{"", pathAuthenticate, pathUser} {
 					s.SetFault(path, stytchtest.Fault{})
 				}
-				for i, jwt := range s.oldJWTs()[:10] {
-					s.want(s.get(bearer(jwt)), 200)
-					s.want(s.get(bearer(s.JWT(s.sessions()[20+i].ID))), 200)
+				for i, jwt := range oldJWTs(s)[:10] {
+					s.Want(s.Get(bearer(jwt)), 200)
+					s.Want(s.Get(bearer(s.JWT(sessions(s)[20+i].ID))), 200)
 				}
 				ownLane := strings.HasPrefix(row.name, "faults")
 				if got := events[len(events)-1].OpenBreakers; got != 0 && !ownLane {
 					t.Errorf("got %d breakers open, want none", got)
 				}
-				if _, err := s.auth.SignIn(t.Context(), adasSignIn(adasPassword)); err != nil {
+				if _, err := s.Auth.SignIn(t.Context(), adasSignIn(authtest.Password)); err != nil {
 					t.Errorf("got %v, want a sign-in", err)
 				}
-				s.wantIdle()
+				s.WantIdle()
 			})
 		})
 	}

@@ -1,4 +1,4 @@
-package sessionauth_test
+package attacktest
 
 import (
 	"context"
@@ -14,20 +14,22 @@ import (
 	"testing"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// Floods of credentials that strangers invent, while users work. FLOOD is how
-// many there are ("1000000"; 20,000 without, and 5,000 under the race detector).
+// The floods send invented credentials while signed-in users work. The variable
+// FLOOD is the number of credentials. The default is 20,000, and 5,000 under the
+// race detector.
 
 const floodClients = 100
 
-// floodSize gives how many credentials, of how many users, and whether what
-// depends on the machine's being quiet can be asked for.
+// floodSize returns the number of credentials and of users. full is set if the
+// test may also check limits that need an idle machine.
 func floodSize(t *testing.T) (size, users int, full bool) {
 	text := os.Getenv("FLOOD")
-	if text == "" && underRace() {
-		return 5_000, 200, false // each takes ten times as long
+	if text == "" && authtest.UnderRace() {
+		return 5_000, 200, false // each request takes ten times as long
 	}
 	if text == "" {
 		return 20_000, 200, false
@@ -39,27 +41,29 @@ func floodSize(t *testing.T) (size, users int, full bool) {
 	return size, 1000, true
 }
 
-// A visitor sends one request after the other and keeps what became of the
-// last: a ResponseWriter that costs next to nothing.
+// A visitor sends one request after the other and keeps the result of the last
+// one. It is a ResponseWriter that allocates nothing.
 type visitor struct {
-	quiet
+	header  http.Header
 	handler http.Handler
 	request *http.Request
 	status  int
-	user    string            // who passed, as the handler behind Require sees it
-	event   sessionauth.Event // as Observe sees it
+	user    string            // who passed
+	event   sessionauth.Event // as Observe received it
 }
 
 type visitorKey struct{}
 
 func newVisitor(h http.Handler) *visitor {
-	v := &visitor{handler: h, quiet: quiet{http.Header{}}}
-	r := newRequest(http.MethodGet)
+	v := &visitor{handler: h, header: http.Header{}}
+	r := authtest.NewRequest(http.MethodGet)
 	v.request = r.WithContext(context.WithValue(r.Context(), visitorKey{}, v))
 	return v
 }
 
-func (v *visitor) WriteHeader(status int) { v.status = status }
+func (v *visitor) Header() http.Header         { return v.header }
+func (v *visitor) Write(b []byte) (int, error) { return len(b), nil }
+func (v *visitor) WriteHeader(status int)      { v.status = status }
 
 // send sends a request with one header field ("Name: value").
 func (v *visitor) send(field string) {
@@ -71,23 +75,23 @@ func (v *visitor) send(field string) {
 	delete(v.request.Header, name)
 }
 
-// newFloodStage makes a stage for visitors, where nobody else looks on: it is
-// to be measured.
-func newFloodStage(t *testing.T, change func(*stage)) *stage {
-	s := &stage{Server: stytchtest.NewServer(), t: t}
-	s.wire = &wire{next: s.Client().Transport}
-	s.config = sessionauth.Config{
-		ProjectID: s.ProjectID, Secret: s.Secret, BaseURL: s.URL, HTTPClient: &http.Client{Transport: s.wire},
+// newFloodEnv returns an environment for visitors. It has no leak check, which
+// would distort the measurement.
+func newFloodEnv(t *testing.T, change func(*authtest.Env)) *authtest.Env {
+	s := &authtest.Env{Server: stytchtest.NewServer(), T: t}
+	s.Wire = &authtest.Wire{Next: s.Client().Transport}
+	s.Config = sessionauth.Config{
+		ProjectID: s.ProjectID, Secret: s.Secret, BaseURL: s.URL, HTTPClient: &http.Client{Transport: s.Wire},
 		Logger:  slog.New(slog.DiscardHandler),
 		Observe: func(ctx context.Context, e sessionauth.Event) { ctx.Value(visitorKey{}).(*visitor).event = e },
 	}
 	change(s)
-	auth, err := sessionauth.New(s.config)
+	auth, err := sessionauth.New(s.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.auth = auth
-	s.handler = auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s.Auth = auth
+	s.Handler = auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		session, _ := sessionauth.SessionFromContext(r.Context())
 		if user, _ := sessionauth.UserFromContext(r.Context()); user.ID == session.UserID {
 			w.(*visitor).user = user.ID
@@ -96,21 +100,13 @@ func newFloodStage(t *testing.T, change func(*stage)) *stage {
 	return s
 }
 
-// alternating is what a user sends: every other one a token.
+// alternating returns the field of user i: a token for every second user, a JWT
+// for the others.
 func alternating(users []stytchtest.Session, i int) string {
 	if i%2 == 0 {
-		return bearer(users[i].Token)
+		return authtest.Bearer(users[i].Token)
 	}
-	return bearer(users[i].JWT)
-}
-
-// signInMany starts so many sessions, each of another user.
-func (s *stage) signInMany(n int) []stytchtest.Session {
-	list := make([]stytchtest.Session, n)
-	for i := range list {
-		list[i] = s.signIn(stytchtest.SessionOptions{})
-	}
-	return list
+	return authtest.Bearer(users[i].JWT)
 }
 
 // A tally counts answers. Its methods may be called by several goroutines.
@@ -118,10 +114,10 @@ type tally struct {
 	mu       sync.Mutex
 	statuses map[int]int
 	wrong    int
-	misses   int // requests of users that were not decided from the cache
+	misses   int // requests of users that the cache did not decide
 }
 
-// add counts an answer to a stranger.
+// add counts an answer.
 func (c *tally) add(v *visitor) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -131,7 +127,8 @@ func (c *tally) add(v *visitor) {
 	c.statuses[v.status]++
 }
 
-// refuse counts an answer to a stranger, who must be refused for this reason.
+// refuse counts an answer to an invented credential, which must be refused with
+// this reason.
 func (c *tally) refuse(t *testing.T, v *visitor, status int, reason sessionauth.Reason) {
 	c.add(v)
 	c.mu.Lock()
@@ -141,8 +138,8 @@ func (c *tally) refuse(t *testing.T, v *visitor, status int, reason sessionauth.
 	}
 }
 
-// judge counts an answer to a user, who must pass as themselves.
-func (c *tally) judge(t *testing.T, v *visitor, who stytchtest.Session, by sessionauth.Decider) {
+// pass counts an answer to a user, who must pass with their own session.
+func (c *tally) pass(t *testing.T, v *visitor, who stytchtest.Session, by sessionauth.Decider) {
 	c.add(v)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -154,7 +151,7 @@ func (c *tally) judge(t *testing.T, v *visitor, who stytchtest.Session, by sessi
 	}
 }
 
-// complain reports a wrong answer, of many the first. It is called with mu held.
+// complain reports the first few wrong answers. The caller holds mu.
 func (c *tally) complain(t *testing.T, v *visitor, want string) {
 	if c.wrong++; c.wrong <= 5 {
 		t.Errorf("got status %d (%s) as %q, want %s", v.status, v.event.Reason, v.user, want)
@@ -168,10 +165,10 @@ func (c *tally) total() (n int) {
 	return n
 }
 
-// hitRate is the share of the users' requests that caused no call, in per cent.
+// hitRate returns the percentage of the requests of users that caused no call.
 func (c *tally) hitRate() float64 { return 100 * (1 - float64(c.misses)/float64(c.total())) }
 
-// wantHits checks that the users felt nothing.
+// wantHits checks that the flood did not affect the users.
 func (c *tally) wantHits(t *testing.T) {
 	t.Helper()
 	if c.wrong > 0 {
@@ -182,7 +179,7 @@ func (c *tally) wantHits(t *testing.T) {
 	}
 }
 
-// wantRefused checks that so many strangers came and none passed.
+// wantRefused checks that n invented credentials came and none passed.
 func (c *tally) wantRefused(t *testing.T, n int) {
 	t.Helper()
 	if refused := c.statuses[401] + c.statuses[503]; refused != n || c.total() != n {
@@ -190,7 +187,7 @@ func (c *tally) wantRefused(t *testing.T, n int) {
 	}
 }
 
-// A memory says how much of it was in use before, at the highest, and after.
+// A memory records the memory in use before, after, and at the peak.
 type memory struct {
 	live, rss         [2]uint64 // before and after, collected
 	peakHeap, peakRSS uint64
@@ -198,7 +195,7 @@ type memory struct {
 
 func (m *memory) begin() {
 	debug.FreeOSMemory()
-	m.live[0], m.rss[0] = liveHeap(), residentSet()
+	m.live[0], m.rss[0] = authtest.LiveHeap(), residentSet()
 }
 
 func (m *memory) look() {
@@ -210,12 +207,12 @@ func (m *memory) look() {
 func (m *memory) end() {
 	m.look()
 	debug.FreeOSMemory()
-	m.live[1], m.rss[1] = liveHeap(), residentSet()
+	m.live[1], m.rss[1] = authtest.LiveHeap(), residentSet()
 }
 
-// wantFlat checks that no more is kept than may be. What the garbage collector
-// has not come to yet is bounded by its pace, and only looked at where nothing
-// but the flood is in the process.
+// wantFlat checks that the live heap grew by at most more bytes. Garbage that is
+// not yet collected counts only if full is set: then the process runs nothing
+// else.
 func (m *memory) wantFlat(t *testing.T, more uint64, full bool) {
 	t.Helper()
 	if m.live[1] > m.live[0]+more {
@@ -232,7 +229,8 @@ func (m *memory) String() string {
 		m.live[0]>>10, m.live[1]>>10, m.peakHeap>>10, m.rss[0]>>10, m.peakRSS>>10, m.rss[1]>>10)
 }
 
-// residentSet is the memory of this process by Linux's account; zero elsewhere.
+// residentSet returns the resident memory of this process on Linux, and 0 on other
+// systems.
 func residentSet() uint64 {
 	status, _ := os.ReadFile("/proc/self/status")
 	_, after, _ := strings.Cut(string(status), "VmRSS:")

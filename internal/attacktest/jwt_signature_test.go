@@ -1,4 +1,4 @@
-package sessionauth_test
+package attacktest
 
 import (
 	"bytes"
@@ -8,22 +8,24 @@ import (
 	"math/big"
 	"strings"
 	"testing"
+
+	"github.com/sessionauth/sessionauth/internal/authtest"
 )
 
-func TestJWTSignature(t *testing.T) {
+func TestJWT_Signature(t *testing.T) {
 	sig := signPKCS1(crypto.SHA256)
-	flip := func(i int) func(*stage, string) []byte {
+	flip := func(i int) func(*authtest.Env, string) []byte {
 		return changedSignature(func(b []byte) []byte { b[(i+len(b))%len(b)] ^= 1; return b })
 	}
 	runJWTRows(t, []jwtRow{
-		{"88 signature empty", signedWith(func(*stage, string) []byte { return nil }), jwtRefused},
+		{"88 signature empty", signedWith(func(*authtest.Env, string) []byte { return nil }), jwtRefused},
 		{"89 a bit of the first byte flipped", signedWith(flip(0)), jwtRefused},
 		{"89 a bit of a middle byte flipped", signedWith(flip(128)), jwtRefused},
 		{"89 a bit of the last byte flipped", signedWith(flip(-1)), jwtRefused},
 		{"90 first byte cut", signedWith(changedSignature(func(b []byte) []byte { return b[1:] })), jwtRefused},
 		{"90 last byte cut", signedWith(changedSignature(func(b []byte) []byte { return b[:len(b)-1] })), jwtRefused},
-		{"90 zero before", signedWith(changedSignature(func(b []byte) []byte { return append([]byte{0}, b...) })), jwtRefused},
-		{"90 zero behind", signedWith(changedSignature(func(b []byte) []byte { return append(b, 0) })), jwtRefused},
+		{"90 leading zero", signedWith(changedSignature(func(b []byte) []byte { return append([]byte{0}, b...) })), jwtRefused},
+		{"90 trailing zero", signedWith(changedSignature(func(b []byte) []byte { return append(b, 0) })), jwtRefused},
 		{"90 doubled", signedWith(changedSignature(func(b []byte) []byte { return append(b, b...) })), jwtRefused},
 		{"91 all 0", signedWith(changedSignature(func(b []byte) []byte { return make([]byte, len(b)) })), jwtRefused},
 		{"91 all FF", signedWith(changedSignature(func(b []byte) []byte { return bytes.Repeat([]byte{0xff}, len(b)) })), jwtRefused},
@@ -33,43 +35,43 @@ func TestJWTSignature(t *testing.T) {
 		{"91 n-s", signedWith(numberSignature(func(s, n *big.Int) *big.Int { return n.Sub(n, s) })), jwtRefused},
 		{"91 n+s", signedWith(numberSignature(func(s, n *big.Int) *big.Int { return n.Add(n, s) })), jwtRefused},
 		{"91 n+s in 256 bytes", shortSum, jwtRefused},
-		{"92 signature over the payload only", signedWith(func(s *stage, input string) []byte { return sig(s, input[strings.Index(input, ".")+1:]) }), jwtRefused},
-		{"92 signature over the decoded text", signedWith(func(s *stage, _ string) []byte { return sig(s, s.jwtHeader()+"."+s.jwtClaims()) }), jwtRefused},
-		{"92 signature over text with a dot behind", signedWith(func(s *stage, input string) []byte { return sig(s, input+".") }), jwtRefused},
-		{"93 signature from another token", signedWith(func(s *stage, _ string) []byte { return sig(s, "x") }), jwtRefused},
+		{"92 signature over the payload only", signedWith(func(s *authtest.Env, input string) []byte { return sig(s, input[strings.Index(input, ".")+1:]) }), jwtRefused},
+		{"92 signature over the decoded text", signedWith(func(s *authtest.Env, _ string) []byte { return sig(s, jwtHeader(s)+"."+jwtClaims(s)) }), jwtRefused},
+		{"92 signature over text with a trailing dot", signedWith(func(s *authtest.Env, input string) []byte { return sig(s, input+".") }), jwtRefused},
+		{"93 signature from another token", signedWith(func(s *authtest.Env, _ string) []byte { return sig(s, "x") }), jwtRefused},
 		{"93 payload from another token", editedToken(func(h, _, sig string) string { return h + "." + b64url(`{"sub":"user-test-x"}`) + "." + sig }), jwtRefused},
 		{"93 header from another token", editedToken(func(_, p, sig string) string { return b64url(`{"alg":"RS256","kid":"x"}`) + "." + p + "." + sig }), jwtRefused},
 	})
 }
 
-// changedSignature changes the bytes of an honest signature.
-func changedSignature(change func([]byte) []byte) func(*stage, string) []byte {
-	return func(s *stage, input string) []byte { return change(signRS256(s.Key(), input)) }
+// changedSignature changes the bytes of a correct signature.
+func changedSignature(change func([]byte) []byte) func(*authtest.Env, string) []byte {
+	return func(s *authtest.Env, input string) []byte { return change(signRS256(s.Key(), input)) }
 }
 
-// numberSignature makes a signature from an honest one and the modulus, as
-// numbers. Both are copies.
-func numberSignature(change func(s, n *big.Int) *big.Int) func(*stage, string) []byte {
-	return func(s *stage, input string) []byte {
+// numberSignature computes a signature from a correct signature s and the modulus
+// n. Both are copies.
+func numberSignature(change func(s, n *big.Int) *big.Int) func(*authtest.Env, string) []byte {
+	return func(s *authtest.Env, input string) []byte {
 		sig := new(big.Int).SetBytes(signRS256(s.Key(), input))
 		b := change(sig, new(big.Int).Set(s.Key().N)).Bytes()
 		return append(make([]byte, max(0, 256-len(b))), b...)
 	}
 }
 
-// shortSum is n+s where that needs no further byte.
-func shortSum(s *stage) string {
+// shortSum signs with n+s where the sum has no more bytes than n.
+func shortSum(s *authtest.Env) string {
 	for i := range 1000 {
 		token := signedWith(numberSignature(func(s, n *big.Int) *big.Int { return n.Add(n, s) }), "x", i)(s)
 		if b, _ := base64.RawURLEncoding.DecodeString(token[strings.LastIndex(token, ".")+1:]); len(b) == 256 {
 			return token
 		}
 	}
-	s.t.Fatal("got no signature below 2^2048-n, want one")
+	s.T.Fatal("got no signature below 2^2048-n, want one")
 	return ""
 }
 
-func TestJWTPadding(t *testing.T) {
+func TestJWT_Padding(t *testing.T) {
 	const (
 		sha1Info   = "\x30\x21\x30\x09\x06\x05\x2b\x0e\x03\x02\x1a\x05\x00\x04\x14"
 		sha256Info = "\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20"
@@ -84,7 +86,7 @@ func TestJWTPadding(t *testing.T) {
 	}
 	fill := func(n int, with string) string { return strings.Repeat(with, n) }
 	runJWTRows(t, []jwtRow{
-		{"94 the padding as it should be", padded("\x00\x01", "\xff", sum(crypto.SHA256, sha256Info, "")), jwtPasses},
+		{"94 correct padding", padded("\x00\x01", "\xff", sum(crypto.SHA256, sha256Info, "")), jwtPasses},
 		{"94 no DigestInfo", padded("\x00\x01", "\xff", sum(crypto.SHA256, "", "")), jwtRefused},
 		{"94 block type 0", padded("\x00\x00", "\xff", sum(crypto.SHA256, sha256Info, "")), jwtRefused},
 		{"94 block type 0 filled with zeros", padded("\x00\x00", "\x00", sum(crypto.SHA256, sha256Info, "")), jwtRefused},
@@ -109,10 +111,10 @@ func TestJWTPadding(t *testing.T) {
 	})
 }
 
-// padded signs a block of the test's own making: start, fill up to the
-// modulus's length, separator, content.
-func padded(start, fill string, content func(input string) string) func(*stage) string {
-	return signedWith(func(s *stage, input string) []byte {
+// padded applies the private key to a block: start, fill up to the length of the
+// modulus, separator, content.
+func padded(start, fill string, content func(input string) string) func(*authtest.Env) string {
+	return signedWith(func(s *authtest.Env, input string) []byte {
 		end := "\x00" + content(input)
 		block := start + strings.Repeat(fill, s.Key().Size()-len(start)-len(end)) + end
 		m := new(big.Int).SetBytes([]byte(block))
@@ -120,47 +122,47 @@ func padded(start, fill string, content func(input string) string) func(*stage) 
 	})
 }
 
-// powerOf is the bare RSA operation with the private key.
+// powerOf returns the RSA operation with the private key, without padding.
 func powerOf(key *rsa.PrivateKey, m *big.Int) *big.Int { return new(big.Int).Exp(m, key.D, key.N) }
 
-func TestJWTEncoding(t *testing.T) {
+func TestJWT_Encoding(t *testing.T) {
 	runJWTRows(t, []jwtRow{
 		{"97 trailing bits in the signature, lowest", editedToken(func(h, p, sig string) string { return h + "." + p + "." + withTrailingBits(sig, 1) }), jwtRefused},
 		{"97 trailing bits in the signature, highest", editedToken(func(h, p, sig string) string { return h + "." + p + "." + withTrailingBits(sig, 8) }), jwtRefused},
-		{"98 trailing bits in the payload, signed so", respelt(1, func(seg string) string { return withTrailingBits(seg, 1) }), jwtRefused},
-		{"98 trailing bits in the header, signed so", respelt(0, func(seg string) string { return withTrailingBits(seg, 1) }), jwtRefused},
+		{"98 trailing bits in the payload, signed like that", respelt(1, func(seg string) string { return withTrailingBits(seg, 1) }), jwtRefused},
+		{"98 trailing bits in the header, signed like that", respelt(0, func(seg string) string { return withTrailingBits(seg, 1) }), jwtRefused},
 		{"99 padding on the header", editedToken(func(h, p, sig string) string { return h + "=." + p + "." + sig }), jwtBadField},
 		{"99 padding on the payload", editedToken(func(h, p, sig string) string { return h + "." + p + "=." + sig }), jwtBadField},
 		{"99 padding on the signature", editedToken(func(h, p, sig string) string { return h + "." + p + "." + sig + "==" }), jwtRefused},
 		{"99 padding on all", editedToken(func(h, p, sig string) string { return h + "=." + p + "=." + sig + "==" }), jwtBadField},
-		{"99 padding on the payload, signed so", respelt(1, func(seg string) string { return seg + strings.Repeat("=", (4-len(seg)%4)%4) }), jwtBadField},
-		{"99 padding on the header, signed so", respelt(0, func(seg string) string { return seg + strings.Repeat("=", (4-len(seg)%4)%4) }), jwtBadField},
-		{"100 standard alphabet in the payload, signed so", respelt(1, strings.NewReplacer("-", "+", "_", "/").Replace), jwtRefused},
-		{"100 standard alphabet in the header, signed so", respelt(0, strings.NewReplacer("-", "+", "_", "/").Replace), jwtRefused},
+		{"99 padding on the payload, signed like that", respelt(1, func(seg string) string { return seg + strings.Repeat("=", (4-len(seg)%4)%4) }), jwtBadField},
+		{"99 padding on the header, signed like that", respelt(0, func(seg string) string { return seg + strings.Repeat("=", (4-len(seg)%4)%4) }), jwtBadField},
+		{"100 standard alphabet in the payload, signed like that", respelt(1, strings.NewReplacer("-", "+", "_", "/").Replace), jwtRefused},
+		{"100 standard alphabet in the header, signed like that", respelt(0, strings.NewReplacer("-", "+", "_", "/").Replace), jwtRefused},
 		{"100 standard alphabet in the signature", signatureInStandardAlphabet, jwtRefused},
 		{"102 illegal character", editedToken(func(h, p, sig string) string { return h + "." + p + "!." + sig }), jwtBadField},
 		{"102 percent-encoded dots", editedToken(func(h, p, sig string) string { return h + "%2E" + p + "%2E" + sig }), jwtBadField},
 		{"102 full-width dots", editedToken(func(h, p, sig string) string { return h + "．" + p + "．" + sig }), jwtBadBytes},
 		{"102 non-ASCII letter", editedToken(func(h, p, sig string) string { return h + "." + p + "." + sig + "é" }), jwtBadBytes},
 		{"102 tilde, which a b64token may have", editedToken(func(h, p, sig string) string { return h + "." + p + "." + sig + "~" }), jwtRefused},
-		{"103 0 segments", func(*stage) string { return "" }, jwtVerdict{header: want400r, cookie: want401n}},
+		{"103 0 segments", func(*authtest.Env) string { return "" }, jwtVerdict{header: want400r, cookie: want401n}},
 		{"103 1 segment, too long for an opaque token", editedToken(func(h, p, _ string) string { return h + p }), jwtRefused},
-		{"103 1 segment, as long as an opaque token", editedToken(func(h, _, _ string) string { return h }), jwtAskedOpaque},
+		{"103 1 segment, as long as an opaque token", editedToken(func(h, _, _ string) string { return h }), jwtCalledOpaque},
 		{"103 2 segments", editedToken(func(h, p, _ string) string { return h + "." + p }), jwtRefused},
 		{"103 4 segments", editedToken(func(h, p, sig string) string { return h + "." + p + "." + sig + "." + sig }), jwtRefused},
 		{"103 4 segments, the last empty", editedToken(func(h, p, sig string) string { return h + "." + p + "." + sig + "." }), jwtRefused},
 		{"103 5 segments", editedToken(func(h, p, sig string) string { return h + "." + p + "." + sig + "." + sig + "." + sig }), jwtRefused},
 		{"103 leading dot", editedToken(func(h, p, sig string) string { return "." + h + "." + p + "." + sig }), jwtRefused},
 		{"103 leading dot, 3 segments", editedToken(func(_, p, sig string) string { return "." + p + "." + sig }), jwtRefused},
-		{"103 only dots", func(*stage) string { return ".." }, jwtRefused},
-		{"103 more dots", func(*stage) string { return "....." }, jwtRefused},
+		{"103 only dots", func(*authtest.Env) string { return ".." }, jwtRefused},
+		{"103 more dots", func(*authtest.Env) string { return "....." }, jwtRefused},
 		{"105 flattened JSON serialization", editedToken(func(h, p, sig string) string { return jsonSerialization(h, p, sig) }), jwtBadBytes},
 		{"105 general JSON serialization", editedToken(func(h, p, sig string) string {
 			return `{"payload":"` + p + `","signatures":[` + jsonSerialization(h, "", sig) + `]}`
 		}), jwtBadBytes},
 		{"105 JSON serialization in base64url", editedToken(func(h, p, sig string) string { return b64url(jsonSerialization(h, p, sig)) }), jwtRefused},
 		{"107 detached payload", editedToken(func(h, _, sig string) string { return h + ".." + sig }), jwtRefused},
-		{"107 detached payload, signed so", respelt(1, func(string) string { return "" }), jwtRefused},
+		{"107 detached payload, signed like that", respelt(1, func(string) string { return "" }), jwtRefused},
 		{"108 in upper case", editedToken(func(h, p, sig string) string { return strings.ToUpper(h + "." + p + "." + sig) }), jwtRefused},
 		{"108 in lower case", editedToken(func(h, p, sig string) string { return strings.ToLower(h + "." + p + "." + sig) }), jwtRefused},
 		{"110 NUL", editedToken(func(h, p, sig string) string { return h + "." + p + "." + sig + "\x00" }), jwtBadBytes},
@@ -171,19 +173,19 @@ func TestJWTEncoding(t *testing.T) {
 
 const base64urlAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
-// withTrailingBits sets bits of the last character that stand for nothing.
+// withTrailingBits sets unused bits of the last character.
 func withTrailingBits(segment string, bits int) string {
 	if len(segment)%4 == 0 {
-		panic("no bits to spare")
+		panic("no unused bits")
 	}
 	last := strings.IndexByte(base64urlAlphabet, segment[len(segment)-1])
 	return segment[:len(segment)-1] + string(base64urlAlphabet[last|bits])
 }
 
-// respelt spells one segment otherwise, 0 the header and 1 the payload, and
-// signs that. Both segments have bits to spare and both special characters.
-func respelt(which int, spell func(string) string) func(*stage) string {
-	return func(s *stage) string {
+// respelt encodes one segment in another way, 0 the header and 1 the payload, and
+// signs the result. Both segments have unused bits and both special characters.
+func respelt(which int, spell func(string) string) func(*authtest.Env) string {
+	return func(s *authtest.Env) string {
 		special := func(text string) string {
 			text = putAfter(`"x":"` + strings.Repeat("?>~", 8) + `"`)(text)
 			for len(text)%3 != 1 {
@@ -191,26 +193,26 @@ func respelt(which int, spell func(string) string) func(*stage) string {
 			}
 			return b64url(text)
 		}
-		seg := []string{special(s.jwtHeader()), special(s.jwtClaims())}
+		seg := []string{special(jwtHeader(s)), special(jwtClaims(s))}
 		plain := seg[which]
 		if seg[which] = spell(plain); seg[which] == plain {
-			s.t.Fatal("got the same spelling, want another one")
+			s.T.Fatal("got the same spelling, want another one")
 		}
 		input := seg[0] + "." + seg[1]
 		return input + "." + b64url(string(signRS256(s.Key(), input)))
 	}
 }
 
-func signatureInStandardAlphabet(s *stage) string {
-	h, rest, _ := strings.Cut(s.session.JWT, ".")
+func signatureInStandardAlphabet(s *authtest.Env) string {
+	h, rest, _ := strings.Cut(s.Session.JWT, ".")
 	p, sig, _ := strings.Cut(rest, ".")
 	other := strings.NewReplacer("-", "+", "_", "/").Replace(sig)
 	if other == sig {
-		s.t.Fatal("got a signature without special characters, want some")
+		s.T.Fatal("got a signature without special characters, want some")
 	}
 	return h + "." + p + "." + other
 }
 
 func jsonSerialization(header, payload, signature string) string {
-	return string(asJSON(map[string]string{"protected": header, "payload": payload, "signature": signature}))
+	return string(authtest.JSON(map[string]string{"protected": header, "payload": payload, "signature": signature}))
 }

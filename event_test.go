@@ -11,78 +11,74 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// watch keeps the events of a stage.
-func watch(events *[]sessionauth.Event) func(*sessionauth.Config) {
-	return func(c *sessionauth.Config) {
-		c.Observe = func(_ context.Context, e sessionauth.Event) { *events = append(*events, e) }
-	}
-}
-
-func TestObserveGetsOneEventForEachDecision(t *testing.T) {
+func TestObserve_OneEventForEachRequest(t *testing.T) {
 	const (
 		pass, anonymous, refused    = sessionauth.Passed, sessionauth.Anonymous, sessionauth.Refused
 		unavailable, failed         = sessionauth.Unavailable, sessionauth.Failed
 		nobody, cache, local, asked = sessionauth.Decider(""), sessionauth.Cache, sessionauth.Local, sessionauth.Stytch
 	)
-	type fields = func(*stage) []string
-	jwt := func(s *stage) []string { return []string{bearer(s.session.JWT)} }
-	token := func(s *stage) []string { return []string{bearer(s.session.Token)} }
-	text := func(fields ...string) fields { return func(*stage) []string { return fields } }
+	type fields = func(*env) []string
+	jwt := func(s *env) []string { return []string{bearer(s.Session.JWT)} }
+	token := func(s *env) []string { return []string{bearer(s.Session.Token)} }
+	text := func(fields ...string) fields { return func(*env) []string { return fields } }
 	signed := func(bend func(h, c map[string]any)) fields {
-		return func(s *stage) []string { return []string{bearer(s.sign(bend))} }
+		return func(s *env) []string { return []string{bearer(s.SignJWT(bend))} }
 	}
-	fault := func(w stytchtest.Fault) func(*stage) { return func(s *stage) { s.SetFault("", w) } }
-	wire := func(f tap) func(*stage) { return func(s *stage) { s.tap("", f) } }
+	fault := func(w stytchtest.Fault) func(*env) { return func(s *env) { s.SetFault("", w) } }
+	wire := func(f authtest.Tap) func(*env) { return func(s *env) { s.Tap("", f) } }
 	rows := []struct {
 		name    string
-		prepare func(*stage)
+		prepare func(*env)
 		fields  fields
-		want    sessionauth.Event // without latency and check
+		want    sessionauth.Event // without Latency and Check
 	}{
 		{"a JWT", nil, jwt, sessionauth.Event{Decider: local, Outcome: pass}},
-		{"a JWT seen before", func(s *stage) { s.get(bearer(s.session.JWT)) }, jwt, sessionauth.Event{Decider: cache, Outcome: pass}},
+		{"a JWT seen before", func(s *env) { s.Get(bearer(s.Session.JWT)) }, jwt, sessionauth.Event{Decider: cache, Outcome: pass}},
 		{"a token", nil, token, sessionauth.Event{Decider: asked, Outcome: pass}},
-		{"a token seen before", func(s *stage) { s.get(bearer(s.session.Token)) }, token, sessionauth.Event{Decider: cache, Outcome: pass}},
-		{"an expired JWT", (*stage).expire, jwt, sessionauth.Event{Decider: asked, Outcome: pass}},
+		{"a token seen before", func(s *env) { s.Get(bearer(s.Session.Token)) }, token, sessionauth.Event{Decider: cache, Outcome: pass}},
+		{"an expired JWT", (*env).Expire, jwt, sessionauth.Event{Decider: asked, Outcome: pass}},
 
 		{"no credential", nil, text(), sessionauth.Event{Outcome: refused, Reason: sessionauth.ReasonNoCredential}},
 		{"two headers", nil, text(bearer("a"), bearer("b")), sessionauth.Event{Outcome: refused, Reason: sessionauth.ReasonAmbiguous}},
 		{"a malformed header", nil, text("Authorization: Bearer"), sessionauth.Event{Outcome: refused, Reason: sessionauth.ReasonMalformed}},
 		{"a malformed token", nil, text(bearer("short")), sessionauth.Event{Outcome: refused, Reason: sessionauth.ReasonMalformed}},
-		{"another site's request", nil, text(tokenCookie(inventedToken), "Upgrade: websocket", "Sec-Fetch-Site: cross-site"), sessionauth.Event{Outcome: refused, Reason: sessionauth.ReasonCrossOrigin}},
+		{"a request from another site", nil, text(tokenCookie(inventedToken), "Upgrade: websocket", "Sec-Fetch-Site: cross-site"), sessionauth.Event{Outcome: refused, Reason: sessionauth.ReasonCrossOrigin}},
 
 		{"a malformed JWT", nil, text(bearer("a.b.c")), sessionauth.Event{Outcome: refused, Reason: sessionauth.ReasonMalformed}},
 		{"another algorithm", nil, signed(func(h, _ map[string]any) { h["alg"] = "RS512" }), sessionauth.Event{Outcome: refused, Reason: sessionauth.ReasonBadHeader}},
 
 		{"an unknown key", nil, signed(func(h, _ map[string]any) { h["kid"] = "x" }), sessionauth.Event{Decider: local, Outcome: refused, Reason: sessionauth.ReasonUnknownKey}},
-		{"a forged JWT", nil, func(s *stage) []string { return []string{bearer(unsigned(s.Header(), s.Claims(s.session.ID)))} }, sessionauth.Event{Decider: local, Outcome: refused, Reason: sessionauth.ReasonBadSignature}},
+		{"a forged JWT", nil, func(s *env) []string {
+			return []string{bearer(authtest.ForgedJWT(s.Header(), s.Claims(s.Session.ID)))}
+		}, sessionauth.Event{Decider: local, Outcome: refused, Reason: sessionauth.ReasonBadSignature}},
 		{"no session claim", nil, signed(func(_, c map[string]any) { delete(c, "https://stytch.com/session") }), sessionauth.Event{Decider: local, Outcome: refused, Reason: sessionauth.ReasonBadClaims}},
 		{"another issuer", nil, signed(func(_, c map[string]any) { c["iss"] = "x" }), sessionauth.Event{Decider: local, Outcome: refused, Reason: sessionauth.ReasonWrongIssuer}},
 		{"another audience", nil, signed(func(_, c map[string]any) { c["aud"] = "x" }), sessionauth.Event{Decider: local, Outcome: refused, Reason: sessionauth.ReasonWrongAudience}},
 		{"not valid yet", nil, signed(func(_, c map[string]any) { c["nbf"] = c["exp"] }), sessionauth.Event{Decider: local, Outcome: refused, Reason: sessionauth.ReasonBadTime}},
-		{"a session that has ended", func(s *stage) {
-			s.session = s.StartSession(s.session.UserID, stytchtest.SessionOptions{Duration: time.Second})
+		{"a session that has ended", func(s *env) {
+			s.Session = s.StartSession(s.Session.UserID, stytchtest.SessionOptions{Duration: time.Second})
 			time.Sleep(time.Second)
 		}, jwt, sessionauth.Event{Decider: local, Outcome: refused, Reason: sessionauth.ReasonEnded}},
-		{"a revoked session", func(s *stage) { _ = s.auth.Revoke(s.t.Context(), s.session.ID) }, jwt, sessionauth.Event{Decider: local, Outcome: refused, Reason: sessionauth.ReasonRevoked}},
+		{"a revoked session", func(s *env) { _ = s.Auth.Revoke(s.T.Context(), s.Session.ID) }, jwt, sessionauth.Event{Decider: local, Outcome: refused, Reason: sessionauth.ReasonRevoked}},
 
-		{"a token Stytch refuses", nil, text(bearer(inventedToken)), sessionauth.Event{Decider: asked, Outcome: refused, Reason: sessionauth.ReasonRejected}},
-		{"a token Stytch refused before", func(s *stage) { s.get(bearer(inventedToken)) }, text(bearer(inventedToken)), sessionauth.Event{Decider: cache, Outcome: refused, Reason: sessionauth.ReasonRejected}},
-		{"two sessions", (*stage).expire, func(s *stage) []string {
-			return []string{bothCookies(s.signIn(stytchtest.SessionOptions{}).Token, s.session.JWT)}
+		{"a token that Stytch rejects", nil, text(bearer(inventedToken)), sessionauth.Event{Decider: asked, Outcome: refused, Reason: sessionauth.ReasonRejected}},
+		{"a token that Stytch rejected before", func(s *env) { s.Get(bearer(inventedToken)) }, text(bearer(inventedToken)), sessionauth.Event{Decider: cache, Outcome: refused, Reason: sessionauth.ReasonRejected}},
+		{"two sessions", (*env).Expire, func(s *env) []string {
+			return []string{bothCookies(s.SignIn(stytchtest.SessionOptions{}).Token, s.Session.JWT)}
 		}, sessionauth.Event{Decider: asked, Outcome: refused, Reason: sessionauth.ReasonOtherSession}},
-		{"two users", nil, func(s *stage) []string {
-			return []string{"Cookie: stytch_session_jwt=" + s.signIn(stytchtest.SessionOptions{}).JWT + "; stytch_session_jwt=" + s.session.JWT}
+		{"two users", nil, func(s *env) []string {
+			return []string{"Cookie: stytch_session_jwt=" + s.SignIn(stytchtest.SessionOptions{}).JWT + "; stytch_session_jwt=" + s.Session.JWT}
 		}, sessionauth.Event{Outcome: refused, Reason: sessionauth.ReasonAmbiguous}},
 
 		{"no key set", fault(stytchtest.Fault{Status: 500}), jwt, sessionauth.Event{Outcome: unavailable, Reason: sessionauth.ReasonNoKeySet}},
 		{"no connection", wire(func(*http.Request, http.RoundTripper) (*http.Response, error) { return nil, errors.New("refused") }), token, sessionauth.Event{Outcome: unavailable, Reason: sessionauth.ReasonUnreachable}},
 		{"no answer in time", fault(stytchtest.Fault{Delay: time.Hour}), token, sessionauth.Event{Outcome: unavailable, Reason: sessionauth.ReasonUnreachable}},
 		{"500", fault(stytchtest.Fault{Status: 500}), token, sessionauth.Event{Outcome: unavailable, Reason: sessionauth.ReasonStytchFailing}},
-		{"nonsense", wire(func(*http.Request, http.RoundTripper) (*http.Response, error) { return reply(200, "{}"), nil }), token, sessionauth.Event{Outcome: unavailable, Reason: sessionauth.ReasonStytchFailing}},
+		{"nonsense", wire(func(*http.Request, http.RoundTripper) (*http.Response, error) { return authtest.Reply(200, "{}"), nil }), token, sessionauth.Event{Outcome: unavailable, Reason: sessionauth.ReasonStytchFailing}},
 		{"429", fault(stytchtest.Fault{Status: 429}), token, sessionauth.Event{Outcome: unavailable, Reason: sessionauth.ReasonRateLimited}},
 		{"a wrong secret", fault(stytchtest.Fault{Status: 401}), token, sessionauth.Event{Outcome: unavailable, Reason: sessionauth.ReasonMisconfigured}},
 		{"a panic", wire(func(*http.Request, http.RoundTripper) (*http.Response, error) { panic("x") }), token, sessionauth.Event{Outcome: failed, Reason: sessionauth.ReasonInternal}},
@@ -91,12 +87,12 @@ func TestObserveGetsOneEventForEachDecision(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var events []sessionauth.Event
-				s := newStage(t, watch(&events), func(c *sessionauth.Config) { c.Timeout = 2 * time.Second })
+				s := newEnv(t, authtest.RecordEvents(&events), func(c *sessionauth.Config) { c.Timeout = 2 * time.Second })
 				if row.prepare != nil {
 					row.prepare(s)
 				}
 				began, before := time.Now(), len(events)
-				s.get(row.fields(s)...)
+				s.Get(row.fields(s)...)
 				if len(events) != before+1 {
 					t.Fatalf("got %d events, want 1", len(events)-before)
 				}
@@ -113,15 +109,15 @@ func TestObserveGetsOneEventForEachDecision(t *testing.T) {
 	}
 }
 
-func TestObserveIsToldOfWhoeverOptionalLetsThrough(t *testing.T) {
+func TestObserve_Optional(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var events []sessionauth.Event
-		s := newStage(t, watch(&events))
-		s.handler = s.auth.Optional(s.next())
-		s.get()
-		s.get(tokenCookie(inventedToken))
-		s.get(bearer("a.b.c"))
-		s.get(bearer(s.session.JWT))
+		s := newEnv(t, authtest.RecordEvents(&events))
+		s.Handler = s.Auth.Optional(s.Next())
+		s.Get()
+		s.Get(tokenCookie(inventedToken))
+		s.Get(bearer("a.b.c"))
+		s.Get(bearer(s.Session.JWT))
 		want := []sessionauth.Event{
 			{Outcome: sessionauth.Anonymous, Reason: sessionauth.ReasonNoCredential},
 			{Outcome: sessionauth.Anonymous, Reason: sessionauth.ReasonRejected},
@@ -139,14 +135,14 @@ func TestObserveIsToldOfWhoeverOptionalLetsThrough(t *testing.T) {
 	})
 }
 
-func TestARequestThatGoesAwayIsCanceled(t *testing.T) {
+func TestObserve_CanceledRequest(t *testing.T) {
 	ends := map[string]func(context.Context) (context.Context, context.CancelFunc){
-		"the client goes away": func(ctx context.Context) (context.Context, context.CancelFunc) {
+		"the client disconnects": func(ctx context.Context) (context.Context, context.CancelFunc) {
 			ctx, cancel := context.WithCancel(ctx)
 			time.AfterFunc(time.Second, cancel)
 			return ctx, cancel
 		},
-		"its deadline passes": func(ctx context.Context) (context.Context, context.CancelFunc) {
+		"the deadline passes": func(ctx context.Context) (context.Context, context.CancelFunc) {
 			return context.WithTimeout(ctx, time.Second)
 		},
 	}
@@ -154,29 +150,29 @@ func TestARequestThatGoesAwayIsCanceled(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var events []sessionauth.Event
-				s := newStage(t, watch(&events))
+				s := newEnv(t, authtest.RecordEvents(&events))
 				s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: time.Hour})
 				ctx, cancel := end(t.Context())
 				defer cancel()
-				s.want(s.do(newRequest("GET", bearer(s.session.Token)).WithContext(ctx)), 503)
+				s.Want(s.Do(newRequest("GET", bearer(s.Session.Token)).WithContext(ctx)), 503)
 				want := sessionauth.Event{Outcome: sessionauth.Unavailable, Reason: sessionauth.ReasonCanceled, Latency: time.Second, Check: sessionauth.CheckedSession}
 				if len(events) != 1 || events[0] != want {
 					t.Errorf("got %+v, want %+v", events, want)
 				}
-				time.Sleep(3 * time.Second) // the call goes on for others
+				time.Sleep(3 * time.Second) // the call continues for other requests
 			})
 		})
 	}
 }
 
-func TestObserveIsToldWhenThereIsNoRoom(t *testing.T) {
+func TestObserve_Overloaded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var events []sessionauth.Event
-		s := newStage(t, watch(&events), func(c *sessionauth.Config) { c.MaxInFlight = 1 })
-		s.tap(pathRevoke, lateAnswers(time.Second))
-		go func() { _ = s.auth.Revoke(t.Context(), "session-test-1") }()
+		s := newEnv(t, authtest.RecordEvents(&events), func(c *sessionauth.Config) { c.MaxInFlight = 1 })
+		s.Tap(pathRevoke, authtest.DelayAnswers(time.Second))
+		go func() { _ = s.Auth.Revoke(t.Context(), "session-test-1") }()
 		synctest.Wait()
-		s.want(s.get(bearer(s.session.Token)), 503)
+		s.Want(s.Get(bearer(s.Session.Token)), 503)
 		if len(events) != 1 || events[0].Reason != sessionauth.ReasonOverloaded || events[0].Outcome != sessionauth.Unavailable {
 			t.Errorf("got %+v, want one that says overloaded", events)
 		}
@@ -184,51 +180,51 @@ func TestObserveIsToldWhenThereIsNoRoom(t *testing.T) {
 	})
 }
 
-func TestObserveRunsOnTheRequestsGoroutineBeforeNext(t *testing.T) {
+func TestObserve_RunsBeforeNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		type key struct{}
 		var order []string
-		s := newStage(t, func(c *sessionauth.Config) {
+		s := newEnv(t, func(c *sessionauth.Config) {
 			c.Observe = func(ctx context.Context, _ sessionauth.Event) {
 				order = append(order, "observe "+ctx.Value(key{}).(string)+goroutine())
 			}
 		})
-		s.handler = s.auth.Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		s.Handler = s.Auth.Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			order = append(order, "next "+goroutine())
 		}))
-		r := newRequest("GET", bearer(s.session.Token))
-		s.do(r.WithContext(context.WithValue(r.Context(), key{}, "")))
+		r := newRequest("GET", bearer(s.Session.Token))
+		s.Do(r.WithContext(context.WithValue(r.Context(), key{}, "")))
 		if want := []string{"observe " + goroutine(), "next " + goroutine()}; strings.Join(order, ", ") != strings.Join(want, ", ") {
 			t.Errorf("got %q, want %q", order, want)
 		}
 	})
 }
 
-// goroutine names the running goroutine.
+// goroutine returns the number of the running goroutine.
 func goroutine() string {
 	stack := make([]byte, 64)
 	return strings.Fields(string(stack[:runtime.Stack(stack, false)]))[1]
 }
 
-func TestAPanicInObserveIsThatOfTheHandler(t *testing.T) {
-	fields := map[string]func(*stage) string{
-		"200 a JWT in the header":     func(s *stage) string { return bearer(s.session.JWT) },
-		"200 a JWT in a cookie":       func(s *stage) string { return jwtCookie(s.session.JWT) },
-		"200 a bad JWT in the header": func(*stage) string { return bearer("a.b.c") },
-		"200 a bad JWT in a cookie":   func(*stage) string { return jwtCookie("a.b.c") },
-		"200 no credential":           func(*stage) string { return "X: y" },
+func TestObserve_Panics(t *testing.T) {
+	fields := map[string]func(*env) string{
+		"200 a JWT in the header":     func(s *env) string { return bearer(s.Session.JWT) },
+		"200 a JWT in a cookie":       func(s *env) string { return jwtCookie(s.Session.JWT) },
+		"200 a bad JWT in the header": func(*env) string { return bearer("a.b.c") },
+		"200 a bad JWT in a cookie":   func(*env) string { return jwtCookie("a.b.c") },
+		"200 no credential":           func(*env) string { return "X: y" },
 	}
 	for name, field := range fields {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, func(c *sessionauth.Config) {
+				s := newEnv(t, func(c *sessionauth.Config) {
 					c.Observe = func(context.Context, sessionauth.Event) { panic("observe") }
 				})
-				for _, wrap := range []func(http.Handler) http.Handler{s.auth.Require, s.auth.Optional} {
-					s.handler = wrap(s.next())
-					s.wantPanic("observe", field(s))
+				for _, wrap := range []func(http.Handler) http.Handler{s.Auth.Require, s.Auth.Optional} {
+					s.Handler = wrap(s.Next())
+					s.WantPanic("observe", field(s))
 				}
-				s.wantThrough(0, "")
+				s.WantPassed(0, "")
 			})
 		})
 	}

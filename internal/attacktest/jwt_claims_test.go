@@ -1,4 +1,4 @@
-package sessionauth_test
+package attacktest
 
 import (
 	"encoding/json"
@@ -9,32 +9,34 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 )
 
-// project is a value made of the project's id.
-func project(make func(id string) any) fromStage {
-	return func(s *stage) any { return make(s.ProjectID) }
+// project returns a value made of the project ID.
+func project(make func(id string) any) fromEnv {
+	return func(s *authtest.Env) any { return make(s.ProjectID) }
 }
 
-// inTime is a NumericDate this long from now, as JSON.
+// inTime returns the NumericDate of a time from now, as JSON.
 func inTime(d time.Duration) jsonText {
 	return jsonText(strconv.FormatInt(time.Now().Add(d).Unix(), 10))
 }
 
-// lived are the times of a JWT minted so long ago, for 5 minutes.
+// lived returns the time claims of a JWT that was issued some time ago and is
+// valid for 5 minutes.
 func lived(ago time.Duration) []any {
 	return []any{"iat", inTime(-ago), "nbf", inTime(-ago), "exp", inTime(5*time.Minute - ago)}
 }
 
-// unknownSession is a session claim of a session that Stytch does not know.
-func unknownSession(pairs ...any) func(*stage) string {
+// unknownSession signs a JWT of a session that does not exist.
+func unknownSession(pairs ...any) func(*authtest.Env) string {
 	id := map[string]any{"id": "session-test-00000000-0000-4000-8000-000000000000"}
 	return bentClaims(append([]any{sessionClaimName, id}, pairs...)...)
 }
 
-func TestJWTIssuerAndAudience(t *testing.T) {
-	iss := func(make func(id string) any) func(*stage) string { return bentClaims("iss", project(make)) }
-	aud := func(make func(id string) any) func(*stage) string { return bentClaims("aud", project(make)) }
+func TestJWT_IssuerAndAudience(t *testing.T) {
+	iss := func(make func(id string) any) func(*authtest.Env) string { return bentClaims("iss", project(make)) }
+	aud := func(make func(id string) any) func(*authtest.Env) string { return bentClaims("aud", project(make)) }
 	runJWTRows(t, []jwtRow{
 		{"111 iss missing", bentClaims("iss", absent), jwtRefused},
 		{"111 iss null", bentClaims("iss", nil), jwtRefused},
@@ -42,20 +44,20 @@ func TestJWTIssuerAndAudience(t *testing.T) {
 		{"111 iss a list", iss(func(id string) any { return []string{"stytch.com/" + id} }), jwtRefused},
 		{"111 iss an object", iss(func(id string) any { return map[string]any{"stytch.com/" + id: 1} }), jwtRefused},
 		{"111 iss empty", bentClaims("iss", ""), jwtRefused},
-		{"111 iss the configured base URL", bentClaims("iss", fromStage(func(s *stage) any { return s.config.BaseURL })), jwtPasses},
+		{"111 iss equal to the configured base URL", bentClaims("iss", fromEnv(func(s *authtest.Env) any { return s.Config.BaseURL })), jwtPasses},
 		{"112 iss another project", bentClaims("iss", "stytch.com/project-test-00000000-0000-4000-8000-000000000000"), jwtRefused},
 		{"112 iss a prefix", iss(func(id string) any { return "stytch.com/" + id[:len(id)-1] }), jwtRefused},
 		{"112 iss without the project", bentClaims("iss", "stytch.com/"), jwtRefused},
 		{"112 iss with a prefix", iss(func(id string) any { return "evil.stytch.com/" + id }), jwtRefused},
 		{"112 iss with a suffix", iss(func(id string) any { return "stytch.com/" + id + "x" }), jwtRefused},
-		{"112 iss with a slash behind", iss(func(id string) any { return "stytch.com/" + id + "/" }), jwtRefused},
+		{"112 iss with a trailing slash", iss(func(id string) any { return "stytch.com/" + id + "/" }), jwtRefused},
 		{"112 iss with https", iss(func(id string) any { return "https://stytch.com/" + id }), jwtRefused},
 		{"112 iss in upper case", iss(func(id string) any { return "STYTCH.COM/" + id }), jwtRefused},
-		{"112 iss with a space behind", iss(func(id string) any { return "stytch.com/" + id + " " }), jwtRefused},
-		{"112 iss with a space before", iss(func(id string) any { return " stytch.com/" + id }), jwtRefused},
+		{"112 iss with a trailing space", iss(func(id string) any { return "stytch.com/" + id + " " }), jwtRefused},
+		{"112 iss with a leading space", iss(func(id string) any { return " stytch.com/" + id }), jwtRefused},
 		{"112 iss with NUL", iss(func(id string) any { return "stytch.com/" + id + "\x00" }), jwtRefused},
 		{"112 iss with traversal", iss(func(id string) any { return "stytch.com/x/../" + id }), jwtRefused},
-		{"112 iss the base URL with a slash behind", bentClaims("iss", fromStage(func(s *stage) any { return s.config.BaseURL + "/" })), jwtRefused},
+		{"112 iss the base URL with a trailing slash", bentClaims("iss", fromEnv(func(s *authtest.Env) any { return s.Config.BaseURL + "/" })), jwtRefused},
 		{"113 aud missing", bentClaims("aud", absent), jwtRefused},
 		{"113 aud null", bentClaims("aud", nil), jwtRefused},
 		{"113 aud a number", bentClaims("aud", 1), jwtRefused},
@@ -64,57 +66,57 @@ func TestJWTIssuerAndAudience(t *testing.T) {
 		{"113 aud []", bentClaims("aud", []string{}), jwtRefused},
 		{`113 aud [""]`, bentClaims("aud", []string{""}), jwtRefused},
 		{"113 aud [null]", bentClaims("aud", []any{nil}), jwtRefused},
-		{"113 aud ours and null", aud(func(id string) any { return []any{id, nil} }), jwtRefused},
-		{"113 aud nested", aud(func(id string) any { return []any{[]any{id}} }), jwtRefused},
-		{"114 aud another", bentClaims("aud", []string{"project-test-00000000-0000-4000-8000-000000000000"}), jwtRefused},
+		{"113 aud the project and null", aud(func(id string) any { return []any{id, nil} }), jwtRefused},
+		{"113 aud a nested list", aud(func(id string) any { return []any{[]any{id}} }), jwtRefused},
+		{"114 aud another project", bentClaims("aud", []string{"project-test-00000000-0000-4000-8000-000000000000"}), jwtRefused},
 		{"114 aud a prefix", aud(func(id string) any { return []string{id[:len(id)-1]} }), jwtRefused},
 		{"114 aud with a suffix", aud(func(id string) any { return []string{id + "x"} }), jwtRefused},
 		{"114 aud in upper case", aud(func(id string) any { return []string{strings.ToUpper(id)} }), jwtRefused},
 		{"114 aud with a space", aud(func(id string) any { return []string{id + " "} }), jwtRefused},
 		{"114 aud *", bentClaims("aud", []string{"*"}), jwtRefused},
-		{"114 aud several in one text", aud(func(id string) any { return "x," + id }), jwtRefused},
+		{"114 aud of two IDs in one string", aud(func(id string) any { return "x," + id }), jwtRefused},
 		{"115 aud of 10001 names", aud(func(id string) any { return append(make([]string, 10000), id) }), jwtRefused},
-		{"116 aud as one text", aud(func(id string) any { return id }), jwtPasses},
-		{"116 aud of two, ours last", aud(func(id string) any { return []string{"x", id} }), jwtPasses},
-		{"116 aud of two, ours first", aud(func(id string) any { return []string{id, "x"} }), jwtPasses},
+		{"116 aud one string", aud(func(id string) any { return id }), jwtPasses},
+		{"116 aud of two, the project last", aud(func(id string) any { return []string{"x", id} }), jwtPasses},
+		{"116 aud of two, the project first", aud(func(id string) any { return []string{id, "x"} }), jwtPasses},
 	})
 }
 
-func TestJWTSubject(t *testing.T) {
+func TestJWT_Subject(t *testing.T) {
 	runJWTRows(t, []jwtRow{
 		{"117 sub missing", bentClaims("sub", absent), jwtRefused},
 		{"117 sub null", bentClaims("sub", nil), jwtRefused},
 		{"117 sub empty", bentClaims("sub", ""), jwtRefused},
 		{"117 sub a number", bentClaims("sub", 1), jwtRefused},
-		{"117 sub a list", bentClaims("sub", fromStage(func(s *stage) any { return []string{s.session.UserID} })), jwtRefused},
+		{"117 sub a list", bentClaims("sub", fromEnv(func(s *authtest.Env) any { return []string{s.Session.UserID} })), jwtRefused},
 		{"117 sub an object", bentClaims("sub", map[string]any{}), jwtRefused},
 		{"117 sub a bool", bentClaims("sub", true), jwtRefused},
 		{"118 sub an M2M client", bentClaims("sub", "m2m-client-test-00000000-0000-4000-8000-000000000000"), jwtRefused},
 		{"118 sub a member", bentClaims("sub", "member-test-00000000-0000-4000-8000-000000000000"), jwtRefused},
-		{"118 sub a user in upper case", bentClaims("sub", fromStage(func(s *stage) any { return strings.ToUpper(s.session.UserID) })), jwtRefused},
-		{"118 sub a user, and more", bentClaims("sub", fromStage(func(s *stage) any { return "x-" + s.session.UserID })), jwtRefused},
-		{"119 sub with line breaks", bentClaims("sub", fromStage(func(s *stage) any { return s.session.UserID + "\r\nX: y" })), jwtRefused},
-		{"119 sub with NUL", bentClaims("sub", fromStage(func(s *stage) any { return s.session.UserID + "\x00" })), jwtRefused},
-		{"119 sub with a space", bentClaims("sub", fromStage(func(s *stage) any { return s.session.UserID + " " })), jwtRefused},
-		{"119 sub with a path", bentClaims("sub", fromStage(func(s *stage) any { return "user-x/../" + s.session.UserID })), jwtRefused},
+		{"118 sub a user in upper case", bentClaims("sub", fromEnv(func(s *authtest.Env) any { return strings.ToUpper(s.Session.UserID) })), jwtRefused},
+		{"118 sub a user ID with a prefix", bentClaims("sub", fromEnv(func(s *authtest.Env) any { return "x-" + s.Session.UserID })), jwtRefused},
+		{"119 sub with line breaks", bentClaims("sub", fromEnv(func(s *authtest.Env) any { return s.Session.UserID + "\r\nX: y" })), jwtRefused},
+		{"119 sub with NUL", bentClaims("sub", fromEnv(func(s *authtest.Env) any { return s.Session.UserID + "\x00" })), jwtRefused},
+		{"119 sub with a space", bentClaims("sub", fromEnv(func(s *authtest.Env) any { return s.Session.UserID + " " })), jwtRefused},
+		{"119 sub with a path", bentClaims("sub", fromEnv(func(s *authtest.Env) any { return "user-x/../" + s.Session.UserID })), jwtRefused},
 		{"119 sub with a slash", bentClaims("sub", "user-x/y"), jwtRefused},
 		{"119 sub of 257 bytes", bentClaims("sub", "user-"+strings.Repeat("x", 252)), jwtRefused},
 		{"135 M2M access token", bentClaims("sub", "m2m-client-test-1", "scope", "read:users", sessionClaimName, absent), jwtRefused},
-		{"135 M2M access token of a user's name", bentClaims("scope", "read:users", sessionClaimName, absent), jwtRefused},
-		{"135 session claim and scope", unknownSession("scope", "read:users"), jwtAsked},
-		{"135 session claim and client_id", unknownSession("client_id", "connected-app-test-1"), jwtAsked},
-		{"135 scope of another type", unknownSession("scope", nil), jwtAsked},
-		{"135 custom claim scope of a live session", bentClaims("scope", "read:users"), jwtAskedPasses},
+		{"135 M2M access token with the sub of a user", bentClaims("scope", "read:users", sessionClaimName, absent), jwtRefused},
+		{"135 session claim and scope", unknownSession("scope", "read:users"), jwtCalled},
+		{"135 session claim and client_id", unknownSession("client_id", "connected-app-test-1"), jwtCalled},
+		{"135 scope of another type", unknownSession("scope", nil), jwtCalled},
+		{"135b custom claim scope of a live session", bentClaims("scope", "read:users"), jwtCalledPasses},
 		{"136 access token of a Connected App", bentClaims("scope", "openid", "client_id", "connected-app-test-1", "jti", "x", sessionClaimName, absent), jwtRefused},
 		{"136 id_token", bentClaims("nonce", "x", "at_hash", "x", "azp", "connected-app-test-1", sessionClaimName, absent), jwtRefused},
 		{"137 B2B member session", bentClaims("sub", "member-test-1", "https://stytch.com/organization", map[string]any{"organization_id": "organization-test-1"}), jwtRefused},
 	})
 }
 
-func TestJWTTimes(t *testing.T) {
-	exp := func(text string) func(*stage) string { return bentClaims("exp", jsonText(text)) }
-	nbf := func(text string) func(*stage) string { return bentClaims("nbf", jsonText(text)) }
-	iat := func(text string) func(*stage) string { return bentClaims("iat", jsonText(text)) }
+func TestJWT_Times(t *testing.T) {
+	exp := func(text string) func(*authtest.Env) string { return bentClaims("exp", jsonText(text)) }
+	nbf := func(text string) func(*authtest.Env) string { return bentClaims("nbf", jsonText(text)) }
+	iat := func(text string) func(*authtest.Env) string { return bentClaims("iat", jsonText(text)) }
 	year := 365 * 24 * time.Hour
 	runJWTRows(t, []jwtRow{
 		{"120 exp missing", bentClaims("exp", absent), jwtRefused},
@@ -122,10 +124,10 @@ func TestJWTTimes(t *testing.T) {
 		{"120 exp 0", exp("0"), jwtRefused},
 		{"120 exp -1", exp("-1"), jwtRefused},
 		{"120 exp -0", exp("-0"), jwtRefused},
-		{"120 exp past 2 min", unknownSession(lived(7 * time.Minute)...), jwtAsked},
-		{"120 exp past 1 h", unknownSession(lived(65 * time.Minute)...), jwtAsked},
-		{"120 exp past 10 y", unknownSession(lived(10 * year)...), jwtAsked},
-		{"120 exp past 2 min of a live session", bentClaims(lived(7 * time.Minute)...), jwtAskedPasses},
+		{"120 exp past 2 min", unknownSession(lived(7 * time.Minute)...), jwtCalled},
+		{"120 exp past 1 h", unknownSession(lived(65 * time.Minute)...), jwtCalled},
+		{"120 exp past 10 y", unknownSession(lived(10 * year)...), jwtCalled},
+		{"120 exp past 2 min of a live session", bentClaims(lived(7 * time.Minute)...), jwtCalledPasses},
 		{"121 exp a number in quotes", exp(`"` + string(inTime(time.Minute)) + `"`), jwtRefused},
 		{"121 exp a word", exp(`"never"`), jwtRefused},
 		{"121 exp RFC 3339", exp(`"2100-01-01T00:00:00Z"`), jwtRefused},
@@ -179,101 +181,100 @@ func TestJWTTimes(t *testing.T) {
 	})
 }
 
-// 118: a user whom Stytch does not know is nobody.
-func TestJWTOfUnknownUser(t *testing.T) {
-	s := newStage(t)
+// 118: a JWT of a user who does not exist is refused.
+func TestJWT_UnknownUser(t *testing.T) {
+	s := authtest.New(t)
 	token := bentClaims("sub", "user-test-00000000-0000-4000-8000-000000000000")(s)
 	for range 3 {
-		s.wantVerdict(s.get(bearer(token)), want401i)
-		s.wantVerdict(s.get(jwtCookie(token)), want401i)
+		s.WantAnswer(s.Get(authtest.Bearer(token)), want401i)
+		s.WantAnswer(s.Get(authtest.JWTCookie(token)), want401i)
 	}
-	s.wantThrough(0, "")
-	s.wantCalls(pathUser, 1)
-	s.wantCalls(pathAuthenticate, 0)
+	s.WantPassed(0, "")
+	s.WantCalls(authtest.PathUser, 1)
+	s.WantCalls(authtest.PathAuthenticate, 0)
 }
 
-// exponential is a number of ten digits with an exponent.
+// exponential writes a number of ten digits with an exponent.
 func exponential(n jsonText) string { return string(n[:1]) + "." + string(n[1:]) + "e9" }
 
-// Each credential is asked about once: Stytch's no is remembered.
-func TestJWTPastItsEndIsAskedAboutOnce(t *testing.T) {
-	s := newStage(t)
+// 120: a rejection is cached, so each credential causes one call.
+func TestJWT_ExpiredCausesOneCall(t *testing.T) {
+	s := authtest.New(t)
 	for n := range 3 {
 		token := unknownSession(append(lived(7*time.Minute), "n", n)...)(s)
 		for range 3 {
-			s.wantVerdict(s.get(bearer(token)), want401i)
-			s.wantVerdict(s.get(jwtCookie(token)), want401i)
+			s.WantAnswer(s.Get(authtest.Bearer(token)), want401i)
+			s.WantAnswer(s.Get(authtest.JWTCookie(token)), want401i)
 		}
 	}
-	// The first no was about the session, not about the token alone.
-	s.wantCalls(pathAuthenticate, 1)
+	// The rejection was about the session, not only about the JWT.
+	s.WantCalls(authtest.PathAuthenticate, 1)
 	other := map[string]any{"id": "session-test-00000000-0000-4000-8000-000000000001"}
-	s.want(s.get(bearer(bentClaims(append(lived(7*time.Minute), sessionClaimName, other)...)(s))), 401)
-	s.wantCalls(pathAuthenticate, 2)
-	s.wantThrough(0, "")
+	s.Want(s.Get(authtest.Bearer(bentClaims(append(lived(7*time.Minute), sessionClaimName, other)...)(s))), 401)
+	s.WantCalls(authtest.PathAuthenticate, 2)
+	s.WantPassed(0, "")
 }
 
-// 125: accepted while now < exp + Leeway, by a cold and by a warm cache.
-func TestJWTEndsToTheNanosecond(t *testing.T) {
+// 125: a JWT is accepted while now < exp + Leeway, cached or not.
+func TestJWT_EndsToTheNanosecond(t *testing.T) {
 	for _, leeway := range []time.Duration{0, 20 * time.Second, -1} {
-		for _, by := range carriers {
-			t.Run("125 Leeway "+leeway.String()+"/"+by.name, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) { endsToTheNanosecond(t, leeway, by.carry) })
+		for _, by := range authtest.Carriers {
+			t.Run("125 Leeway "+leeway.String()+"/"+by.Name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { endsToTheNanosecond(t, leeway, by.Carry) })
 			})
 		}
 	}
 }
 
 func endsToTheNanosecond(t *testing.T, leeway time.Duration, carry func(string) string) {
-	s := newStage(t, func(c *sessionauth.Config) { c.Leeway, c.SessionOnly = leeway, true })
-	token := carry(bearer(unknownSession("exp", inTime(5*time.Minute))(s)))
+	s := authtest.New(t, func(c *sessionauth.Config) { c.Leeway, c.SessionOnly = leeway, true })
+	token := carry(authtest.Bearer(unknownSession("exp", inTime(5*time.Minute))(s)))
 	end := 5*time.Minute + max(0, leeway)
 	if leeway == 0 {
 		end += 5 * time.Second // the default
 	}
-	cold := func(want ruling) {
-		warm := s.handler
-		s.handler = s.fresh(t)
-		s.wantVerdict(s.get(token), want)
-		s.handler = warm
+	cold := func(want authtest.Answer) {
+		warm := s.Handler
+		s.Handler = s.Fresh()
+		s.WantAnswer(s.Get(token), want)
+		s.Handler = warm
 	}
-	pass := ruling{status: 200}
-	s.want(s.get(token), 200)
+	pass := authtest.Answer{Status: 200}
+	s.Want(s.Get(token), 200)
 	time.Sleep(end - time.Millisecond)
-	s.want(s.get(token), 200)
+	s.Want(s.Get(token), 200)
 	cold(pass)
 	time.Sleep(time.Millisecond - time.Nanosecond)
-	s.want(s.get(token), 200)
+	s.Want(s.Get(token), 200)
 	cold(pass)
-	s.wantCalls(pathAuthenticate, 0)
+	s.WantCalls(authtest.PathAuthenticate, 0)
 	time.Sleep(time.Nanosecond)
-	s.wantVerdict(s.get(token), want401i)
+	s.WantAnswer(s.Get(token), want401i)
 	cold(want401i)
-	s.wantCalls(pathAuthenticate, 2)
+	s.WantCalls(authtest.PathAuthenticate, 2)
 }
 
-// The clocks may differ by Leeway the other way too.
-func TestJWTFromTheFuture(t *testing.T) {
+// iat and nbf may be ahead of the clock by Leeway.
+func TestJWT_FromTheFuture(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, sessionOnly)
-		s.want(s.get(bearer(bentClaims("iat", inTime(5*time.Second), "nbf", inTime(5*time.Second))(s))), 200)
-		s.want(s.get(bearer(bentClaims("iat", inTime(6*time.Second))(s))), 401)
-		s.want(s.get(bearer(bentClaims("nbf", inTime(6*time.Second))(s))), 401)
-		s.wantCalls(pathAuthenticate, 0)
+		s := authtest.New(t, authtest.SessionOnly)
+		s.Want(s.Get(authtest.Bearer(bentClaims("iat", inTime(5*time.Second), "nbf", inTime(5*time.Second))(s))), 200)
+		s.Want(s.Get(authtest.Bearer(bentClaims("iat", inTime(6*time.Second))(s))), 401)
+		s.Want(s.Get(authtest.Bearer(bentClaims("nbf", inTime(6*time.Second))(s))), 401)
+		s.WantCalls(authtest.PathAuthenticate, 0)
 	})
 }
 
-// What a good JWT states is what the handler gets.
-func TestJWTIdentity(t *testing.T) {
-	s := newStage(t)
-	id := s.identityOf(bentClaims("plan", "gold", "https://stytch.com/other", "secret", "jti", "x")(s))
-	if id.Session.ID != s.session.ID || id.Session.UserID != s.session.UserID || id.User.ID != s.session.UserID {
-		t.Errorf("got session %s of %s and user %s, want %s of %s", id.Session.ID, id.Session.UserID, id.User.ID, s.session.ID, s.session.UserID)
+func TestJWT_Identity(t *testing.T) {
+	s := authtest.New(t)
+	id := identityOf(s, bentClaims("plan", "gold", "https://stytch.com/other", "secret", "jti", "x")(s))
+	if id.Session.ID != s.Session.ID || id.Session.UserID != s.Session.UserID || id.User.ID != s.Session.UserID {
+		t.Errorf("got session %s of %s and user %s, want %s of %s", id.Session.ID, id.Session.UserID, id.User.ID, s.Session.ID, s.Session.UserID)
 	}
 	if id.DecidedBy != sessionauth.Local {
 		t.Errorf("got decided by %s, want %s", id.DecidedBy, sessionauth.Local)
 	}
-	// 149: what Stytch states is no custom claim, whether we know it or not.
+	// 149: a claim whose name begins with https://stytch.com/ is not a custom claim.
 	custom := map[string]any{}
 	if err := json.Unmarshal(id.Session.CustomClaims, &custom); err != nil {
 		t.Fatal(err)

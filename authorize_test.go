@@ -1,0 +1,429 @@
+package sessionauth_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/stytch"
+	"github.com/sessionauth/sessionauth/stytchtest"
+)
+
+// office is a policy that lets an editor write documents.
+var office = stytch.Policy{Roles: []stytch.Role{
+	{ID: "stytch_user", Permissions: []stytch.Permission{{ResourceID: "notes", Actions: []string{"read"}}}},
+	{ID: "editor", Permissions: []stytch.Permission{{ResourceID: "documents", Actions: []string{"write", "read"}}, {ResourceID: "notes", Actions: []string{"write", "read"}}}},
+	{ID: "admin", Permissions: []stytch.Permission{{ResourceID: "settings", Actions: []string{"*"}}}},
+}}
+
+// newOffice returns an environment where an editor is signed in.
+func newOffice(t *testing.T, changes ...func(*sessionauth.Config)) *env {
+	t.Helper()
+	s := newEnv(t, changes...)
+	s.SetPolicy(office)
+	s.Session = s.StartSession(s.AddUser(stytchtest.User{Roles: []string{"editor"}}).ID, stytchtest.SessionOptions{})
+	return s
+}
+
+// inside returns the context of a request in a handler behind wrap.
+func inside(s *env, wrap func(http.Handler) http.Handler, fields ...string) context.Context {
+	s.T.Helper()
+	var ctx context.Context
+	h := wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { ctx = r.Context() }))
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, newRequest(http.MethodGet, fields...))
+	if ctx == nil {
+		s.T.Fatalf("got status %d, want a pass", w.Code)
+	}
+	return ctx
+}
+
+// checks returns every check that a handler can make. The editor passes them all.
+func checks(auth *sessionauth.Authenticator) map[string]func(context.Context) error {
+	return map[string]func(context.Context) error{
+		"CheckRole":       func(ctx context.Context) error { return sessionauth.CheckRole(ctx, "editor") },
+		"CheckPermission": func(ctx context.Context) error { return sessionauth.CheckPermission(ctx, "documents", "write") },
+		"CheckFactor":     func(ctx context.Context) error { return sessionauth.CheckFactor(ctx, "password") },
+		"CheckFresh":      func(ctx context.Context) error { return sessionauth.CheckFresh(ctx, time.Minute) },
+		"CheckLive":       func(ctx context.Context) error { _, err := sessionauth.CheckLive(ctx); return err },
+		"CheckPermissionLive": func(ctx context.Context) error {
+			_, err := sessionauth.CheckPermissionLive(ctx, "documents", "write")
+			return err
+		},
+		"Allowed": func(ctx context.Context) error {
+			ok, err := auth.Allowed(ctx, "documents", "write")
+			if ok == (err != nil) {
+				return errors.New("got true with an error, or false without one")
+			}
+			return err
+		},
+		"Permissions": func(ctx context.Context) error {
+			list, err := auth.Permissions(ctx)
+			if len(list) > 0 == (err != nil) {
+				return errors.New("got permissions with an error, or none without one")
+			}
+			return err
+		},
+	}
+}
+
+func TestCheck_InAHandler(t *testing.T) {
+	rows := []struct {
+		name    string
+		context func(*env) context.Context
+		want    error
+	}{
+		{"behind Require", func(s *env) context.Context { return inside(s, s.Auth.Require, bearer(s.Session.JWT)) }, nil},
+		{"behind Optional", func(s *env) context.Context { return inside(s, s.Auth.Optional, bearer(s.Session.JWT)) }, nil},
+		{"without a middleware", func(s *env) context.Context { return context.Background() }, sessionauth.ErrNoCredential},
+		{"behind NewContext", func(s *env) context.Context {
+			id, _ := sessionauth.FromContext(inside(s, s.Auth.Require, bearer(s.Session.JWT)))
+			return sessionauth.NewContext(context.Background(), id)
+		}, sessionauth.ErrNoCredential},
+		{"behind NewContext behind Require", func(s *env) context.Context {
+			ctx := inside(s, s.Auth.Require, bearer(s.Session.JWT))
+			id, _ := sessionauth.FromContext(ctx)
+			return sessionauth.NewContext(ctx, id)
+		}, sessionauth.ErrNoCredential},
+		{"behind Optional, anonymous", func(s *env) context.Context { return inside(s, s.Auth.Optional) }, sessionauth.ErrNoCredential},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newOffice(t)
+				ctx := row.context(s)
+				for name, check := range checks(s.Auth) {
+					if err := check(ctx); !errors.Is(err, row.want) || (err != nil) != (row.want != nil) {
+						t.Errorf("%s: got %v, want %v", name, err, row.want)
+					}
+				}
+			})
+		})
+	}
+}
+
+// Allowed and Permissions accept only a result of their own Authenticator.
+func TestAllowed_OtherAuthenticator(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, other := newOffice(t), newOffice(t)
+		ctx := inside(s, s.Auth.Require, bearer(s.Session.JWT))
+		if ok, err := other.Auth.Allowed(ctx, "documents", "write"); ok || !errors.Is(err, sessionauth.ErrNoCredential) {
+			t.Errorf("got %t, %v, want %v", ok, err, sessionauth.ErrNoCredential)
+		}
+		if list, err := other.Auth.Permissions(ctx); len(list) > 0 || !errors.Is(err, sessionauth.ErrNoCredential) {
+			t.Errorf("got %v, %v, want %v", list, err, sessionauth.ErrNoCredential)
+		}
+		other.WantCalls(pathPolicy, 0)
+	})
+}
+
+func TestAllowed_AndPermissions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newOffice(t)
+		ctx := inside(s, s.Auth.Require, bearer(s.Session.JWT))
+		if ok, err := s.Auth.Allowed(ctx, "documents", "delete"); ok || err != nil {
+			t.Errorf("got %t, %v, want false and nil", ok, err)
+		}
+		for range 2 { // the second shows that the first result was a copy
+			list, err := s.Auth.Permissions(ctx)
+			if err != nil || len(list) != 2 || list[0].ResourceID != "documents" || list[1].ResourceID != "notes" ||
+				!slices.Equal(list[0].Actions, []string{"read", "write"}) || !slices.Equal(list[1].Actions, []string{"read", "write"}) {
+				t.Errorf("got %v, %v, want the union of both roles, sorted", list, err)
+			}
+			list[0].ResourceID, list[0].Actions[0], list[1].Actions[1] = "settings", "*", "*"
+		}
+		for _, action := range []string{"*", "delete"} {
+			if ok, _ := s.Auth.Allowed(ctx, "documents", action); ok {
+				t.Errorf("got %s allowed, want an unchanged policy", action)
+			}
+		}
+		s.WantCalls(pathPolicy, 1)
+	})
+}
+
+// Without a policy, Allowed and Permissions fail.
+func TestAllowed_WithoutAPolicy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newOffice(t)
+		ctx := inside(s, s.Auth.Require, bearer(s.Session.JWT))
+		s.SetFault(pathPolicy, stytchtest.Fault{Status: 500})
+		for _, name := range []string{"Allowed", "Permissions", "CheckPermission"} {
+			if err := checks(s.Auth)[name](ctx); !errors.Is(err, sessionauth.ErrUnavailable) {
+				t.Errorf("%s: got %v, want %v", name, err, sessionauth.ErrUnavailable)
+			}
+		}
+		s.SetFault(pathPolicy, stytchtest.Fault{})
+		time.Sleep(time.Second)
+		if ok, err := s.Auth.Allowed(ctx, "documents", "write"); !ok || err != nil {
+			t.Errorf("got %t, %v, want true", ok, err)
+		}
+	})
+}
+
+// A check with invalid arguments never passes.
+func TestCheck_InvalidArguments(t *testing.T) {
+	live := func(resource, action string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			_, err := sessionauth.CheckPermissionLive(ctx, resource, action)
+			return err
+		}
+	}
+	rows := []struct {
+		name  string
+		check func(context.Context) error
+		want  error // nil for any
+	}{
+		{"no role", func(ctx context.Context) error { return sessionauth.CheckRole(ctx) }, sessionauth.ErrForbidden},
+		{"an empty role", func(ctx context.Context) error { return sessionauth.CheckRole(ctx, "") }, sessionauth.ErrForbidden},
+		{"no factor", func(ctx context.Context) error { return sessionauth.CheckFactor(ctx) }, sessionauth.ErrStepUp},
+		{"an empty factor", func(ctx context.Context) error { return sessionauth.CheckFactor(ctx, "") }, sessionauth.ErrStepUp},
+		{"a negative duration", func(ctx context.Context) error { return sessionauth.CheckFresh(ctx, -time.Second) }, sessionauth.ErrStepUp},
+		{"no permission", func(ctx context.Context) error { return sessionauth.CheckPermission(ctx, "", "") }, sessionauth.ErrForbidden},
+		{"no action", func(ctx context.Context) error { return sessionauth.CheckPermission(ctx, "documents", "") }, sessionauth.ErrForbidden},
+		{"no permission, live", live("", ""), nil},
+		{"no resource, live", live("", "read"), nil},
+		{"no action, live", live("documents", ""), nil},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newOffice(t)
+				ctx := inside(s, s.Auth.Require, bearer(s.Session.JWT))
+				if err := row.check(ctx); err == nil || row.want != nil && !errors.Is(err, row.want) {
+					t.Errorf("got %v, want %v", err, row.want)
+				}
+			})
+		})
+	}
+}
+
+// A session without factors is not fresh within any limit.
+func TestCheckFresh_WithoutFactors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newOffice(t)
+		s.Session = s.SignIn(stytchtest.SessionOptions{Factors: []stytch.AuthenticationFactor{}})
+		ctx := inside(s, s.Auth.Require, bearer(s.Session.JWT))
+		if err := sessionauth.CheckFresh(ctx, 1<<63-1); !errors.Is(err, sessionauth.ErrStepUp) {
+			t.Errorf("got %v, want %v", err, sessionauth.ErrStepUp)
+		}
+	})
+}
+
+// A check does not allocate once the policy is cached.
+func TestCheck_DoesNotAllocate(t *testing.T) {
+	observed := 0
+	rows := map[string]func(*sessionauth.Config){
+		"unobserved": func(c *sessionauth.Config) { c.SessionOnly, c.Logger = true, nil },
+		"observed": func(c *sessionauth.Config) {
+			c.SessionOnly, c.Logger, c.Observe = true, nil, func(context.Context, sessionauth.Event) { observed++ }
+		},
+	}
+	for name, change := range rows {
+		t.Run(name, func(t *testing.T) {
+			s := newOffice(t, change)
+			ctx := inside(s, s.Auth.Require, bearer(s.Session.JWT))
+			check := func() {
+				if sessionauth.CheckPermission(ctx, "notes", "write") != nil || sessionauth.CheckRole(ctx, "editor") != nil {
+					t.Error("got a refusal, want a pass")
+				}
+				if ok, err := s.Auth.Allowed(ctx, "documents", "delete"); ok || err != nil {
+					t.Error("got a pass, want a refusal")
+				}
+			}
+			check()
+			if n := testing.AllocsPerRun(100, check); n != 0 {
+				t.Errorf("got %v allocations, want none", n)
+			}
+		})
+	}
+	if observed == 0 {
+		t.Error("got no event, want one for every check")
+	}
+}
+
+func BenchmarkCheckPermission(b *testing.B) {
+	srv := stytchtest.NewServer()
+	srv.SetPolicy(office)
+	auth, err := sessionauth.New(sessionauth.Config{ProjectID: srv.ProjectID, Secret: srv.Secret, BaseURL: srv.URL, HTTPClient: srv.Client(), SessionOnly: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	session := srv.StartSession(srv.AddUser(stytchtest.User{Roles: []string{"editor"}}).ID, stytchtest.SessionOptions{})
+	var ctx context.Context
+	h := auth.Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { ctx = r.Context() }))
+	h.ServeHTTP(httptest.NewRecorder(), newRequest(http.MethodGet, bearer(session.JWT)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if sessionauth.CheckPermission(ctx, "notes", "write") != nil {
+			b.Fatal("got a refusal, want a pass")
+		}
+	}
+}
+
+// The names in a random policy: few, so that they often match, and similar, so
+// that a match that is not exact is found.
+var (
+	someRoles     = []string{"stytch_user", "editor", "Editor", "editor ", "admin", "*", "é"}
+	someResources = []string{"documents", "Documents", "documents*", "notes", "*", "é"}
+	someActions   = []string{"read", "Read", "read ", "write", "*", "re*"}
+)
+
+// A generator makes random policies and checks.
+type generator struct{ *rand.Rand }
+
+// pick returns up to most of the names, maybe with repetitions.
+func (f generator) pick(names []string, most int) []string {
+	picked := []string{}
+	for range f.IntN(most + 1) {
+		picked = append(picked, f.one(names))
+	}
+	return picked
+}
+
+func (f generator) one(names []string) string { return names[f.IntN(len(names))] }
+
+// policy returns a policy with repeated roles, overlapping permissions, and
+// resources and scopes, which grant nothing to a session.
+func (f generator) policy() stytch.Policy {
+	p := stytch.Policy{}
+	for range f.IntN(7) {
+		p.Roles = append(p.Roles, stytch.Role{ID: f.one(someRoles), Permissions: f.permissions()})
+	}
+	for _, resource := range f.pick(someResources, 3) {
+		p.Resources = append(p.Resources, stytch.Resource{ID: resource, Actions: []string{"*"}})
+	}
+	for _, role := range f.pick(someRoles, 2) {
+		p.Scopes = append(p.Scopes, stytch.Scope{Scope: role, Permissions: []stytch.Permission{{ResourceID: f.one(someResources), Actions: []string{"*"}}}})
+	}
+	return p
+}
+
+func (f generator) permissions() []stytch.Permission {
+	var list []stytch.Permission
+	for range 1 + f.IntN(4) {
+		list = append(list, stytch.Permission{ResourceID: f.one(someResources), Actions: f.pick(someActions, 3)})
+	}
+	return list
+}
+
+// For random policies, roles and checks, Allowed returns what Stytch answers, and
+// Permissions lists exactly what Allowed allows.
+func TestPermissions_AgreeWithStytch(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	f := generator{rand.New(rand.NewPCG(seed, 0))}
+	yes, no := 0, 0
+	rounds := 200
+	if testing.Short() {
+		rounds = 50
+	}
+	for range rounds {
+		// The clock of the bubble stands still, so neither a session nor a policy expires.
+		synctest.Test(t, func(t *testing.T) {
+			p := newPolicyEnv(t, f.policy())
+			for range 3 {
+				user := p.AddUser(stytchtest.User{Roles: f.pick(someRoles, 4)})
+				p.Session = p.StartSession(user.ID, stytchtest.SessionOptions{})
+				y, n := p.agree(f)
+				yes, no = yes+y, no+n
+			}
+			p.WantCalls(pathPolicy, 1)
+		})
+	}
+	t.Logf("%d allowed, %d refused", yes, no)
+	if yes < 5*rounds/2 || no < 10*rounds {
+		t.Errorf("got %d allowed and %d refused, want more of both", yes, no)
+	}
+}
+
+type policyEnv struct {
+	*env
+	policy stytch.Policy
+	client *stytch.Client
+}
+
+func newPolicyEnv(t *testing.T, policy stytch.Policy) *policyEnv {
+	t.Helper()
+	s := &policyEnv{env: &env{Server: stytchtest.NewServer(), T: t}, policy: policy}
+	s.SetPolicy(policy)
+	auth, err := sessionauth.New(sessionauth.Config{
+		ProjectID: s.ProjectID, Secret: s.Secret, BaseURL: s.URL, HTTPClient: s.Client(),
+		SessionOnly: true, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Auth, s.client = auth, auth.Client()
+	return s
+}
+
+// agree compares Allowed with the policy and with Permissions for every name, and
+// with Stytch for some. It counts the answers of Stytch.
+func (s *policyEnv) agree(f generator) (yes, no int) {
+	s.T.Helper()
+	ctx := inside(s.env, s.Auth.Require, bearer(s.Session.JWT))
+	roles := s.roles()
+	list, err := s.Auth.Permissions(ctx)
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	for _, resource := range append(someResources, "planets") {
+		for _, action := range append(someActions, "shred") {
+			allowed, err := s.Auth.Allowed(ctx, resource, action)
+			if err != nil {
+				s.T.Fatal(err)
+			}
+			if pure := s.policy.Allows(roles, resource, action); pure != allowed {
+				s.T.Errorf("%v, %q, %q: got Allows %t and Allowed %t, want the same", roles, resource, action, pure, allowed)
+			}
+			if listed := lists(list, resource, action); listed != allowed {
+				s.T.Errorf("%v, %q, %q: got listed %t and Allowed %t, want the same", roles, resource, action, listed, allowed)
+			}
+			if f.IntN(3) > 0 {
+				continue // Stytch signs a JWT with each answer, which takes long
+			}
+			s.agreeWithStytch(allowed, resource, action)
+			if allowed {
+				yes++
+			} else {
+				no++
+			}
+		}
+	}
+	return yes, no
+}
+
+// roles returns the roles of the session in its JWT.
+func (s *policyEnv) roles() []string {
+	session, _ := sessionauth.SessionFromContext(inside(s.env, s.Auth.Require, bearer(s.Session.JWT)))
+	return session.Roles
+}
+
+func lists(list []stytch.Permission, resource, action string) bool {
+	return slices.ContainsFunc(list, func(p stytch.Permission) bool {
+		return p.ResourceID == resource && (slices.Contains(p.Actions, action) || slices.Contains(p.Actions, "*"))
+	})
+}
+
+func (s *policyEnv) agreeWithStytch(allowed bool, resource, action string) {
+	s.T.Helper()
+	_, err := s.client.AuthenticateSession(s.T.Context(), stytch.AuthenticateSessionParams{
+		SessionToken: s.Session.Token, AuthorizationCheck: &stytch.AuthorizationCheck{ResourceID: resource, Action: action},
+	})
+	var said *stytch.Error
+	denied := errors.As(err, &said) && said.StatusCode == http.StatusForbidden && said.Type == stytch.TypeSessionAuthorization
+	if err != nil && !denied {
+		s.T.Fatalf("%q, %q: got %v, want a decision", resource, action, err)
+	}
+	if denied == allowed {
+		s.T.Errorf("%q, %q: got Allowed %t, want the answer of Stytch: denied %t", resource, action, allowed, denied)
+	}
+}

@@ -1,0 +1,240 @@
+package attacktest
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
+	"github.com/sessionauth/sessionauth/stytchtest"
+)
+
+const (
+	floodDelay = 50 * time.Millisecond // of the answers of Stytch
+	floodDue   = 100                   // users whose token is due for a check, and as many whose JWT has expired
+)
+
+// A tokenFlood is a flood of invented tokens by 100 clients while users work. It
+// runs in simulated time, so its timing does not depend on the machine.
+type tokenFlood struct {
+	*authtest.Env
+	size              int
+	lasts             time.Duration // less than CacheTTL, so no entry of a working user ends
+	working, due, old []stytchtest.Session
+	began             time.Time
+	lasted            time.Duration
+	loaded            int // calls for users before the flood
+	memory            memory
+
+	unverified, work, checks, refreshes tally
+
+	// Calls to /v1/sessions/authenticate.
+	known, invented atomic.Int64
+	running         atomic.Int64 // for invented tokens
+	most, mostLater atomic.Int64 // the most at one time: in all, and after the first second
+}
+
+func TestFlood_InventedTokens(t *testing.T) {
+	authtest.SlowOnly(t)
+	t.Run("166 invented tokens", floodOfInventedTokens)
+}
+
+func floodOfInventedTokens(t *testing.T) {
+	size, users, full := floodSize(t)
+	began := time.Now()
+	synctest.Test(t, func(t *testing.T) {
+		f := &tokenFlood{size: size, lasts: 15 * time.Second}
+		if full {
+			f.lasts = 40 * time.Second
+		}
+		// Room for twice the users, and for little else.
+		f.Env = newFloodEnv(t, func(s *authtest.Env) { s.Config.CacheSize = 2 * (users + 2*floodDue) })
+		f.prepare(users)
+		f.run()
+		f.report()
+		f.wantLimits(full)
+		f.WantIdle()
+	})
+	t.Logf("took %v", time.Since(began).Round(time.Millisecond))
+}
+
+// prepare signs the users in. The old ones have expired JWTs. The cache entries of
+// the due ones end one by one during the flood, those of the working ones after
+// it.
+func (f *tokenFlood) prepare(users int) {
+	f.old = f.SignInMany(floodDue)
+	f.Expire()
+	f.due, f.working = f.SignInMany(floodDue), f.SignInMany(users)
+	f.began = time.Now().Add(time.Minute) // CacheTTL
+	v := newVisitor(f.Handler)
+	for i, s := range f.due {
+		f.wait(i, floodDue, -time.Minute)
+		v.send(authtest.Bearer(s.Token))
+		f.checks.pass(f.T, v, s, sessionauth.Stytch)
+	}
+	f.wait(0, 1, -5*time.Second)
+	for i := range f.working {
+		v.send(alternating(f.working, i))
+	}
+	f.checks, f.loaded = tally{}, f.Calls(authtest.PathUser)
+	f.SetFault(authtest.PathAuthenticate, stytchtest.Fault{Delay: floodDelay})
+	f.Tap(authtest.PathAuthenticate, f.watch)
+	f.wait(0, 1, 0)
+}
+
+// wait waits until event i of n, spread evenly over the flood, is due.
+func (f *tokenFlood) wait(i, n int, late time.Duration) {
+	time.Sleep(time.Until(f.began.Add(f.lasts*time.Duration(i)/time.Duration(n) + late)))
+}
+
+// watch is a Tap that counts calls.
+func (f *tokenFlood) watch(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
+	body, err := r.GetBody()
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(body)
+	if err != nil {
+		return nil, err
+	}
+	if !strings.Contains(string(text), `"invented-`) {
+		f.known.Add(1)
+		return stytch.RoundTrip(r)
+	}
+	f.invented.Add(1)
+	n := f.running.Add(1)
+	defer f.running.Add(-1)
+	raise(&f.most, n)
+	if time.Since(f.began) > time.Second {
+		raise(&f.mostLater, n)
+	}
+	return stytch.RoundTrip(r)
+}
+
+func raise(most *atomic.Int64, n int64) {
+	for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
+	}
+}
+
+func (f *tokenFlood) run() {
+	const hands = 20
+	f.memory.begin()
+	var wg sync.WaitGroup
+	var next atomic.Int64
+	for range floodClients {
+		wg.Go(func() { f.invent(&next) })
+	}
+	for hand := range hands {
+		wg.Go(func() { f.use(hand, hands) })
+	}
+	wg.Go(f.check)
+	wg.Go(f.refresh)
+	wg.Go(func() {
+		for i := range 40 {
+			f.wait(i, 40, 0)
+			f.memory.look()
+		}
+	})
+	wg.Wait()
+	f.lasted = time.Since(f.began)
+	f.memory.end()
+}
+
+// invent is one client. A client that does not wait for an answer sends the next
+// token.
+func (f *tokenFlood) invent(next *atomic.Int64) {
+	v := newVisitor(f.Handler)
+	for i := next.Add(1); i <= int64(f.size); i = next.Add(1) {
+		f.wait(int(i), f.size, 0)
+		v.send(authtest.Bearer(fmt.Sprintf("invented-%035d", i))) // as long as a token of Stytch
+		f.unverified.add(v)
+	}
+}
+
+// use sends requests of the working users in turn: all hands together send one
+// request for five invented tokens.
+func (f *tokenFlood) use(hand, hands int) {
+	v := newVisitor(f.Handler)
+	for i := hand; i < f.size/5; i += hands {
+		f.wait(i, f.size/5, 0)
+		who := i % len(f.working)
+		v.send(alternating(f.working, who))
+		f.work.pass(f.T, v, f.working[who], sessionauth.Cache)
+	}
+}
+
+// check sends the tokens that are due, shortly after their entries have ended.
+func (f *tokenFlood) check() {
+	v := newVisitor(f.Handler)
+	for i, s := range f.due {
+		f.wait(i, floodDue, 100*time.Millisecond)
+		v.send(authtest.Bearer(s.Token))
+		f.checks.pass(f.T, v, s, sessionauth.Stytch)
+	}
+}
+
+// refresh sends the expired JWTs, every second one together with a token that is
+// not cached.
+func (f *tokenFlood) refresh() {
+	v := newVisitor(f.Handler)
+	for i, s := range f.old {
+		f.wait(i, floodDue, 120*time.Millisecond)
+		field := authtest.JWTCookie(s.JWT)
+		if i%2 == 0 {
+			field = authtest.BothCookies(s.Token, s.JWT)
+		}
+		v.send(field)
+		f.refreshes.pass(f.T, v, s, sessionauth.Stytch)
+	}
+}
+
+func (f *tokenFlood) report() {
+	f.T.Logf("%d tokens %v of %d clients in %v; %d requests of %d users, hit rate %.3f %%, %d wrong; %d re-checks, %d wrong; %d refreshes, %d wrong; "+
+		"calls: unverified %d (at most %d), at one time %d and later %d, known %d, users %d; %v",
+		f.unverified.total(), f.unverified.statuses, floodClients, f.lasted.Round(time.Millisecond), f.work.total(), len(f.working), f.work.hitRate(), f.work.wrong,
+		f.checks.total(), f.checks.wrong, f.refreshes.total(), f.refreshes.wrong,
+		f.invented.Load(), f.ration(), f.most.Load(), f.mostLater.Load(), f.known.Load(), f.Calls(authtest.PathUser)-f.loaded, &f.memory)
+}
+
+// Unverified credentials may take half of the 64 concurrent calls, and an eighth
+// once more than 100 rejections came in a second.
+const (
+	unverifiedHalf, unverifiedEighth = 32, 8
+	manyRejections                   = 100
+)
+
+// ration returns the number of calls that unverified credentials may cause during
+// the flood: half of the places until the rejections count, then an eighth.
+func (f *tokenFlood) ration() int64 {
+	return manyRejections + 1 + unverifiedHalf + unverifiedEighth*(1+int64(f.lasted/floodDelay))
+}
+
+func (f *tokenFlood) wantLimits(full bool) {
+	f.work.wantHits(f.T)
+	f.unverified.wantRefused(f.T, f.size)
+	for name, c := range map[string]*tally{"re-checks of known tokens": &f.checks, "refreshes of expired JWTs": &f.refreshes} {
+		if c.wrong > 0 || c.misses > 0 || c.total() != floodDue {
+			f.T.Errorf("got %d %s, %d wrong, %d not by Stytch; want %d, all by Stytch", c.total(), name, c.wrong, c.misses, floodDue)
+		}
+	}
+	calls, ration := f.invented.Load(), f.ration()
+	if calls > ration || calls < ration*9/10 { // fewer means that no flood took place
+		f.T.Errorf("got %d calls for unverified credentials, want about %d and no more", calls, ration)
+	}
+	if most, later := f.most.Load(), f.mostLater.Load(); most > unverifiedHalf || later > unverifiedEighth {
+		f.T.Errorf("got %d calls for unverified credentials at one time, and %d later; want at most %d and %d", most, later, unverifiedHalf, unverifiedEighth)
+	}
+	if got := f.known.Load(); got != 2*floodDue {
+		f.T.Errorf("got %d calls for users, want %d", got, 2*floodDue)
+	}
+	f.WantCalls(authtest.PathUser, f.loaded)
+	// The cache of rejections, which is bounded, and the entries of the users.
+	f.memory.wantFlat(f.T, 4096*320+2*floodDue*4096, full)
+}

@@ -1,0 +1,77 @@
+package authtest
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A Wire carries the calls of the Authenticator to Stytch.
+type Wire struct {
+	Next http.RoundTripper
+
+	mu     sync.Mutex
+	prefix string
+	tap    Tap
+}
+
+// A Tap replaces a call to Stytch. It may pass the call on.
+type Tap func(r *http.Request, stytch http.RoundTripper) (*http.Response, error)
+
+// Tap replaces the calls of paths with this prefix, such as /v1/. A nil tap ends
+// that.
+func (e *Env) Tap(prefix string, tap Tap) {
+	e.Wire.mu.Lock()
+	defer e.Wire.mu.Unlock()
+	e.Wire.prefix, e.Wire.tap = prefix, tap
+}
+
+// RoundTrip implements http.RoundTripper.
+func (w *Wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	w.mu.Lock()
+	prefix, tap := w.prefix, w.tap
+	w.mu.Unlock()
+	if tap == nil || !strings.HasPrefix(r.URL.Path, prefix) {
+		return w.Next.RoundTrip(r)
+	}
+	return tap(r, w.Next)
+}
+
+// Reply returns an answer with a status, a body, and header fields.
+func Reply(status int, body string, fields ...string) *http.Response {
+	w := httptest.NewRecorder()
+	AddFields(w.Header(), fields...)
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, body)
+	return w.Result()
+}
+
+// EditAnswers returns a Tap that edits the JSON of the answers of Stytch.
+func EditAnswers(edit func(answer map[string]any)) Tap {
+	return func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
+		resp, err := stytch.RoundTrip(r)
+		if err != nil {
+			return nil, err
+		}
+		answer := map[string]any{}
+		if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+			return nil, err
+		}
+		edit(answer)
+		return Reply(resp.StatusCode, string(JSON(answer))), nil
+	}
+}
+
+// DelayAnswers returns a Tap that delivers the answers of Stytch some time after
+// Stytch made them.
+func DelayAnswers(delay time.Duration) Tap {
+	return func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
+		resp, err := stytch.RoundTrip(r)
+		time.Sleep(delay)
+		return resp, err
+	}
+}
