@@ -1,9 +1,9 @@
 package main
 
 const (
-	jwt    = "./internal/sessionjwt ."
+	jwt    = "./internal/sessionjwt ./internal/attacktest ."
 	remote = "./internal/remote ./internal/sessionjwt ."
-	root   = "."
+	root   = ". ./internal/attacktest"
 )
 
 // lenient is a strictjson.Object that takes repeated names and other nonsense.

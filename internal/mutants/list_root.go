@@ -1,11 +1,11 @@
 package main
 
 const (
-	guards         = ". ./guard"
+	guards         = "./guard ."
 	guard          = "./guard"
 	clocks         = "./internal/deadline"
-	denylists      = "./internal/denylist ."
-	upstreams      = "./internal/upstream ."
+	denylists      = "./internal/denylist . ./internal/attacktest"
+	upstreams      = "./internal/upstream . ./internal/attacktest"
 	upstreamGuards = "./internal/upstream ./guard"
 )
 
