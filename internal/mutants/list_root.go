@@ -47,7 +47,6 @@ var rootMutants = []mutant{
 	{"an undecided cookie", ". sessions.authenticateCandidates", condition("$0 && best == nil", "undecided"), root},
 	{"a revocation during a call", ". sessions.introspectSession", drop("usableNow"), root},
 	{"the end of the session in an answer", ". sessions.entryOf", call("EarlierAt", "$r", "-StaleIfError"), root},
-	{"the end of the session in a stale answer", ". sessions.entryOf", call("EarlierAt", "$r", "StaleIfError"), root},
 	{"the end of a stale answer", ". sessions.stale", dropOr("Passed"), root},
 	{"revocation of a stale answer", ". sessions.stale", never("errStale"), root},
 	{"an outage for a stale answer", ". sessions.stale", dropOr("isOutage"), root},

@@ -87,7 +87,7 @@ func check(module *golist.Module, mutants []mutant) error {
 
 // test returns the command that tests a package.
 func test(module *golist.Module, p string, flags ...string) *exec.Cmd {
-	args := append([]string{"test", "-short", "-failfast", "-count=1", "-timeout=120s", "-vet=off"}, flags...)
+	args := append([]string{"test", "-failfast", "-count=1", "-timeout=300s", "-vet=off"}, flags...)
 	cmd := exec.Command("go", append(args, p)...)
 	cmd.Dir = module.Dir
 	return cmd
@@ -112,9 +112,13 @@ func run(module *golist.Module, temp string, m mutant) (killed bool, err error) 
 	if err := os.WriteFile(overlayFile, overlay, 0o600); err != nil {
 		return false, err
 	}
-	for _, p := range strings.Fields(m.tests) {
-		if test(module, p, "-overlay", overlayFile).Run() != nil {
-			return true, nil
+	// Most mutants are killed by a test that is not long.
+	packages := strings.Fields(m.tests)
+	for _, short := range []string{"-short", "-short=false"} {
+		for _, p := range packages {
+			if test(module, p, short, "-overlay", overlayFile).Run() != nil {
+				return true, nil
+			}
 		}
 	}
 	return false, nil
