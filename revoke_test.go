@@ -500,7 +500,7 @@ func TestRevoke_DuringACallInAnOutage(t *testing.T) {
 		s.Want(s.Get(bearer(s.Session.Token)), 200) // by StaleIfError
 		late := make(chan int)
 		go func() { late <- s.Get(bearer(s.Session.Token)).StatusCode }()
-		time.Sleep(500 * time.Millisecond)
+		time.Sleep(1500 * time.Millisecond) // the retry is under way
 		if err := s.Auth.Revoke(t.Context(), s.Session.ID); err != nil {
 			t.Fatal(err)
 		}
