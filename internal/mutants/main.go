@@ -6,6 +6,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -36,14 +37,12 @@ func main() {
 	survivors := 0
 	for _, m := range mutants {
 		began := time.Now()
-		killed, err := run(module, temp, m)
+		verdict, err := run(module, temp, m)
 		if err != nil {
 			os.RemoveAll(temp)
 			fail(fmt.Errorf("%s: %w", m.name, err))
 		}
-		verdict := "killed"
-		if !killed {
-			verdict = "SURVIVED"
+		if verdict == survived {
 			survivors++
 		}
 		fmt.Printf("%-9s %5.1fs  %s: %s\n", verdict, time.Since(began).Seconds(), m.in, m.name)
@@ -93,35 +92,46 @@ func test(module *golist.Module, p string, flags ...string) *exec.Cmd {
 	return cmd
 }
 
-// run reports whether the tests notice a mutant. It compiles, so only a failing
-// test can kill it.
-func run(module *golist.Module, temp string, m mutant) (killed bool, err error) {
+// The verdicts. A mutant that makes a test hang is noticed, but so is every mutant
+// on a machine that is too busy: run those again.
+const (
+	killed   = "killed"
+	hung     = "hung"
+	survived = "SURVIVED"
+)
+
+// run tests a mutant. It compiles, so only a failing test can kill it.
+func run(module *golist.Module, temp string, m mutant) (verdict string, err error) {
 	file, source, err := m.mutated(module)
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	changed := filepath.Join(temp, file.Name)
 	if err := os.WriteFile(changed, source, 0o600); err != nil {
-		return false, err
+		return "", err
 	}
 	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{file.Path: changed}})
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	overlayFile := filepath.Join(temp, "overlay.json")
 	if err := os.WriteFile(overlayFile, overlay, 0o600); err != nil {
-		return false, err
+		return "", err
 	}
 	// Most mutants are killed by a test that is not long.
 	packages := strings.Fields(m.tests)
 	for _, short := range []string{"-short", "-short=false"} {
 		for _, p := range packages {
-			if test(module, p, short, "-overlay", overlayFile).Run() != nil {
-				return true, nil
+			out, err := test(module, p, short, "-overlay", overlayFile).CombinedOutput()
+			switch {
+			case err != nil && bytes.Contains(out, []byte("panic: test timed out")):
+				return hung, nil
+			case err != nil:
+				return killed, nil
 			}
 		}
 	}
-	return false, nil
+	return survived, nil
 }
 
 func fail(err error) {
