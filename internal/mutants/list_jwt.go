@@ -3,7 +3,7 @@ package main
 const (
 	jwt    = "./internal/sessionjwt ./internal/attacktest ."
 	remote = "./internal/remote ./internal/sessionjwt ."
-	root = ". ./internal/attacktest ./internal/outagetest"
+	root   = ". ./internal/attacktest ./internal/outagetest"
 )
 
 // lenient is a strictjson.Object that takes repeated names and other nonsense.
