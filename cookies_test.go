@@ -299,7 +299,8 @@ func TestCookies_WrittenWhenTheResponseStarts(t *testing.T) {
 
 // The ResponseWriter that sets cookies late has what net/http's own has.
 func TestCookies_LateWriterIsComplete(t *testing.T) {
-	s := newEnv(t, writeBack, func(c *sessionauth.Config) { c.MaxTokenAge = time.Nanosecond })
+	s := newEnv(t, writeBack, func(c *sessionauth.Config) { c.MaxTokenAge = time.Millisecond })
+	old := s.SignJWT(func(_, claims map[string]any) { claims["iat"] = time.Now().Add(-time.Minute).Unix() })
 	srv := httptest.NewServer(s.Auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, ok := w.(http.Hijacker); !ok {
 			t.Error("got no http.Hijacker, want one")
@@ -331,7 +332,7 @@ func TestCookies_LateWriterIsComplete(t *testing.T) {
 	})))
 	defer srv.Close()
 	for _, path := range []string{"/", "/hijack"} {
-		r := newRequest("GET", jwtCookie(s.Session.JWT))
+		r := newRequest("GET", jwtCookie(old))
 		r.RequestURI, r.URL = "", &url.URL{Scheme: "http", Host: srv.Listener.Addr().String(), Path: path}
 		resp, err := srv.Client().Do(r)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sessionauth/sessionauth/internal/deadline"
 	"github.com/sessionauth/sessionauth/internal/strictjson"
 )
 
@@ -63,18 +65,15 @@ func NewClient(c Config) (*Client, error) {
 	if err := checkProjectID(c.ProjectID); err != nil {
 		return nil, err
 	}
-	if c.Secret == "" {
-		return nil, errors.New("Secret is required")
-	}
-	if strings.ContainsFunc(c.Secret, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
-		return nil, errors.New("Secret must not contain white space, control characters or non-ASCII characters")
+	if err := checkSecret(c.Secret, c.ProjectID); err != nil {
+		return nil, err
 	}
 	base, err := baseURL(c.BaseURL, c.ProjectID)
 	if err != nil {
 		return nil, err
 	}
-	if c.Timeout < 0 {
-		return nil, errors.New("Timeout must not be negative")
+	if err := checkTimeouts(&c); err != nil {
+		return nil, err
 	}
 	if c.Timeout == 0 {
 		c.Timeout = 3 * time.Second
@@ -108,9 +107,54 @@ func checkProjectID(id string) error {
 	return nil
 }
 
+// checkSecret refuses what cannot be a secret of the project. Its errors do not
+// contain the secret.
+func checkSecret(secret, projectID string) error {
+	for _, other := range []struct{ prefix, name string }{
+		{"public-token-", "a public token"}, {"project-", "a project ID"},
+		{"session-", "a session ID"}, {"user-", "a user ID"},
+	} {
+		if strings.HasPrefix(secret, other.prefix) {
+			return errors.New("Secret is " + other.name + ": use a secret of the project")
+		}
+	}
+	live := isLive(projectID)
+	switch {
+	case secret == "":
+		return errors.New("Secret is required")
+	case strings.TrimSpace(secret) != secret:
+		return errors.New("Secret begins or ends with white space, such as the line break at the end of a file: trim it")
+	case strings.ContainsFunc(secret, func(r rune) bool { return r <= ' ' || r >= 0x7f }):
+		return errors.New("Secret must not contain white space, control characters or non-ASCII characters")
+	case live && strings.HasPrefix(secret, "secret-test-"):
+		return errors.New("Secret is one of a test project, but ProjectID is that of a live project")
+	case !live && strings.HasPrefix(secret, "secret-live-"):
+		return errors.New("Secret is one of a live project, but ProjectID is that of a test project")
+	}
+	return nil
+}
+
+func isLive(projectID string) bool { return strings.HasPrefix(projectID, "project-live-") }
+
+func checkTimeouts(c *Config) error {
+	if c.Timeout < 0 {
+		return errors.New("Timeout must not be negative")
+	}
+	if err := deadline.CheckUnit(c.Timeout); err != nil {
+		return fmt.Errorf("Timeout %w", err)
+	}
+	if c.HTTPClient == nil {
+		return nil
+	}
+	if err := deadline.CheckUnit(c.HTTPClient.Timeout); err != nil {
+		return fmt.Errorf("HTTPClient.Timeout %w", err)
+	}
+	return nil
+}
+
 func baseURL(base, projectID string) (string, error) {
 	if base == "" {
-		if strings.HasPrefix(projectID, "project-live-") {
+		if isLive(projectID) {
 			return liveBase, nil
 		}
 		return testBase, nil
@@ -125,7 +169,14 @@ func baseURL(base, projectID string) (string, error) {
 	if u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
 		return "", errors.New("BaseURL must be https, or http to a loopback address")
 	}
-	return u.Scheme + "://" + u.Host, nil
+	origin := u.Scheme + "://" + u.Host
+	switch {
+	case origin == testBase && isLive(projectID):
+		return "", errors.New("BaseURL is the host of test projects, but ProjectID is that of a live project")
+	case origin == liveBase && !isLive(projectID):
+		return "", errors.New("BaseURL is the host of live projects, but ProjectID is that of a test project")
+	}
+	return origin, nil
 }
 
 func isLoopback(host string) bool {
