@@ -55,6 +55,7 @@ type Value[T any] struct {
 	pending  *fetch    // the fetch in progress, or nil
 	next     time.Time // no fetch begins earlier
 	failures int       // consecutive failed fetches
+	lastErr  error     // of the last fetch
 }
 
 // A fetch is one call of Fetch, for which several callers may wait.
@@ -91,6 +92,14 @@ func (v *Value[T]) IsFailing() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.failures > 0
+}
+
+// LastError returns the error of the last fetch: nil if it succeeded, or if there
+// was none.
+func (v *Value[T]) LastError() error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.lastErr
 }
 
 // Latest returns the latest snapshot whatever its age, or nil.
@@ -186,7 +195,7 @@ func (v *Value[T]) finish(f *fetch, began time.Time, value T, err error) {
 		}
 	}
 	v.pending = nil
-	f.err = err
+	f.err, v.lastErr = err, err
 	close(f.done)
 }
 

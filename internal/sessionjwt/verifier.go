@@ -45,7 +45,7 @@ type Verifier struct {
 // Verify verifies a compact JWT. The error is a *RefusedError, an
 // *UnavailableError or the error of ctx. Nothing in the token causes I/O, except
 // that an unknown key id may cause a fetch of the key set, at most one per 30
-// seconds for all tokens.
+// seconds for all tokens, and none if ctx is done.
 func (v *Verifier) Verify(ctx context.Context, raw string) (*Token, error) {
 	known := v.header.Load()
 	c, err := parseCompact(raw, known)
@@ -127,6 +127,9 @@ func (v *Verifier) keySetFor(ctx context.Context, keyID string, payload []strict
 	issued = issued.Add(v.Leeway)
 	if set != nil && isConclusive(set, arrived, issued) {
 		return nil, refused(UnknownKey)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, v.Keys.unavailable(err) // nobody waits for a fetch
 	}
 	err := v.Keys.Refresh(ctx)
 	if set = v.Keys.Usable(time.Now()); set == nil {

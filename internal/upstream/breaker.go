@@ -21,6 +21,7 @@ type breaker struct {
 	failures int       // in a row, while closed
 	opened   time.Time // zero while closed
 	probing  bool      // the one call is under way
+	cause    error     // the failure that opened it
 }
 
 // A state is what a breaker does, as it is logged.
@@ -64,7 +65,7 @@ func (b *breaker) leave(epoch time.Time, err error, now time.Time) state {
 		if b.opened.IsZero() {
 			return ""
 		}
-		b.opened = time.Time{}
+		b.opened, b.cause = time.Time{}, nil
 		b.count.Add(-1)
 		return closed
 	}
@@ -74,7 +75,7 @@ func (b *breaker) leave(epoch time.Time, err error, now time.Time) state {
 	if b.opened.IsZero() {
 		b.count.Add(1)
 	}
-	b.opened = now
+	b.opened, b.cause = now, withoutMessage(err)
 	return open
 }
 
@@ -101,5 +102,5 @@ func (b *breaker) isShut(now time.Time) bool { return now.Sub(b.opened) < openFo
 
 // refusal requires mu.
 func (b *breaker) refusal(now time.Time) *Error {
-	return &Error{Reason: BreakerOpen, RetryAfter: min(openFor, max(time.Second, b.opened.Add(openFor).Sub(now)))}
+	return &Error{Reason: BreakerOpen, RetryAfter: min(openFor, max(time.Second, b.opened.Add(openFor).Sub(now))), Cause: b.cause}
 }

@@ -95,3 +95,16 @@ func (c *capacity) advance(now time.Time) {
 func ClampRetryAfter(d time.Duration) time.Duration {
 	return min(max(d, time.Second), time.Minute)
 }
+
+// paused returns the endpoints that are paused after a 429.
+func (c *capacity) paused(now time.Time) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var names []string
+	for name, until := range c.pausedUntil {
+		if until.After(now) {
+			names = append(names, name)
+		}
+	}
+	return names
+}

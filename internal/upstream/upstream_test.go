@@ -268,10 +268,16 @@ func TestDo_Panic(t *testing.T) {
 		panic func()
 		text  string // the value in the log
 	}{
-		{"a string", func() { panic(secret) }, "value=string"},
-		{"an error", func() { panic(errors.New(secret)) }, "value=*errors.errorString"},
-		{"http.ErrAbortHandler", func() { panic(http.ErrAbortHandler) }, "value=*errors.errorString"},
-		{"a runtime error", func() { _ = list[len(secret)] }, "index out of range"},
+		{"a string", func() { panic(secret) }, `type=string value="14 bytes, not logged`},
+		{"an error", func() { panic(errors.New(secret)) }, `type=*errors.errorString value="error of type`},
+		{"an error with an error of the runtime inside", func() {
+			defer func() { panic(fmt.Errorf("%s: %w", secret, recover().(error))) }()
+			_ = list[len(secret)]
+		}, `type=*fmt.wrapError value="runtime error: index out of range`},
+		{"an error of Stytch", func() { panic(&stytch.Error{StatusCode: 500, Message: secret}) }, `type=*stytch.Error value="stytch: status 500"`},
+		{"http.ErrAbortHandler", func() { panic(http.ErrAbortHandler) }, `value="net/http: abort Handler"`},
+		{"a number", func() { panic(42) }, "type=int value=\"not logged"},
+		{"a runtime error", func() { _ = list[len(secret)] }, "type=runtime.boundsError value=\"runtime error: index out of range"},
 		{"nil", func() { panic(nil) }, "panic called with nil argument"},
 	}
 	for _, row := range rows {
