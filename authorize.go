@@ -2,6 +2,7 @@ package sessionauth
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,7 +14,7 @@ import (
 
 // The Check functions below are what package guard puts in front of a route; a
 // handler may call them too. They use the Authenticator whose Require let the
-// request in. If none did, the error is ErrNoCredential.
+// request in. If none did, the error is ErrNoCredential with ReasonMissingRequire.
 
 // authenticated returns the state that Require or Optional left in ctx, unless
 // its session was revoked or has ended since. What NewContext put there was
@@ -21,7 +22,7 @@ import (
 func authenticated(ctx context.Context) (*requestState, error) {
 	s := stateOf(ctx)
 	if s == nil || s.auth == nil {
-		return nil, ErrNoCredential
+		return nil, cloneError(errMissingRequire)
 	}
 	if s.err != nil {
 		return nil, cloneError(s.err)
@@ -56,7 +57,7 @@ func (s *requestState) renewed(ctx context.Context) (*requestState, error) {
 func CheckRequest(r *http.Request) error {
 	s := stateOf(r.Context())
 	if s == nil || s.auth == nil {
-		return ErrNoCredential
+		return cloneError(errMissingRequire)
 	}
 	cred, err := s.auth.extract(r)
 	switch {
@@ -286,7 +287,10 @@ func (a *Authenticator) Permissions(ctx context.Context) ([]stytch.Permission, e
 // and the policy.
 func (a *Authenticator) rolesAndPolicy(ctx context.Context) ([]string, *stytch.Policy, error) {
 	s := stateOf(ctx)
-	if s == nil || s.auth != a || s.err != nil {
+	switch {
+	case s == nil || s.auth != a:
+		return nil, nil, cloneError(errMissingRequire)
+	case s.err != nil:
 		return nil, nil, ErrNoCredential
 	}
 	p, err := a.sessions.policy(ctx)
@@ -300,6 +304,9 @@ func (a *Authenticator) rolesAndPolicy(ctx context.Context) ([]string, *stytch.P
 // forbidden: the error is ErrUnavailable.
 func (s *sessions) policy(ctx context.Context) (*remote.Snapshot[*stytch.Policy], error) {
 	p, err := s.policies.Get(ctx)
+	if failed := s.policies.LastError(); failed != nil && errors.Is(err, remote.ErrTooSoon) {
+		err = failed // a moment ago
+	}
 	if err != nil {
 		return nil, missing(ReasonNoPolicy, s.policies.RetryAfter(), err)
 	}

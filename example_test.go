@@ -279,5 +279,5 @@ func ExampleAuthenticator_Revoke() {
 	fmt.Println("after:", err)
 	// Output:
 	// before: <nil>
-	// after: sessionauth: session refused: revoked
+	// after: sessionauth: credential refused: revoked
 }

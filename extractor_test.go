@@ -128,8 +128,14 @@ func TestRequire_PanicInTheExtractor(t *testing.T) {
 		}
 		s.WantPassed(0, "")
 		log.WantErrors(t, 2)
-		if text := log.String(); !strings.Contains(text, "goroutine ") || strings.Contains(text, s.Session.JWT) {
-			t.Errorf("got the log %q, want the stack and no credential", text)
+		text := log.String()
+		for _, want := range []string{"type=string", fmt.Sprintf(`value="%d bytes`, len("Bearer "+s.Session.JWT)), "goroutine ", "extractor_test.go"} {
+			if strings.Count(text, want) < 2 {
+				t.Errorf("got the log %q, want %q in it twice", text, want)
+			}
+		}
+		if strings.Contains(text, s.Session.JWT) {
+			t.Errorf("got the log %q, want no credential", text)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/sessionauth/sessionauth/internal/requestlog"
 	"github.com/sessionauth/sessionauth/internal/upstream"
 	"github.com/sessionauth/sessionauth/stytch"
 )
@@ -46,7 +47,7 @@ func (a *Authenticator) signInError(ctx context.Context, err error) error {
 	}
 	switch se.Type {
 	case stytch.TypeUnauthorizedCredentials:
-		if err := a.checkProject(ctx); err != nil {
+		if err := a.sessions.checkProject(ctx); err != nil {
 			return err
 		}
 		return &Error{Kind: ErrSignIn, Reason: ReasonRejected, cause: err}
@@ -66,24 +67,24 @@ func (a *Authenticator) signInError(ctx context.Context, err error) error {
 // checkProject distinguishes a wrong password from a wrong project secret, which
 // Stytch reports by the same error type. Unless a call with the secret has
 // succeeded, it fetches the policy, at most once a minute.
-func (a *Authenticator) checkProject(ctx context.Context) error {
-	if a.sessions.upstream.SecretAccepted() {
+func (s *sessions) checkProject(ctx context.Context) error {
+	if s.upstream.SecretAccepted() {
 		return nil
 	}
-	a.projectMu.Lock()
-	last, checked := a.projectError, a.projectChecked
-	a.projectMu.Unlock()
+	s.projectMu.Lock()
+	last, checked := s.projectError, s.projectChecked
+	s.projectMu.Unlock()
 	if !checked.IsZero() && time.Since(checked) < time.Minute {
 		return last
 	}
-	_, err := upstream.Share(ctx, a.sessions.upstream, upstream.LoadPolicy, "policy", a.sessions.client.Policy)
+	_, err := upstream.Share(ctx, s.upstream, upstream.LoadPolicy, "policy", s.client.Policy)
 	err = translate(err, nil)
 	if ctx.Err() != nil {
 		return err // says nothing about the secret
 	}
-	a.projectMu.Lock()
-	defer a.projectMu.Unlock()
-	a.projectError, a.projectChecked = err, time.Now()
+	s.projectMu.Lock()
+	defer s.projectMu.Unlock()
+	s.projectError, s.projectChecked = err, time.Now()
 	return err
 }
 
@@ -116,16 +117,28 @@ func (a *Authenticator) CheckOrigin(r *http.Request) error {
 	return nil
 }
 
-// Reject answers a request with an error, as Require does: it calls Observe and
-// ErrorHandler.
+// Reject answers a request with an error, as Require does: it calls Observe,
+// Logger and ErrorHandler. An error that a method of the Authenticator has already
+// reported to Observe and Logger, such as one of Attach, is only answered.
 func (a *Authenticator) Reject(w http.ResponseWriter, r *http.Request, err error) {
-	a.ObserveRefusal(r.Context(), err)
+	a.ObserveRefusal(requestlog.With(r.Context(), r), err)
 	a.config.ErrorHandler(w, r, cloneError(err))
 }
 
-// ObserveRefusal calls Observe with an error that is answered elsewhere, such as
-// by a page that shows the sign-in form again.
+// ObserveRefusal calls Observe and Logger with an error that is answered
+// elsewhere, such as by a page that shows the sign-in form again. Unless the
+// handlers of package login call it, the log line has no method and no path.
 func (a *Authenticator) ObserveRefusal(ctx context.Context, err error) {
+	if details(err).reported {
+		return
+	}
+	if a.events.logs(ctx) {
+		var session *stytch.Session
+		if s := stateOf(ctx); s != nil && s.entry != nil {
+			session = s.entry.session
+		}
+		a.events.logRefusal(ctx, nil, session, false, err)
+	}
 	a.events.report(ctx, Event{Decider: deciderOf(err)}, err)
 }
 

@@ -24,21 +24,22 @@ var allowedImports = map[string][]string{
 	"internal/lru":        {},
 	"internal/remote":     {"internal/deadline"},
 	"internal/denylist":   {"internal/deadline"},
+	"internal/requestlog": {},
 
 	// The API of Stytch.
-	"stytch":              {"internal/strictjson"},
+	"stytch":              {"internal/deadline", "internal/strictjson"},
 	"internal/upstream":   {"internal/deadline", "stytch"},
 	"internal/sessionjwt": {"internal/deadline", "internal/remote", "internal/strictjson", "stytch"},
 
 	// The middleware.
 	root: {
 		"internal/deadline", "internal/denylist", "internal/lru", "internal/remote",
-		"internal/sessionjwt", "internal/strictjson", "internal/upstream", "stytch",
+		"internal/requestlog", "internal/sessionjwt", "internal/strictjson", "internal/upstream", "stytch",
 	},
 
 	// What applications add to it.
-	"guard": {root},
-	"login": {root, "internal/strictjson", "stytch"},
+	"guard": {root, "internal/deadline", "internal/requestlog"},
+	"login": {root, "internal/deadline", "internal/requestlog", "internal/strictjson", "stytch"},
 
 	// For tests. No package above imports these.
 	"stytchtest":                {"stytch", "stytchtest/internal/api", "stytchtest/internal/state", "stytchtest/internal/wire"},

@@ -3,6 +3,7 @@ package attacktest
 import (
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -150,8 +151,9 @@ func TestJWT_KeyIDIsNotLogged(t *testing.T) {
 				resp := s.Get(by.Carry(authtest.Bearer(bentHeader("kid", kid)(s))))
 				s.WantAnswer(resp, want401i)
 				s.WantNothingOf(kid, resp)
-				if got := log.String(); got != "" {
-					t.Errorf("got a log of %q, want none", got)
+				line := regexp.MustCompile(`^time=\S+ level=DEBUG msg="sessionauth: refused" method=GET path=/ status=401 reason=[a-z_]+\n$`)
+				if got := log.String(); !line.MatchString(got) {
+					t.Errorf("got a log of %q, want one line with the reason", got)
 				}
 			})
 		}
