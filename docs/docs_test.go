@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"go/ast"
+	"go/constant"
 	"go/importer"
 	"go/parser"
 	"go/token"
@@ -96,6 +97,36 @@ func TestGoBlocks_Compile(t *testing.T) {
 	}
 	if checked < 5 {
 		t.Errorf("got %d Go blocks, want at least the five of README.md", checked)
+	}
+}
+
+// The table of reasons in operations.md has a row for each constant, and no other.
+func TestOperations_ListsEachReason(t *testing.T) {
+	compiler := importer.ForCompiler(token.NewFileSet(), "gc", exportData(t))
+	pkg, err := compiler.Import(imports["sessionauth"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]bool{}
+	for _, name := range pkg.Scope().Names() {
+		c, ok := pkg.Scope().Lookup(name).(*types.Const)
+		if ok && types.TypeString(c.Type(), types.RelativeTo(pkg)) == "Reason" {
+			want[constant.StringVal(c.Val())] = true
+		}
+	}
+	_, section, found := strings.Cut(pages(t)["docs/operations.md"], "\n### Reasons\n")
+	if !found || len(want) < 20 {
+		t.Fatalf("got section %t and %d reasons, want the section and all reasons", found, len(want))
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| [^|]+ \\| [^|]+ \\| [^|]+ \\|$").FindAllStringSubmatch(section, -1) {
+		if !want[m[1]] {
+			t.Errorf("operations.md lists %s twice, or it is not a Reason", m[1])
+		}
+		delete(want, m[1])
+	}
+	for reason := range want {
+		t.Errorf("operations.md does not list %s", reason)
 	}
 }
 
