@@ -316,14 +316,20 @@ func (r *authResult) identity() (*Identity, error) {
 }
 
 // Credential returns the credential of a request, after the cross-origin check.
-// Nothing else reads credentials from requests. The errors are ErrNoCredential,
-// ErrInvalidRequest and ErrCrossOrigin.
+// Behind Require it is the part of it that was accepted: of a repeated cookie one
+// value. Nothing else reads credentials from requests. The errors are
+// ErrNoCredential, ErrInvalidRequest and ErrCrossOrigin.
 func (a *Authenticator) Credential(r *http.Request) (Credential, error) {
 	cred, err := a.extract(r)
-	if err == nil && !cred.hasHeaderSyntax() {
+	switch s := stateOf(r.Context()); {
+	case err != nil:
+		return Credential{}, cloneError(err)
+	case s != nil && s.auth == a && s.err == nil && s.credential.wasPresentedAs(&cred):
+		return s.credential, nil
+	case !cred.hasHeaderSyntax():
 		return Credential{}, cloneError(errMalformed)
 	}
-	return cred, cloneError(err)
+	return cred, nil
 }
 
 // extract is Credential without the check of the syntax of a header, which

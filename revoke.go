@@ -86,6 +86,9 @@ func (s *sessions) revokeAtStytch(ctx context.Context, sessionID string) error {
 }
 
 func (s *sessions) signOut(ctx context.Context, cred *Credential) error {
+	if cred.cookies != nil && cred.cookies.presented != nil {
+		cred = cred.cookies.presented // also what was not accepted
+	}
 	var failed error
 	if cred.cookies != nil {
 		for i := range cred.cookies.candidates {

@@ -238,7 +238,7 @@ func TestStepUp_CookiesOfTwoSessions(t *testing.T) {
 		planted := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
 		s.hold(planted.Token, session.JWT)
 		resp := s.postJSON("/step-up", right)
-		s.want(resp, 401)
+		s.want(resp, 400)
 		s.wantUntouched(resp)
 		s.wantAlive(session.Token, true)
 	})
