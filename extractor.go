@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strings"
 )
 
@@ -110,7 +111,13 @@ func FromCookies(token, jwt string) Extractor {
 			}
 		}
 		if len(tokens.others)+len(jwts.others) > 0 {
-			return candidates(&tokens, &jwts)
+			list := candidates(&tokens, &jwts)
+			if len(list) > maxCandidates {
+				source := &cookieSource{tooMany: true}
+				source.addCookies(r, token, jwt)
+				return Credential{cookies: source}, cloneError(errAmbiguous) // see SignOutCredential
+			}
+			return Credential{cookies: &cookieSource{candidates: list}}, nil
 		}
 		cred := Credential{Token: tokens.first, JWT: jwts.first}
 		if cred.isEmpty() {
@@ -136,20 +143,14 @@ func (v *cookieValues) add(value string) {
 		v.first = value
 		return
 	}
-	if v.first == value || len(v.others) == maxCandidates {
-		return
+	if v.first != value && len(v.others) < maxCandidates && !slices.Contains(v.others, value) {
+		v.others = append(v.others, value)
 	}
-	for _, o := range v.others {
-		if o == value {
-			return
-		}
-	}
-	v.others = append(v.others, value)
 }
 
-// candidates returns a Credential that holds each value by itself, because
-// nothing tells which token belongs to which JWT.
-func candidates(tokens, jwts *cookieValues) (Credential, error) {
+// candidates returns a Credential for each value by itself, because nothing tells
+// which token belongs to which JWT.
+func candidates(tokens, jwts *cookieValues) []Credential {
 	var list []Credential
 	if jwts.first != "" {
 		list = append(list, Credential{JWT: jwts.first})
@@ -163,10 +164,7 @@ func candidates(tokens, jwts *cookieValues) (Credential, error) {
 	for _, v := range tokens.others {
 		list = append(list, Credential{Token: v})
 	}
-	if len(list) > maxCandidates {
-		return Credential{}, cloneError(errAmbiguous)
-	}
-	return Credential{cookies: &cookieSource{candidates: list}}, nil
+	return list
 }
 
 // FirstOf returns an Extractor that tries extractors in order. The first one
@@ -194,4 +192,83 @@ func extractionError(err error) error {
 		return ours
 	}
 	return &Error{Kind: ErrInvalidRequest, Reason: ReasonMalformed, cause: err}
+}
+
+// SignOutCredential returns what a sign-out has to revoke, for SignOut: the
+// credential of the request, and each value of the cookies that Config.Cookies
+// names, also if there are too many to authenticate with. It holds at most 16
+// cookies; more reports that the request carries others.
+//
+// The errors are ErrNoCredential, ErrCrossOrigin, which here applies to every
+// request, and ErrInvalidRequest for a malformed or repeated header. With the
+// latter, the Credential still holds the cookies.
+func (a *Authenticator) SignOutCredential(r *http.Request) (cred Credential, more bool, err error) {
+	if isCrossOrigin(a.origins, r) {
+		return Credential{}, false, cloneError(errCrossOrigin)
+	}
+	found, err := a.config.Extractor(r)
+	source := &cookieSource{}
+	if found.cookies != nil && found.cookies.tooMany {
+		source, err = found.cookies, nil
+	}
+	switch {
+	case err != nil:
+	case !found.hasHeaderSyntax():
+		err = errMalformed
+	case found.Header:
+		cred = Credential{Token: found.Token, JWT: found.JWT, Header: true}
+	default:
+		source.addCredential(&found)
+	}
+	source.addCookies(r, a.config.Cookies.Token, a.config.Cookies.JWT)
+	if len(source.signOut) > 0 {
+		cred.cookies = source
+	}
+	switch {
+	case err != nil && !errors.Is(err, ErrNoCredential):
+		return cred, source.more, cloneError(extractionError(err))
+	case cred.isEmpty():
+		return Credential{}, false, ErrNoCredential
+	}
+	return cred, source.more, nil
+}
+
+// addSignOut adds the cookies of a request with these names.
+func (s *cookieSource) addCookies(r *http.Request, token, jwt string) {
+	for _, c := range r.Cookies() {
+		switch c.Name {
+		case "":
+		case token:
+			s.addCredential(&Credential{Token: c.Value})
+		case jwt:
+			s.addCredential(&Credential{JWT: c.Value})
+		}
+	}
+}
+
+// addCredential adds the values of a credential that have the form of a
+// session token or a session JWT. Others cannot belong to a session, and must not
+// take the place of one that does.
+func (s *cookieSource) addCredential(c *Credential) {
+	if c.cookies != nil {
+		for i := range c.cookies.candidates {
+			s.addCredential(&c.cookies.candidates[i])
+		}
+	}
+	if isSessionJWT(c.JWT) && strings.Count(c.JWT, ".") == 2 {
+		s.addValue(Credential{JWT: c.JWT})
+	}
+	if isSessionToken(c.Token) {
+		s.addValue(Credential{Token: c.Token})
+	}
+}
+
+func (s *cookieSource) addValue(value Credential) {
+	switch {
+	case s.more || slices.Contains(s.signOut, value):
+	case len(s.signOut) == maxSignOutValues:
+		s.more = true
+	default:
+		s.signOut = append(s.signOut, value)
+	}
 }
