@@ -186,9 +186,9 @@ func TestLogoutByAnAccessToken(t *testing.T) {
 
 func TestLogoutOfARequestNobodyUnderstands(t *testing.T) {
 	rows := []struct{ name, fields string }{
-		{"five tokens", "Cookie: stytch_session=" + inventedToken + "1; stytch_session=" + inventedToken + "2; stytch_session=" + inventedToken + "3; stytch_session=" + inventedToken + "4"},
 		{"a header without credential", "Authorization: Bearer"},
 		{"a header that is no credential", "Authorization: Bearer a b"},
+		{"two headers", bearer(inventedToken) + "\n" + bearer(inventedToken+"1")},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -196,10 +196,10 @@ func TestLogoutOfARequestNobodyUnderstands(t *testing.T) {
 				s := newStage(t)
 				session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 				s.hold(session.Token, "")
-				resp := s.postJSON("/logout", "", row.fields)
-				s.wantProblem(resp, 400, "invalid-request", badCredential) // nothing was revoked, but the browser is rid of it
+				resp := s.postJSON("/logout", "", strings.Split(row.fields, "\n")...)
+				s.wantProblem(resp, 400, "invalid-request", badCredential)
 				s.wantCleared(s.browser, resp)
-				s.wantAlive(session.Token, true)
+				s.wantAlive(session.Token, false) // nobody can end it without its cookie
 			})
 		})
 	}
