@@ -192,7 +192,7 @@ func TestRedirectTo_SignInPageItself(t *testing.T) {
 // A browser with the cookies of two users can get out of that by itself.
 func TestRedirectTo_CookiesOfTwoUsers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, func(c *setup) { c.auth.ErrorHandler = login.RedirectTo("/login") })
+		s := newEnv(t, func(c *setup) { c.auth.ErrorHandler = login.RedirectTo("/login") })
 		ada := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		planted := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
 		s.hold(ada.Token, "")

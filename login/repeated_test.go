@@ -72,11 +72,11 @@ var repetitions = []repetition{
 	}},
 }
 
-func testRepetitions(t *testing.T, test func(t *testing.T, s *stage, row repetition, fields []string)) {
+func testRepetitions(t *testing.T, test func(t *testing.T, s *env, row repetition, fields []string)) {
 	for _, row := range repetitions {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
+				s := newEnv(t)
 				a := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 				b := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
 				s.StartSession(s.bob.ID, stytchtest.SessionOptions{}) // on another device
@@ -96,7 +96,7 @@ func testRepetitions(t *testing.T, test func(t *testing.T, s *stage, row repetit
 }
 
 func TestLogout_RepeatedCookies(t *testing.T) {
-	testRepetitions(t, func(t *testing.T, s *stage, row repetition, fields []string) {
+	testRepetitions(t, func(t *testing.T, s *env, row repetition, fields []string) {
 		resp := s.postJSON("/logout", "", fields...)
 		s.wantCleared(s.browser, resp)
 		if !row.left {
@@ -111,7 +111,7 @@ func TestLogout_RepeatedCookies(t *testing.T) {
 }
 
 func TestLogout_RepeatedCookiesByForm(t *testing.T) {
-	testRepetitions(t, func(t *testing.T, s *stage, row repetition, fields []string) {
+	testRepetitions(t, func(t *testing.T, s *env, row repetition, fields []string) {
 		resp := s.postForm("/logout", "", fields...)
 		s.wantCleared(s.browser, resp)
 		s.want(resp, 303)
@@ -122,7 +122,7 @@ func TestLogout_RepeatedCookiesByForm(t *testing.T) {
 }
 
 func TestLogin_RepeatedCookies(t *testing.T) {
-	testRepetitions(t, func(t *testing.T, s *stage, _ repetition, fields []string) {
+	testRepetitions(t, func(t *testing.T, s *env, _ repetition, fields []string) {
 		resp := s.postJSON("/login", right, fields...)
 		s.want(resp, 200)
 		if got := s.session(s.get("/me")); got.UserID != s.ada.ID || len(setCookies(resp)) != 2 {
@@ -148,7 +148,7 @@ func TestLogout_HeaderAndCookies(t *testing.T) {
 		for _, path := range []string{"/logout", "/login"} {
 			t.Run(row.name+" "+path, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := newStage(t)
+					s := newEnv(t)
 					a := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 					b := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
 					s.hold(a.Token, a.JWT)
@@ -170,7 +170,7 @@ func TestLogout_HeaderAndCookies(t *testing.T) {
 
 func TestLogout_RepeatedCookiesWhileStytchIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		a := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		b := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
 		third := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
@@ -193,7 +193,7 @@ func TestLogout_RepeatedCookiesWhileStytchIsDown(t *testing.T) {
 // The names that the Extractor reads need not be those of Cookies.
 func TestLogout_CookiesOfOtherNames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, func(c *setup) { c.auth.Extractor = sessionauth.FromCookies("t", "j") })
+		s := newEnv(t, func(c *setup) { c.auth.Extractor = sessionauth.FromCookies("t", "j") })
 		a := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		b := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
 		third := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
@@ -206,7 +206,7 @@ func TestLogout_CookiesOfOtherNames(t *testing.T) {
 
 func TestLogin_OneCookieOfEachName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		for _, path := range []string{"/login", "/bare", "/logout"} {
 			var names []string
 			for _, c := range s.postJSON(path, right).Cookies() {

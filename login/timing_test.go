@@ -51,7 +51,7 @@ func TestLogin_ClientDelaysItsBody(t *testing.T) {
 			for _, delay := range []time.Duration{0, 190 * time.Millisecond, 360 * time.Millisecond, 499 * time.Millisecond, 1360 * time.Millisecond} {
 				for _, account := range accounts {
 					synctest.Test(t, func(t *testing.T) {
-						s := newStage(t)
+						s := newEnv(t)
 						session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 						s.hold(session.Token, session.JWT)
 						s.SetFault(pathPassword, stytchtest.Fault{Delay: account.delay})
@@ -81,7 +81,7 @@ func TestLogin_ClientThatHangsUp(t *testing.T) {
 			var first string
 			for _, account := range accounts {
 				synctest.Test(t, func(t *testing.T) {
-					s := newStage(t, func(c *setup) {
+					s := newEnv(t, func(c *setup) {
 						if ownPage {
 							c.login.OnFailure = func(w http.ResponseWriter, _ *http.Request, err error) { http.Error(w, err.Error(), http.StatusTeapot) }
 						}
@@ -128,7 +128,7 @@ func TestLogin_TrimsTheAddress(t *testing.T) {
 		for _, path := range []string{"/login", "/step-up"} {
 			t.Run(row.name+" "+path, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := newStage(t, func(c *setup) { c.auth.SessionOnly = true }) // step-up needs the address
+					s := newEnv(t, func(c *setup) { c.auth.SessionOnly = true }) // step-up needs the address
 					session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 					s.hold(session.Token, session.JWT)
 					fields := map[string]string{"email": row.email, "password": adasPassword}
@@ -145,7 +145,7 @@ func TestLogin_TrimsTheAddress(t *testing.T) {
 
 func TestLogin_DoesNotTrimThePassword(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		s.AddUser(stytchtest.User{Email: "mallory@example.com", Password: " a password with spaces "})
 		s.want(s.postJSON("/login", `{"email":"mallory@example.com ","password":" a password with spaces "}`), 200)
 		s.want(s.postJSON("/login", `{"email":"mallory@example.com","password":"a password with spaces"}`), 401)
