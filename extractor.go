@@ -228,14 +228,18 @@ func (a *Authenticator) SignOutCredential(r *http.Request) (cred Credential, mor
 	case err != nil && !errors.Is(err, ErrNoCredential):
 		return cred, source.more, cloneError(extractionError(err))
 	case cred.isEmpty():
-		return Credential{}, false, ErrNoCredential
+		return Credential{}, source.more, ErrNoCredential
 	}
 	return cred, source.more, nil
 }
 
 // addSignOut adds the cookies of a request with these names.
 func (s *cookieSource) addCookies(r *http.Request, token, jwt string) {
-	for _, c := range r.Cookies() {
+	cookies := r.Cookies()
+	if len(cookies) == 0 && strings.Count(strings.Join(r.Header["Cookie"], ";"), ";") >= 3000 {
+		s.more = true // net/http reports none of so many
+	}
+	for _, c := range cookies {
 		switch c.Name {
 		case "":
 		case token:

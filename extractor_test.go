@@ -95,6 +95,7 @@ func TestSignOutCredential(t *testing.T) {
 		{name: "five cookies", fields: []string{cookies(5)}},
 		{name: "sixteen cookies", fields: []string{cookies(16)}},
 		{name: "seventeen cookies", fields: []string{cookies(17)}, more: true},
+		{name: "more cookies than net/http reads", fields: []string{cookies(3001)}, kind: sessionauth.ErrNoCredential, empty: true, more: true},
 		{name: "a header", fields: []string{bearer(s.Session.JWT)}, header: true},
 		{name: "a header and cookies", fields: []string{bearer(s.Session.JWT), cookies(17)}, header: true, more: true},
 		{name: "a malformed header", fields: []string{"Authorization: Bearer"}, kind: sessionauth.ErrInvalidRequest, empty: true},

@@ -8,10 +8,15 @@
 //	r.With(auth.Require).Post("/step-up", h.StepUp)
 //
 // Login and StepUp accept JSON or an HTML form of at most 8 KiB with the fields
-// email, password and, for forms only, return_to. The response to JSON is the
-// session and the user as JSON; the response to a form is a redirect with status
+// email, password and, for forms only, return_to. White space around the e-mail
+// address is ignored, as browsers do in a field of type email. The response to JSON is
+// the session and the user as JSON; the response to a form is a redirect with status
 // 303 to return_to. Requests that use another method than POST, and cross-origin
 // requests, are refused. Every response has Cache-Control: no-store.
+//
+// Login and Logout work whatever cookies a browser sends, also where Require answers
+// 400 because they belong to two users. RedirectTo leads such a browser to the
+// sign-in page. Do not mount these handlers and that page behind Require or Optional.
 package login
 
 import (
@@ -100,12 +105,14 @@ func New(c Config) (*Handlers, error) {
 // Login signs a user in and sets the session cookies.
 //
 // Login always starts a new session: it does not send an existing session of the
-// browser to Stytch, and it revokes that session after the sign-in. An attacker can
-// therefore not fix the session of a user who signs in.
+// browser to Stytch. After the sign-in it revokes the session of every cookie that
+// the browser sent, as Logout does. An attacker can therefore not fix the session of
+// a user who signs in, and a cookie that an attacker planted does not stay in force.
 //
 // A wrong password and an unknown e-mail address cause the same error,
 // sessionauth.ErrSignIn, and the response to both is delayed to a multiple of 500
-// milliseconds.
+// milliseconds after the end of the request. If the client hangs up before, the error
+// is sessionauth.ErrUnavailable, as it is while Stytch has not answered.
 func (h *Handlers) Login(w http.ResponseWriter, r *http.Request) {
 	h.answer(w, r, true, func(in input) (*stytch.AuthenticatePasswordResponse, error) {
 		if in.email == "" || in.password == "" {
