@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,14 +44,23 @@ type middleware = func(http.Handler) http.Handler
 // password a moment ago.
 type env struct {
 	*authtest.Env
-	events  []sessionauth.Event // that Observe received
-	checked int                 // how many passes wantAnswer has seen
+	checked int // how many passes wantAnswer has seen
+
+	mu     sync.Mutex
+	events []sessionauth.Event // that Observe received
 }
 
 func newEnv(t *testing.T, changes ...func(*sessionauth.Config)) *env {
 	t.Helper()
 	s := &env{}
-	s.Env = authtest.New(t, append([]func(*sessionauth.Config){authtest.RecordEvents(&s.events)}, changes...)...)
+	observe := func(c *sessionauth.Config) {
+		c.Observe = func(_ context.Context, e sessionauth.Event) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.events = append(s.events, e)
+		}
+	}
+	s.Env = authtest.New(t, append([]func(*sessionauth.Config){observe}, changes...)...)
 	s.SetPolicy(policy)
 	s.SetRoles(s.User.ID, "editor")
 	s.Session = s.StartSession(s.User.ID, stytchtest.SessionOptions{})

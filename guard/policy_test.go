@@ -23,6 +23,8 @@ var (
 // wantEvent checks the last event.
 func (s *env) wantEvent(want sessionauth.Event) {
 	s.T.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	e := s.events[len(s.events)-1]
 	got := sessionauth.Event{Decider: e.Decider, Check: e.Check, Outcome: e.Outcome, Reason: e.Reason, PolicyAge: e.PolicyAge}
 	if got != want {

@@ -20,7 +20,7 @@ import (
 // A request is a navigation if Sec-Fetch-Mode is navigate and Sec-Fetch-Dest is
 // document. Where a client does not send them, it is one if Accept contains text/html
 // and prefers it to JSON. Requests of scripts (X-Requested-With, HX-Request,
-// Turbo-Frame) and prefetches (Sec-Purpose, Purpose, X-Moz) are none.
+// Turbo-Frame) and prefetches (Sec-Purpose, Purpose, X-Moz) are not navigations.
 //
 // A request for the sign-in page itself is never redirected, because the browser
 // would repeat it without end. Do not put Require or Optional in front of that page:
