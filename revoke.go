@@ -3,6 +3,7 @@ package sessionauth
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/sessionauth/sessionauth/internal/denylist"
@@ -91,8 +92,8 @@ func (s *sessions) signOut(ctx context.Context, cred *Credential) error {
 	}
 	var failed error
 	if cred.cookies != nil {
-		for i := range cred.cookies.candidates {
-			failed = errors.Join(failed, s.signOut(ctx, &cred.cookies.candidates[i]))
+		for _, c := range slices.Concat(cred.cookies.candidates, cred.cookies.signOut) {
+			failed = errors.Join(failed, s.signOut(ctx, &c))
 		}
 	}
 	if cred.JWT != "" {

@@ -106,6 +106,45 @@ func (a *Authenticator) SetCookies(w http.ResponseWriter, s *stytch.Session, cre
 // attributes that they were set with.
 func (a *Authenticator) ClearCookies(w http.ResponseWriter) { a.cookies.clear(w) }
 
+// SignOutCredential returns what a sign-out has to revoke, for SignOut: the
+// credential of the request, and each value of the cookies that Config.Cookies
+// names, also if there are too many to authenticate with. It holds at most 16
+// cookies; more reports that the request carries others.
+//
+// The errors are ErrNoCredential, ErrCrossOrigin, which here applies to every
+// request, and ErrInvalidRequest for a malformed or repeated header. With the
+// latter, the Credential still holds the cookies.
+func (a *Authenticator) SignOutCredential(r *http.Request) (cred Credential, more bool, err error) {
+	if isCrossOrigin(a.origins, r) {
+		return Credential{}, false, cloneError(errCrossOrigin)
+	}
+	found, err := a.config.Extractor(r)
+	source := &cookieSource{}
+	if found.cookies != nil && found.cookies.tooMany {
+		source, err = found.cookies, nil
+	}
+	switch {
+	case err != nil:
+	case !found.hasHeaderSyntax():
+		err = errMalformed
+	case found.Header:
+		cred = Credential{Token: found.Token, JWT: found.JWT, Header: true}
+	default:
+		source.addCredential(&found)
+	}
+	source.addCookies(r, a.config.Cookies.Token, a.config.Cookies.JWT)
+	if len(source.signOut) > 0 {
+		cred.cookies = source
+	}
+	switch {
+	case err != nil && !errors.Is(err, ErrNoCredential):
+		return cred, source.more, cloneError(extractionError(err))
+	case cred.isEmpty():
+		return Credential{}, source.more, ErrNoCredential
+	}
+	return cred, source.more, nil
+}
+
 // CheckOrigin returns ErrCrossOrigin for an unsafe request that a page of another
 // site sent. Require does so for requests that a cookie authenticates.
 // CheckOrigin is for requests without a credential, such as a sign-in.
