@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -299,4 +300,40 @@ func TestRequire_MaxInFlightCountsCalls(t *testing.T) {
 		wg.Wait()
 		s.WantCalls(pathAuthenticate, 1)
 	})
+}
+
+func TestRequire_PanicInTheTransport(t *testing.T) {
+	rows := []struct {
+		name, prefix string
+		field        func(*env) string
+		value        func(*env) any
+	}{
+		{"introspecting a token", pathAuthenticate, func(s *env) string { return bearer(s.Session.Token) }, func(s *env) any { return "token " + s.Session.Token }},
+		{"loading a user", "/v1/users/", func(s *env) string { return bearer(s.Session.JWT) }, func(s *env) any { return errors.New("jwt " + s.Session.JWT) }},
+		{"fetching the key set", "/v1/sessions/jwks/", func(s *env) string { return bearer(s.Session.JWT) }, func(s *env) any { return s.Session.JWT }},
+		{"by http.ErrAbortHandler", pathAuthenticate, func(s *env) string { return bearer(s.Session.Token) }, func(*env) any { return http.ErrAbortHandler }},
+		{"by the runtime", pathAuthenticate, func(s *env) string { return bearer(s.Session.Token) }, func(*env) any { var none []int; return none[len(none)] }},
+	}
+	for _, row := range rows {
+		for _, by := range authtest.Carriers {
+			t.Run("200 "+row.name+"/"+by.Name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var log authtest.Log
+					s := newEnv(t, log.Record)
+					field := by.Carry(row.field(s))
+					s.Tap(row.prefix, func(*http.Request, http.RoundTripper) (*http.Response, error) { panic(row.value(s)) })
+					resp := s.Get(field)
+					s.WantAnswer(resp, authtest.Answer{Status: 500})
+					s.WantPassed(0, "")
+					if text := log.String(); !strings.Contains(text, "goroutine ") || !strings.Contains(text, "coalesce_test.go") {
+						t.Errorf("got the log %q, want the stack", text)
+					}
+					s.WantNothingOf(authtest.CredentialIn(field), resp)
+					s.Tap("", nil)
+					time.Sleep(time.Second) // a key set is not fetched again at once
+					s.Want(s.Get(field), 200)
+				})
+			})
+		}
+	}
 }

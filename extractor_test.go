@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 )
 
 // Credential and Require check a credential of a custom Extractor alike.
@@ -68,4 +71,38 @@ func TestExtractor_Errors(t *testing.T) {
 			s.Want(s.Get(), want)
 		})
 	}
+}
+
+// With GODEBUG=panicnil=1 recover returns nil for panic(nil).
+func TestRequire_PanicNilInTheExtractor(t *testing.T) {
+	t.Setenv("GODEBUG", "panicnil=1")
+	s := newEnv(t, func(c *sessionauth.Config) {
+		c.Extractor = func(*http.Request) (sessionauth.Credential, error) { panic(nil) }
+	})
+	for _, wrap := range []func(http.Handler) http.Handler{s.Auth.Require, s.Auth.Optional} {
+		s.Handler = wrap(s.Next())
+		s.Want(s.Get(bearer(s.Session.JWT)), 500)
+	}
+	if id, err := s.Auth.Authenticate(newRequest("GET", "")); id != nil || err == nil {
+		t.Errorf("got %v, %v, want an error", id, err)
+	}
+	s.WantPassed(0, "")
+}
+
+func TestRequire_PanicInTheExtractor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log authtest.Log
+		s := newEnv(t, log.Record, func(c *sessionauth.Config) {
+			c.Extractor = func(r *http.Request) (sessionauth.Credential, error) { panic(r.Header.Get("Authorization")) }
+		})
+		for _, wrap := range []func(http.Handler) http.Handler{s.Auth.Require, s.Auth.Optional} {
+			s.Handler = wrap(s.Next())
+			s.Want(s.Get(bearer(s.Session.JWT)), 500)
+		}
+		s.WantPassed(0, "")
+		log.WantErrors(t, 2)
+		if text := log.String(); !strings.Contains(text, "goroutine ") || strings.Contains(text, s.Session.JWT) {
+			t.Errorf("got the log %q, want the stack and no credential", text)
+		}
+	})
 }

@@ -95,9 +95,8 @@ type query struct {
 	token, jwt string // one of the two
 	key        digest // of the credential
 	verified   bool   // a JWT with a good signature, or a token that was alive before
-
-	subject digest // the session if it was proven, and else the credential
-	bound   upstream.Bound
+	subject    digest // the session if it was proven, and else the credential
+	bound      upstream.Bound
 
 	// replaces is the JWT that the answer is to replace, nil if a token came
 	// alone. answerKey is the key of the answer.
@@ -114,7 +113,9 @@ func (s *sessions) tokenQuery(token string, key digest) *query {
 }
 
 // jwtQuery is for JWTs with a good signature only.
-func jwtQuery(jwt string, key digest) *query { return &query{jwt: jwt, key: key, verified: true, subject: key} }
+func jwtQuery(jwt string, key digest) *query {
+	return &query{jwt: jwt, key: key, verified: true, subject: key}
+}
 
 // refreshing says that the answer is to replace an old JWT. It serves every old
 // JWT of the session: otherwise its owner could cause a call with each. An

@@ -179,19 +179,25 @@ func TestCache_GetOrAdd(t *testing.T) {
 
 func TestCache_GetOrAddTogether(t *testing.T) {
 	type value struct{ made int64 }
-	for range 100 {
+	for range 10 {
 		c := lru.New(3, 10, func(*value) int { return 1 })
 		var made atomic.Int64
 		var results [16]*value
-		var start, together sync.WaitGroup
-		start.Add(1)
+		var together sync.WaitGroup
+		// This call holds the lock until the others wait for it. Then all of them
+		// see that the value is missing.
+		held, release := make(chan struct{}), make(chan struct{})
+		together.Go(func() {
+			c.GetOrAdd(key("another"), func() *value { close(held); <-release; return nil }, time.Now())
+		})
+		<-held
 		for i := range results {
 			together.Go(func() {
-				start.Wait()
 				results[i] = c.GetOrAdd(key("k"), func() *value { return &value{made.Add(1)} }, time.Now())
 			})
 		}
-		start.Done()
+		time.Sleep(2 * time.Millisecond)
+		close(release)
 		together.Wait()
 		for _, v := range results {
 			if v != results[0] {

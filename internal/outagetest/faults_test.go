@@ -114,7 +114,7 @@ var kinds = []kind{
 
 func TestFaults_AllOfStytch(t *testing.T) {
 	rows := append(faults[:len(faults):len(faults)],
-		// A call by token is retried by JWT: the answer says whose token it is.
+		// These are faults of one endpoint.
 		fault{name: "200 with another user", fault: stytchtest.OtherUser(), at: pathAuthenticate},
 		fault{name: "200 with another session", fault: stytchtest.OtherSession(), at: pathAuthenticate})
 	for _, f := range rows {

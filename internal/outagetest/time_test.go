@@ -19,6 +19,7 @@ import (
 // With the build tag slow every fault meets every StaleIfError. Otherwise each
 // occurs once.
 func TestOutage_SixHours(t *testing.T) {
+	authtest.SkipIfShort(t)
 	outages := []fault{
 		{name: "500", fault: status(500)},
 		{name: "connection refused", fault: stytchtest.Refuse()},
@@ -77,6 +78,7 @@ func survivesOutage(t *testing.T, f stytchtest.Fault, stale time.Duration) {
 }
 
 func TestOutage_KeySetForADay(t *testing.T) {
+	authtest.SkipIfShort(t)
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t, sessionOnly)
 		keepSignedIn(s)
@@ -109,6 +111,7 @@ func TestOutage_KeySetForADay(t *testing.T) {
 // With the build tag slow ten JWTs with an invented key id are signed in each
 // second. Otherwise most of them are forged, and JWTs are renewed less often.
 func TestKeySet_RotationUnderLoad(t *testing.T) {
+	authtest.SkipIfShort(t)
 	rows := []struct {
 		name     string
 		invented bool

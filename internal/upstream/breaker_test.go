@@ -120,13 +120,13 @@ func TestBreaker_HalfOpen(t *testing.T) {
 			u.wantOpen()
 		})
 	})
-	t.Run("a panic leaves the place to the next one", func(t *testing.T) {
+	t.Run("a panic is no failure of the endpoint", func(t *testing.T) {
 		inBubble(t, 8, func(t *testing.T, u *testUpstream) {
 			halfOpened(u)
 			_, err := Do(t.Context(), u.Upstream, Introspect, func(context.Context) (int, error) { panic("x") })
 			u.want(err, ErrPanic)
-			u.want(u.do(Introspect, nil), nil)
 			u.wantOpen()
+			u.want(u.do(Introspect, nil), nil)
 		})
 	})
 }
