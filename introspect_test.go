@@ -506,7 +506,7 @@ func TestRequire_MaxInFlight(t *testing.T) {
 
 func TestRequire_MaxInFlightCountsCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newEnv(t, func(c *sessionauth.Config) { c.MaxInFlight = 2 })
+		s := newEnv(t, func(c *sessionauth.Config) { c.MaxInFlight = 4 })
 		s.Tap(pathAuthenticate, authtest.DelayAnswers(time.Second))
 		var wg sync.WaitGroup
 		wg.Go(func() {

@@ -121,7 +121,7 @@ func TestLogout_OutlastsTheOutage(t *testing.T) {
 // again, so it keeps its cookies.
 func TestLogout_ClassOfUnverifiedTokensIsFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newEnv(t, func(c *setup) { c.auth.MaxInFlight = 2 }) // half of it is for unverified tokens
+		s := newEnv(t, func(c *setup) { c.auth.MaxInFlight = 4 }) // one place is for unverified tokens
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		s.hold(session.Token, "")
 		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: 2 * time.Second})
@@ -171,12 +171,14 @@ func TestLogout_TokenSeenBeforeTheOutage(t *testing.T) {
 // call.
 func TestLogout_NoPlaceForACall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newEnv(t, func(c *setup) { c.auth.MaxInFlight = 1 })
+		s := newEnv(t, func(c *setup) { c.auth.MaxInFlight = 4 })
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		s.hold("", session.JWT)
 		s.want(s.get("/me"), 200)
-		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: 2 * time.Second})
-		go s.other().get("/me", bearer(inventedToken)) // takes the only place
+		s.SetFault(pathRevoke, stytchtest.Fault{Delay: 2 * time.Second})
+		for range 2 { // the calls about sessions that there may be
+			go s.Auth.Revoke(t.Context(), s.StartSession(s.bob.ID, stytchtest.SessionOptions{}).ID)
+		}
 		time.Sleep(time.Second)
 		s.want(s.postJSON("/logout", ""), 202)
 		s.want(s.other().get("/me", bearer(session.JWT)), 401)

@@ -131,6 +131,30 @@ func TestBreaker_HalfOpen(t *testing.T) {
 	})
 }
 
+// One user's data may be what makes an answer garbage.
+func TestBreaker_GarbageCountsOnceForEachSubject(t *testing.T) {
+	garbage, odd := &stytch.InvalidAnswerError{Garbled: true}, &stytch.InvalidAnswerError{}
+	inBubble(t, 8, func(t *testing.T, u *testUpstream) {
+		for range 3 * openAfter {
+			u.want(u.do(about(LoadUser, 1), garbage), garbage)
+		}
+		u.wantOpen()
+		for i := range openAfter - 1 {
+			u.want(u.do(about(LoadUser, 2+i), garbage), garbage)
+		}
+		u.wantOpen("users") // an endpoint that sends garbage to everyone
+		time.Sleep(openFor)
+		u.want(u.do(about(LoadUser, 2), garbage), garbage) // does not keep it open
+		u.want(u.do(about(LoadUser, 99), nil), nil)
+		u.wantOpen()
+		for range 2 * openAfter {
+			u.want(u.do(about(LoadUser, 1), garbage), garbage)
+			u.want(u.do(about(LoadUser, 1), odd), odd)
+		}
+		u.wantOpen()
+	})
+}
+
 // A call from before a change of state must not undo the change.
 func TestBreaker_LateResults(t *testing.T) {
 	// slow starts a call that returns a result after some time.
