@@ -10,6 +10,10 @@ import (
 const (
 	openAfter = 10              // failures in a row
 	openFor   = 5 * time.Second // then one call tests whether Stytch is back
+
+	// probeFor is how long that call may take before another one is admitted: a
+	// transport may never return.
+	probeFor = time.Minute
 )
 
 // A breaker is a circuit breaker: it stops calls to an endpoint that fails, so
@@ -21,7 +25,7 @@ type breaker struct {
 	mu       sync.Mutex
 	failures int       // in a row, while closed
 	opened   time.Time // zero while closed
-	probing  bool      // the one call is under way
+	probed   time.Time // when the one call began; zero if none is under way
 	garbage  []Subject // with an answer that is garbage since the last success, at most openAfter
 }
 
@@ -42,10 +46,10 @@ func (b *breaker) enter(now time.Time) (epoch time.Time, changed state, err erro
 	if b.opened.IsZero() {
 		return b.opened, "", nil
 	}
-	if b.isShut(now) || b.probing {
+	if b.isShut(now) || !b.probed.IsZero() && now.Sub(b.probed) < probeFor {
 		return b.opened, "", b.refusal(now)
 	}
-	b.probing = true
+	b.probed = now
 	return b.opened, halfOpen, nil
 }
 
@@ -59,7 +63,7 @@ func (b *breaker) leave(epoch time.Time, subject Subject, err error, now time.Ti
 	if !epoch.Equal(b.opened) {
 		return ""
 	}
-	b.probing = false
+	b.probed = time.Time{}
 	switch {
 	case isCanceled(err):
 		return ""

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -231,6 +232,31 @@ func TestIsFault(t *testing.T) {
 			if got := isFault(row.err); got != row.want {
 				t.Errorf("got %t, want %t", got, row.want)
 			}
+		})
+	}
+}
+
+// A call that ends its goroutine, or never returns, must not leave the endpoint
+// shut for good.
+func TestBreaker_ProbeThatDoesNotReturn(t *testing.T) {
+	for name, probe := range map[string]func(context.Context) (struct{}, error){
+		"ends its goroutine": func(context.Context) (struct{}, error) { runtime.Goexit(); return struct{}{}, nil },
+		"never returns":      func(context.Context) (struct{}, error) { time.Sleep(time.Hour); return struct{}{}, nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, 8, func(t *testing.T, u *testUpstream) {
+				u.fail(Revoke, openAfter)
+				time.Sleep(openFor)
+				go func() { _, _ = Do(context.Background(), u.Upstream, Revoke, probe) }()
+				synctest.Wait()
+				if u.do(Revoke, nil) == nil {
+					t.Error("got no error during the probe, want the breaker open")
+				}
+				time.Sleep(probeFor)
+				u.want(u.do(Revoke, nil), nil)
+				u.wantOpen()
+				time.Sleep(time.Hour)
+			})
 		})
 	}
 }

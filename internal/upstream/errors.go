@@ -34,6 +34,9 @@ func (e *Error) Unwrap() error { return e.Cause }
 
 var errOverloaded = &Error{Reason: Overloaded}
 
+// errAborted stands for a call that ended its goroutine.
+var errAborted = &Error{Reason: Unreachable}
+
 // ErrPanic stands for a panic during a call. The panic was logged; the text
 // reveals nothing.
 var ErrPanic = errors.New("sessionauth: internal error")
@@ -97,6 +100,9 @@ func isRetryable(err error) bool {
 // answer, a 5xx, or garbage. A 4xx, or an answer that is refused because of
 // what one user stored, must not open the breaker for others.
 func isFault(err error) bool {
+	if err == errAborted {
+		return true
+	}
 	var se *stytch.Error
 	if errors.As(err, &se) {
 		return se.StatusCode >= 500 && !isAnswered(err)

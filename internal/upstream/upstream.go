@@ -150,19 +150,19 @@ func inPlace[T any](ctx context.Context, u *Upstream, call Call, do func(context
 
 // throughBreaker makes one exchange if the circuit breaker of the endpoint
 // admits it.
-func throughBreaker[T any](u *Upstream, call Call, exchange func() (T, error)) (T, error) {
+func throughBreaker[T any](u *Upstream, call Call, exchange func() (T, error)) (answer T, err error) {
 	b := u.breakers[call.Endpoint]
 	if b == nil {
 		return exchange()
 	}
 	epoch, changed, err := b.enter(time.Now())
 	if err != nil {
-		var none T
-		return none, err
+		return answer, err
 	}
 	u.logState(call, changed)
-	answer, err := exchange()
-	u.logState(call, b.leave(epoch, call.Subject, err, time.Now()))
+	defer func() { u.logState(call, b.leave(epoch, call.Subject, err, time.Now())) }()
+	err = errAborted // stays if a transport ends its goroutine
+	answer, err = exchange()
 	return answer, err
 }
 
