@@ -76,7 +76,7 @@ var rootMutants = []mutant{
 	{"what was forgotten during a call", ". caches.store", always("since"), root},
 	{"a call from before a Forget", ". introspect", dropOr("isForgotten"), root},
 	{"the ids of a Forget that are too many", ". forgotten.since", never("floor"), root},
-	{"an index that follows the values", "internal/lru shard.unlink", drop("delete"), "./internal/lru"},
+	{"an index that follows the values", "internal/lru shard.unlink", drop("index", "next"), "./internal/lru"},
 	{"a retry by the token that was signed out", ". sessions.authenticateToken", drop("retryRevocations"), root},
 	{"a sign-out that is not stored", ". Authenticator.SignOut", never("errNotKept"), root},
 	{"a sign-out in a full class", ". sessions.signOutOne", never("isRefusedByClass"), root},
