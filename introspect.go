@@ -16,7 +16,7 @@ const (
 )
 
 // A lookup describes something that Stytch knows and that is cached.
-type lookup[T any] struct {
+type lookup[T identified] struct {
 	call   upstream.Call
 	kind   string // simultaneous calls with the same kind and flight are one call
 	flight digest
@@ -36,7 +36,7 @@ type lookup[T any] struct {
 }
 
 // A moment is when Stytch is called. The answer is not newer: it must not be
-// stored if something was forgotten since.
+// stored if what it is about was forgotten since.
 type moment struct {
 	time.Time
 	generation uint64 // of the caches
@@ -44,27 +44,45 @@ type moment struct {
 
 // introspect looks up, and if that fails calls Stytch once for all requests that
 // look up the same at the same time. cached reports whether no call was needed.
-func introspect[T any](ctx context.Context, s *sessions, l *lookup[T]) (value T, cached bool, err error) {
-	generation := s.caches.generation()
-	if value, err = l.find(s.caches, time.Now()); err != errStale {
-		return value, err == nil, err
+func introspect[T identified](ctx context.Context, s *sessions, l *lookup[T]) (value T, cached bool, err error) {
+	arrived := s.caches.generation()
+	for {
+		if value, err = l.find(s.caches, time.Now()); err != errStale {
+			return value, err == nil, err
+		}
+		result, err := upstream.Share(ctx, s.upstream, l.call, l.kind+string(l.flight[:]), func(ctx context.Context) (flown[T], error) {
+			return fly(ctx, s, l)
+		})
+		// A request that arrives after a Forget does not use what a call that began
+		// before it says about the same session or user. The next call begins later.
+		if err != nil || !s.caches.isForgotten(result.generation, arrived, result.value) {
+			return result.value, false, translate(err, l.isRejection)
+		}
 	}
-	flight := flightKey(l.kind, l.flight, generation)
-	value, err = upstream.Share(ctx, s.upstream, l.call, flight, func(ctx context.Context) (T, error) {
-		asked := moment{time.Now(), generation}
-		if value, err := l.find(s.caches, asked.Time); err != errStale {
-			return value, err // another call has ended since
+}
+
+// A flown is the result of a shared call.
+type flown[T identified] struct {
+	value      T
+	generation uint64 // of the caches, when the call began
+}
+
+// fly makes the call that introspect shares.
+func fly[T identified](ctx context.Context, s *sessions, l *lookup[T]) (flown[T], error) {
+	generation := s.caches.generation()
+	asked := moment{time.Now(), generation}
+	value, err := l.find(s.caches, asked.Time)
+	if err != errStale {
+		return flown[T]{value, generation}, err // another call has ended since
+	}
+	value, err = l.fetch(ctx, asked)
+	if l.isRejection(err) {
+		if l.forget != nil {
+			l.forget()
 		}
-		value, err := l.fetch(ctx, asked)
-		if l.isRejection(err) {
-			if l.forget != nil {
-				l.forget()
-			}
-			s.caches.reject(l.key, time.Now())
-		}
-		return value, err
-	})
-	return value, false, translate(err, l.isRejection)
+		s.caches.reject(l.key, time.Now())
+	}
+	return flown[T]{value, generation}, err
 }
 
 // find returns what is cached, errRejected for what Stytch rejected a moment
@@ -75,19 +93,6 @@ func (l *lookup[T]) find(c *caches, now time.Time) (T, error) {
 		err = errRejected
 	}
 	return value, err
-}
-
-// flightKey returns a key for a call that may be shared. A request that arrives
-// after a Forget does not share a call that began before it.
-func flightKey(kind string, key digest, generation uint64) string {
-	b := make([]byte, 0, len(kind)+len(key)+8)
-	b = append(b, kind...)
-	b = append(b, key[:]...)
-	for range 8 {
-		b = append(b, byte(generation))
-		generation >>= 8
-	}
-	return string(b)
 }
 
 // A query is a credential to ask Stytch about.
@@ -219,7 +224,7 @@ func (s *sessions) store(answer *stytch.AuthenticateSessionResponse, q *query, a
 	if q.token != "" {
 		withoutJWT := *e
 		withoutJWT.refreshed = ""
-		s.caches.store(asked.generation, func() { s.caches.tokens.Add(q.key, &withoutJWT, asked.Time) })
+		s.caches.store(asked.generation, e, func() { s.caches.tokens.Add(q.key, &withoutJWT, asked.Time) })
 	}
 	if q.replaces != nil && e.isAbout(q.replaces.Session) {
 		e.thirdParty = q.replaces.ThirdParty
@@ -253,7 +258,7 @@ func (s *sessions) storeAnswer(key digest, e *entry, asked moment) {
 	}
 	e.end = e.end.Earlier(deadline.In(asked.Time, ttl))
 	e.expiresAt = e.end.Time()
-	s.caches.store(asked.generation, func() { s.caches.answers.Add(key, e, asked.Time) })
+	s.caches.store(asked.generation, e, func() { s.caches.answers.Add(key, e, asked.Time) })
 }
 
 // user returns a user from the cache, or loads them.
@@ -291,7 +296,7 @@ func (s *sessions) user(ctx context.Context, id string) (*userEntry, error) {
 func (s *sessions) storeUser(user *stytch.User, asked moment) *userEntry {
 	ttl := s.config.CacheTTL
 	u := &userEntry{user, deadline.In(asked.Time, ttl), deadline.In(asked.Time, ttl+s.config.StaleIfError)}
-	s.caches.store(asked.generation, func() { s.caches.users.Add(userKey(user.ID), u, asked.Time) })
+	s.caches.store(asked.generation, u, func() { s.caches.users.Add(userKey(user.ID), u, asked.Time) })
 	return u
 }
 

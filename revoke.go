@@ -16,13 +16,31 @@ import (
 //
 // If Stytch cannot be reached, the error is ErrUnavailable. The session is
 // refused here all the same, and later calls to Stytch retry the revocation
-// until it is confirmed. Any other error says that the session id is not valid;
-// nothing was revoked.
+// until it is confirmed. With ReasonNotKept it is not refused: 100,000 others
+// wait to be confirmed, and the caller must try again. Any other error says that
+// the session id is not valid; nothing was revoked.
+//
+// A client that hangs up does not stop Revoke: it ignores the cancellation of
+// ctx, but not its deadline.
 func (a *Authenticator) Revoke(ctx context.Context, sessionID string) error {
 	if sessionID == "" {
 		return errors.New("sessionauth: Revoke: the session id is empty")
 	}
-	return a.sessions.revoke(ctx, sessionID)
+	ctx, cancel := detach(ctx)
+	defer cancel()
+	return cloneError(a.sessions.revoke(ctx, sessionID))
+}
+
+// detach returns a context without the cancellation of ctx, which ends when the
+// client hangs up: it must neither stop a sign-out, nor leave one to be retried.
+// A deadline is the choice of the application, and stays. Each call to Stytch
+// has a timeout of its own.
+func detach(ctx context.Context) (context.Context, context.CancelFunc) {
+	detached := context.WithoutCancel(ctx)
+	if end, ok := ctx.Deadline(); ok {
+		return context.WithDeadline(detached, end)
+	}
+	return detached, func() {}
 }
 
 // SignOut revokes the session of a credential as Revoke does: also that of an
@@ -31,12 +49,15 @@ func (a *Authenticator) Revoke(ctx context.Context, sessionID string) error {
 //
 // ErrUnavailable says that Stytch could not be reached: the credential is
 // refused here, and later calls to Stytch retry. With ReasonNotKept it is not
-// refused: there was no room to remember a token that was never seen here, and
-// the caller must try again.
+// refused: there was no room to remember it, and the caller must try again. The
+// room for credentials that were never seen here is smaller, because anyone can
+// invent them. Like Revoke, SignOut ignores the cancellation of ctx.
 func (a *Authenticator) SignOut(ctx context.Context, cred Credential) error {
 	if cred.isEmpty() {
 		return ErrNoCredential
 	}
+	ctx, cancel := detach(ctx)
+	defer cancel()
 	err := a.sessions.signOut(ctx, &cred)
 	if errors.Is(err, errNotKept) {
 		return cloneError(errNotKept) // the caller must try again, whatever else was kept
@@ -46,14 +67,8 @@ func (a *Authenticator) SignOut(ctx context.Context, cred Credential) error {
 
 // Forget removes what is cached about these sessions or users, by their ids.
 // The next request that carries a token asks Stytch again; a JWT is verified
-// again and its user loaded.
-func (a *Authenticator) Forget(ids ...string) {
-	set := make(map[string]bool, len(ids))
-	for _, id := range ids {
-		set[id] = true
-	}
-	a.sessions.caches.forget(set)
-}
+// again and its user loaded. Nothing else that is cached is affected.
+func (a *Authenticator) Forget(ids ...string) { a.sessions.caches.forget(ids) }
 
 // revoke denies a session and revokes it at Stytch. What is cached about it may
 // stay: usable checks the denylist on every hit.
@@ -62,8 +77,12 @@ func (s *sessions) revoke(ctx context.Context, sessionID string) error {
 	if s.denied.IsConfirmed(sessionID, now) {
 		return nil
 	}
-	s.denied.Deny(sessionID, now)
-	return s.revokeAtStytch(ctx, sessionID)
+	kept := s.denied.Deny(sessionID, now)
+	err := s.revokeAtStytch(ctx, sessionID)
+	if !kept && errors.Is(err, ErrUnavailable) {
+		return errNotKept
+	}
+	return err
 }
 
 func (s *sessions) revokeAtStytch(ctx context.Context, sessionID string) error {
@@ -129,7 +148,9 @@ func (s *sessions) signOutOne(ctx context.Context, cred denylist.Credential, key
 func (s *sessions) sessionIDOf(ctx context.Context, cred denylist.Credential, key digest) (string, error) {
 	q := jwtQuery(cred.JWT, key)
 	if cred.JWT != "" {
-		t, err := s.verifier.Verify(ctx, cred.JWT)
+		limited, cancel := context.WithTimeout(ctx, s.config.Timeout)
+		defer cancel()
+		t, err := s.verifier.Verify(limited, cred.JWT)
 		if err != nil {
 			return "", translate(err, nil)
 		}
@@ -156,25 +177,38 @@ func (s *sessions) sessionIDOf(ctx context.Context, cred denylist.Credential, ke
 	return e.session.ID, nil
 }
 
-// retryUnconfirmed retries the revocations that Stytch has not confirmed, after
-// a call has shown that it can be reached, at most once a second.
+// maxRetries bounds the sessions, and the credentials, that one retry is about.
+const maxRetries = 32
+
+// retryUnconfirmed retries some of the revocations that Stytch has not
+// confirmed, after a call has shown that it can be reached: at most once a
+// second, and one retry at a time.
 func (s *sessions) retryUnconfirmed() {
-	if s.denied.Pending() == 0 || !s.retries.Allow(time.Now(), time.Second) {
+	if s.denied.Pending() == 0 || s.retrying.Load() || !s.retries.Allow(time.Now(), time.Second) || !s.retrying.CompareAndSwap(false, true) {
 		return
 	}
 	go func() {
-		sessions, credentials := s.denied.Unconfirmed(8)
-		for _, id := range sessions {
-			if s.revokeAtStytch(context.Background(), id) != nil {
+		defer s.retrying.Store(false)
+		sessions, credentials := s.denied.Unconfirmed()
+		for range min(sessions, maxRetries) {
+			id := s.denied.NextSession(time.Now())
+			if id != "" && endsRetry(s.revokeAtStytch(context.Background(), id)) {
 				break
 			}
 		}
-		// One that fails says nothing about the others, nor does a session id
-		// that Stytch never confirms.
-		for key, cred := range credentials {
-			if s.signOutOne(context.Background(), cred, digest([]byte(key))) == nil {
-				s.denied.Remove(key) // the entry of the session suffices
+		for range min(credentials, maxRetries) {
+			key, cred := s.denied.NextCredential(time.Now())
+			err := s.signOutOne(context.Background(), cred, key)
+			if err == nil {
+				s.denied.RemoveCredential(key) // the entry of the session suffices
+			} else if endsRetry(err) {
+				break
 			}
 		}
 	}()
 }
+
+// endsRetry reports whether an error says that the next call would fail, too.
+// Any other error says nothing about the next revocation: Stytch may never
+// confirm this one.
+func endsRetry(err error) bool { return isRefusedByClass(err) || reasonOf(err) == ReasonUnreachable }
