@@ -128,15 +128,20 @@ func (v *Verifier) keySetFor(ctx context.Context, keyID string, payload []strict
 	if set != nil && isConclusive(set, arrived, issued) {
 		return nil, refused(UnknownKey)
 	}
-	err := v.Keys.Refresh(ctx)
-	if set = v.Keys.Usable(time.Now()); set == nil {
-		return nil, v.Keys.unavailable(err)
+	for {
+		err := v.Keys.Refresh(ctx)
+		if set = v.Keys.Usable(time.Now()); set == nil {
+			return nil, v.Keys.unavailable(err)
+		}
+		switch {
+		case set.Value[keyID] != nil:
+			return set, nil
+		case isConclusive(set, arrived, issued):
+			return nil, refused(UnknownKey)
+		case err != nil:
+			return nil, v.Keys.unavailable(err)
+		}
+		// The fetch began before the token arrived, and perhaps before its key was
+		// published. The next one proves whether the key exists.
 	}
-	if set.Value[keyID] != nil {
-		return set, nil
-	}
-	if isConclusive(set, arrived, issued) {
-		return nil, refused(UnknownKey)
-	}
-	return nil, v.Keys.unavailable(err)
 }
