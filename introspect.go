@@ -210,7 +210,11 @@ func (s *sessions) store(answer *stytch.AuthenticateSessionResponse, q *query, a
 		s.caches.store(asked.generation, func() { s.caches.tokens.Add(q.key, &withoutJWT, asked.Time) })
 	}
 	if q.replaces != nil && e.isAbout(q.replaces.Session) {
-		e.thirdParty = q.replaces.ThirdParty
+		if e.thirdParty = q.replaces.ThirdParty; e.thirdParty && asked.Before(q.replaces.ExpiresAt) {
+			// The new JWT would need a call again: do not write it back in exchange
+			// for one whose answer is cached.
+			e.refreshed = ""
+		}
 		s.storeAnswer(q.answerKey, e, asked)
 	}
 	return e
