@@ -44,7 +44,6 @@ var (
 
 	want401n = authtest.NoCredential
 	want401i = authtest.InvalidToken
-	want400r = authtest.InvalidRequest
 	want503r = authtest.Unavailable
 )
 

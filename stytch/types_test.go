@@ -236,8 +236,8 @@ func TestAuthenticationFactor_Decoding(t *testing.T) {
 		{"an unknown type and method survive", `{"type":"telepathy","delivery_method":"thought"}`, "telepathy", "thought", 0, ""},
 		{"an unknown detail is ignored", `{"type":"telepathy","delivery_method":"thought","thought_factor":{"id":"x"}}`, "telepathy", "thought", 0, ""},
 		{"an unknown member of a detail is ignored", `{"type":"otp","delivery_method":"email","email_factor":{"email_id":"e","colour":"red"}}`, "otp", "email", 1, ""},
-		{"a detail that is null is none", `{"type":"otp","delivery_method":"email","email_factor":null}`, "otp", "email", 0, ""},
-		{"times that are null are none", `{"type":"otp","delivery_method":"sms","last_authenticated_at":null,"created_at":null,"updated_at":null}`, "otp", "sms", 0, ""},
+		{"a null detail is absent", `{"type":"otp","delivery_method":"email","email_factor":null}`, "otp", "email", 0, ""},
+		{"null times are absent", `{"type":"otp","delivery_method":"sms","last_authenticated_at":null,"created_at":null,"updated_at":null}`, "otp", "sms", 0, ""},
 		{"fractions of a second are kept", `{"type":"otp","delivery_method":"sms","last_authenticated_at":"2021-08-28T00:41:58.935673Z"}`, "otp", "sms", 0, "2021-08-28T00:41:58.935673Z"},
 	}
 	for _, test := range tests {
