@@ -106,7 +106,7 @@ func floodOfForgedJWTs(t *testing.T, size, users int, full bool) {
 	f.unverified.wantRefused(t, size)
 	f.WantCalls(authtest.PathAuthenticate, authenticated)
 	f.WantCalls(authtest.PathUser, loaded)
-	if got, most := f.Calls(authtest.PathKeySet), 1+int(took/(30*time.Second)); got > most {
+	if got, most := f.Calls(authtest.PathKeySet), 4+int(took/(30*time.Second)); got > most {
 		t.Errorf("got %d fetches of the key set in %v, want at most %d", got, took, most)
 	}
 	f.memory.wantFlat(t, 512<<10, full) // nothing of a forged JWT is kept
