@@ -1,7 +1,9 @@
 package attacktest
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"testing"
 	"testing/synctest"
@@ -221,4 +223,51 @@ func TestJWT_UnreadableSessionClaimIsBounded(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		s.Want(s.Get(authtest.Bearer(jwt(s.Session))), 200)
 	})
+}
+
+// The type of an error decides, whatever the status.
+func TestServer_ErrorTypes(t *testing.T) {
+	for kind, want := range map[string]struct {
+		answer authtest.Answer
+		reason sessionauth.Reason
+	}{
+		"session_not_found":           {want401i, sessionauth.ReasonRejected},
+		"invalid_session_token":       {want401i, sessionauth.ReasonRejected},
+		"invalid_session_token_docs":  {want401i, sessionauth.ReasonRejected},
+		"unable_to_parse_session_jwt": {want401i, sessionauth.ReasonRejected},
+		"incompatible_session_type":   {want401i, sessionauth.ReasonRejected},
+
+		// The iss, aud and claims of the JWT agree with the configuration. If Stytch
+		// says otherwise, the configuration is wrong, and not the user's credential.
+		"jwt_invalid_audience": {want503r, sessionauth.ReasonStytchFailing},
+		"jwt_invalid_issuer":   {want503r, sessionauth.ReasonStytchFailing},
+		"jwt_invalid_claims":   {want503r, sessionauth.ReasonStytchFailing},
+
+		"organization_suspended":               {want503r, sessionauth.ReasonMisconfigured},
+		"invalid_b2b_endpoint":                 {want503r, sessionauth.ReasonMisconfigured},
+		"invalid_consumer_endpoint":            {want503r, sessionauth.ReasonMisconfigured},
+		"route_not_found":                      {want503r, sessionauth.ReasonMisconfigured},
+		"cname_required_for_http_only_cookies": {want503r, sessionauth.ReasonMisconfigured},
+		"session_not_mutable":                  {want503r, sessionauth.ReasonStytchFailing},
+		"invalid_session_token_2":              {want503r, sessionauth.ReasonStytchFailing},
+	} {
+		for _, status := range []int{400, 401, 403, 404, 409, 500} {
+			t.Run(fmt.Sprintf("%s with status %d", kind, status), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var last sessionauth.Event
+					s := authtest.New(t, func(c *sessionauth.Config) {
+						c.Observe = func(_ context.Context, e sessionauth.Event) { last = e }
+					})
+					s.Expire()
+					s.SetFault(authtest.PathAuthenticate, stytchtest.Fault{Status: status, ErrorType: kind})
+					for _, field := range []string{authtest.Bearer(s.Session.Token), authtest.JWTCookie(s.Session.JWT)} {
+						s.WantAnswer(s.Get(field), want.answer)
+						if last.Reason != want.reason {
+							t.Errorf("got reason %s, want %s", last.Reason, want.reason)
+						}
+					}
+				})
+			})
+		}
+	}
 }
