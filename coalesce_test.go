@@ -17,19 +17,19 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-func TestAThousandRequestsWithOneNewCredentialMakeOneCall(t *testing.T) {
-	for _, ask := range authtest.NeedsCall {
+func TestRequire_CoalescesCalls(t *testing.T) {
+	for _, needs := range authtest.NeedsCall {
 		for _, by := range authtest.Carriers {
-			t.Run("155 "+ask.Name+"/"+by.Name, func(t *testing.T) {
+			t.Run("155 "+needs.Name+"/"+by.Name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := newStage(t)
-					ask.Prepare(s)
-					s.SetFault(ask.Path, stytchtest.Fault{Delay: 100 * time.Millisecond})
-					for _, resp := range s.Together(1000, by.Carry(ask.Field(s))) {
+					s := newEnv(t)
+					needs.Prepare(s)
+					s.SetFault(needs.Path, stytchtest.Fault{Delay: 100 * time.Millisecond})
+					for _, resp := range s.Together(1000, by.Carry(needs.Field(s))) {
 						s.Want(resp, 200)
 					}
 					s.WantPassed(1000, s.Session.ID)
-					s.WantCalls(ask.Path, 1)
+					s.WantCalls(needs.Path, 1)
 					if got := s.Calls(pathKeySet); got > 1 {
 						t.Errorf("got %d calls for the key set, want 1 at most", got)
 					}
@@ -39,25 +39,25 @@ func TestAThousandRequestsWithOneNewCredentialMakeOneCall(t *testing.T) {
 	}
 }
 
-// In a bubble everybody is waiting when the answer comes. Here an answer comes
-// at once, and requests meet it at every step of the way.
-func TestAnAnswerThatComesAtOnceIsSharedToo(t *testing.T) {
-	for _, ask := range authtest.NeedsCall {
-		t.Run(ask.Name, func(t *testing.T) {
-			for range 20 {
-				s := newStage(t)
-				if ask.Name == "an expired JWT" {
-					// No time passes here: it was minted in the past.
+// In a bubble all requests wait when the answer comes. Here it comes at once, and
+// requests see every state of the cache.
+func TestRequire_CoalescesCallsOutsideABubble(t *testing.T) {
+	for _, needs := range authtest.NeedsCall {
+		t.Run(needs.Name, func(t *testing.T) {
+			for range rounds() {
+				s := newEnv(t)
+				if needs.Name == "an expired JWT" {
+					// No time passes here: it was issued in the past.
 					s.Session.JWT = s.SignJWT(func(_, c map[string]any) {
 						for _, name := range []string{"iat", "nbf", "exp"} {
 							c[name] = c[name].(int64) - 360
 						}
 					})
 				}
-				for _, resp := range s.Together(200, ask.Field(s)) {
+				for _, resp := range s.Together(200, needs.Field(s)) {
 					s.Want(resp, 200)
 				}
-				s.WantCalls(ask.Path, 1)
+				s.WantCalls(needs.Path, 1)
 				if t.Failed() {
 					return
 				}
@@ -66,9 +66,17 @@ func TestAnAnswerThatComesAtOnceIsSharedToo(t *testing.T) {
 	}
 }
 
-func TestARejectionThatComesAtOnceIsSharedToo(t *testing.T) {
-	for range 20 {
-		s := newStage(t)
+// rounds returns how often a test looks for a race that it meets by chance.
+func rounds() int {
+	if authtest.Slow {
+		return 50
+	}
+	return 10
+}
+
+func TestRequire_CoalescesCallsThatAreRejected(t *testing.T) {
+	for range rounds() {
+		s := newEnv(t)
 		for _, resp := range s.Together(200, bearer(inventedToken)) {
 			s.Want(resp, 401)
 		}
@@ -79,23 +87,23 @@ func TestARejectionThatComesAtOnceIsSharedToo(t *testing.T) {
 	}
 }
 
-func TestAFailedCallFailsAllWhoWaitForItAndIsNotKept(t *testing.T) {
-	for _, ask := range authtest.NeedsCall {
+func TestRequire_CoalescedCallFails(t *testing.T) {
+	for _, needs := range authtest.NeedsCall {
 		for _, by := range authtest.Carriers {
-			t.Run("157 "+ask.Name+"/"+by.Name, func(t *testing.T) {
+			t.Run("157 "+needs.Name+"/"+by.Name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := newStage(t)
-					ask.Prepare(s)
-					s.SetFault(ask.Path, stytchtest.Fault{Delay: 100 * time.Millisecond, Status: 500})
-					field := by.Carry(ask.Field(s))
+					s := newEnv(t)
+					needs.Prepare(s)
+					s.SetFault(needs.Path, stytchtest.Fault{Delay: 100 * time.Millisecond, Status: 500})
+					field := by.Carry(needs.Field(s))
 					for _, resp := range s.Together(1000, field) {
 						s.WantAnswer(resp, want503r)
 					}
-					s.WantCalls(ask.Path, 1)
+					s.WantCalls(needs.Path, 1)
 					s.WantPassed(0, "")
-					s.SetFault(ask.Path, stytchtest.Fault{})
+					s.SetFault(needs.Path, stytchtest.Fault{})
 					s.Want(s.Get(field), 200)
-					s.WantCalls(ask.Path, 2)
+					s.WantCalls(needs.Path, 2)
 				})
 			})
 		}
@@ -107,34 +115,34 @@ var needsAnyCall = append(slices.Clip(authtest.NeedsCall), struct {
 	Name    string
 	Path    string
 	Prefix  string
-	Prepare func(*stage)
-	Field   func(*stage) string
-}{"the key set", pathKeySet, "/v1/sessions/jwks/", func(*stage) {}, func(s *stage) string { return bearer(s.Session.JWT) }})
+	Prepare func(*env)
+	Field   func(*env) string
+}{"the key set", pathKeySet, "/v1/sessions/jwks/", func(*env) {}, func(s *env) string { return bearer(s.Session.JWT) }})
 
-func TestTheFirstCallerGoingAwayFailsNoneOfTheOthers(t *testing.T) {
-	for _, ask := range needsAnyCall {
+func TestRequire_CoalescedCallWhoseFirstRequestIsCanceled(t *testing.T) {
+	for _, needs := range needsAnyCall {
 		for _, by := range authtest.Carriers {
-			t.Run("156 "+ask.Name+"/"+by.Name, func(t *testing.T) {
+			t.Run("156 "+needs.Name+"/"+by.Name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := newStage(t)
-					ask.Prepare(s)
-					if ask.Path != pathKeySet {
+					s := newEnv(t)
+					needs.Prepare(s)
+					if needs.Path != pathKeySet {
 						if err := s.Auth.Warm(t.Context()); err != nil {
 							t.Fatal(err)
 						}
 					}
-					s.SetFault(ask.Path, stytchtest.Fault{Delay: 100 * time.Millisecond})
-					firstGoesAway(s, by.Carry(ask.Field(s)))
-					s.WantCalls(ask.Path, 1)
+					s.SetFault(needs.Path, stytchtest.Fault{Delay: 100 * time.Millisecond})
+					cancelFirst(s, by.Carry(needs.Field(s)))
+					s.WantCalls(needs.Path, 1)
 				})
 			})
 		}
 	}
 }
 
-// firstGoesAway sends a field a thousand times while a call is under way; the
-// first caller leaves after a millisecond.
-func firstGoesAway(s *stage, field string) {
+// cancelFirst sends a field a thousand times while a call is under way. The first
+// request is canceled after a millisecond.
+func cancelFirst(s *env, field string) {
 	s.T.Helper()
 	ctx, cancel := context.WithCancel(s.T.Context())
 	var wg sync.WaitGroup
@@ -142,7 +150,7 @@ func firstGoesAway(s *stage, field string) {
 		began := time.Now()
 		s.WantAnswer(s.Do(newRequest("GET", field).WithContext(ctx)), want503r)
 		if took := time.Since(began); took != time.Millisecond {
-			s.T.Errorf("the first caller got an answer after %v, want 1ms", took)
+			s.T.Errorf("got an answer to the first request after %v, want 1ms", took)
 		}
 	})
 	synctest.Wait() // the first call is under way
@@ -155,17 +163,17 @@ func firstGoesAway(s *stage, field string) {
 	s.WantPassed(999, s.Session.ID)
 }
 
-func TestNobodyWaitsPastTheirOwnDeadline(t *testing.T) {
+func TestRequire_ContextDeadline(t *testing.T) {
 	hang := func(r *http.Request, _ http.RoundTripper) (*http.Response, error) {
 		<-r.Context().Done()
 		return nil, r.Context().Err()
 	}
-	for _, ask := range needsAnyCall {
-		t.Run(ask.Name, func(t *testing.T) {
+	for _, needs := range needsAnyCall {
+		t.Run(needs.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
-				ask.Prepare(s)
-				s.Tap(ask.Prefix, hang)
+				s := newEnv(t)
+				needs.Prepare(s)
+				s.Tap(needs.Prefix, hang)
 				var wg sync.WaitGroup
 				for i := range 100 {
 					own := time.Duration(i) * 50 * time.Millisecond // up to 5 s
@@ -173,7 +181,7 @@ func TestNobodyWaitsPastTheirOwnDeadline(t *testing.T) {
 						ctx, cancel := context.WithTimeout(t.Context(), own)
 						defer cancel()
 						began := time.Now()
-						s.Want(s.Do(newRequest("GET", ask.Field(s)).WithContext(ctx)), 503)
+						s.Want(s.Do(newRequest("GET", needs.Field(s)).WithContext(ctx)), 503)
 						if took := time.Since(began); took > min(own, 3*time.Second) {
 							t.Errorf("got an answer after %v, want it within %v and 3s", took, own)
 						}
@@ -183,15 +191,15 @@ func TestNobodyWaitsPastTheirOwnDeadline(t *testing.T) {
 				time.Sleep(3 * time.Second)
 				s.WantIdle()
 				s.Tap("", nil)
-				s.Want(s.Get(ask.Field(s)), 200)
+				s.Want(s.Get(needs.Field(s)), 200)
 			})
 		})
 	}
 }
 
-func TestARequestWithoutALifeLeftIsNoReasonToFailAnother(t *testing.T) {
+func TestAuthenticate_CanceledContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		_, err := s.Auth.Authenticate(newRequest("GET", bearer(inventedToken)).WithContext(ctx))
@@ -203,13 +211,13 @@ func TestARequestWithoutALifeLeftIsNoReasonToFailAnother(t *testing.T) {
 	})
 }
 
-func TestFiftyRequestsWithAnExpiredJWTGetTheSameNewOne(t *testing.T) {
-	for _, field := range []func(*stage) string{
-		func(s *stage) string { return jwtCookie(s.Session.JWT) },
-		func(s *stage) string { return bothCookies(s.Session.Token, s.Session.JWT) },
+func TestRequire_CoalescedCallWritesTheSameJWTBack(t *testing.T) {
+	for _, field := range []func(*env) string{
+		func(s *env) string { return jwtCookie(s.Session.JWT) },
+		func(s *env) string { return bothCookies(s.Session.Token, s.Session.JWT) },
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			s := newStage(t, writeBack)
+			s := newEnv(t, writeBack)
 			s.Expire()
 			s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: 100 * time.Millisecond})
 			answers := s.Together(49, field(s))
@@ -239,9 +247,9 @@ func TestFiftyRequestsWithAnExpiredJWTGetTheSameNewOne(t *testing.T) {
 	}
 }
 
-func TestWhatExceedsMaxInFlightIs503AtOnce(t *testing.T) {
+func TestRequire_MaxInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, func(c *sessionauth.Config) { c.MaxInFlight = 8 })
+		s := newEnv(t, func(c *sessionauth.Config) { c.MaxInFlight = 8 })
 		var busy, most atomic.Int64
 		s.Tap(pathAuthenticate, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
 			n := busy.Add(1)
@@ -272,13 +280,13 @@ func TestWhatExceedsMaxInFlightIs503AtOnce(t *testing.T) {
 			t.Errorf("got %d refused, %d unavailable, %d calls at a time; want 8 at a time at most",
 				refused.Load(), unavailable.Load(), most.Load())
 		}
-		s.Want(s.Get(bearer(s.Session.Token)), 200) // there is room again
+		s.Want(s.Get(bearer(s.Session.Token)), 200) // the places are free again
 	})
 }
 
-func TestWaitingForAnothersCallTakesNoRoom(t *testing.T) {
+func TestRequire_MaxInFlightCountsCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, func(c *sessionauth.Config) { c.MaxInFlight = 2 })
+		s := newEnv(t, func(c *sessionauth.Config) { c.MaxInFlight = 4 })
 		s.Tap(pathAuthenticate, authtest.DelayAnswers(time.Second))
 		var wg sync.WaitGroup
 		wg.Go(func() {

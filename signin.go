@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/sessionauth/sessionauth/internal/upstream"
@@ -21,7 +22,7 @@ import (
 func (a *Authenticator) SignIn(ctx context.Context, p stytch.AuthenticatePasswordParams) (*stytch.AuthenticatePasswordResponse, error) {
 	s := a.sessions
 	asked := moment{time.Now(), s.caches.generation()}
-	answer, err := upstream.Do(ctx, s.upstream, upstream.SignIn, func(ctx context.Context) (*stytch.AuthenticatePasswordResponse, error) {
+	answer, err := upstream.Do(ctx, s.upstream, a.signInCall(ctx, &p), func(ctx context.Context) (*stytch.AuthenticatePasswordResponse, error) {
 		return s.client.AuthenticatePassword(ctx, p)
 	})
 	if err == nil {
@@ -34,11 +35,47 @@ func (a *Authenticator) SignIn(ctx context.Context, p stytch.AuthenticatePasswor
 	return nil, a.signInError(ctx, err)
 }
 
+// signInCall returns the kind of call for a sign-in. A password for a session
+// that was proven takes no place of the sign-ins, and is bounded for the session.
+func (a *Authenticator) signInCall(ctx context.Context, p *stytch.AuthenticatePasswordParams) upstream.Call {
+	if id := a.provenSession(ctx, p); id != "" {
+		return upstream.StepUp.About(digestOf("step-up:"+id), upstream.BoundRejections)
+	}
+	address := strings.ToLower(strings.TrimSpace(p.Email))
+	return upstream.SignIn.About(digestOf("email:"+address), upstream.NoBound)
+}
+
+// provenSession returns the id of the session that a password is for, if this
+// Authenticator knows that it exists: from the request that it let in, or from
+// its caches.
+func (a *Authenticator) provenSession(ctx context.Context, p *stytch.AuthenticatePasswordParams) string {
+	if p.SessionToken == "" && p.SessionJWT == "" {
+		return ""
+	}
+	if state := stateOf(ctx); state != nil && state.auth == a && state.entry != nil {
+		return state.entry.session.ID
+	}
+	now := time.Now()
+	e, _ := a.sessions.caches.tokens.Get(digestOf(p.SessionToken), now)
+	if p.SessionJWT != "" {
+		signingInput, signature := cutSignature(p.SessionJWT)
+		e = a.sessions.caches.jwt(digestOf(signature), signingInput, now)
+	}
+	if e == nil {
+		return ""
+	}
+	return e.session.ID
+}
+
 // signInError translates an error of a sign-in.
 func (a *Authenticator) signInError(ctx context.Context, err error) error {
 	var param *stytch.ParamError
 	if errors.As(err, &param) {
 		return param
+	}
+	var limited *upstream.Error
+	if errors.As(err, &limited) && limited.Reason == upstream.RateLimited {
+		return &Error{Kind: ErrTooManyAttempts, Reason: ReasonRateLimited, RetryAfter: limited.RetryAfter}
 	}
 	var se *stytch.Error
 	if !errors.As(err, &se) {
@@ -142,7 +179,8 @@ func Reject(w http.ResponseWriter, r *http.Request, err error) {
 // SetClaims merges custom claims into the session of a sign-in that has just
 // succeeded, and stores the session and its new JWT in answer.
 func (a *Authenticator) SetClaims(ctx context.Context, answer *stytch.AuthenticatePasswordResponse, claims map[string]any) error {
-	updated, err := upstream.Do(ctx, a.sessions.upstream, upstream.Extend, func(ctx context.Context) (*stytch.AuthenticateSessionResponse, error) {
+	call := upstream.Extend.About(sessionKey(answer.Session.ID), upstream.NoBound)
+	updated, err := upstream.Do(ctx, a.sessions.upstream, call, func(ctx context.Context) (*stytch.AuthenticateSessionResponse, error) {
 		return a.sessions.client.AuthenticateSession(ctx, stytch.AuthenticateSessionParams{SessionToken: answer.SessionToken, CustomClaims: claims})
 	})
 	var param *stytch.ParamError

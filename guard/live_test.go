@@ -213,8 +213,8 @@ func TestLiveWithoutRoomForACall(t *testing.T) {
 			}
 			s.want(resp, 503)
 		}
-		if passed != 3 {
-			s.t.Errorf("got %d requests through, want half of MaxInFlight, 3", passed)
+		if passed != 4 {
+			s.t.Errorf("got %d requests through, want 4, the place of live guards and those for everyone", passed)
 		}
 	}, func(c *sessionauth.Config) { c.MaxInFlight = 6 })
 }

@@ -121,7 +121,7 @@ func TestALogoutOutlastsTheOutage(t *testing.T) {
 // to try again, so it must still have it.
 func TestLogoutWhileStrangersFillTheLane(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, func(c *setup) { c.auth.MaxInFlight = 2 }) // half of it is for strangers
+		s := newStage(t, func(c *setup) { c.auth.MaxInFlight = 4 }) // one place is for invented tokens
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		s.hold(session.Token, "")
 		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: 2 * time.Second})
@@ -172,12 +172,14 @@ func TestLogoutOfATokenSeenBeforeTheOutage(t *testing.T) {
 // although there was no room to ask.
 func TestLogoutWithoutRoomForACall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, func(c *setup) { c.auth.MaxInFlight = 1 })
+		s := newStage(t, func(c *setup) { c.auth.MaxInFlight = 4 })
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		s.hold("", session.JWT)
 		s.want(s.get("/me"), 200)
-		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: 2 * time.Second})
-		go s.other().get("/me", bearer(inventedToken)) // the one call there may be
+		s.SetFault(pathRevoke, stytchtest.Fault{Delay: 2 * time.Second})
+		for range 2 { // the calls about sessions that there may be
+			go s.auth.Revoke(t.Context(), s.StartSession(s.bob.ID, stytchtest.SessionOptions{}).ID)
+		}
 		time.Sleep(time.Second)
 		s.want(s.postJSON("/logout", ""), 202)
 		s.want(s.other().get("/me", bearer(session.JWT)), 401)

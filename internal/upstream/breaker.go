@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,6 +22,7 @@ type breaker struct {
 	failures int       // in a row, while closed
 	opened   time.Time // zero while closed
 	probing  bool      // the one call is under way
+	garbage  []Subject // with an answer that is garbage since the last success, at most openAfter
 }
 
 // A state is what a breaker does, as it is logged.
@@ -48,8 +50,10 @@ func (b *breaker) enter(now time.Time) (epoch time.Time, changed state, err erro
 }
 
 // leave records the result of a call that enter admitted, and returns the new
-// state or "". Results of calls from before the last change are ignored.
-func (b *breaker) leave(epoch time.Time, err error, now time.Time) state {
+// state or "". Results of calls from before the last change are ignored. An
+// answer that is garbage counts once for each subject: one user's data must not
+// open the breaker for others, nor keep it open.
+func (b *breaker) leave(epoch time.Time, subject Subject, err error, now time.Time) state {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !epoch.Equal(b.opened) {
@@ -59,8 +63,16 @@ func (b *breaker) leave(epoch time.Time, err error, now time.Time) state {
 	switch {
 	case isCanceled(err):
 		return ""
+	case isGarbage(err) && subject != (Subject{}):
+		if slices.Contains(b.garbage, subject) {
+			return ""
+		}
+		if len(b.garbage) == openAfter {
+			b.garbage = slices.Delete(b.garbage, 0, 1)
+		}
+		b.garbage = append(b.garbage, subject)
 	case !isFault(err):
-		b.failures = 0
+		b.failures, b.garbage = 0, nil
 		if b.opened.IsZero() {
 			return ""
 		}

@@ -14,7 +14,7 @@ type Reason string
 // The reasons.
 const (
 	Overloaded  Reason = "overloaded"   // the class has no free place
-	RateLimited Reason = "rate_limited" // the endpoint is paused after a 429
+	RateLimited Reason = "rate_limited" // paused after a 429, or the subject has caused too many calls
 	BreakerOpen Reason = "breaker_open" // the endpoint failed many times in a row
 	Canceled    Reason = "canceled"     // the caller's own context ended
 	Unreachable Reason = "unreachable"  // the call did not return
@@ -98,11 +98,14 @@ func isFault(err error) bool {
 	if errors.As(err, &se) {
 		return se.StatusCode >= 500 && !isAnswered(err)
 	}
+	return isGarbage(err) || errors.As(err, new(*stytch.NoAnswerError))
+}
+
+// isGarbage reports whether an answer is not what the endpoint sends. One user's
+// data may still be the cause.
+func isGarbage(err error) bool {
 	var invalid *stytch.InvalidAnswerError
-	if errors.As(err, &invalid) {
-		return invalid.Garbled
-	}
-	return errors.As(err, new(*stytch.NoAnswerError))
+	return errors.As(err, &invalid) && invalid.Garbled
 }
 
 // isCanceled reports whether an error only says that the caller left.
@@ -112,11 +115,11 @@ func isCanceled(err error) bool {
 }
 
 // isMisconfigured reports whether Stytch refused the project's own credentials.
-// For a sign-in, unauthorized_credentials is also a wrong password.
+// For a password, unauthorized_credentials also means that it is wrong.
 func isMisconfigured(call Call, err error) bool {
 	var se *stytch.Error
 	return errors.As(err, &se) && se.Misconfigured() &&
-		!(call.Class == SignIns && se.Type == stytch.TypeUnauthorizedCredentials)
+		!(call.Personal && se.Type == stytch.TypeUnauthorizedCredentials)
 }
 
 // callError returns a call's error, or a Canceled one if parent has ended: no
