@@ -1,6 +1,7 @@
 package sessionauth
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -120,7 +121,8 @@ func jwtQuery(jwt string, key digest) *query { return &query{jwt: jwt, key: key,
 // JWT of the session: otherwise its owner could cause a call with each. An
 // answer about a JWT that may be another kind of token is only about that JWT.
 func (q *query) refreshing(t *sessionjwt.Token, key digest) *query {
-	session, bound := sessionKey(t.Session.ID), upstream.BoundRejections
+	// If the session claim cannot be read, the user stands for the session.
+	session, bound := sessionKey(cmp.Or(t.Session.ID, t.Session.UserID)), upstream.BoundRejections
 	q.replaces, q.answerKey = t, session
 	if t.ThirdParty {
 		q.answerKey, bound = key, upstream.BoundCalls // a session may have many
