@@ -115,14 +115,14 @@ func (s *sessions) tokenQuery(token string, key digest) *query {
 }
 
 // jwtQuery is for JWTs with a good signature only.
-func jwtQuery(jwt string, key digest) *query { return &query{jwt: jwt, key: key, verified: true, subject: key} }
+func jwtQuery(jwt string, key digest) *query {
+	return &query{jwt: jwt, key: key, verified: true, subject: key}
+}
 
-// refreshing says that the answer is to replace an old JWT. It serves every old
-// JWT of the session: otherwise its owner could cause a call with each. An
-// answer about a JWT that may be another kind of token is only about that JWT.
+// refreshing says that the answer is to replace an old JWT. It serves every old JWT
+// of the session, unless t may be another kind of token: then it serves only t.
 func (q *query) refreshing(t *sessionjwt.Token, key digest) *query {
-	// If the session claim cannot be read, the user stands for the session.
-	session, bound := sessionKey(cmp.Or(t.Session.ID, t.Session.UserID)), upstream.BoundRejections
+	session, bound := sessionKey(cmp.Or(t.Session.ID, t.Session.UserID)), upstream.BoundRejections // the user's if the claim is unreadable
 	q.replaces, q.answerKey = t, session
 	if t.ThirdParty {
 		q.answerKey, bound = key, upstream.BoundCalls // a session may have many
@@ -138,8 +138,7 @@ func (q *query) params(extend time.Duration) stytch.AuthenticateSessionParams {
 	return stytch.AuthenticateSessionParams{SessionToken: q.token, SessionJWT: q.jwt, SessionDuration: extend}
 }
 
-// call returns the kind of call. A call that extends the session is not
-// repeated.
+// call returns the kind of call. One that extends the session is not repeated.
 func (q *query) call(extends bool) upstream.Call {
 	call, extend := upstream.IntrospectUnverified, upstream.ExtendUnverified
 	if q.verified {
@@ -221,9 +220,7 @@ func (s *sessions) store(answer *stytch.AuthenticateSessionResponse, q *query, a
 	}
 	if q.replaces != nil && e.isAbout(q.replaces.Session) {
 		if e.thirdParty = q.replaces.ThirdParty; e.thirdParty && asked.Before(q.replaces.ExpiresAt) {
-			// The new JWT would need a call again: do not write it back in exchange
-			// for one whose answer is cached.
-			e.refreshed = ""
+			e.refreshed = "" // it would need a call again, and the answer about the old JWT is cached
 		}
 		s.storeAnswer(q.answerKey, e, asked)
 	}

@@ -73,7 +73,7 @@ func (e *Error) Misconfigured() bool {
 		"unauthorized_project_id_live", "unauthorized_project_id_test",
 		"wrong_stack_live", "wrong_stack_test",
 		"live_id_used_in_test_environment", "test_id_used_in_live_environment",
-		"invalid_consumer_endpoint", "invalid_b2b_endpoint", "route_not_found", "use_https",
+		"invalid_consumer_endpoint", "invalid_b2b_endpoint", "use_https",
 		"organization_suspended", // the workspace at Stytch
 		"cname_required_for_http_only_cookies", "cname_invalid_for_http_only_cookies":
 		return true

@@ -194,7 +194,7 @@ func TestError_Misconfigured(t *testing.T) {
 		{"invalid_consumer_endpoint", true},
 		{"invalid_b2b_endpoint", true},
 		{"organization_suspended", true},
-		{"route_not_found", true},
+		{"route_not_found", false},
 		{"cname_required_for_http_only_cookies", true},
 		{"cname_invalid_for_http_only_cookies", true},
 		{"use_https", true},

@@ -246,7 +246,7 @@ func TestServer_ErrorTypes(t *testing.T) {
 		"organization_suspended":               {want503r, sessionauth.ReasonMisconfigured},
 		"invalid_b2b_endpoint":                 {want503r, sessionauth.ReasonMisconfigured},
 		"invalid_consumer_endpoint":            {want503r, sessionauth.ReasonMisconfigured},
-		"route_not_found":                      {want503r, sessionauth.ReasonMisconfigured},
+		"route_not_found":                      {want503r, sessionauth.ReasonStytchFailing},
 		"cname_required_for_http_only_cookies": {want503r, sessionauth.ReasonMisconfigured},
 		"session_not_mutable":                  {want503r, sessionauth.ReasonStytchFailing},
 		"invalid_session_token_2":              {want503r, sessionauth.ReasonStytchFailing},
