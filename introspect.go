@@ -186,9 +186,8 @@ func (s *sessions) sessionLookup(q *query) *lookup[*entry] {
 	return l
 }
 
-// cachedAnswer returns the cached answer to a query. The error is errStale if
-// there is none, errRevoked, or errOtherSession if Stytch said a moment ago that
-// the token belongs to another session than the JWT.
+// cachedAnswer returns the cached answer to a query, or errStale, errRevoked, or
+// errOtherSession if the token is known to belong to another session than the JWT.
 func (s *sessions) cachedAnswer(q *query, now time.Time) (*entry, error) {
 	cache, key := s.caches.tokens, q.key
 	if q.replaces != nil {
@@ -308,8 +307,7 @@ func (s *sessions) recheck(ctx context.Context, e *entry, c introspectionCredent
 		q.answerKey = sessionKey(e.session.ID)
 	}
 	answer, _, err := introspect(ctx, s, &lookup[*entry]{
-		// Requests of one session may bring different credentials: the answer to
-		// one is not the answer to the other.
+		// The answer to one credential of a session is not the answer to another.
 		call: upstream.Introspect.About(sessionKey(e.session.ID), upstream.BoundCalls), kind: "recheck" + e.session.ID, flight: q.key, key: q.key,
 		cached: func(now time.Time) (*entry, error) {
 			recent, _ := s.caches.answers.Get(q.answerKey, now)
