@@ -312,7 +312,7 @@ func (c *Client) exchange(ctx context.Context, method, path string, body []byte,
 // is truncated or not the JSON of the API, only StatusCode and RetryAfter are set.
 func decodeError(resp *http.Response, raw []byte) *Error {
 	e := &Error{StatusCode: resp.StatusCode, RetryAfter: retryAfter(resp.Header.Get("Retry-After"))}
-	if strictjson.CheckAnswer(raw, nil) != nil {
+	if strictjson.CheckAnswer(raw, isErrorText) != nil {
 		return e
 	}
 	// Compare names exactly: encoding/json would accept "ERROR_TYPE".
@@ -330,6 +330,12 @@ func decodeError(resp *http.Response, raw []byte) *Error {
 		}
 	}
 	return e
+}
+
+// isErrorText reports whether a member of an error is text for people, which may
+// repeat parts of a request.
+func isErrorText(name []byte) bool {
+	return string(name) == "error_message" || string(name) == "error_details"
 }
 
 // retryAfter parses both forms of Retry-After (RFC 9110, section 10.2.3). It
