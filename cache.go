@@ -64,9 +64,10 @@ func (e *entry) decidedBy(cached bool) Decider {
 	return Stytch
 }
 
-// isAbout reports whether two entries are of the same session and user.
+// isAbout reports whether two entries are of the same session and user. If s has
+// no id, because the session claim of its JWT cannot be read, the user decides.
 func (e *entry) isAbout(s *stytch.Session) bool {
-	return e.session.ID == s.ID && e.session.UserID == s.UserID
+	return (e.session.ID == s.ID || s.ID == "") && e.session.UserID == s.UserID
 }
 
 // subjects returns the session and the user that an entry is about.

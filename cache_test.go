@@ -64,7 +64,7 @@ func TestCache_EndsToTheMillisecond(t *testing.T) {
 		{"the entry of an old JWT at MaxTokenAge", maxAge(20 * s), 0, jwt, m, pathAuthenticate, 20 * s, 200, 200, 2},
 		{"the entry of an old JWT, all limits", both10s, 0, both, m, pathAuthenticate, 10 * s, 200, 200, 2},
 		{"the entry of an old JWT at the end of its session", nil, 370 * s, jwt, 6 * m, pathAuthenticate, 10 * s, 200, 401, 1},
-		{"the entry of a JWT with scope", nil, 0, bent("scope", "x"), 0, pathAuthenticate, 30 * s, 200, 200, 2},
+		{"the entry of a JWT with client_id", nil, 0, bent("client_id", "x"), 0, pathAuthenticate, 30 * s, 200, 200, 2},
 		{"152 a rejected token", nil, 0, invented, 0, pathAuthenticate, 10 * s, 401, 401, 2},
 		{"a rejected user", nil, 0, bent("sub", "user-test-unknown"), 0, pathUser, 10 * s, 401, 401, 2},
 	}

@@ -84,6 +84,9 @@ const (
 	ReasonUnknownKey    Reason = Reason(sessionjwt.UnknownKey)    // JWT: the key is not in the project's key set
 	ReasonBadSignature  Reason = Reason(sessionjwt.BadSignature)  // JWT: forged or damaged
 	ReasonBadClaims     Reason = Reason(sessionjwt.BadClaims)     // JWT: not the session of a user
+	ReasonMember        Reason = Reason(sessionjwt.Member)        // JWT: the session of a member of a B2B project, which this package does not support
+	ReasonMachine       Reason = Reason(sessionjwt.Machine)       // JWT: the access token of a machine (M2M)
+	ReasonAccessToken   Reason = Reason(sessionjwt.AccessToken)   // JWT: the access token of a Connected App
 	ReasonWrongIssuer   Reason = Reason(sessionjwt.WrongIssuer)   // JWT: issued by someone else
 	ReasonWrongAudience Reason = Reason(sessionjwt.WrongAudience) // JWT: for another project
 	ReasonBadTime       Reason = Reason(sessionjwt.BadTime)       // JWT: not valid yet, or impossible times

@@ -1,6 +1,7 @@
 package sessionauth
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -122,11 +123,10 @@ func jwtQuery(jwt string, key digest) *query {
 	return &query{jwt: jwt, key: key, verified: true, subject: key}
 }
 
-// refreshing says that the answer is to replace an old JWT. It serves every old
-// JWT of the session: otherwise its owner could cause a call with each. An
-// answer about a JWT that may be another kind of token is only about that JWT.
+// refreshing says that the answer is to replace an old JWT. It serves every old JWT
+// of the session, unless t may be another kind of token: then it serves only t.
 func (q *query) refreshing(t *sessionjwt.Token, key digest) *query {
-	session, bound := sessionKey(t.Session.ID), upstream.BoundRejections
+	session, bound := sessionKey(cmp.Or(t.Session.ID, t.Session.UserID)), upstream.BoundRejections // the user's if the claim is unreadable
 	q.replaces, q.answerKey = t, session
 	if t.ThirdParty {
 		q.answerKey, bound = key, upstream.BoundCalls // a session may have many
@@ -142,8 +142,7 @@ func (q *query) params(extend time.Duration) stytch.AuthenticateSessionParams {
 	return stytch.AuthenticateSessionParams{SessionToken: q.token, SessionJWT: q.jwt, SessionDuration: extend}
 }
 
-// call returns the kind of call. A call that extends the session is not
-// repeated.
+// call returns the kind of call. One that extends the session is not repeated.
 func (q *query) call(extends bool) upstream.Call {
 	call, extend := upstream.IntrospectUnverified, upstream.ExtendUnverified
 	if q.verified {
@@ -194,9 +193,8 @@ func (s *sessions) sessionLookup(q *query) *lookup[*entry] {
 	return l
 }
 
-// cachedAnswer returns the cached answer to a query. The error is errStale if
-// there is none, errRevoked, or errOtherSession if Stytch said a moment ago that
-// the token belongs to another session than the JWT.
+// cachedAnswer returns the cached answer to a query, or errStale, errRevoked, or
+// errOtherSession if the token is known to belong to another session than the JWT.
 func (s *sessions) cachedAnswer(q *query, now time.Time) (*entry, error) {
 	cache, key := s.caches.tokens, q.key
 	if q.replaces != nil {
@@ -227,7 +225,9 @@ func (s *sessions) store(answer *stytch.AuthenticateSessionResponse, q *query, a
 		s.caches.store(asked.generation, e, func() { s.caches.tokens.Add(q.key, &withoutJWT, asked.Time) })
 	}
 	if q.replaces != nil && e.isAbout(q.replaces.Session) {
-		e.thirdParty = q.replaces.ThirdParty
+		if e.thirdParty = q.replaces.ThirdParty; e.thirdParty && asked.Before(q.replaces.ExpiresAt) {
+			e.refreshed = "" // it would need a call again, and the answer about the old JWT is cached
+		}
 		s.storeAnswer(q.answerKey, e, asked)
 	}
 	return e
@@ -309,8 +309,7 @@ func (s *sessions) recheck(ctx context.Context, e *entry, c introspectionCredent
 		q.answerKey = sessionKey(e.session.ID)
 	}
 	answer, _, err := introspect(ctx, s, &lookup[*entry]{
-		// Requests of one session may bring different credentials: the answer to
-		// one is not the answer to the other.
+		// The answer to one credential of a session is not the answer to another.
 		call: upstream.Introspect.About(sessionKey(e.session.ID), upstream.BoundCalls), kind: "recheck" + e.session.ID, flight: q.key, key: q.key,
 		cached: func(now time.Time) (*entry, error) {
 			recent, _ := s.caches.answers.Get(q.answerKey, now)

@@ -123,27 +123,6 @@ func answerAboutAnother(t *testing.T, field string, carry func(string) string) {
 	s.WantCalls(pathAuthenticate, 3)
 }
 
-func TestRequire_JWTWithScopeOrClientID(t *testing.T) {
-	for _, claim := range []string{"scope", "client_id"} {
-		t.Run(claim, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := newEnv(t)
-				jwt := s.SignJWT(func(_, c map[string]any) { c[claim] = "x" })
-				s.Want(s.Get(bearer(jwt)), 200)
-				s.WantCalls(pathAuthenticate, 1)
-				time.Sleep(31 * time.Second)
-				s.RevokeSession(s.Session.ID)
-				s.Want(s.Get(bearer(jwt)), 401)
-				s.Want(s.Get(bearer(jwt)), 401)
-				s.WantCalls(pathAuthenticate, 2)
-				// A rejection of an access token does not deny the session.
-				s.Want(s.Get(bearer(s.Session.JWT)), 200)
-				s.WantCalls(pathAuthenticate, 2)
-			})
-		})
-	}
-}
-
 func TestRequire_RejectionDeniesTheSession(t *testing.T) {
 	rows := []struct {
 		name  string

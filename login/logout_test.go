@@ -156,13 +156,15 @@ func TestLogout_AccessToken(t *testing.T) {
 		{"while Stytch is down", stytchtest.Fault{Status: 500}, 202, true},
 	}
 	for _, row := range rows {
-		for _, claim := range []string{"scope", "client_id"} {
+		for _, claim := range []string{"scope and jti", "client_id"} {
 			t.Run(row.name+" "+claim, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := newEnv(t)
 					session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 					claims := s.Claims(session.ID)
-					claims[claim] = "openid"
+					for name := range strings.SplitSeq(claim, " and ") {
+						claims[name] = "openid"
+					}
 					accessToken := s.Sign(asJSON(s.Header()), asJSON(claims))
 					s.SetFault(pathAuthenticate, row.fault)
 					b := s.other()

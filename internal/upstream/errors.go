@@ -49,7 +49,8 @@ func CanceledBy(cause error) *Error { return &Error{Reason: Canceled, Cause: cau
 // The error type decides, whatever the status.
 func IsSessionRejected(err error) bool {
 	switch errorType(err) {
-	case stytch.TypeSessionNotFound, stytch.TypeInvalidSessionToken, stytch.TypeUnableToParseSessionJWT:
+	case stytch.TypeSessionNotFound, stytch.TypeInvalidSessionToken, stytch.TypeInvalidSessionTokenDocs,
+		stytch.TypeUnableToParseSessionJWT, stytch.TypeIncompatibleSessionType:
 		return true
 	}
 	return false
