@@ -97,7 +97,7 @@ func signIn(c *client, _ *service.Service) {
 			c.Fatalf("got no cookie %s", name)
 		}
 		if !got.Secure || !got.HttpOnly || got.SameSite != http.SameSiteLaxMode || got.Path != "/" || got.Domain != "" {
-			c.Errorf("got the cookie %s with %+v", name, got)
+			c.Errorf("got the cookie %s with Secure %v, HttpOnly %v, SameSite %v, path %q, domain %q", name, got.Secure, got.HttpOnly, got.SameSite, got.Path, got.Domain)
 		}
 	}
 	session := cookie(set[service.TokenCookie].Value, set[service.JWTCookie].Value)
@@ -106,7 +106,7 @@ func signIn(c *client, _ *service.Service) {
 	r = c.post("/logout", http.StatusSeeOther, session, "Origin: "+origin)
 	for name, got := range r.cookies(c) {
 		if got.Value != "" || got.MaxAge >= 0 {
-			c.Errorf("got the cookie %s with %+v after sign-out, want it removed", name, got)
+			c.Errorf("got the cookie %s with Max-Age %d after sign-out, want it removed", name, got.MaxAge)
 		}
 	}
 	c.get("/me", http.StatusUnauthorized, session)
@@ -131,7 +131,7 @@ func refresh(c *client, s *service.Service) {
 	c.wantField(r, "Cache-Control", "no-store")
 	renewed := r.cookies(c)[service.JWTCookie]
 	if renewed == nil || !renewed.Secure || !renewed.HttpOnly {
-		c.Fatalf("got the JWT cookie %+v, want a new one", renewed)
+		c.Fatalf("got a new JWT cookie %v, want one with Secure and HttpOnly", renewed != nil)
 	}
 	c.wantUser(c.get("/me", http.StatusOK, cookie("", renewed.Value)), service.Ada)
 }
@@ -207,7 +207,7 @@ func largeJWT(c *client, s *service.Service) {
 func (c *client) wantRemoved(r *response) {
 	c.Helper()
 	if got := r.cookies(c)[service.JWTCookie]; got == nil || got.Value != "" || got.MaxAge >= 0 {
-		c.Errorf("got the JWT cookie %+v, want it removed", got)
+		c.Errorf("got the JWT cookie set %v, want it removed", got != nil)
 	}
 }
 
@@ -217,7 +217,7 @@ func fullJWT(c *client, s *service.Service) {
 	c.wantStatus(r, http.StatusSeeOther)
 	set := r.cookies(c)
 	if set[service.TokenCookie] == nil || set[service.JWTCookie] == nil {
-		c.Fatalf("got the cookies %v, want both", set)
+		c.Fatalf("got %d cookies, want both", len(set))
 	}
 	jwt := set[service.JWTCookie].Value
 	if size := len(service.JWTCookie) + len(jwt); size < 4000 || size > 4096 {
@@ -228,7 +228,7 @@ func fullJWT(c *client, s *service.Service) {
 	full := s.Session(service.Full)
 	r = c.get("/me", http.StatusOK, cookie(full.Token, s.ExpiredJWT(c, full.ID)))
 	if renewed := r.cookies(c)[service.JWTCookie]; renewed == nil || len(renewed.Value) < 4000 {
-		c.Errorf("got the JWT cookie %v, want a new one", renewed)
+		c.Error("got no new JWT cookie of that size")
 	}
 }
 
@@ -241,7 +241,7 @@ func retryAfter(c *client, s *service.Service) {
 	c.wantField(r, "Cache-Control", "no-store")
 	c.wantField(r, "Content-Type", "application/problem+json")
 	if len(r.Cookies()) > 0 {
-		c.Errorf("got the cookies %v, want none", r.Cookies())
+		c.Errorf("got %d cookies, want none", len(r.Cookies()))
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 
 // routes returns the handler of the service:
 //
-//	GET  /login       the sign-in page
+//	GET  /, /login    the sign-in page
 //	POST /login       signs in
 //	POST /logout      signs out
 //	GET  /me          a page with the user, and the field Cookie-Fields
@@ -26,6 +26,7 @@ import (
 func (s *Service) routes(auth, down *sessionauth.Authenticator, h *login.Handlers) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /login", signInPage)
+	mux.HandleFunc("GET /{$}", signInPage)
 	mux.HandleFunc("POST /login", h.Login)
 	mux.HandleFunc("POST /logout", h.Logout)
 	mux.Handle("GET /me", auth.Require(http.HandlerFunc(userPage)))

@@ -135,11 +135,23 @@ func (s *Service) Session(email string) stytchtest.Session {
 // ExpiredJWT returns a JWT of a session that has expired and can be refreshed.
 func (s *Service) ExpiredJWT(t testing.TB, sessionID string) string {
 	t.Helper()
-	c := s.Stytch.Claims(sessionID)
+	return s.expired(t, s.Stytch.Claims(sessionID))
+}
+
+// SmallExpiredJWT returns one from the time before the session had custom claims.
+func (s *Service) SmallExpiredJWT(t testing.TB, sessionID string) string {
+	t.Helper()
+	claims := s.Stytch.Claims(sessionID)
+	delete(claims, "claim")
+	return s.expired(t, claims)
+}
+
+func (s *Service) expired(t testing.TB, claims map[string]any) string {
+	t.Helper()
 	for _, name := range []string{"iat", "nbf", "exp"} {
-		c[name] = c[name].(int64) - int64(10*time.Minute/time.Second)
+		claims[name] = claims[name].(int64) - int64(10*time.Minute/time.Second)
 	}
-	payload, err := json.Marshal(c)
+	payload, err := json.Marshal(claims)
 	if err != nil {
 		t.Fatal(err)
 	}
