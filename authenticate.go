@@ -3,6 +3,7 @@ package sessionauth
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/sessionauth/sessionauth/internal/deadline"
@@ -25,6 +26,10 @@ type sessions struct {
 	policies remote.Value[*stytch.Policy]
 
 	retries deadline.Throttle // of unconfirmed revocations
+
+	projectMu      sync.Mutex
+	projectChecked time.Time // see checkProject
+	projectError   error
 
 	// retryRevocations is called after each call that succeeded.
 	retryRevocations func()

@@ -250,7 +250,7 @@ func checkLive(ctx context.Context, check *stytch.AuthorizationCheck) (context.C
 // Authenticator did not let the request in, or ErrUnavailable if there is no
 // policy; it never comes with true.
 func (a *Authenticator) Allowed(ctx context.Context, resource, action string) (bool, error) {
-	roles, policy, err := a.rolesAndPolicy(ctx)
+	roles, policy, err := rolesAndPolicy(ctx, a)
 	if err != nil {
 		return false, err
 	}
@@ -260,7 +260,7 @@ func (a *Authenticator) Allowed(ctx context.Context, resource, action string) (b
 // Permissions lists what the user of a request may do, sorted by resource. The
 // action "*" stands for every action. The errors are those of Allowed.
 func (a *Authenticator) Permissions(ctx context.Context) ([]stytch.Permission, error) {
-	roles, policy, err := a.rolesAndPolicy(ctx)
+	roles, policy, err := rolesAndPolicy(ctx, a)
 	if err != nil {
 		return nil, err
 	}
@@ -284,7 +284,7 @@ func (a *Authenticator) Permissions(ctx context.Context) ([]stytch.Permission, e
 
 // rolesAndPolicy returns the roles of a request that this Authenticator let in,
 // and the policy.
-func (a *Authenticator) rolesAndPolicy(ctx context.Context) ([]string, *stytch.Policy, error) {
+func rolesAndPolicy(ctx context.Context, a *Authenticator) ([]string, *stytch.Policy, error) {
 	s := stateOf(ctx)
 	if s == nil || s.auth != a || s.err != nil {
 		return nil, nil, ErrNoCredential

@@ -31,16 +31,27 @@ type cookieSource struct {
 	hostOnly bool
 
 	candidates []Credential // if a cookie is repeated with different values: each value by itself, in order
+	tooMany    bool         // there are more than maxCandidates, and candidates is empty
+
+	signOut []Credential // single values for SignOut; no request is authenticated with them
+	more    bool         // there are more than maxSignOutValues
 
 	// presented is what the request carried, if only a part of it was accepted.
 	presented *Credential
 }
 
-// maxCandidates bounds the cost of a request with repeated cookies.
-const maxCandidates = 4
+const (
+	// maxCandidates bounds the cost of a request with repeated cookies.
+	maxCandidates = 4
+
+	// maxSignOutValues bounds the cost of a sign-out. It is greater than
+	// maxCandidates, so that a browser whose requests are refused for their
+	// cookies can still end the sessions.
+	maxSignOutValues = 16
+)
 
 func (c *Credential) isEmpty() bool {
-	return c.Token == "" && c.JWT == "" && (c.cookies == nil || len(c.cookies.candidates) == 0)
+	return c.Token == "" && c.JWT == "" && (c.cookies == nil || len(c.cookies.candidates)+len(c.cookies.signOut) == 0)
 }
 
 // hasHeaderSyntax reports whether a credential from a header has the syntax of

@@ -95,6 +95,8 @@ type query struct {
 	token, jwt string // one of the two
 	key        digest // of the credential
 	verified   bool   // a JWT with a good signature, or a token that was alive before
+	subject    digest // the session if it was proven, and else the credential
+	bound      upstream.Bound
 
 	// replaces is the JWT that the answer is to replace, nil if a token came
 	// alone. answerKey is the key of the answer.
@@ -104,20 +106,28 @@ type query struct {
 
 func (s *sessions) tokenQuery(token string, key digest) *query {
 	// A token that was alive before stays in the cache past its end, for this.
-	_, seen := s.caches.tokens.Get(key, time.Now())
-	return &query{token: token, key: key, verified: seen}
+	if seen, ok := s.caches.tokens.Get(key, time.Now()); ok {
+		return &query{token: token, key: key, verified: true, subject: sessionKey(seen.session.ID), bound: upstream.BoundRejections}
+	}
+	return &query{token: token, key: key, subject: key}
 }
 
 // jwtQuery is for JWTs with a good signature only.
-func jwtQuery(jwt string, key digest) *query { return &query{jwt: jwt, key: key, verified: true} }
+func jwtQuery(jwt string, key digest) *query {
+	return &query{jwt: jwt, key: key, verified: true, subject: key}
+}
 
 // refreshing says that the answer is to replace an old JWT. It serves every old
 // JWT of the session: otherwise its owner could cause a call with each. An
 // answer about a JWT that may be another kind of token is only about that JWT.
 func (q *query) refreshing(t *sessionjwt.Token, key digest) *query {
-	q.replaces, q.answerKey = t, key
-	if !t.ThirdParty {
-		q.answerKey = sessionKey(t.Session.ID)
+	session, bound := sessionKey(t.Session.ID), upstream.BoundRejections
+	q.replaces, q.answerKey = t, session
+	if t.ThirdParty {
+		q.answerKey, bound = key, upstream.BoundCalls // a session may have many
+	}
+	if q.verified {
+		q.subject, q.bound = session, bound
 	}
 	return q
 }
@@ -130,15 +140,14 @@ func (q *query) params(extend time.Duration) stytch.AuthenticateSessionParams {
 // call returns the kind of call. A call that extends the session is not
 // repeated.
 func (q *query) call(extends bool) upstream.Call {
-	switch {
-	case extends && q.verified:
-		return upstream.Extend
-	case extends:
-		return upstream.ExtendUnverified
-	case q.verified:
-		return upstream.Introspect
+	call, extend := upstream.IntrospectUnverified, upstream.ExtendUnverified
+	if q.verified {
+		call, extend = upstream.Introspect, upstream.Extend
 	}
-	return upstream.IntrospectUnverified
+	if extends {
+		call = extend
+	}
+	return call.About(q.subject, q.bound)
 }
 
 // introspectSession asks Stytch about a session, unless its answer is cached.
@@ -250,8 +259,9 @@ func (s *sessions) storeAnswer(key digest, e *entry, asked moment) {
 // user returns a user from the cache, or loads them.
 func (s *sessions) user(ctx context.Context, id string) (*userEntry, error) {
 	key := userKey(id)
+	old, _ := s.caches.users.Get(key, time.Now())
 	u, _, err := introspect(ctx, s, &lookup[*userEntry]{
-		call: upstream.LoadUser, kind: "user", flight: key, key: key,
+		call: upstream.LoadUser.About(key, upstream.NoBound), kind: "user", flight: key, key: key,
 		cached: func(now time.Time) (*userEntry, error) {
 			u, ok := s.caches.users.Get(key, now)
 			if !ok || u.end.Passed(now) {
@@ -272,11 +282,8 @@ func (s *sessions) user(ctx context.Context, id string) (*userEntry, error) {
 		isRejection: upstream.IsUserRejected,
 		forget:      func() { s.caches.users.Remove(key) },
 	})
-	if err != nil && isOutage(err) {
-		now := time.Now()
-		if old, ok := s.caches.users.Get(key, now); ok && !old.staleEnd.Passed(now) {
-			return old, nil
-		}
+	if err != nil && isOutage(err) && old != nil && !old.staleEnd.Passed(time.Now()) {
+		return old, nil
 	}
 	return u, err
 }
@@ -299,7 +306,7 @@ func (s *sessions) recheck(ctx context.Context, e *entry, c introspectionCredent
 	answer, _, err := introspect(ctx, s, &lookup[*entry]{
 		// Requests of one session may bring different credentials: the answer to
 		// one is not the answer to the other.
-		call: upstream.Introspect, kind: "recheck" + e.session.ID, flight: q.key, key: q.key,
+		call: upstream.Introspect.About(sessionKey(e.session.ID), upstream.BoundCalls), kind: "recheck" + e.session.ID, flight: q.key, key: q.key,
 		cached: func(now time.Time) (*entry, error) {
 			recent, _ := s.caches.answers.Get(q.answerKey, now)
 			if err := s.usable(recent, q.key, now); err == errRevoked {
@@ -335,7 +342,8 @@ func (s *sessions) live(ctx context.Context, e *entry, c introspectionCredential
 	params := q.params(0)
 	params.AuthorizationCheck = check
 	asked := time.Now()
-	answer, err := upstream.Do(ctx, s.upstream, upstream.IntrospectLive, func(ctx context.Context) (*stytch.AuthenticateSessionResponse, error) {
+	call := upstream.IntrospectLive.About(sessionKey(e.session.ID), upstream.BoundRejections)
+	answer, err := upstream.Do(ctx, s.upstream, call, func(ctx context.Context) (*stytch.AuthenticateSessionResponse, error) {
 		return s.client.AuthenticateSession(ctx, params)
 	})
 	if check != nil && upstream.IsForbidden(err) {

@@ -35,7 +35,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/sessionauth/sessionauth/internal/upstream"
@@ -52,10 +51,6 @@ type Authenticator struct {
 	cookies  cookieWriter
 	vary     string // names of the header fields that credentials are read from
 	events   observer
-
-	projectMu      sync.Mutex
-	projectChecked time.Time // see checkProject
-	projectError   error
 }
 
 // New checks the configuration and returns an Authenticator. An error names the
@@ -153,7 +148,7 @@ func (a *Authenticator) Attach(w http.ResponseWriter, r *http.Request) (http.Res
 // attach authenticates a request, and returns it with its state. The
 // ResponseWriter is nil unless a session cookie is due.
 func (a *Authenticator) attach(w http.ResponseWriter, r *http.Request, optional bool) (*lateCookies, *http.Request, error) {
-	if s := stateOf(r.Context()); s != nil && s.auth == a && a.isStateOf(s, r) {
+	if s := stateOf(r.Context()); s != nil && s.isOf(a, r) {
 		if s.err != nil && !optional { // an Optional let it in
 			return nil, r, s.err
 		}
@@ -177,9 +172,12 @@ func (a *Authenticator) attach(w http.ResponseWriter, r *http.Request, optional 
 	return nil, attached, nil
 }
 
-// isStateOf reports whether a state is that of this very request, and still
-// holds.
-func (a *Authenticator) isStateOf(s *requestState, r *http.Request) bool {
+// isOf reports whether a state is that of this very request and Authenticator,
+// and may still be used.
+func (s *requestState) isOf(a *Authenticator, r *http.Request) bool {
+	if s.auth != a {
+		return false
+	}
 	cred, err := a.extract(r)
 	if err != nil {
 		return errors.Is(err, ErrNoCredential) && errors.Is(s.err, ErrNoCredential)
@@ -256,7 +254,7 @@ func (a *Authenticator) reportResult(ctx context.Context, result *authResult, ar
 // of this Authenticator it returns what those decided. WriteError answers its
 // errors.
 func (a *Authenticator) Authenticate(r *http.Request) (*Identity, error) {
-	if s := stateOf(r.Context()); s != nil && s.auth == a && a.isStateOf(s, r) {
+	if s := stateOf(r.Context()); s != nil && s.isOf(a, r) {
 		if s.err != nil {
 			return nil, cloneError(s.err)
 		}
@@ -316,14 +314,20 @@ func (r *authResult) identity() (*Identity, error) {
 }
 
 // Credential returns the credential of a request, after the cross-origin check.
-// Nothing else reads credentials from requests. The errors are ErrNoCredential,
-// ErrInvalidRequest and ErrCrossOrigin.
+// Behind Require it is the part of it that was accepted: of a repeated cookie one
+// value. Nothing else reads credentials from requests. The errors are
+// ErrNoCredential, ErrInvalidRequest and ErrCrossOrigin.
 func (a *Authenticator) Credential(r *http.Request) (Credential, error) {
 	cred, err := a.extract(r)
-	if err == nil && !cred.hasHeaderSyntax() {
+	switch s := stateOf(r.Context()); {
+	case err != nil:
+		return Credential{}, cloneError(err)
+	case s != nil && s.auth == a && s.err == nil && s.credential.wasPresentedAs(&cred):
+		return s.credential, nil
+	case !cred.hasHeaderSyntax():
 		return Credential{}, cloneError(errMalformed)
 	}
-	return cred, cloneError(err)
+	return cred, nil
 }
 
 // extract is Credential without the check of the syntax of a header, which

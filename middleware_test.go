@@ -232,6 +232,17 @@ func TestRequire_OfAnotherAuthenticator(t *testing.T) {
 	})
 }
 
+func TestAuthenticate_OfAnotherAuthenticator(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := newEnv(t), newEnv(t)
+		ours.Handler = ours.Auth.Require(ours.Next())
+		ours.Want(ours.Get(bearer(ours.Session.Token)), 200)
+		if id, err := theirs.Auth.Authenticate(ours.Last()); err == nil {
+			t.Errorf("got session %s of another Authenticator, want an error", id.Session.ID)
+		}
+	})
+}
+
 func TestRequire_IgnoresNewContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)

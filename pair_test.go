@@ -308,3 +308,77 @@ func TestAttachContext(t *testing.T) {
 		}
 	})
 }
+
+// The calls that docs/operations.md counts, for what browsers send: a request
+// every ten seconds for an hour, with a refreshed JWT as soon as there is one.
+func TestRequire_CallsPerHour(t *testing.T) {
+	rows := []struct {
+		name              string
+		change            func(*sessionauth.Config)
+		token, jwt        bool
+		first, hour       int // calls of sessions/authenticate
+		firstUser, users  int // calls of users
+		restart           int // calls of both after a restart
+		outage, outageOld int // status with a good JWT, and with one past its exp
+	}{
+		{"token", nil, true, false, 1, 60, 0, 0, 1, 503, 503},
+		{"JWT", nil, false, true, 0, 11, 1, 59, 1, 503, 503},
+		{"both", nil, true, true, 1, 12, 0, 58, 1, 503, 503},
+		{"token, SessionOnly", sessionOnly, true, false, 1, 60, 0, 0, 1, 503, 503},
+		{"JWT, SessionOnly", sessionOnly, false, true, 0, 11, 0, 0, 0, 200, 503},
+		{"both, SessionOnly", sessionOnly, true, true, 1, 12, 0, 0, 1, 200, 503},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				change := row.change
+				if change == nil {
+					change = func(*sessionauth.Config) {}
+				}
+				s := newEnv(t, writeBack, change)
+				s.Session = s.StartSession(s.User.ID, stytchtest.SessionOptions{Duration: 24 * time.Hour})
+				if err := s.Auth.Warm(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				jwt := s.Session.JWT
+				get := func(h http.Handler) *http.Response {
+					var cookies []string
+					if row.token {
+						cookies = append(cookies, "stytch_session="+s.Session.Token)
+					}
+					if row.jwt {
+						cookies = append(cookies, "stytch_session_jwt="+jwt)
+					}
+					return s.GetFrom(h, "Cookie: "+strings.Join(cookies, "; "))
+				}
+				for i := range 360 {
+					resp := get(s.Handler)
+					s.Want(resp, 200)
+					for _, c := range resp.Cookies() {
+						jwt = c.Value
+					}
+					if i == 0 {
+						s.WantCalls(pathAuthenticate, row.first)
+						s.WantCalls(pathUser, row.firstUser)
+					}
+					time.Sleep(10 * time.Second)
+				}
+				s.WantCalls(pathAuthenticate, row.hour)
+				s.WantCalls(pathUser, row.users)
+				jwt = s.JWT(s.Session.ID)
+				before := s.Calls(pathAuthenticate) + s.Calls(pathUser)
+				s.Want(get(s.Fresh()), 200)
+				if got := s.Calls(pathAuthenticate) + s.Calls(pathUser) - before; got != row.restart {
+					t.Errorf("after a restart: got %d calls, want %d", got, row.restart)
+				}
+				s.Want(get(s.Handler), 200)
+				time.Sleep(2 * time.Minute) // the user's entry has ended, the JWT has not
+				s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 500})
+				s.SetFault(pathUser, stytchtest.Fault{Status: 500})
+				s.Want(get(s.Handler), row.outage)
+				s.Expire()
+				s.Want(get(s.Handler), row.outageOld)
+			})
+		})
+	}
+}

@@ -3,6 +3,7 @@ package sessionauth
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/sessionauth/sessionauth/internal/denylist"
@@ -66,7 +67,9 @@ func (s *sessions) revoke(ctx context.Context, sessionID string) error {
 }
 
 func (s *sessions) revokeAtStytch(ctx context.Context, sessionID string) error {
-	_, err := upstream.Share(ctx, s.upstream, upstream.Revoke, "revoke:"+sessionID, func(ctx context.Context) (struct{}, error) {
+	flight := "revoke:" + sessionID
+	call := upstream.Revoke.About(digestOf(flight), upstream.NoBound)
+	_, err := upstream.Share(ctx, s.upstream, call, flight, func(ctx context.Context) (struct{}, error) {
 		err := s.client.RevokeSession(ctx, stytch.RevokeSessionParams{SessionID: sessionID})
 		if err == nil || upstream.IsSessionNotFound(err) {
 			// Before the call ends, which starts a retry of what is unconfirmed.
@@ -86,10 +89,13 @@ func (s *sessions) revokeAtStytch(ctx context.Context, sessionID string) error {
 }
 
 func (s *sessions) signOut(ctx context.Context, cred *Credential) error {
+	if cred.cookies != nil && cred.cookies.presented != nil {
+		cred = cred.cookies.presented // also what was not accepted
+	}
 	var failed error
 	if cred.cookies != nil {
-		for i := range cred.cookies.candidates {
-			failed = errors.Join(failed, s.signOut(ctx, &cred.cookies.candidates[i]))
+		for _, c := range slices.Concat(cred.cookies.candidates, cred.cookies.signOut) {
+			failed = errors.Join(failed, s.signOut(ctx, &c))
 		}
 	}
 	if cred.JWT != "" {
@@ -112,7 +118,7 @@ func (s *sessions) signOutOne(ctx context.Context, cred denylist.Credential, key
 	case errors.Is(err, ErrInvalidSession):
 		return nil
 	// A full class is not an outage: invented tokens fill it.
-	case isRefusedByClass(err) && !isOutage(err), !s.denied.DenyCredential(key, cred, time.Now()):
+	case reasonOf(err) == ReasonOverloaded, !s.denied.DenyCredential(key, cred, time.Now()):
 		return errNotKept
 	}
 	return err

@@ -484,3 +484,50 @@ func TestSignOut_ReportsWhatIsNotKept(t *testing.T) {
 		}
 	})
 }
+
+func TestRevoke_DuringACallInAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t, func(c *sessionauth.Config) { c.CacheTTL, c.StaleIfError = time.Minute, time.Hour })
+		s.Want(s.Get(bearer(s.Session.Token)), 200)
+		time.Sleep(2 * time.Minute)
+		s.Tap("", func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
+			if r.URL.Path == pathRevoke {
+				return confirmOnly(r, stytch)
+			}
+			time.Sleep(time.Second)
+			return nil, errors.New("connection refused")
+		})
+		s.Want(s.Get(bearer(s.Session.Token)), 200) // by StaleIfError
+		late := make(chan int)
+		go func() { late <- s.Get(bearer(s.Session.Token)).StatusCode }()
+		time.Sleep(1500 * time.Millisecond) // the retry is under way
+		if err := s.Auth.Revoke(t.Context(), s.Session.ID); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-late; got == 200 {
+			t.Error("got a pass by StaleIfError for a session that was revoked during the call")
+		}
+	})
+}
+
+func TestSignOut_WhileStytchIsDown(t *testing.T) {
+	for name, cred := range map[string]func(*env) sessionauth.Credential{
+		"a token that is not cached": func(s *env) sessionauth.Credential { return sessionauth.Credential{Token: s.Session.Token} },
+		"a JWT without a key set":    func(s *env) sessionauth.Credential { return sessionauth.Credential{JWT: s.Session.JWT} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newEnv(t)
+				s.Tap("", func(*http.Request, http.RoundTripper) (*http.Response, error) {
+					return nil, errors.New("connection refused")
+				})
+				c := cred(s)
+				s.Want(s.Get(bearer(c.Token+c.JWT)), 503)
+				if err := s.Auth.SignOut(t.Context(), c); !errors.Is(err, sessionauth.ErrUnavailable) {
+					t.Errorf("got %v, want ErrUnavailable", err)
+				}
+				s.Want(s.Get(bearer(c.Token+c.JWT)), 401) // refused in this process
+			})
+		})
+	}
+}

@@ -3,10 +3,8 @@ package guard_test
 import (
 	"context"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -17,18 +15,23 @@ import (
 
 	"github.com/sessionauth/sessionauth"
 	"github.com/sessionauth/sessionauth/guard"
-	"github.com/sessionauth/sessionauth/internal/lookout"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytch"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
+// Short names for what most tests of this package use.
 const (
-	pathAuthenticate = "/v1/sessions/authenticate"
-	pathPolicy       = "/v1/rbac/policy"
-	password         = "correct horse battery staple"
+	pathAuthenticate = authtest.PathAuthenticate
+	pathPolicy       = authtest.PathPolicy
 )
 
-// policy is what the stage begins with. Ada is an editor.
+var (
+	bearer      = authtest.Bearer
+	sessionOnly = authtest.SessionOnly
+)
+
+// policy is the policy of every env.
 var policy = stytch.Policy{Roles: []stytch.Role{
 	{ID: "stytch_user", Permissions: []stytch.Permission{{ResourceID: "notes", Actions: []string{"read"}}}},
 	{ID: "editor", Permissions: []stytch.Permission{{ResourceID: "documents", Actions: []string{"read", "write"}}}},
@@ -37,205 +40,86 @@ var policy = stytch.Policy{Roles: []stytch.Role{
 
 type middleware = func(http.Handler) http.Handler
 
-// A stage is an in-memory Stytch, an Authenticator, and Ada, who signed in with
-// her password a moment ago.
-type stage struct {
-	*stytchtest.Server
-	t       *testing.T
-	auth    *sessionauth.Authenticator
-	user    stytch.User
-	session stytchtest.Session
-	wire    *wire
-	lookout lookout.Lookout
+// An env is an authtest.Env whose user is an editor and signed in with her
+// password a moment ago.
+type env struct {
+	*authtest.Env
+	checked int // how many passes wantAnswer has seen
 
-	mu      sync.Mutex
-	reached int // how many requests got through
-	last    *http.Request
-	events  []sessionauth.Event
+	mu     sync.Mutex
+	events []sessionauth.Event // that Observe received
 }
 
-func newStage(t *testing.T, changes ...func(*sessionauth.Config)) *stage {
+func newEnv(t *testing.T, changes ...func(*sessionauth.Config)) *env {
 	t.Helper()
-	s := &stage{Server: stytchtest.NewServer(), t: t}
-	s.SetPolicy(policy)
-	s.wire = &wire{next: s.Client().Transport}
-	config := sessionauth.Config{
-		ProjectID: s.ProjectID, Secret: s.Secret, BaseURL: s.URL, HTTPClient: &http.Client{Transport: s.wire},
-		Logger: slog.New(slog.DiscardHandler),
-		Observe: func(_ context.Context, e sessionauth.Event) {
+	s := &env{}
+	observe := func(c *sessionauth.Config) {
+		c.Observe = func(_ context.Context, e sessionauth.Event) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.events = append(s.events, e)
-		},
+		}
 	}
-	for _, change := range changes {
-		change(&config)
-	}
-	s.lookout.Over(&config)
-	t.Cleanup(func() { s.lookout.Report(t) })
-	extractor := config.Extractor
-	if extractor == nil {
-		extractor = sessionauth.FirstOf(sessionauth.FromBearer, sessionauth.FromCookies("stytch_session", "stytch_session_jwt"))
-	}
-	config.Extractor = func(r *http.Request) (sessionauth.Credential, error) {
-		s.lookout.Sent(r.Header)
-		return extractor(r)
-	}
-	auth, err := sessionauth.New(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.auth = auth
-	s.user = s.AddUser(stytchtest.User{Email: "ada@example.com", Password: password, Roles: []string{"editor"}})
-	s.session = s.StartSession(s.user.ID, stytchtest.SessionOptions{})
-	for _, secret := range []string{"ada@example.com", password, s.session.Token, s.session.JWT} {
-		s.lookout.Keep(secret)
-	}
+	s.Env = authtest.New(t, append([]func(*sessionauth.Config){observe}, changes...)...)
+	s.SetPolicy(policy)
+	s.SetRoles(s.User.ID, "editor")
+	s.Session = s.StartSession(s.User.ID, stytchtest.SessionOptions{})
 	return s
 }
 
-func (s *stage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.reached++
-	s.last = r
-}
+// seen returns the context of the request that passed last.
+func (s *env) seen() context.Context { return s.Last().Context() }
 
-// seen is the context of the request that got through last.
-func (s *stage) seen() context.Context {
-	s.t.Helper()
-	if s.last == nil {
-		s.t.Fatal("got nobody through, want somebody")
-	}
-	return s.last.Context()
-}
-
-// guarded is the stage's own handler behind these guards, the first outermost.
-func (s *stage) guarded(guards ...middleware) http.Handler {
-	var h http.Handler = http.HandlerFunc(s.ServeHTTP)
-	for _, g := range slices.Backward(guards) {
-		h = g(h)
-	}
-	return h
-}
-
-// behind is guarded behind the Authenticator's Require.
-func (s *stage) behind(guards ...middleware) http.Handler {
-	return s.auth.Require(s.guarded(guards...))
-}
-
-func get(h http.Handler, fields ...string) *http.Response {
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, newRequest(fields...))
-	return w.Result()
+// get sends a GET request for a document.
+func (s *env) get(h http.Handler, fields ...string) *http.Response {
+	return s.DoTo(h, newRequest(fields...))
 }
 
 func newRequest(fields ...string) *http.Request {
 	r := httptest.NewRequest(http.MethodGet, "https://app.example.com/documents/1", nil)
-	for _, f := range fields {
-		name, value, _ := strings.Cut(f, ": ")
-		r.Header.Add(name, value)
-	}
+	authtest.AddFields(r.Header, fields...)
 	return r
 }
 
-func bearer(credential string) string { return "Authorization: Bearer " + credential }
-
-// carriers are the two ways in which a credential travels.
+// carriers are the two ways in which a client sends a credential.
 var carriers = []struct {
 	name       string
 	token, jwt func(credential string) string
 }{
 	{"header", bearer, bearer},
-	{"cookie", func(token string) string { return "Cookie: stytch_session=" + token }, func(jwt string) string { return "Cookie: stytch_session_jwt=" + jwt }},
+	{"cookie", authtest.TokenCookie, authtest.JWTCookie},
 }
 
-// together sends the same request n times at once.
-func together(n int, h http.Handler, fields ...string) []*http.Response {
-	answers := make([]*http.Response, n)
-	var wg sync.WaitGroup
-	for i := range answers {
-		wg.Go(func() { answers[i] = get(h, fields...) })
-	}
-	wg.Wait()
-	return answers
-}
-
-// want checks an answer's status, and its challenge if one is given.
-func (s *stage) want(resp *http.Response, status int, challenge ...string) {
-	s.t.Helper()
+// want checks the status of an answer, its Retry-After, and its challenge if one
+// is given.
+func (s *env) want(resp *http.Response, status int, challenge ...string) {
+	s.T.Helper()
 	got := resp.Header.Get("WWW-Authenticate")
 	if resp.StatusCode != status {
-		s.t.Errorf("got status %d (%s), want %d", resp.StatusCode, got, status)
+		s.T.Errorf("got status %d (%s), want %d", resp.StatusCode, got, status)
 	}
 	if len(challenge) > 0 && got != challenge[0] {
-		s.t.Errorf("got challenge %q, want %q", got, challenge[0])
+		s.T.Errorf("got challenge %q, want %q", got, challenge[0])
 	}
 	if retry := resp.Header.Get("Retry-After"); (retry != "") != (status == 503) {
-		s.t.Errorf("got Retry-After %q with %d", retry, status)
+		s.T.Errorf("got Retry-After %q with %d", retry, status)
 	}
 }
 
-func (s *stage) wantCalls(path string, n int) {
-	s.t.Helper()
-	if got := s.Calls(path); got != n {
-		s.t.Errorf("got %d calls of %s, want %d", got, path, n)
+// wantPasses checks how many requests passed so far.
+func (s *env) wantPasses(n int) {
+	s.T.Helper()
+	if got := len(s.Passed()); got != n {
+		s.T.Errorf("got %d requests passed, want %d", got, n)
 	}
 }
 
-func (s *stage) wantReached(n int) {
-	s.t.Helper()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.reached != n {
-		s.t.Errorf("got %d requests through, want %d", s.reached, n)
-	}
+// replyWith returns a Tap that answers 200 with a body.
+func replyWith(body string) authtest.Tap {
+	return func(*http.Request, http.RoundTripper) (*http.Response, error) { return authtest.Reply(200, body), nil }
 }
 
-// A wire carries the Authenticator's calls to Stytch. A test may tap it.
-type wire struct {
-	next http.RoundTripper
-
-	mu  sync.Mutex
-	tap tap
-}
-
-type tap func(r *http.Request, stytch http.RoundTripper) (*http.Response, error)
-
-// tap puts f between for calls of this path; nil takes it away.
-func (s *stage) tap(path string, f tap) {
-	s.wire.mu.Lock()
-	defer s.wire.mu.Unlock()
-	s.wire.tap = nil
-	if f != nil {
-		s.wire.tap = func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
-			if r.URL.Path != path {
-				return stytch.RoundTrip(r)
-			}
-			return f(r, stytch)
-		}
-	}
-}
-
-func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
-	w.mu.Lock()
-	f := w.tap
-	w.mu.Unlock()
-	if f == nil {
-		return w.next.RoundTrip(r)
-	}
-	return f(r, w.next)
-}
-
-func reply(body string) tap {
-	return func(*http.Request, http.RoundTripper) (*http.Response, error) {
-		return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}, nil
-	}
-}
-
-func sessionOnly(c *sessionauth.Config) { c.SessionOnly = true }
-
-// everyGuard is one of each kind, and lets Ada pass.
+// everyGuard returns a guard of each kind. The user of an env passes all of them.
 func everyGuard() map[string]middleware {
 	return map[string]middleware{
 		"Role":           guard.Role("editor"),
@@ -254,7 +138,7 @@ const (
 	stepUp       = `Bearer realm="api", error="insufficient_user_authentication"`
 )
 
-func TestGuards(t *testing.T) {
+func TestGuards_Answers(t *testing.T) {
 	const (
 		problem = `{"type":"https://github.com/sessionauth/sessionauth#`
 		denied  = problem + `forbidden","title":"Not allowed","status":403`
@@ -275,7 +159,7 @@ func TestGuards(t *testing.T) {
 		{"a permission the user has", list(guard.Permission("documents", "write")), "", ""},
 		{"a permission of the default role", list(guard.Permission("notes", "read")), "", ""},
 		{"a permission the user lacks", list(guard.Permission("documents", "delete")), forbidden, denied + `,"resource":"documents","action":"delete"}`},
-		{"a resource nobody has heard of", list(guard.Permission("planets", "read")), forbidden, denied + `,"resource":"planets","action":"read"}`},
+		{"an unknown resource", list(guard.Permission("planets", "read")), forbidden, denied + `,"resource":"planets","action":"read"}`},
 		{"a permission the user has, live", list(guard.PermissionLive("documents", "write")), "", ""},
 		{"a permission the user lacks, live", list(guard.PermissionLive("documents", "delete")), forbidden, denied + `,"resource":"documents","action":"delete"}`},
 		{"a factor the user has shown", list(guard.Factor("password")), "", ""},
@@ -297,36 +181,35 @@ func TestGuards(t *testing.T) {
 		for wiring, wired := range wirings {
 			t.Run(row.name+", "+wiring, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := newStage(t)
+					s := newEnv(t)
 					h := wired(s, row.guards)
 					time.Sleep(2 * time.Minute)
 					for _, by := range carriers {
-						s.wantAnswer(get(h, by.jwt(s.session.JWT)), row.challenge, row.body)
-						s.wantAnswer(get(h, by.token(s.session.Token)), row.challenge, row.body)
+						s.wantAnswer(s.get(h, by.jwt(s.Session.JWT)), row.challenge, row.body)
+						s.wantAnswer(s.get(h, by.token(s.Session.Token)), row.challenge, row.body)
 					}
-					s.want(get(h), 401, noCredential)
-					s.want(get(h, bearer("a.b.c")), 401, invalidToken)
+					s.want(s.get(h), 401, noCredential)
+					s.want(s.get(h, bearer("a.b.c")), 401, invalidToken)
 				})
 			})
 		}
 	}
 }
 
-// wantAnswer checks a whole answer: a pass if there is no challenge.
-func (s *stage) wantAnswer(resp *http.Response, challenge, body string) {
-	s.t.Helper()
+// wantAnswer checks a whole answer. It is a pass if there is no challenge.
+func (s *env) wantAnswer(resp *http.Response, challenge, body string) {
+	s.T.Helper()
 	raw, _ := io.ReadAll(resp.Body)
 	if got := strings.TrimSpace(string(raw)); got != body {
-		s.t.Errorf("got body %s, want %s", got, body)
+		s.T.Errorf("got body %s, want %s", got, body)
 	}
-	s.mu.Lock()
-	got := s.reached
-	s.reached = 0
-	s.mu.Unlock()
+	passed := len(s.Passed())
+	got := passed - s.checked
+	s.checked = passed
 	if challenge == "" {
 		s.want(resp, 200, "")
 		if got != 1 {
-			s.t.Errorf("got %d requests through, want 1", got)
+			s.T.Errorf("got %d requests passed, want 1", got)
 		}
 		return
 	}
@@ -336,43 +219,43 @@ func (s *stage) wantAnswer(resp *http.Response, challenge, body string) {
 	}
 	s.want(resp, status, challenge)
 	if got != 0 {
-		s.t.Errorf("got %d requests through, want none", got)
+		s.T.Errorf("got %d requests passed, want none", got)
 	}
 	if h := resp.Header; h.Get("Cache-Control") != "no-store" || h.Get("Content-Type") != "application/problem+json" || h.Get("Vary") == "" {
-		s.t.Errorf("got %v, want a problem that no cache keeps", h)
+		s.T.Errorf("got %v, want a problem that is not cacheable", h)
 	}
 }
 
 // wirings are the ways to put guards in front of a route.
-var wirings = map[string]func(*stage, []middleware) http.Handler{
-	"chi": func(s *stage, guards []middleware) http.Handler {
+var wirings = map[string]func(*env, []middleware) http.Handler{
+	"chi": func(s *env, guards []middleware) http.Handler {
 		r := chi.NewRouter()
-		r.Use(s.auth.Require)
-		r.With(guards...).Get("/documents/{id}", s.ServeHTTP)
+		r.Use(s.Auth.Require)
+		r.With(guards...).Get("/documents/{id}", s.Next().ServeHTTP)
 		return r
 	},
-	"chi, in a group": func(s *stage, guards []middleware) http.Handler {
+	"chi, in a group": func(s *env, guards []middleware) http.Handler {
 		r := chi.NewRouter()
 		r.Group(func(r chi.Router) {
-			r.Use(s.auth.Require)
+			r.Use(s.Auth.Require)
 			r.Route("/documents", func(r chi.Router) {
 				r.Use(guards...)
-				r.Get("/{id}", s.ServeHTTP)
+				r.Get("/{id}", s.Next().ServeHTTP)
 			})
 		})
 		return r
 	},
-	"net/http": func(s *stage, guards []middleware) http.Handler {
+	"net/http": func(s *env, guards []middleware) http.Handler {
 		mux := http.NewServeMux()
-		mux.Handle("GET /documents/{id}", s.guarded(guards...))
-		return s.auth.Require(mux)
+		mux.Handle("GET /documents/{id}", s.Wrap(guards...))
+		return s.Auth.Require(mux)
 	},
-	"net/http, on the route alone": func(s *stage, guards []middleware) http.Handler {
+	"net/http, on the route alone": func(s *env, guards []middleware) http.Handler {
 		mux := http.NewServeMux()
-		mux.Handle("GET /documents/{id}", s.behind(guards...))
+		mux.Handle("GET /documents/{id}", s.Behind(guards...))
 		return mux
 	},
-	"behind Optional": func(s *stage, guards []middleware) http.Handler {
-		return s.auth.Optional(s.behind(guards...))
+	"behind Optional": func(s *env, guards []middleware) http.Handler {
+		return s.Auth.Optional(s.Behind(guards...))
 	},
 }

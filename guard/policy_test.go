@@ -3,7 +3,6 @@ package guard_test
 import (
 	"context"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -21,15 +20,15 @@ var (
 	mayDelete = guard.Permission("documents", "delete")
 )
 
-// wantEvent checks what Observe was told last.
-func (s *stage) wantEvent(want sessionauth.Event) {
-	s.t.Helper()
+// wantEvent checks the last event.
+func (s *env) wantEvent(want sessionauth.Event) {
+	s.T.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.events[len(s.events)-1]
 	got := sessionauth.Event{Decider: e.Decider, Check: e.Check, Outcome: e.Outcome, Reason: e.Reason, PolicyAge: e.PolicyAge}
 	if got != want {
-		s.t.Errorf("got event %+v, want %+v", got, want)
+		s.T.Errorf("got event %+v, want %+v", got, want)
 	}
 }
 
@@ -37,24 +36,24 @@ func permission(age time.Duration) sessionauth.Event {
 	return sessionauth.Event{Decider: sessionauth.Local, Check: sessionauth.CheckedPermission, Outcome: sessionauth.Passed, PolicyAge: age}
 }
 
-func TestThePolicyIsFetchedOnce(t *testing.T) {
+func TestPermission_PolicyIsFetchedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
-		h := s.behind(mayWrite)
-		s.wantCalls(pathPolicy, 0)
+		s := newEnv(t)
+		h := s.Behind(mayWrite)
+		s.WantCalls(pathPolicy, 0)
 		s.SetFault(pathPolicy, stytchtest.Fault{Delay: time.Second})
-		for _, resp := range together(64, h, bearer(s.session.JWT)) {
+		for _, resp := range s.TogetherFrom(64, h, bearer(s.Session.JWT)) {
 			s.want(resp, 200)
 		}
-		s.wantReached(64)
-		s.want(get(s.behind(mayDelete), bearer(s.session.JWT)), 403)
-		s.wantCalls(pathPolicy, 1)
-		s.wantCalls(pathAuthenticate, 0)
+		s.wantPasses(64)
+		s.want(s.get(s.Behind(mayDelete), bearer(s.Session.JWT)), 403)
+		s.WantCalls(pathPolicy, 1)
+		s.WantCalls(pathAuthenticate, 0)
 	})
 }
 
 // 196: without a policy nothing is allowed and nothing forbidden.
-func TestThePolicyCannotBeHadAtTheStart(t *testing.T) {
+func TestPermission_NoPolicyAtTheStart(t *testing.T) {
 	faults := map[string]stytchtest.Fault{
 		"500": {Status: 500}, "404": {Status: 404}, "slow": {Delay: time.Minute}, "429": {Status: 429},
 		"the project's credentials refused": {Status: 401, ErrorType: "unauthorized_credentials"},
@@ -62,41 +61,41 @@ func TestThePolicyCannotBeHadAtTheStart(t *testing.T) {
 	for name, fault := range faults {
 		t.Run("196 "+name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, sessionOnly)
-				h := s.behind(mayWrite)
-				get(s.behind(), bearer(s.session.JWT)) // the key set is known
+				s := newEnv(t, sessionOnly)
+				h := s.Behind(mayWrite)
+				s.get(s.Behind(), bearer(s.Session.JWT)) // caches the key set
 				s.SetFault(pathPolicy, fault)
 				for range 100 {
 					for _, by := range carriers {
-						s.want(get(h, by.jwt(s.session.JWT)), 503, "")
-						s.want(get(s.behind(mayDelete), by.jwt(s.session.JWT)), 503, "")
+						s.want(s.get(h, by.jwt(s.Session.JWT)), 503, "")
+						s.want(s.get(s.Behind(mayDelete), by.jwt(s.Session.JWT)), 503, "")
 					}
 					time.Sleep(100 * time.Millisecond)
 				}
-				s.wantReached(1)
+				s.wantPasses(1)
 				if n := s.Calls(pathPolicy); n > 15 {
 					t.Errorf("got %d calls in 10 s and more, want about one a second", n)
 				}
 				s.SetFault(pathPolicy, stytchtest.Fault{})
 				time.Sleep(time.Second)
-				s.want(get(h, bearer(s.JWT(s.session.ID))), 200)
-				s.want(get(s.behind(mayDelete), bearer(s.JWT(s.session.ID))), 403)
-				s.want(get(s.behind(), bearer(s.session.JWT)), 200)
+				s.want(s.get(h, bearer(s.JWT(s.Session.ID))), 200)
+				s.want(s.get(s.Behind(mayDelete), bearer(s.JWT(s.Session.ID))), 403)
+				s.want(s.get(s.Behind(), bearer(s.Session.JWT)), 200)
 			})
 		})
 	}
 }
 
-// 196: the last policy decides until it is too old, and everybody can see its age.
-func TestThePolicyCannotBeRefreshed(t *testing.T) {
+// 196: the last policy is used until it is too old. Observe receives its age.
+func TestPermission_PolicyCannotBeRefreshed(t *testing.T) {
 	for name, maxAge := range map[string]time.Duration{"196 for an hour by default": 0, "196 for as long as configured": 20 * time.Minute, "196 for less than a refresh": time.Minute} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, func(c *sessionauth.Config) { c.PolicyMaxAge = maxAge })
-				h := s.behind(mayWrite)
-				s.session = s.StartSession(s.user.ID, stytchtest.SessionOptions{Duration: 24 * time.Hour})
-				fresh := func() string { return bearer(s.JWT(s.session.ID)) }
-				s.want(get(h, fresh()), 200)
+				s := newEnv(t, func(c *sessionauth.Config) { c.PolicyMaxAge = maxAge })
+				h := s.Behind(mayWrite)
+				s.Session = s.StartSession(s.User.ID, stytchtest.SessionOptions{Duration: 24 * time.Hour})
+				fresh := func() string { return bearer(s.JWT(s.Session.ID)) }
+				s.want(s.get(h, fresh()), 200)
 				s.wantEvent(permission(0))
 				if maxAge == 0 {
 					maxAge = time.Hour
@@ -105,46 +104,46 @@ func TestThePolicyCannotBeRefreshed(t *testing.T) {
 				s.SetFault(pathPolicy, stytchtest.Fault{Status: 500})
 				for time.Since(fetched) < maxAge-10*time.Second {
 					time.Sleep(10 * time.Second)
-					s.want(get(h, fresh()), 200)
+					s.want(s.get(h, fresh()), 200)
 					s.wantEvent(permission(time.Since(fetched)))
 				}
 				time.Sleep(maxAge - time.Since(fetched) - 1)
-				s.want(get(h, fresh()), 200)
-				s.want(get(s.behind(mayDelete), fresh()), 403)
+				s.want(s.get(h, fresh()), 200)
+				s.want(s.get(s.Behind(mayDelete), fresh()), 403)
 				s.wantEvent(sessionauth.Event{Check: sessionauth.CheckedPermission, Outcome: sessionauth.Refused, Reason: sessionauth.ReasonPermission, PolicyAge: maxAge - 1})
 				time.Sleep(time.Nanosecond)
-				s.want(get(h, fresh()), 503)
-				s.want(get(s.behind(mayDelete), fresh()), 503)
+				s.want(s.get(h, fresh()), 503)
+				s.want(s.get(s.Behind(mayDelete), fresh()), 503)
 				s.wantEvent(sessionauth.Event{Check: sessionauth.CheckedSession, Outcome: sessionauth.Unavailable, Reason: sessionauth.ReasonNoPolicy})
 
-				// An outage goes on for a while, and then it is over.
+				// The outage lasts for another minute.
 				for range 60 {
 					time.Sleep(time.Second)
-					s.want(get(h, fresh()), 503)
+					s.want(s.get(h, fresh()), 503)
 				}
 				s.SetFault(pathPolicy, stytchtest.Fault{})
 				time.Sleep(time.Second)
-				s.want(get(h, fresh()), 200)
+				s.want(s.get(h, fresh()), 200)
 			})
 		})
 	}
 }
 
-// Who comes when the policy is five minutes old does not wait for the next.
-func TestThePolicyIsRefreshedInPassing(t *testing.T) {
+// A request does not wait for the refresh of a policy that is five minutes old.
+func TestPermission_PolicyIsRefreshedInTheBackground(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
-		write, remove := s.behind(mayWrite), s.behind(mayDelete)
-		s.want(get(remove, bearer(s.session.JWT)), 403)
+		s := newEnv(t)
+		write, remove := s.Behind(mayWrite), s.Behind(mayDelete)
+		s.want(s.get(remove, bearer(s.Session.JWT)), 403)
 		s.SetPolicy(stytch.Policy{Roles: []stytch.Role{{ID: "editor", Permissions: []stytch.Permission{{ResourceID: "documents", Actions: []string{"delete"}}}}}})
 		time.Sleep(5*time.Minute - 1)
-		s.want(get(remove, bearer(s.JWT(s.session.ID))), 403)
-		s.wantCalls(pathPolicy, 1)
+		s.want(s.get(remove, bearer(s.JWT(s.Session.ID))), 403)
+		s.WantCalls(pathPolicy, 1)
 
 		time.Sleep(time.Nanosecond)
 		s.SetFault(pathPolicy, stytchtest.Fault{Delay: 2 * time.Second})
 		began := time.Now()
-		for _, resp := range together(64, write, bearer(s.JWT(s.session.ID))) {
+		for _, resp := range s.TogetherFrom(64, write, bearer(s.JWT(s.Session.ID))) {
 			s.want(resp, 200)
 		}
 		if took := time.Since(began); took != 0 {
@@ -152,18 +151,18 @@ func TestThePolicyIsRefreshedInPassing(t *testing.T) {
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		s.wantCalls(pathPolicy, 2)
-		s.want(get(write, bearer(s.JWT(s.session.ID))), 403)
-		s.want(get(remove, bearer(s.JWT(s.session.ID))), 200)
-		s.wantEvent(permission(2 * time.Second)) // its age counts from the question
+		s.WantCalls(pathPolicy, 2)
+		s.want(s.get(write, bearer(s.JWT(s.Session.ID))), 403)
+		s.want(s.get(remove, bearer(s.JWT(s.Session.ID))), 200)
+		s.wantEvent(permission(2 * time.Second)) // the age counts from the start of the call
 	})
 }
 
-func TestABrokenPolicyNeverReplacesAGoodOne(t *testing.T) {
+func TestPermission_InvalidPolicyDoesNotReplaceAGoodOne(t *testing.T) {
 	rows := []struct{ name, body string }{
 		{"nothing", ``},
-		{"no JSON", `<html>maintenance</html>`},
-		{"half of it", `{"policy":{"roles":[{"role_id":"editor"`},
+		{"HTML", `<html>maintenance</html>`},
+		{"truncated", `{"policy":{"roles":[{"role_id":"editor"`},
 		{"null", `null`},
 		{"a list", `[]`},
 		{"no policy", `{"status_code":200}`},
@@ -177,90 +176,87 @@ func TestABrokenPolicyNeverReplacesAGoodOne(t *testing.T) {
 		{"actions that are a string", `{"policy":{"roles":[{"role_id":"editor","permissions":[{"resource_id":"documents","actions":"*"}]}]}}`},
 		{"a name twice", `{"policy":{"roles":[]},"policy":{"roles":[{"role_id":"editor","permissions":[{"resource_id":"documents","actions":["*"]}]}]}}`},
 		{"names in another case", `{"POLICY":{"roles":[{"role_id":"editor","permissions":[{"resource_id":"documents","actions":["*"]}]}]}}`},
-		{"something behind it", `{"policy":{"roles":[]}}{}`},
-		{"too much", `{"policy":{"roles":[]},"x":"` + strings.Repeat("x", 8<<20) + `"}`},
+		{"more after the object", `{"policy":{"roles":[]}}{}`},
+		{"too large", `{"policy":{"roles":[]},"x":"` + strings.Repeat("x", 8<<20) + `"}`},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
-				wantDecisions := func(write, remove int) {
+				s := newEnv(t)
+				wantStatuses := func(write, remove int) {
 					t.Helper()
-					s.want(get(s.behind(mayWrite), bearer(s.JWT(s.session.ID))), write)
-					s.want(get(s.behind(mayDelete), bearer(s.JWT(s.session.ID))), remove)
+					s.want(s.get(s.Behind(mayWrite), bearer(s.JWT(s.Session.ID))), write)
+					s.want(s.get(s.Behind(mayDelete), bearer(s.JWT(s.Session.ID))), remove)
 				}
-				s.tap(pathPolicy, reply(row.body))
-				wantDecisions(503, 503)
-				s.tap(pathPolicy, nil)
+				s.Tap(pathPolicy, replyWith(row.body))
+				wantStatuses(503, 503)
+				s.Tap(pathPolicy, nil)
 				time.Sleep(time.Second)
-				wantDecisions(200, 403)
-				s.tap(pathPolicy, reply(row.body))
+				wantStatuses(200, 403)
+				s.Tap(pathPolicy, replyWith(row.body))
 				for range 3 {
 					time.Sleep(5 * time.Minute)
-					wantDecisions(200, 403)
+					wantStatuses(200, 403)
 					synctest.Wait()
-					wantDecisions(200, 403)
+					wantStatuses(200, 403)
 				}
 			})
 		})
 	}
 }
 
-// A panic on the way to the policy is no pass, and does not end the process.
-func TestAPanicWhileThePolicyIsFetched(t *testing.T) {
+func TestPermission_PanicWhileThePolicyIsFetched(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
-		s.tap(pathPolicy, func(*http.Request, http.RoundTripper) (*http.Response, error) { panic("transport") })
-		s.want(get(s.behind(mayWrite), bearer(s.session.JWT)), 500)
-		s.wantReached(0)
-		s.tap(pathPolicy, nil)
+		s := newEnv(t)
+		s.Tap(pathPolicy, func(*http.Request, http.RoundTripper) (*http.Response, error) { panic("transport") })
+		s.want(s.get(s.Behind(mayWrite), bearer(s.Session.JWT)), 500)
+		s.wantPasses(0)
+		s.Tap(pathPolicy, nil)
 		time.Sleep(time.Second)
-		s.want(get(s.behind(mayWrite), bearer(s.session.JWT)), 200)
+		s.want(s.get(s.Behind(mayWrite), bearer(s.Session.JWT)), 200)
 	})
 }
 
-func TestAClientThatGoesAwayDoesNotEndTheFetch(t *testing.T) {
+func TestPermission_CanceledRequestDoesNotEndTheFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
-		h := s.behind(mayWrite)
-		get(s.behind(), bearer(s.session.JWT))
+		s := newEnv(t)
+		h := s.Behind(mayWrite)
+		s.get(s.Behind(), bearer(s.Session.JWT))
 		s.SetFault(pathPolicy, stytchtest.Fault{Delay: 2 * time.Second})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			w := httptest.NewRecorder()
-			h.ServeHTTP(w, newRequest(bearer(s.session.JWT)).WithContext(ctx))
-			s.want(w.Result(), 503)
+			s.want(s.DoTo(h, newRequest(bearer(s.Session.JWT)).WithContext(ctx)), 503)
 			s.wantEvent(sessionauth.Event{Check: sessionauth.CheckedSession, Outcome: sessionauth.Unavailable, Reason: sessionauth.ReasonCanceled})
 		})
 		synctest.Wait()
-		wg.Go(func() { s.want(get(h, bearer(s.session.JWT)), 200) })
+		wg.Go(func() { s.want(s.get(h, bearer(s.Session.JWT)), 200) })
 		wg.Wait()
-		s.wantCalls(pathPolicy, 1)
+		s.WantCalls(pathPolicy, 1)
 	})
 }
 
-// The policy is replaced whole, while requests go by it.
-func TestThePolicyChangesUnderLoad(t *testing.T) {
+// Each request sees one policy, not parts of two.
+func TestPermission_PolicyChangesUnderLoad(t *testing.T) {
 	only := func(name string) stytch.Policy {
 		return stytch.Policy{Roles: []stytch.Role{{ID: "editor", Permissions: []stytch.Permission{{ResourceID: name, Actions: []string{name}}}}}}
 	}
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, sessionOnly)
+		s := newEnv(t, sessionOnly)
 		s.SetPolicy(only("a"))
-		s.session = s.StartSession(s.user.ID, stytchtest.SessionOptions{Duration: 24 * time.Hour})
-		h := s.auth.Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			list, err := s.auth.Permissions(r.Context())
+		s.Session = s.StartSession(s.User.ID, stytchtest.SessionOptions{Duration: 24 * time.Hour})
+		h := s.Auth.Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			list, err := s.Auth.Permissions(r.Context())
 			if err != nil || len(list) != 1 || len(list[0].Actions) != 1 || list[0].Actions[0] != list[0].ResourceID {
-				t.Errorf("got %v, %v, want what one policy grants", list, err)
+				t.Errorf("got %v, %v, want the permissions of one policy", list, err)
 			}
 		}))
 		var wg sync.WaitGroup
 		for range 8 {
 			wg.Go(func() {
 				for range 40 {
-					s.want(get(h, bearer(s.JWT(s.session.ID))), 200)
+					s.want(s.get(h, bearer(s.JWT(s.Session.ID))), 200)
 					time.Sleep(31 * time.Second)
 				}
 			})

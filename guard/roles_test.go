@@ -8,13 +8,14 @@ import (
 
 	"github.com/sessionauth/sessionauth"
 	"github.com/sessionauth/sessionauth/guard"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytch"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// Role and Permission go by what the JWT or the cache says; behind a live guard
-// they go by what Stytch says now.
-func TestRolesTakenAway(t *testing.T) {
+// Role and Permission use the roles of the JWT or the cache. Behind a live guard
+// they use the roles that Stytch just returned.
+func TestRole_Removed(t *testing.T) {
 	list := func(guards ...middleware) []middleware { return guards }
 	rows := []struct {
 		name   string
@@ -33,67 +34,65 @@ func TestRolesTakenAway(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
-				h := s.behind(row.guards...)
-				s.want(get(h, bearer(s.session.JWT)), 200)
-				s.want(get(h, bearer(s.session.Token)), 200)
-				s.SetRoles(s.user.ID)
+				s := newEnv(t)
+				h := s.Behind(row.guards...)
+				s.want(s.get(h, bearer(s.Session.JWT)), 200)
+				s.want(s.get(h, bearer(s.Session.Token)), 200)
+				s.SetRoles(s.User.ID)
 
-				s.want(get(h, bearer(s.session.JWT)), row.byJWT)
-				s.want(get(h, bearer(s.session.Token)), row.byJWT) // it is cached
-				s.want(get(h, bearer(s.JWT(s.session.ID))), 403, forbidden)
+				s.want(s.get(h, bearer(s.Session.JWT)), row.byJWT)
+				s.want(s.get(h, bearer(s.Session.Token)), row.byJWT) // from the cache
+				s.want(s.get(h, bearer(s.JWT(s.Session.ID))), 403, forbidden)
 				time.Sleep(time.Minute) // past CacheTTL
-				s.want(get(h, bearer(s.session.Token)), 403, forbidden)
-				time.Sleep(5 * time.Minute) // past the first JWT's exp and leeway
-				s.want(get(h, bearer(s.session.JWT)), 403, forbidden)
+				s.want(s.get(h, bearer(s.Session.Token)), 403, forbidden)
+				time.Sleep(5 * time.Minute) // past the exp of the first JWT and the leeway
+				s.want(s.get(h, bearer(s.Session.JWT)), 403, forbidden)
 
-				s.SetRoles(s.user.ID, "editor")
-				s.want(get(h, bearer(s.JWT(s.session.ID))), 200)
+				s.SetRoles(s.User.ID, "editor")
+				s.want(s.get(h, bearer(s.JWT(s.Session.ID))), 200)
 			})
 		})
 	}
 }
 
-// Roles that were given are there from the next JWT on, and at once where
-// Stytch is asked.
-func TestRolesGiven(t *testing.T) {
+// A new role counts from the next JWT on, and immediately in a live guard.
+func TestRole_Added(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
-		plain, live := s.behind(mayDelete), s.behind(guard.PermissionLive("documents", "delete"))
-		s.want(get(plain, bearer(s.session.JWT)), 403)
-		s.want(get(live, bearer(s.session.JWT)), 403)
-		s.SetRoles(s.user.ID, "admin")
-		s.want(get(plain, bearer(s.session.JWT)), 403)
-		s.want(get(live, bearer(s.session.JWT)), 200)
+		s := newEnv(t)
+		plain, live := s.Behind(mayDelete), s.Behind(guard.PermissionLive("documents", "delete"))
+		s.want(s.get(plain, bearer(s.Session.JWT)), 403)
+		s.want(s.get(live, bearer(s.Session.JWT)), 403)
+		s.SetRoles(s.User.ID, "admin")
+		s.want(s.get(plain, bearer(s.Session.JWT)), 403)
+		s.want(s.get(live, bearer(s.Session.JWT)), 200)
 		verdict, ok := sessionauth.VerdictFromContext(s.seen())
 		if !ok || len(verdict.GrantingRoles) != 1 || verdict.GrantingRoles[0] != "admin" {
 			t.Errorf("got %+v, want it granted by admin", verdict)
 		}
-		s.want(get(plain, bearer(s.session.JWT)), 403) // nothing of the answer was kept
-		s.want(get(plain, bearer(s.JWT(s.session.ID))), 200)
+		s.want(s.get(plain, bearer(s.Session.JWT)), 403) // the answer was not cached
+		s.want(s.get(plain, bearer(s.JWT(s.Session.ID))), 200)
 	})
 }
 
-// A step-up's question tells about factors, and not about roles: what it brought
-// goes to nobody else.
-func TestWhatAStepUpBroughtIsNoIdentity(t *testing.T) {
+// The answer to the check of a factor is used for factors only, not for roles.
+func TestFactor_AnswerDoesNotChangeTheIdentity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
-		s.want(get(s.behind(guard.Factor("totp")), bearer(s.session.JWT)), 401)
-		s.SetRoles(s.user.ID, "editor", "admin")
-		s.AddFactor(s.session.ID, stytch.AuthenticationFactor{Type: "totp", DeliveryMethod: "authenticator_app"})
+		s := newEnv(t)
+		s.want(s.get(s.Behind(guard.Factor("totp")), bearer(s.Session.JWT)), 401)
+		s.SetRoles(s.User.ID, "editor", "admin")
+		s.AddFactor(s.Session.ID, stytch.AuthenticationFactor{Type: "totp", DeliveryMethod: "authenticator_app"})
 		time.Sleep(5 * time.Second)
-		s.want(get(s.behind(guard.Factor("totp")), bearer(s.session.JWT)), 200)
-		s.want(get(s.behind(guard.Role("admin")), bearer(s.session.JWT)), 403)
+		s.want(s.get(s.Behind(guard.Factor("totp")), bearer(s.Session.JWT)), 200)
+		s.want(s.get(s.Behind(guard.Role("admin")), bearer(s.Session.JWT)), 403)
 		id, _ := sessionauth.FromContext(s.seen())
 		if id.DecidedBy != sessionauth.Cache || id.Refreshed.JWT != "" {
-			t.Errorf("got %+v, want what the JWT said", id)
+			t.Errorf("got %+v, want the identity of the JWT", id)
 		}
 	})
 }
 
-// Whatever a JWT has where its roles should be, nobody becomes an admin by it.
-func TestRolesOfAnotherType(t *testing.T) {
+// Roles of another JSON type never make an admin.
+func TestRole_ClaimOfAnotherType(t *testing.T) {
 	type object = map[string]any
 	rows := []struct {
 		name      string
@@ -115,81 +114,72 @@ func TestRolesOfAnotherType(t *testing.T) {
 		for _, by := range carriers {
 			t.Run(row.name+"/"+by.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := newStage(t)
-					claims := s.Claims(s.session.ID)
+					s := newEnv(t)
+					claims := s.Claims(s.Session.ID)
 					session := claims["https://stytch.com/session"].(object)
 					if session["roles"] = row.roles; row.roles == nil {
 						delete(session, "roles")
 					}
-					s.want(get(s.behind(), by.jwt(s.session.JWT)), 200) // the key set and the user are known
+					s.want(s.get(s.Behind(), by.jwt(s.Session.JWT)), 200) // caches the key set and the user
 					calls := s.Calls("")
 					status := 403
 					if row.challenge == invalidToken {
 						status = 401
 					}
-					s.want(get(s.behind(guard.Role("admin")), by.jwt(s.signed(claims))), status, row.challenge)
-					s.wantReached(1)
-					s.wantCalls("", calls)
+					s.want(s.get(s.Behind(guard.Role("admin")), by.jwt(s.signed(claims))), status, row.challenge)
+					s.wantPasses(1)
+					s.WantCalls("", calls)
 				})
 			})
 		}
 	}
 }
 
-// signed is a JWT of the key in use.
-func (s *stage) signed(claims map[string]any) string {
-	s.t.Helper()
-	header, err := json.Marshal(s.Header())
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	payload, err := json.Marshal(claims)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return s.Sign(header, payload)
+// signed returns a JWT with these claims.
+func (s *env) signed(claims map[string]any) string {
+	return s.Sign(authtest.JSON(s.Header()), authtest.JSON(claims))
 }
 
-// Of several factors of a type the newest counts, and of the types any.
-func TestSeveralFactors(t *testing.T) {
+// The newest factor of a type counts. One of the types is enough.
+func TestFactor_SeveralFactors(t *testing.T) {
 	ago := func(kind string, d time.Duration) stytch.AuthenticationFactor {
 		return stytch.AuthenticationFactor{Type: kind, LastAuthenticatedAt: time.Now().Add(-d)}
 	}
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
-		s.session = s.StartSession(s.user.ID, stytchtest.SessionOptions{Factors: []stytch.AuthenticationFactor{
+		s := newEnv(t)
+		s.Session = s.StartSession(s.User.ID, stytchtest.SessionOptions{Factors: []stytch.AuthenticationFactor{
 			ago("otp", 3*time.Hour), ago("password", time.Hour), ago("otp", 2*time.Hour),
 		}})
-		s.want(get(s.behind(guard.Fresh(time.Hour)), bearer(s.session.JWT)), 200)
-		s.want(get(s.behind(guard.Fresh(time.Hour-time.Second)), bearer(s.session.JWT)), 401)
-		s.want(get(s.behind(guard.Factor("webauthn", "otp")), bearer(s.session.JWT)), 200)
-		s.want(get(s.behind(guard.Factor("webauthn")), bearer(s.session.JWT)), 401)
-		// Fresh and Factor are two questions: a fresh factor need not be the one.
-		s.want(get(s.behind(guard.Factor("otp"), guard.Fresh(time.Hour)), bearer(s.session.JWT)), 200)
-		s.AddFactor(s.session.ID, ago("webauthn", 0))
+		s.want(s.get(s.Behind(guard.Fresh(time.Hour)), bearer(s.Session.JWT)), 200)
+		s.want(s.get(s.Behind(guard.Fresh(time.Hour-6*time.Second)), bearer(s.Session.JWT)), 401)
+		s.want(s.get(s.Behind(guard.Factor("webauthn", "otp")), bearer(s.Session.JWT)), 200)
+		s.want(s.get(s.Behind(guard.Factor("webauthn")), bearer(s.Session.JWT)), 401)
+		// Fresh and Factor are separate: another factor may be the fresh one.
+		s.want(s.get(s.Behind(guard.Factor("otp"), guard.Fresh(time.Hour)), bearer(s.Session.JWT)), 200)
+		s.AddFactor(s.Session.ID, ago("webauthn", 0))
 		time.Sleep(5 * time.Second)
-		s.want(get(s.behind(guard.Factor("webauthn"), guard.Fresh(time.Minute)), bearer(s.session.JWT)), 200)
-		s.wantCalls(pathAuthenticate, 2)
+		s.want(s.get(s.Behind(guard.Factor("webauthn"), guard.Fresh(time.Minute)), bearer(s.Session.JWT)), 200)
+		s.WantCalls(pathAuthenticate, 2)
 	})
 }
 
-// A JWT older than RBAC says nothing of roles: it grants nothing, not even what
-// the default role would.
-func TestASessionWithoutRoles(t *testing.T) {
+// A JWT without a claim for roles, from before RBAC, grants nothing, not even the
+// permissions of the default role.
+func TestPermission_JWTWithoutRoles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
-		claims := s.Claims(s.session.ID)
+		s := newEnv(t)
+		claims := s.Claims(s.Session.ID)
 		delete(claims["https://stytch.com/session"].(map[string]any), "roles")
 		old := bearer(s.signed(claims))
-		s.want(get(s.behind(), old), 200)
-		if list, err := s.auth.Permissions(s.seen()); err != nil || len(list) != 0 {
+		s.want(s.get(s.Behind(), old), 200)
+		if list, err := s.Auth.Permissions(s.seen()); err != nil || len(list) != 0 {
 			t.Errorf("got %v, %v, want no permission", list, err)
 		}
-		s.want(get(s.behind(guard.Permission("notes", "read")), old), 403, forbidden)
-		s.want(get(s.behind(guard.Role("stytch_user")), old), 403, forbidden)
-		s.want(get(s.behind(guard.PermissionLive("notes", "read")), old), 200)
-		if list, err := s.auth.Permissions(s.seen()); err != nil || len(list) != 2 {
-			t.Errorf("got %v, %v, want what Stytch's roles grant", list, err)
+		s.want(s.get(s.Behind(guard.Permission("notes", "read")), old), 403, forbidden)
+		s.want(s.get(s.Behind(guard.Role("stytch_user")), old), 403, forbidden)
+		s.want(s.get(s.Behind(guard.PermissionLive("notes", "read")), old), 200)
+		if list, err := s.Auth.Permissions(s.seen()); err != nil || len(list) != 2 {
+			t.Errorf("got %v, %v, want the permissions of the roles that Stytch returned", list, err)
 		}
 	})
 }

@@ -3,7 +3,6 @@ package guard_test
 import (
 	"context"
 	"net/http"
-	"net/http/httptest"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/sessionauth/sessionauth"
 	"github.com/sessionauth/sessionauth/guard"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytch"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
@@ -20,8 +20,8 @@ const (
 	wantsFresh    = stepUp + `, max_age="120"`
 )
 
-// A stepUpRow is a guard that asks for a password, which Ada has not shown, or
-// not lately.
+// A stepUpRow is a guard that requires a password. The session has none, or an
+// old one.
 type stepUpRow struct {
 	name      string
 	guard     middleware
@@ -33,14 +33,14 @@ var stepUpRows = []stepUpRow{
 	{"Fresh", guard.Fresh(2 * time.Minute), wantsFresh},
 }
 
-// eachStepUp runs a test for Factor and for Fresh, with Ada signed in by a code
+// eachStepUp runs a test for Factor and for Fresh. The user signed in with a code
 // three minutes ago.
-func eachStepUp(t *testing.T, test func(s *stage, row stepUpRow), changes ...func(*sessionauth.Config)) {
+func eachStepUp(t *testing.T, test func(s *env, row stepUpRow), changes ...func(*sessionauth.Config)) {
 	for _, row := range stepUpRows {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, changes...)
-				s.session = s.StartSession(s.user.ID, stytchtest.SessionOptions{Factors: []stytch.AuthenticationFactor{{Type: "otp"}}})
+				s := newEnv(t, changes...)
+				s.Session = s.StartSession(s.User.ID, stytchtest.SessionOptions{Factors: []stytch.AuthenticationFactor{{Type: "otp"}}})
 				time.Sleep(3 * time.Minute)
 				test(s, row)
 			})
@@ -48,134 +48,130 @@ func eachStepUp(t *testing.T, test func(s *stage, row stepUpRow), changes ...fun
 	}
 }
 
-// stepUp shows Ada's password somewhere else.
-func (s *stage) stepUp() {
-	s.t.Helper()
+// stepUp adds a password to the session, without the Authenticator.
+func (s *env) stepUp() {
+	s.T.Helper()
 	client, err := stytch.NewClient(stytch.Config{ProjectID: s.ProjectID, Secret: s.Secret, BaseURL: s.URL, HTTPClient: s.Client()})
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
-	p := stytch.AuthenticatePasswordParams{Email: "ada@example.com", Password: password, SessionToken: s.session.Token}
+	p := stytch.AuthenticatePasswordParams{Email: authtest.Email, Password: authtest.Password, SessionToken: s.Session.Token}
 	if _, err := client.AuthenticatePassword(context.Background(), p); err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 }
 
-func TestStytchIsAskedOnceBeforeAStepUp(t *testing.T) {
-	eachStepUp(t, func(s *stage, row stepUpRow) {
-		h := s.behind(row.guard)
+func TestStepUp_OneCallBeforeARefusal(t *testing.T) {
+	eachStepUp(t, func(s *env, row stepUpRow) {
+		h := s.Behind(row.guard)
 		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: 100 * time.Millisecond})
-		for _, resp := range together(64, h, bearer(s.session.JWT)) {
+		for _, resp := range s.TogetherFrom(64, h, bearer(s.Session.JWT)) {
 			s.want(resp, 401, row.challenge)
 		}
-		s.wantCalls(pathAuthenticate, 1)
+		s.WantCalls(pathAuthenticate, 1)
 		time.Sleep(5*time.Second - 101*time.Millisecond)
-		s.want(get(h, bearer(s.session.JWT)), 401, row.challenge)
-		s.wantCalls(pathAuthenticate, 1)
-		time.Sleep(time.Millisecond) // five seconds after the question
-		s.want(get(h, bearer(s.session.JWT)), 401, row.challenge)
-		s.wantCalls(pathAuthenticate, 2)
-		s.wantReached(0)
+		s.want(s.get(h, bearer(s.Session.JWT)), 401, row.challenge)
+		s.WantCalls(pathAuthenticate, 1)
+		time.Sleep(time.Millisecond) // five seconds after the call
+		s.want(s.get(h, bearer(s.Session.JWT)), 401, row.challenge)
+		s.WantCalls(pathAuthenticate, 2)
+		s.wantPasses(0)
 	})
 }
 
-func TestOneQuestionServesSeveralGuards(t *testing.T) {
-	eachStepUp(t, func(s *stage, _ stepUpRow) {
-		s.want(get(s.behind(guard.Factor("password")), bearer(s.session.JWT)), 401)
-		s.want(get(s.behind(guard.Fresh(time.Second)), bearer(s.session.JWT)), 401)
-		s.want(get(s.behind(guard.Factor("totp", "webauthn")), bearer(s.session.JWT)), 401)
-		s.wantCalls(pathAuthenticate, 1)
+func TestStepUp_GuardsShareACall(t *testing.T) {
+	eachStepUp(t, func(s *env, _ stepUpRow) {
+		s.want(s.get(s.Behind(guard.Factor("password")), bearer(s.Session.JWT)), 401)
+		s.want(s.get(s.Behind(guard.Fresh(time.Second)), bearer(s.Session.JWT)), 401)
+		s.want(s.get(s.Behind(guard.Factor("totp", "webauthn")), bearer(s.Session.JWT)), 401)
+		s.WantCalls(pathAuthenticate, 1)
 	})
 }
 
-// The JWT or the cache does not know yet that the user stepped up elsewhere.
-func TestWhoSteppedUpElsewherePassesAtOnce(t *testing.T) {
-	eachStepUp(t, func(s *stage, row stepUpRow) {
-		h := s.behind(row.guard)
+// The JWT or the cache is from before the step-up.
+func TestStepUp_ElsewhereHasAnImmediateEffect(t *testing.T) {
+	eachStepUp(t, func(s *env, row stepUpRow) {
+		h := s.Behind(row.guard)
 		s.stepUp()
-		s.want(get(h, bearer(s.session.JWT)), 200)
-		s.want(get(h, bearer(s.session.JWT)), 200)
-		s.wantCalls(pathAuthenticate, 1)
-		s.wantReached(2)
+		s.want(s.get(h, bearer(s.Session.JWT)), 200)
+		s.want(s.get(h, bearer(s.Session.JWT)), 200)
+		s.WantCalls(pathAuthenticate, 1)
+		s.wantPasses(2)
 	})
 	t.Run("with a cached token", func(t *testing.T) {
-		eachStepUp(t, func(s *stage, row stepUpRow) {
-			s.want(get(s.behind(), bearer(s.session.Token)), 200)
+		eachStepUp(t, func(s *env, row stepUpRow) {
+			s.want(s.get(s.Behind(), bearer(s.Session.Token)), 200)
 			s.stepUp()
-			s.want(get(s.behind(row.guard), bearer(s.session.Token)), 200)
-			s.wantCalls(pathAuthenticate, 2)
+			s.want(s.get(s.Behind(row.guard), bearer(s.Session.Token)), 200)
+			s.WantCalls(pathAuthenticate, 2)
 		})
 	})
 }
 
-func TestWhoStepsUpAfterARefusalPassesWithinFiveSeconds(t *testing.T) {
-	eachStepUp(t, func(s *stage, row stepUpRow) {
-		h := s.behind(row.guard)
-		s.want(get(h, bearer(s.session.JWT)), 401)
+func TestStepUp_AfterARefusalHasAnEffectWithinFiveSeconds(t *testing.T) {
+	eachStepUp(t, func(s *env, row stepUpRow) {
+		h := s.Behind(row.guard)
+		s.want(s.get(h, bearer(s.Session.JWT)), 401)
 		time.Sleep(time.Second)
 		s.stepUp()
-		s.want(get(h, bearer(s.JWT(s.session.ID))), 200) // a JWT minted since says it itself
+		s.want(s.get(h, bearer(s.JWT(s.Session.ID))), 200) // the new JWT has the factor
 		time.Sleep(4 * time.Second)
-		s.want(get(h, bearer(s.session.JWT)), 200)
-		s.wantCalls(pathAuthenticate, 2)
+		s.want(s.get(h, bearer(s.Session.JWT)), 200)
+		s.WantCalls(pathAuthenticate, 2)
 	})
 }
 
-// Forget promises that the next request asks again: package login calls it
-// after a step-up.
-func TestForgetEndsTheFiveSeconds(t *testing.T) {
-	eachStepUp(t, func(s *stage, row stepUpRow) {
-		h := s.behind(row.guard)
-		s.want(get(h, bearer(s.session.JWT)), 401)
+// After Forget the next request causes a call. Package login calls it after a
+// step-up.
+func TestStepUp_ForgetEndsTheFiveSeconds(t *testing.T) {
+	eachStepUp(t, func(s *env, row stepUpRow) {
+		h := s.Behind(row.guard)
+		s.want(s.get(h, bearer(s.Session.JWT)), 401)
 		s.stepUp()
-		s.auth.Forget(s.session.ID)
-		s.want(get(h, bearer(s.session.JWT)), 200)
+		s.Auth.Forget(s.Session.ID)
+		s.want(s.get(h, bearer(s.Session.JWT)), 200)
 	})
-	t.Run("with the question under way", func(t *testing.T) {
-		eachStepUp(t, func(s *stage, row stepUpRow) {
-			h := s.behind(row.guard)
-			get(s.behind(), bearer(s.session.JWT))
-			s.tap(pathAuthenticate, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
-				resp, err := stytch.RoundTrip(r)
-				time.Sleep(time.Second)
-				return resp, err
-			})
+	t.Run("with the call under way", func(t *testing.T) {
+		eachStepUp(t, func(s *env, row stepUpRow) {
+			h := s.Behind(row.guard)
+			s.get(s.Behind(), bearer(s.Session.JWT))
+			s.Tap(pathAuthenticate, authtest.DelayAnswers(time.Second))
 			var wg sync.WaitGroup
-			wg.Go(func() { s.want(get(h, bearer(s.session.JWT)), 401) })
-			synctest.Wait() // the answer is made, and on its way
+			wg.Go(func() { s.want(s.get(h, bearer(s.Session.JWT)), 401) })
+			synctest.Wait() // Stytch has answered, but the answer has not arrived
 			s.stepUp()
-			s.auth.Forget(s.session.ID)
+			s.Auth.Forget(s.Session.ID)
 			wg.Wait()
-			s.want(get(h, bearer(s.session.JWT)), 200)
+			s.want(s.get(h, bearer(s.Session.JWT)), 200)
 		})
 	})
 }
 
-func TestStepUpIsNotAskedAboutWhenItIsKnown(t *testing.T) {
-	eachStepUp(t, func(s *stage, row stepUpRow) {
+func TestStepUp_NoCallIfTheJWTHasTheFactor(t *testing.T) {
+	eachStepUp(t, func(s *env, row stepUpRow) {
 		s.stepUp()
-		s.want(get(s.behind(row.guard), bearer(s.JWT(s.session.ID))), 200)
-		s.wantCalls(pathAuthenticate, 0)
+		s.want(s.get(s.Behind(row.guard), bearer(s.JWT(s.Session.ID))), 200)
+		s.WantCalls(pathAuthenticate, 0)
 	})
 }
 
-// What Stytch said of this very request is not asked again.
-func TestStepUpIsNotAskedAboutTwice(t *testing.T) {
-	eachStepUp(t, func(s *stage, row stepUpRow) {
-		s.want(get(s.behind(row.guard), bearer(s.session.Token)), 401, row.challenge)
-		s.wantCalls(pathAuthenticate, 1)
-		s.want(get(s.behind(guard.Live(), row.guard), bearer(s.session.JWT)), 401, row.challenge)
-		s.wantCalls(pathAuthenticate, 2)
-		s.want(get(s.behind(guard.PermissionLive("documents", "delete"), row.guard), bearer(s.session.JWT)), 403)
-		s.want(get(s.behind(guard.PermissionLive("documents", "read"), row.guard), bearer(s.session.JWT)), 401, row.challenge)
-		s.wantCalls(pathAuthenticate, 4)
-		time.Sleep(3 * time.Minute) // the JWT is past its exp: Require asks
-		s.want(get(s.behind(row.guard), bearer(s.session.JWT)), 401, row.challenge)
-		s.wantCalls(pathAuthenticate, 5)
+// The answer to a call for the same request is used again.
+func TestStepUp_OneCallForARequest(t *testing.T) {
+	eachStepUp(t, func(s *env, row stepUpRow) {
+		s.want(s.get(s.Behind(row.guard), bearer(s.Session.Token)), 401, row.challenge)
+		s.WantCalls(pathAuthenticate, 1)
+		s.want(s.get(s.Behind(guard.Live(), row.guard), bearer(s.Session.JWT)), 401, row.challenge)
+		s.WantCalls(pathAuthenticate, 2)
+		s.want(s.get(s.Behind(guard.PermissionLive("documents", "delete"), row.guard), bearer(s.Session.JWT)), 403)
+		s.want(s.get(s.Behind(guard.PermissionLive("documents", "read"), row.guard), bearer(s.Session.JWT)), 401, row.challenge)
+		s.WantCalls(pathAuthenticate, 4)
+		time.Sleep(3 * time.Minute) // the JWT has expired: Require makes a call
+		s.want(s.get(s.Behind(row.guard), bearer(s.Session.JWT)), 401, row.challenge)
+		s.WantCalls(pathAuthenticate, 5)
 	})
 }
 
-func TestStepUpWhileStytchCannotBeAsked(t *testing.T) {
+func TestStepUp_WhileStytchIsDown(t *testing.T) {
 	rows := []struct {
 		name  string
 		fault stytchtest.Fault
@@ -185,184 +181,180 @@ func TestStepUpWhileStytchCannotBeAsked(t *testing.T) {
 		{"429", stytchtest.Fault{Status: 429}},
 		{"slow", stytchtest.Fault{Delay: time.Minute}},
 		{"403 of a proxy", stytchtest.Fault{Status: 403, ErrorType: "forbidden"}},
-		{"the project's credentials refused", stytchtest.Fault{Status: 401, ErrorType: "unauthorized_credentials"}},
-		{"a permission refused that nobody asked for", stytchtest.Fault{Status: 403, ErrorType: "consumer_session_authorization_error"}},
+		{"the credentials of the project refused", stytchtest.Fault{Status: 401, ErrorType: "unauthorized_credentials"}},
+		{"the refusal of a permission that the call did not name", stytchtest.Fault{Status: 403, ErrorType: "consumer_session_authorization_error"}},
 	}
 	for _, fault := range rows {
 		t.Run(fault.name, func(t *testing.T) {
-			eachStepUp(t, func(s *stage, row stepUpRow) {
-				h := s.behind(row.guard)
-				get(s.behind(), bearer(s.session.JWT)) // the key set is known
+			eachStepUp(t, func(s *env, row stepUpRow) {
+				h := s.Behind(row.guard)
+				s.get(s.Behind(), bearer(s.Session.JWT)) // caches the key set
 				s.stepUp()
 				s.SetFault(pathAuthenticate, fault.fault)
-				s.want(get(h, bearer(s.session.JWT)), 503, "")
-				s.wantReached(1)
+				s.want(s.get(h, bearer(s.Session.JWT)), 503, "")
+				s.wantPasses(1)
 				s.SetFault(pathAuthenticate, stytchtest.Fault{})
-				time.Sleep(time.Second) // a 429 closes the lane for as long
-				s.want(get(h, bearer(s.session.JWT)), 200)
+				time.Sleep(time.Second) // a 429 pauses the class for a second
+				s.want(s.get(h, bearer(s.Session.JWT)), 200)
 			})
 		})
 	}
 }
 
-func TestStepUpOfASessionThatIsGone(t *testing.T) {
-	eachStepUp(t, func(s *stage, row stepUpRow) {
+func TestStepUp_RevokedSession(t *testing.T) {
+	eachStepUp(t, func(s *env, row stepUpRow) {
 		s.stepUp()
-		s.RevokeSession(s.session.ID)
-		s.want(get(s.behind(row.guard), bearer(s.session.JWT)), 401, invalidToken)
-		s.wantReached(0)
+		s.RevokeSession(s.Session.ID)
+		s.want(s.get(s.Behind(row.guard), bearer(s.Session.JWT)), 401, invalidToken)
+		s.wantPasses(0)
 	})
-	t.Run("and costs no call for each request", func(t *testing.T) {
-		eachStepUp(t, func(s *stage, row stepUpRow) {
-			s.RevokeSession(s.session.ID)
+	t.Run("one call for many requests", func(t *testing.T) {
+		eachStepUp(t, func(s *env, row stepUpRow) {
+			s.RevokeSession(s.Session.ID)
 			for range 10 {
-				s.want(get(s.behind(row.guard), bearer(s.session.JWT)), 401, invalidToken)
+				s.want(s.get(s.Behind(row.guard), bearer(s.Session.JWT)), 401, invalidToken)
 			}
-			s.wantCalls(pathAuthenticate, 1)
+			s.WantCalls(pathAuthenticate, 1)
 		})
 	})
-	t.Run("and costs no call for each request with both cookies", func(t *testing.T) {
-		eachStepUp(t, func(s *stage, row stepUpRow) {
-			s.RevokeSession(s.session.ID)
+	t.Run("one call for many requests with both cookies", func(t *testing.T) {
+		eachStepUp(t, func(s *env, row stepUpRow) {
+			s.RevokeSession(s.Session.ID)
 			for range 10 {
-				s.want(get(s.behind(row.guard), s.bothCookies()), 401, invalidToken)
+				s.want(s.get(s.Behind(row.guard), s.bothCookies()), 401, invalidToken)
 			}
-			s.wantCalls(pathAuthenticate, 1)
+			s.WantCalls(pathAuthenticate, 2) // about the token, and about the JWT
 		})
 	})
-	t.Run("and is refused everywhere from then on", func(t *testing.T) {
-		eachStepUp(t, func(s *stage, row stepUpRow) {
-			s.want(get(s.behind(), bearer(s.session.JWT)), 200)
-			s.RevokeSession(s.session.ID)
-			s.want(get(s.behind(row.guard), bearer(s.session.JWT)), 401, invalidToken)
-			s.want(get(s.behind(), bearer(s.session.JWT)), 401, invalidToken)
+	t.Run("refused everywhere afterwards", func(t *testing.T) {
+		eachStepUp(t, func(s *env, row stepUpRow) {
+			s.want(s.get(s.Behind(), bearer(s.Session.JWT)), 200)
+			s.RevokeSession(s.Session.ID)
+			s.want(s.get(s.Behind(row.guard), bearer(s.Session.JWT)), 401, invalidToken)
+			s.want(s.get(s.Behind(), bearer(s.Session.JWT)), 401, invalidToken)
 		})
 	})
-	t.Run("revoked here while Stytch is asked", func(t *testing.T) {
-		eachStepUp(t, func(s *stage, row stepUpRow) {
+	t.Run("by Revoke during the call", func(t *testing.T) {
+		eachStepUp(t, func(s *env, row stepUpRow) {
 			s.stepUp()
-			get(s.behind(), bearer(s.session.JWT))
-			s.tap(pathAuthenticate, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
-				resp, err := stytch.RoundTrip(r)
-				time.Sleep(time.Second)
-				return resp, err
-			})
+			s.get(s.Behind(), bearer(s.Session.JWT))
+			s.Tap(pathAuthenticate, authtest.DelayAnswers(time.Second))
 			var wg sync.WaitGroup
-			wg.Go(func() { s.want(get(s.behind(row.guard), bearer(s.session.JWT)), 401, invalidToken) })
+			wg.Go(func() { s.want(s.get(s.Behind(row.guard), bearer(s.Session.JWT)), 401, invalidToken) })
 			synctest.Wait()
-			if err := s.auth.Revoke(s.t.Context(), s.session.ID); err != nil {
+			if err := s.Auth.Revoke(s.T.Context(), s.Session.ID); err != nil {
 				t.Error(err)
 			}
 			wg.Wait()
-			s.wantReached(1)
+			s.wantPasses(1)
 		})
 	})
-	t.Run("revoked here between Require and the guard", func(t *testing.T) {
-		eachStepUp(t, func(s *stage, row stepUpRow) {
+	t.Run("by Revoke between Require and the guard", func(t *testing.T) {
+		eachStepUp(t, func(s *env, row stepUpRow) {
 			s.stepUp()
-			s.want(get(s.behind(row.guard), bearer(s.session.JWT)), 200)
+			s.want(s.get(s.Behind(row.guard), bearer(s.Session.JWT)), 200)
 			revokes := func(next http.Handler) http.Handler {
 				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					if err := s.auth.Revoke(r.Context(), s.session.ID); err != nil {
+					if err := s.Auth.Revoke(r.Context(), s.Session.ID); err != nil {
 						t.Error(err)
 					}
 					next.ServeHTTP(w, r)
 				})
 			}
-			s.want(get(s.behind(revokes, row.guard), bearer(s.session.JWT)), 401, invalidToken)
+			s.want(s.get(s.Behind(revokes, row.guard), bearer(s.Session.JWT)), 401, invalidToken)
 		})
 	})
-	t.Run("revoked here after it passed", func(t *testing.T) {
-		eachStepUp(t, func(s *stage, row stepUpRow) {
+	t.Run("by Revoke after it passed", func(t *testing.T) {
+		eachStepUp(t, func(s *env, row stepUpRow) {
 			s.stepUp()
-			s.want(get(s.behind(row.guard), bearer(s.session.JWT)), 200)
-			if err := s.auth.Revoke(s.t.Context(), s.session.ID); err != nil {
+			s.want(s.get(s.Behind(row.guard), bearer(s.Session.JWT)), 200)
+			if err := s.Auth.Revoke(s.T.Context(), s.Session.ID); err != nil {
 				t.Error(err)
 			}
-			s.want(get(s.behind(row.guard), bearer(s.session.JWT)), 401, invalidToken)
+			s.want(s.get(s.Behind(row.guard), bearer(s.Session.JWT)), 401, invalidToken)
 		})
 	})
 }
 
-// A waiter keeps its own deadline, and who began the question may leave.
-func TestStepUpOfAClientThatGoesAway(t *testing.T) {
-	eachStepUp(t, func(s *stage, row stepUpRow) {
-		h := s.behind(row.guard)
-		get(s.behind(), bearer(s.session.JWT))
+// The call goes on when the request that started it is canceled.
+func TestStepUp_CanceledRequest(t *testing.T) {
+	eachStepUp(t, func(s *env, row stepUpRow) {
+		h := s.Behind(row.guard)
+		s.get(s.Behind(), bearer(s.Session.JWT))
 		s.stepUp()
 		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: 2 * time.Second})
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			r := newRequest(bearer(s.session.JWT))
+			r := newRequest(bearer(s.Session.JWT))
 			ctx, cancel := context.WithTimeout(r.Context(), time.Second)
 			defer cancel()
-			w, began := httptest.NewRecorder(), time.Now()
-			h.ServeHTTP(w, r.WithContext(ctx))
-			s.want(w.Result(), 503)
+			began := time.Now()
+			s.want(s.DoTo(h, r.WithContext(ctx)), 503)
 			if took := time.Since(began); took != time.Second {
 				t.Errorf("got an answer after %v, want 1s", took)
 			}
 		})
 		synctest.Wait()
-		wg.Go(func() { s.want(get(h, bearer(s.session.JWT)), 200) })
+		wg.Go(func() { s.want(s.get(h, bearer(s.Session.JWT)), 200) })
 		wg.Wait()
-		s.wantCalls(pathAuthenticate, 1)
+		s.WantCalls(pathAuthenticate, 1)
 	})
 }
 
-// Nobody passes by what somebody else has shown.
-func TestStepUpIsOfOneSession(t *testing.T) {
-	eachStepUp(t, func(s *stage, row stepUpRow) {
-		h := s.behind(row.guard)
-		other := s.StartSession(s.user.ID, stytchtest.SessionOptions{Factors: []stytch.AuthenticationFactor{{Type: "otp", LastAuthenticatedAt: time.Now().Add(-time.Hour)}}})
+// A step-up counts for one session only.
+func TestStepUp_AppliesToOneSession(t *testing.T) {
+	eachStepUp(t, func(s *env, row stepUpRow) {
+		h := s.Behind(row.guard)
+		other := s.StartSession(s.User.ID, stytchtest.SessionOptions{Factors: []stytch.AuthenticationFactor{{Type: "otp", LastAuthenticatedAt: time.Now().Add(-time.Hour)}}})
 		s.stepUp()
-		s.want(get(h, bearer(s.session.JWT)), 200)
-		s.want(get(h, bearer(other.JWT)), 401, row.challenge)
-		s.wantCalls(pathAuthenticate, 2)
-		// The JWT is of one session, and the token beside it of another.
-		s.want(get(h, "Cookie: stytch_session_jwt="+s.StartSession(s.user.ID, stytchtest.SessionOptions{Factors: []stytch.AuthenticationFactor{{Type: "otp", LastAuthenticatedAt: time.Now().Add(-time.Hour)}}}).JWT+"; stytch_session="+s.session.Token), 401, invalidToken)
-		s.wantReached(1)
+		s.want(s.get(h, bearer(s.Session.JWT)), 200)
+		s.want(s.get(h, bearer(other.JWT)), 401, row.challenge)
+		s.WantCalls(pathAuthenticate, 2)
+		// The JWT is of one session, and the token of an older one.
+		s.want(s.get(h, "Cookie: stytch_session_jwt="+s.StartSession(s.User.ID, stytchtest.SessionOptions{Factors: []stytch.AuthenticationFactor{{Type: "otp", LastAuthenticatedAt: time.Now().Add(-time.Hour)}}}).JWT+"; stytch_session="+s.Session.Token), 401, row.challenge)
+		s.wantPasses(1)
 	})
 }
 
-// Requests of one session may bring different credentials: the answer to one of
-// them is not the answer to the other.
-func TestStepUpQuestionsByTwoCredentials(t *testing.T) {
-	eachStepUp(t, func(s *stage, row stepUpRow) {
-		h := s.behind(row.guard)
-		get(s.behind(), bearer(s.session.JWT))
+// Calls for one session by different credentials do not share an answer.
+func TestStepUp_CallsByTwoCredentials(t *testing.T) {
+	eachStepUp(t, func(s *env, row stepUpRow) {
+		h := s.Behind(row.guard)
+		s.get(s.Behind(), bearer(s.Session.JWT))
 		s.stepUp()
 		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: time.Second})
 		var wg sync.WaitGroup
-		wg.Go(func() { // the token beside the JWT is nobody's
-			s.want(get(h, "Cookie: stytch_session_jwt="+s.session.JWT+"; stytch_session=abcdefghijklmnopqrstuvwxyz"), 401, invalidToken)
+		wg.Go(func() { // no session has this token
+			s.want(s.get(h, "Cookie: stytch_session_jwt="+s.Session.JWT+"; stytch_session=abcdefghijklmnopqrstuvwxyz"), 200)
 		})
 		synctest.Wait()
-		wg.Go(func() { s.want(get(h, bearer(s.session.JWT)), 200) })
+		wg.Go(func() { s.want(s.get(h, bearer(s.Session.JWT)), 200) })
 		wg.Wait()
 	})
 }
 
-// However they are scheduled, requests that come together are one question.
-func TestStepUpUnderLoad(t *testing.T) {
+// Requests at the same time share one call, whatever their order.
+func TestStepUp_UnderLoad(t *testing.T) {
 	for range 100 {
 		synctest.Test(t, func(t *testing.T) {
-			s := newStage(t, sessionOnly)
-			get(s.behind(), bearer(s.session.JWT))
-			together(16, s.behind(guard.Factor("totp")), bearer(s.session.JWT))
-			s.wantCalls(pathAuthenticate, 1)
+			s := newEnv(t, sessionOnly)
+			s.get(s.Behind(), bearer(s.Session.JWT))
+			s.TogetherFrom(16, s.Behind(guard.Factor("totp")), bearer(s.Session.JWT))
+			s.WantCalls(pathAuthenticate, 1)
 		})
 	}
 }
 
-// Nobody can say which of two cookies Stytch should be asked about.
-func TestStepUpOfRepeatedCookies(t *testing.T) {
-	eachStepUp(t, func(s *stage, row stepUpRow) {
-		repeated := "Cookie: stytch_session_jwt=" + s.session.JWT + "; stytch_session_jwt=a.b.c"
-		s.want(get(s.behind(), repeated), 200)
-		s.want(get(s.behind(row.guard), repeated), 400)
+// Of a repeated cookie the value that was accepted is introspected.
+func TestStepUp_RepeatedCookies(t *testing.T) {
+	eachStepUp(t, func(s *env, row stepUpRow) {
+		repeated := "Cookie: stytch_session_jwt=" + s.Session.JWT + "; stytch_session_jwt=a.b.c"
+		s.want(s.get(s.Behind(), repeated), 200)
+		s.want(s.get(s.Behind(row.guard), repeated), 401, row.challenge)
+		time.Sleep(5 * time.Second)
 		s.stepUp()
-		fresh := "Cookie: stytch_session_jwt=" + s.JWT(s.session.ID) + "; stytch_session_jwt=a.b.c"
-		s.want(get(s.behind(row.guard), fresh), 200)
+		s.want(s.get(s.Behind(row.guard), repeated), 200)
+		fresh := "Cookie: stytch_session_jwt=" + s.JWT(s.Session.ID) + "; stytch_session_jwt=a.b.c"
+		s.want(s.get(s.Behind(row.guard), fresh), 200)
 	})
 }

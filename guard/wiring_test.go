@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -17,10 +16,10 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// A guard goes by what its own request's Require or Optional found out, and by
-// nothing else.
-func TestGuardsWithoutRequire(t *testing.T) {
-	claimed := func(next http.Handler) http.Handler { // what a test's NewContext claims
+// A guard uses the result of Require or Optional of the same request, and nothing
+// else.
+func TestGuards_WithoutRequire(t *testing.T) {
+	claimed := func(next http.Handler) http.Handler { // an identity that NewContext added
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			id := &sessionauth.Identity{Session: &stytch.Session{
 				ID: "session-test-1", UserID: "user-test-1", Roles: []string{"editor", "admin"},
@@ -31,59 +30,59 @@ func TestGuardsWithoutRequire(t *testing.T) {
 	}
 	rows := []struct {
 		name      string
-		wire      func(*stage, middleware) http.Handler
-		fields    func(*stage) []string
+		wire      func(*env, middleware) http.Handler
+		fields    func(*env) []string
 		challenge string
 	}{
-		{"194 nothing in front", func(s *stage, g middleware) http.Handler { return s.guarded(g) }, byToken, noCredential},
-		{"194 nothing in front, by cookie", func(s *stage, g middleware) http.Handler { return s.guarded(g) }, byCookie, noCredential},
-		{"194 nothing in front of somebody unknown", func(s *stage, g middleware) http.Handler { return s.guarded(g) }, anonymous, noCredential},
-		{"194 Require behind the guard", func(s *stage, g middleware) http.Handler { return g(s.behind()) }, byToken, noCredential},
-		{"194 Require behind the guard, by cookie", func(s *stage, g middleware) http.Handler { return g(s.behind()) }, byCookie, noCredential},
-		{"194 NewContext in front", func(s *stage, g middleware) http.Handler { return claimed(s.guarded(g)) }, byToken, noCredential},
-		{"194 NewContext between Require and the guard", func(s *stage, g middleware) http.Handler { return s.auth.Require(claimed(s.guarded(g))) }, byToken, noCredential},
-		{"194 NewContext between Require and the guard, by cookie", func(s *stage, g middleware) http.Handler { return s.auth.Require(claimed(s.guarded(g))) }, byCookie, noCredential},
-		{"194 NewContext in front of Optional", func(s *stage, g middleware) http.Handler { return claimed(s.auth.Optional(s.guarded(g))) }, anonymous, noCredential},
-		{"194 Optional in front of somebody unknown", func(s *stage, g middleware) http.Handler { return s.auth.Optional(s.guarded(g)) }, anonymous, noCredential},
-		{"194 Optional in front of a stale cookie", func(s *stage, g middleware) http.Handler { return s.auth.Optional(s.guarded(g)) }, staleCookie, invalidToken},
+		{"194 nothing in front", func(s *env, g middleware) http.Handler { return s.Wrap(g) }, byToken, noCredential},
+		{"194 nothing in front, by cookie", func(s *env, g middleware) http.Handler { return s.Wrap(g) }, byCookie, noCredential},
+		{"194 nothing in front of a request without a credential", func(s *env, g middleware) http.Handler { return s.Wrap(g) }, anonymous, noCredential},
+		{"194 Require behind the guard", func(s *env, g middleware) http.Handler { return g(s.Behind()) }, byToken, noCredential},
+		{"194 Require behind the guard, by cookie", func(s *env, g middleware) http.Handler { return g(s.Behind()) }, byCookie, noCredential},
+		{"194 NewContext in front", func(s *env, g middleware) http.Handler { return claimed(s.Wrap(g)) }, byToken, noCredential},
+		{"194 NewContext between Require and the guard", func(s *env, g middleware) http.Handler { return s.Auth.Require(claimed(s.Wrap(g))) }, byToken, noCredential},
+		{"194 NewContext between Require and the guard, by cookie", func(s *env, g middleware) http.Handler { return s.Auth.Require(claimed(s.Wrap(g))) }, byCookie, noCredential},
+		{"194 NewContext in front of Optional", func(s *env, g middleware) http.Handler { return claimed(s.Auth.Optional(s.Wrap(g))) }, anonymous, noCredential},
+		{"194 Optional in front of a request without a credential", func(s *env, g middleware) http.Handler { return s.Auth.Optional(s.Wrap(g)) }, anonymous, noCredential},
+		{"194 Optional in front of a stale cookie", func(s *env, g middleware) http.Handler { return s.Auth.Optional(s.Wrap(g)) }, staleCookie, invalidToken},
 	}
 	for _, row := range rows {
 		for name, g := range everyGuard() {
 			t.Run(row.name+", "+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := newStage(t)
-					s.want(get(row.wire(s, g), row.fields(s)...), 401, row.challenge)
-					s.wantReached(0)
-					s.wantCalls(pathPolicy, 0)
+					s := newEnv(t)
+					s.want(s.get(row.wire(s, g), row.fields(s)...), 401, row.challenge)
+					s.wantPasses(0)
+					s.WantCalls(pathPolicy, 0)
 				})
 			})
 		}
 	}
 }
 
-func byToken(s *stage) []string { return []string{bearer(s.session.Token)} }
-func anonymous(*stage) []string { return nil }
-func byCookie(s *stage) []string {
-	return []string{carriers[1].token(s.session.Token), carriers[1].jwt(s.session.JWT)}
+func byToken(s *env) []string { return []string{bearer(s.Session.Token)} }
+func anonymous(*env) []string { return nil }
+func byCookie(s *env) []string {
+	return []string{carriers[1].token(s.Session.Token), carriers[1].jwt(s.Session.JWT)}
 }
-func staleCookie(s *stage) []string {
+func staleCookie(s *env) []string {
 	return []string{"Cookie: stytch_session=abcdefghijklmnopqrstuvwxyz"}
 }
 
-func TestGuardsBehindOptionalLetWhoIsSignedInPass(t *testing.T) {
+func TestGuards_BehindOptional(t *testing.T) {
 	for name, g := range everyGuard() {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
-				s.want(get(s.auth.Optional(s.guarded(g)), bearer(s.session.JWT)), 200)
-				s.wantReached(1)
+				s := newEnv(t)
+				s.want(s.get(s.Auth.Optional(s.Wrap(g)), bearer(s.Session.JWT)), 200)
+				s.wantPasses(1)
 			})
 		})
 	}
 }
 
-// With two Authenticators the innermost decides, answers and is told.
-func TestTheInnermostAuthenticatorDecides(t *testing.T) {
+// With two Authenticators the innermost decides, answers, and calls Observe.
+func TestGuards_InnermostAuthenticatorDecides(t *testing.T) {
 	handler := func(status int) func(*sessionauth.Config) {
 		return func(c *sessionauth.Config) {
 			c.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(status) }
@@ -93,48 +92,47 @@ func TestTheInnermostAuthenticatorDecides(t *testing.T) {
 	for name, g := range everyGuard() {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				ada := newStage(t, handler(418))
-				// A project of its own, where nobody may do anything, and whose
-				// sessions have shown another factor long ago.
-				bob := newStage(t, handler(419), otherHeader)
+				ada := newEnv(t, handler(418))
+				// Another project, whose policy is empty. The session has an old factor
+				// of another type.
+				bob := newEnv(t, handler(419), otherHeader)
 				bob.SetPolicy(stytch.Policy{})
-				bob.session = bob.StartSession(bob.AddUser(stytchtest.User{}).ID, stytchtest.SessionOptions{
+				bob.Session = bob.StartSession(bob.AddUser(stytchtest.User{}).ID, stytchtest.SessionOptions{
 					Factors: []stytch.AuthenticationFactor{{Type: "otp", LastAuthenticatedAt: time.Now().Add(-time.Hour)}},
 				})
-				fields := []string{bearer(ada.session.JWT), "X-Session: " + bob.session.JWT}
+				fields := []string{bearer(ada.Session.JWT), "X-Session: " + bob.Session.JWT}
 
-				inner := ada.auth.Require(bob.behind(g))
+				inner := ada.Auth.Require(bob.Behind(g))
 				if name == "Live" {
-					bob.RevokeSession(bob.session.ID)
+					bob.RevokeSession(bob.Session.ID)
 				}
-				if got := get(inner, fields...).StatusCode; got != 419 {
+				if got := bob.get(inner, fields...).StatusCode; got != 419 {
 					t.Errorf("got %d, want the answer of the inner Authenticator, 419", got)
 				}
-				bob.wantReached(0)
+				bob.wantPasses(0)
 				if n := len(ada.events); n != 1 || ada.events[0].Outcome != sessionauth.Passed {
-					t.Errorf("got %v told to the outer Authenticator, want one pass", ada.events)
+					t.Errorf("got %v observed by the outer Authenticator, want one pass", ada.events)
 				}
 				if n := len(bob.events); n != 2 || bob.events[1].Outcome != sessionauth.Refused {
-					t.Errorf("got %v told to the inner Authenticator, want a pass and a refusal", bob.events)
+					t.Errorf("got %v observed by the inner Authenticator, want a pass and a refusal", bob.events)
 				}
-				if name == "Live" { // the other session is refused for good
-					fields[1] = "X-Session: " + bob.StartSession(bob.session.UserID, stytchtest.SessionOptions{}).JWT
+				if name == "Live" { // the session is denied
+					fields[1] = "X-Session: " + bob.StartSession(bob.Session.UserID, stytchtest.SessionOptions{}).JWT
 				}
-				if got := get(bob.auth.Optional(ada.behind(g)), fields...).StatusCode; got != 200 {
+				if got := bob.get(bob.Auth.Optional(ada.Behind(g)), fields...).StatusCode; got != 200 {
 					t.Errorf("got %d, want 200", got)
 				}
-				ada.wantReached(1)
+				ada.wantPasses(1)
 			})
 		})
 	}
 }
 
-// What a guard refuses reaches the ErrorHandler as an error that says all.
-func TestErrorHandlerAndObserveOfAGuard(t *testing.T) {
+func TestGuards_ErrorHandlerAndObserve(t *testing.T) {
 	rows := []struct {
 		name    string
 		guard   middleware
-		prepare func(*stage)
+		prepare func(*env)
 		want    sessionauth.Error
 		outcome sessionauth.Outcome
 	}{
@@ -143,24 +141,24 @@ func TestErrorHandlerAndObserveOfAGuard(t *testing.T) {
 		{"Stytch says a permission is missing", guard.PermissionLive("a", "b"), nil, sessionauth.Error{Kind: sessionauth.ErrForbidden, Reason: sessionauth.ReasonPermission, Resource: "a", Action: "b"}, sessionauth.Refused},
 		{"a factor is missing", guard.Factor("totp"), nil, sessionauth.Error{Kind: sessionauth.ErrStepUp, Reason: sessionauth.ReasonFactor, ACRValues: []string{"totp"}}, sessionauth.Refused},
 		{"a factor is too old", guard.Fresh(time.Second), nil, sessionauth.Error{Kind: sessionauth.ErrStepUp, Reason: sessionauth.ReasonRecency, MaxAge: time.Second}, sessionauth.Refused},
-		{"a session is gone", guard.Live(), func(s *stage) { s.RevokeSession(s.session.ID) }, sessionauth.Error{Kind: sessionauth.ErrInvalidSession, Reason: sessionauth.ReasonRejected}, sessionauth.Refused},
-		{"no policy", guard.Permission("a", "b"), func(s *stage) { s.SetFault("", stytchtest.Fault{Status: 500}) }, sessionauth.Error{Kind: sessionauth.ErrUnavailable, Reason: sessionauth.ReasonNoPolicy, RetryAfter: time.Second}, sessionauth.Unavailable},
-		{"Stytch is down", guard.Live(), func(s *stage) { s.SetFault("", stytchtest.Fault{Status: 500}) }, sessionauth.Error{Kind: sessionauth.ErrUnavailable, Reason: sessionauth.ReasonStytchFailing}, sessionauth.Unavailable},
+		{"a session is gone", guard.Live(), func(s *env) { s.RevokeSession(s.Session.ID) }, sessionauth.Error{Kind: sessionauth.ErrInvalidSession, Reason: sessionauth.ReasonRejected}, sessionauth.Refused},
+		{"no policy", guard.Permission("a", "b"), func(s *env) { s.SetFault("", stytchtest.Fault{Status: 500}) }, sessionauth.Error{Kind: sessionauth.ErrUnavailable, Reason: sessionauth.ReasonNoPolicy, RetryAfter: time.Second}, sessionauth.Unavailable},
+		{"Stytch is down", guard.Live(), func(s *env) { s.SetFault("", stytchtest.Fault{Status: 500}) }, sessionauth.Error{Kind: sessionauth.ErrUnavailable, Reason: sessionauth.ReasonStytchFailing}, sessionauth.Unavailable},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var seen error
-				s := newStage(t, func(c *sessionauth.Config) {
+				s := newEnv(t, func(c *sessionauth.Config) {
 					c.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, err error) { seen = err; w.WriteHeader(418) }
 				})
-				time.Sleep(2 * time.Second)
-				h := s.behind(row.guard)
-				get(s.behind(), bearer(s.session.JWT))
+				time.Sleep(7 * time.Second) // more than a second and Leeway
+				h := s.Behind(row.guard)
+				s.get(s.Behind(), bearer(s.Session.JWT))
 				if row.prepare != nil {
 					row.prepare(s)
 				}
-				s.want(get(h, bearer(s.session.JWT)), 418)
+				s.want(s.get(h, bearer(s.Session.JWT)), 418)
 				var got *sessionauth.Error
 				if !errors.As(seen, &got) || !errors.Is(seen, row.want.Kind) {
 					t.Fatalf("got %v, want %v", seen, &row.want)
@@ -180,10 +178,10 @@ func describe(e *sessionauth.Error) string {
 	return fmt.Sprint(e.Kind, e.Reason, e.RetryAfter, e.MaxAge, e.ACRValues, e.Resource, e.Action)
 }
 
-// An ErrorHandler gets what it may keep and change.
-func TestAnErrorHandlerCannotChangeAGuard(t *testing.T) {
+// An ErrorHandler may change the Error that it receives.
+func TestGuards_ErrorHandlerChangesTheError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, func(c *sessionauth.Config) {
+		s := newEnv(t, func(c *sessionauth.Config) {
 			c.ErrorHandler = func(w http.ResponseWriter, r *http.Request, err error) {
 				var e *sessionauth.Error
 				if errors.As(err, &e) && len(e.ACRValues) > 0 {
@@ -192,39 +190,39 @@ func TestAnErrorHandlerCannotChangeAGuard(t *testing.T) {
 				sessionauth.WriteError(w, r, err)
 			}
 		})
-		h := s.behind(guard.Factor("totp"))
-		s.want(get(h, bearer(s.session.JWT)), 401)
-		s.want(get(h, bearer(s.session.JWT)), 401)
-		s.wantReached(0)
+		h := s.Behind(guard.Factor("totp"))
+		s.want(s.get(h, bearer(s.Session.JWT)), 401)
+		s.want(s.get(h, bearer(s.Session.JWT)), 401)
+		s.wantPasses(0)
 	})
 }
 
-func TestNonsensePanicsWhereItIsWired(t *testing.T) {
+func TestGuards_InvalidArgumentsPanic(t *testing.T) {
 	rows := []struct {
 		name string
 		wire func()
 	}{
 		{"195 Role without a role", func() { guard.Role() }},
-		{"195 Role with an empty one", func() { guard.Role("") }},
-		{"195 Role with an empty one among others", func() { guard.Role("editor", "") }},
+		{"195 Role with an empty role", func() { guard.Role("") }},
+		{"195 Role with an empty role among others", func() { guard.Role("editor", "") }},
 		{"195 Permission without a resource", func() { guard.Permission("", "read") }},
 		{"195 Permission without an action", func() { guard.Permission("documents", "") }},
 		{"195 PermissionLive without a resource", func() { guard.PermissionLive("", "read") }},
 		{"195 PermissionLive without an action", func() { guard.PermissionLive("documents", "") }},
 		{"Factor without a type", func() { guard.Factor() }},
-		{"Factor with an empty one", func() { guard.Factor("totp", "") }},
-		{"Factor that would end the challenge's string", func() { guard.Factor(`totp", max_age="1`) }},
+		{"Factor with an empty type", func() { guard.Factor("totp", "") }},
+		{"Factor that would end the string in the challenge", func() { guard.Factor(`totp", max_age="1`) }},
 		{"Factor that would be two", func() { guard.Factor("totp webauthn") }},
 		{"Factor with a line break", func() { guard.Factor("totp\r\nSet-Cookie: a=b") }},
-		{"Fresh of no time", func() { guard.Fresh(0) }},
-		{"Fresh of less than no time", func() { guard.Fresh(-time.Hour) }},
+		{"Fresh of zero", func() { guard.Fresh(0) }},
+		{"Fresh of a negative time", func() { guard.Fresh(-time.Hour) }},
 		{"Fresh of less than a second", func() { guard.Fresh(time.Second - 1) }},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) { wantPanic(t, row.wire) })
 	}
 	for name, g := range everyGuard() {
-		t.Run(name+" in front of nothing", func(t *testing.T) { wantPanic(t, func() { g(nil) }) })
+		t.Run(name+" in front of a nil handler", func(t *testing.T) { wantPanic(t, func() { g(nil) }) })
 	}
 	guard.Fresh(time.Second)
 }
@@ -239,58 +237,55 @@ func wantPanic(t *testing.T, f func()) {
 	f()
 }
 
-// 195: names match as they are written.
-func TestNamesMatchExactly(t *testing.T) {
+// 195: names match exactly.
+func TestGuards_NamesMatchExactly(t *testing.T) {
 	for _, name := range []string{"Editor", "EDITOR", "edit", "editors", "editor ", " editor", "editor\x00", "editor,admin", "*", "edit*", "еditor"} {
 		t.Run("195 role "+name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, sessionOnly)
+				s := newEnv(t, sessionOnly)
 				for i, by := range carriers {
-					s.want(get(s.behind(guard.Role(name)), by.jwt(s.session.JWT)), 403, forbidden)
-					s.wantReached(i)
-					s.want(get(s.behind(guard.Role(name, "editor")), by.jwt(s.session.JWT)), 200)
+					s.want(s.get(s.Behind(guard.Role(name)), by.jwt(s.Session.JWT)), 403, forbidden)
+					s.wantPasses(i)
+					s.want(s.get(s.Behind(guard.Role(name, "editor")), by.jwt(s.Session.JWT)), 200)
 				}
-				s.wantCalls("", 1) // the key set
+				s.WantCalls("", 1) // the key set
 			})
 		})
 	}
 	for _, name := range []string{"Password", "pass", "password2", "password\x00", "knowledge", "*"} {
 		t.Run("factor "+name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, sessionOnly)
-				s.want(get(s.behind(guard.Factor(name)), bearer(s.session.JWT)), 401)
-				s.wantReached(0)
+				s := newEnv(t, sessionOnly)
+				s.want(s.get(s.Behind(guard.Factor(name)), bearer(s.Session.JWT)), 401)
+				s.wantPasses(0)
 			})
 		})
 	}
 }
 
-// A guard keeps the names it was wired with.
-func TestGuardsOwnTheirNames(t *testing.T) {
+// A guard copies the names that it receives.
+func TestGuards_CopyTheirArguments(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		roles, factors := []string{"admin"}, []string{"totp"}
-		byRole, byFactor := s.behind(guard.Role(roles...)), s.behind(guard.Factor(factors...))
+		byRole, byFactor := s.Behind(guard.Role(roles...)), s.Behind(guard.Factor(factors...))
 		roles[0], factors[0] = "editor", "password"
-		s.want(get(byRole, bearer(s.session.JWT)), 403)
-		s.want(get(byFactor, bearer(s.session.JWT)), 401)
+		s.want(s.get(byRole, bearer(s.Session.JWT)), 403)
+		s.want(s.get(byFactor, bearer(s.Session.JWT)), 401)
 	})
 }
 
-// Requests do not see each other's: with a context that has ended nobody passes
-// who would have to be asked about.
-func TestGuardsOfARequestThatEnded(t *testing.T) {
+// A canceled request does not pass a guard that needs a call.
+func TestGuards_CanceledRequest(t *testing.T) {
 	for _, name := range []string{"Permission", "PermissionLive", "Live"} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
-				get(s.behind(), bearer(s.session.JWT))
-				r := newRequest(bearer(s.session.JWT))
+				s := newEnv(t)
+				s.get(s.Behind(), bearer(s.Session.JWT))
+				r := newRequest(bearer(s.Session.JWT))
 				ctx, cancel := context.WithCancel(r.Context())
 				cancel()
-				w := httptest.NewRecorder()
-				s.behind(everyGuard()[name]).ServeHTTP(w, r.WithContext(ctx))
-				s.want(w.Result(), 503)
+				s.want(s.DoTo(s.Behind(everyGuard()[name]), r.WithContext(ctx)), 503)
 				if e := s.events[len(s.events)-1]; e.Reason != sessionauth.ReasonCanceled {
 					t.Errorf("got reason %s, want %s", e.Reason, sessionauth.ReasonCanceled)
 				}
@@ -300,7 +295,7 @@ func TestGuardsOfARequestThatEnded(t *testing.T) {
 }
 
 // 197: only the action * is a wildcard.
-func TestWildcards(t *testing.T) {
+func TestPermission_Wildcards(t *testing.T) {
 	permissions := func(resource string, actions ...string) []stytch.Permission {
 		return []stytch.Permission{{ResourceID: resource, Actions: actions}}
 	}
@@ -313,12 +308,12 @@ func TestWildcards(t *testing.T) {
 		{"197 the action * allows any action", permissions("documents", "*"), "documents", "shred", 200},
 		{"197 the action * among others", permissions("documents", "read", "*"), "documents", "shred", 200},
 		{"197 the action * allows itself", permissions("documents", "*"), "documents", "*", 200},
-		{"197 the action * is of its resource only", slices.Concat(permissions("notes", "*"), permissions("documents", "read")), "documents", "shred", 403},
-		{"197 asking for * is asking for *", permissions("documents", "read", "write"), "documents", "*", 403},
+		{"197 the action * applies to its resource only", slices.Concat(permissions("notes", "*"), permissions("documents", "read")), "documents", "shred", 403},
+		{"197 the guarded action * is not a wildcard", permissions("documents", "read", "write"), "documents", "*", 403},
 		{"197 a resource * is a name", permissions("*", "read"), "documents", "read", 403},
 		{"197 a resource * is a name, with every action", permissions("*", "*"), "documents", "read", 403},
 		{"197 a resource * by its name", permissions("*", "read"), "*", "read", 200},
-		{"197 asking for the resource *", permissions("documents", "*"), "*", "read", 403},
+		{"197 the guarded resource *", permissions("documents", "*"), "*", "read", 403},
 		{"197 a prefix and *", permissions("doc*", "read"), "documents", "read", 403},
 		{"197 a prefix of an action and *", permissions("documents", "re*"), "documents", "read", 403},
 		{"197 a path and *", permissions("documents/*", "read"), "documents/1", "read", 403},
@@ -330,17 +325,17 @@ func TestWildcards(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
+				s := newEnv(t)
 				s.SetPolicy(stytch.Policy{Roles: []stytch.Role{{ID: "editor", Permissions: row.granted}}})
 				challenge := map[int]string{200: "", 403: forbidden}[row.want]
 				for _, by := range carriers {
-					s.want(get(s.behind(guard.Permission(row.resource, row.action)), by.jwt(s.session.JWT)), row.want, challenge)
-					s.wantCalls(pathPolicy, 1)
+					s.want(s.get(s.Behind(guard.Permission(row.resource, row.action)), by.jwt(s.Session.JWT)), row.want, challenge)
+					s.WantCalls(pathPolicy, 1)
 				}
-				s.wantCalls(pathAuthenticate, 0)
+				s.WantCalls(pathAuthenticate, 0)
 				for i, by := range carriers {
-					s.want(get(s.behind(guard.PermissionLive(row.resource, row.action)), by.jwt(s.session.JWT)), row.want, challenge)
-					s.wantCalls(pathAuthenticate, i+1)
+					s.want(s.get(s.Behind(guard.PermissionLive(row.resource, row.action)), by.jwt(s.Session.JWT)), row.want, challenge)
+					s.WantCalls(pathAuthenticate, i+1)
 				}
 			})
 		})

@@ -9,8 +9,8 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// down is what can go wrong with a call of the passwords endpoint, and how long
-// we may take to say so.
+// down lists faults of the passwords endpoint, and after which time the answer
+// must come.
 var down = []struct {
 	name  string
 	fault stytchtest.Fault
@@ -38,7 +38,7 @@ var down = []struct {
 	{"187 a connection that is reset", stytchtest.Reset(), 0},
 	{"187 an endless answer", stytchtest.Endless(), 0},
 	{"187 a gzip bomb", stytchtest.GzipBomb(), 0},
-	{"187 nobody listens", stytchtest.Refuse(), 0},
+	{"187 connection refused", stytchtest.Refuse(), 0},
 	{"187 no such host", stytchtest.Fail(errors.New("no such host " + adasEmail + " " + adasPassword)), 0},
 	{"187 a redirect to another host", stytchtest.Redirect(307, "https://bait.example/v1/passwords/authenticate"), 0},
 	{"187 a redirect to another port", stytchtest.Redirect(308, "https://stytch.invalid:8443/"), 0},
@@ -48,14 +48,14 @@ var down = []struct {
 	{"187 an answer after a minute", stytchtest.Fault{Delay: time.Minute}, 3 * time.Second},
 }
 
-func TestStytchIsDownAtSignIn(t *testing.T) { testDown(t, "/login") }
-func TestStytchIsDownAtStepUp(t *testing.T) { testDown(t, "/step-up") }
+func TestLogin_WhileStytchIsDown(t *testing.T)  { testDown(t, "/login") }
+func TestStepUp_WhileStytchIsDown(t *testing.T) { testDown(t, "/step-up") }
 
 func testDown(t *testing.T, path string) {
 	for _, row := range down {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
+				s := newEnv(t)
 				session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 				s.hold(session.Token, session.JWT)
 				s.SetFault(pathPassword, row.fault)
@@ -70,7 +70,7 @@ func testDown(t *testing.T, path string) {
 					t.Errorf("got an answer after %v, want %v", took, row.want)
 				}
 				s.want(s.postForm(path, rightForm), 503)
-				s.wantCalls(pathPassword, 2) // no password is sent twice
+				s.WantCalls(pathPassword, 2) // no password is sent twice
 				s.wantErrors(0)
 				if got := s.UnexpectedCalls(); len(got) != 0 {
 					t.Errorf("got calls of %v, want none", got)
@@ -83,11 +83,11 @@ func testDown(t *testing.T, path string) {
 	}
 }
 
-func TestAnAnswerAboutSomebodyElseIsNoStepUp(t *testing.T) {
+func TestStepUp_AnswerAboutAnother(t *testing.T) {
 	for name, fault := range map[string]stytchtest.Fault{"another user": stytchtest.OtherUser(), "another session": stytchtest.OtherSession()} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
+				s := newEnv(t)
 				session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 				s.hold(session.Token, session.JWT)
 				token := s.takesToken()
@@ -96,12 +96,12 @@ func TestAnAnswerAboutSomebodyElseIsNoStepUp(t *testing.T) {
 				s.want(resp, 401)
 				s.wantUntouched(resp)
 				if *token == "" || *token == session.Token {
-					t.Fatal("got no foreign session, want one")
+					t.Fatal("got no other session, want one")
 				}
 				s.wantAlive(*token, false)
 				s.wantAlive(session.Token, true)
 				if got := s.session(s.get("/me")); got.ID != session.ID {
-					t.Errorf("got session %s, want the one as it was", got.ID)
+					t.Errorf("got session %s, want the one from before", got.ID)
 				}
 			})
 		})

@@ -10,19 +10,19 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// An errorRow is an error of Stytch's passwords endpoint and our answer.
+// An errorRow is an error of the passwords endpoint, and the answer to it.
 type errorRow struct {
 	name       string // of the error type
-	status     int    // Stytch's
-	retryAfter string // Stytch's
+	status     int    // of Stytch
+	retryAfter string // of Stytch
 
 	want       int
 	kind       string
-	wantsAfter string // our Retry-After
+	wantsAfter string // the Retry-After of the answer
 }
 
-// documented are the errors of the fact sheet that this endpoint can give, or
-// that a proxy or a change at Stytch may make it give.
+// documented are the documented errors that this endpoint may return, also because
+// of a proxy or a change at Stytch.
 var documented = []errorRow{
 	{"email_not_found", 404, "", 401, "sign-in-refused", ""},
 	{"unauthorized_credentials", 401, "", 401, "sign-in-refused", ""},
@@ -63,10 +63,10 @@ var documented = []errorRow{
 	{"client_closed_request", 499, "", 503, "unavailable", "1"},
 	{"internal_server_error", 500, "", 503, "unavailable", "1"},
 	{"server_unavailable", 503, "", 503, "unavailable", "1"},
-	{"an_error_nobody_knows", 418, "", 503, "unavailable", "1"},
+	{"an_unknown_error", 418, "", 503, "unavailable", "1"},
 }
 
-// misconfigured are those that only the operator can mend.
+// misconfigured are the errors that only the operator can solve.
 var misconfigured = []errorRow{
 	{"unauthorized_credentials_homepage", 401, "", 503, "unavailable", "1"},
 	{"invalid_project_id_authentication", 400, "", 503, "unavailable", "1"},
@@ -82,9 +82,9 @@ var misconfigured = []errorRow{
 	{"use_https", 403, "", 503, "unavailable", "1"},
 }
 
-// aboutTheSession are those about a session that is sent along. That of a
-// step-up was good a moment ago: more likely the password is somebody else's. A
-// sign-in sends none, so that such an answer makes no sense.
+// aboutTheSession are the errors about the session in the call. A step-up sends a
+// session that was just verified, so the password is probably of another user. A
+// sign-in sends no session, so that such an answer is invalid.
 var (
 	aboutTheSession = []errorRow{
 		{"session_not_found", 404, "", 401, "sign-in-refused", ""},
@@ -98,11 +98,11 @@ var (
 	}
 )
 
-func TestLoginErrors(t *testing.T) {
+func TestLogin_Errors(t *testing.T) {
 	testErrors(t, "/login", slices.Concat(documented, aboutNoSession))
 }
 
-func TestStepUpErrors(t *testing.T) {
+func TestStepUp_Errors(t *testing.T) {
 	testErrors(t, "/step-up", slices.Concat(documented, aboutTheSession))
 }
 
@@ -111,7 +111,7 @@ func testErrors(t *testing.T, path string, rows []errorRow) {
 	for i, row := range slices.Concat(rows, misconfigured) {
 		t.Run(numbers[row.want]+row.name+" "+row.retryAfter, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
+				s := newEnv(t)
 				session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 				s.hold(session.Token, session.JWT)
 				fault := stytchtest.Fault{Status: row.status, ErrorType: row.name, Header: http.Header{}}
@@ -129,7 +129,7 @@ func testErrors(t *testing.T, path string, rows []errorRow) {
 				if took := time.Since(began); (took == 500*time.Millisecond) != (row.kind == "sign-in-refused") {
 					t.Errorf("got an answer after %v, want half a second for a refused sign-in only", took)
 				}
-				s.wantCalls(pathPassword, 1) // no password is sent twice
+				s.WantCalls(pathPassword, 1) // no password is sent twice
 				alarms := 0
 				if i >= len(rows) {
 					alarms = 1
@@ -143,7 +143,7 @@ func testErrors(t *testing.T, path string, rows []errorRow) {
 	}
 }
 
-func TestTheErrorsStytchGivesByItself(t *testing.T) {
+func TestLogin_ErrorsOfTheInMemoryStytch(t *testing.T) {
 	rows := []struct {
 		name, body string
 		want       int
@@ -152,15 +152,15 @@ func TestTheErrorsStytchGivesByItself(t *testing.T) {
 		{"an unknown e-mail address", `{"email":"nobody@example.com","password":"x"}`, 401, "sign-in-refused"},
 		{"a wrong password", wrong, 401, "sign-in-refused"},
 		{"a user without a password", `{"email":"` + evesEmail + `","password":"x"}`, 401, "sign-in-refused"},
-		{"no e-mail address at all", `{"email":"ada","password":"x"}`, 401, "sign-in-refused"},
+		{"an invalid e-mail address", `{"email":"ada","password":"x"}`, 401, "sign-in-refused"},
 		{"another user's password", `{"email":"` + bobsEmail + `","password":"` + adasPassword + `"}`, 401, "sign-in-refused"},
-		{"a password with a space more", `{"email":"` + adasEmail + `","password":"` + adasPassword + ` "}`, 401, "sign-in-refused"},
+		{"a password with a trailing space", `{"email":"` + adasEmail + `","password":"` + adasPassword + ` "}`, 401, "sign-in-refused"},
 		{"an e-mail address in capitals", `{"email":"ADA@EXAMPLE.COM","password":"` + adasPassword + `"}`, 200, ""},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
+				s := newEnv(t)
 				resp := s.postJSON("/login", row.body)
 				if row.want == 200 {
 					s.want(resp, 200)
@@ -173,9 +173,9 @@ func TestTheErrorsStytchGivesByItself(t *testing.T) {
 	}
 }
 
-func TestALockedUser(t *testing.T) {
+func TestLogin_LockedUser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		s.LockThreshold, s.LockDuration = 3, 5*time.Minute
 		for range 3 {
 			s.wantProblem(s.postJSON("/login", wrong), 401, "sign-in-refused")
@@ -194,9 +194,9 @@ func TestALockedUser(t *testing.T) {
 	})
 }
 
-func TestAPasswordThatMustBeReset(t *testing.T) {
+func TestLogin_PasswordMustBeReset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		s.AddUser(stytchtest.User{Email: "mallory@example.com", Password: "123456", RequiresReset: true})
 		resp := s.postJSON("/login", `{"email":"mallory@example.com","password":"123456"}`)
 		s.wantProblem(resp, 403, "reset-password")
@@ -208,9 +208,9 @@ func TestAPasswordThatMustBeReset(t *testing.T) {
 	})
 }
 
-func TestAWrongPasswordClosesNoSession(t *testing.T) {
+func TestLogin_FailuresDoNotAffectSessions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		session := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
 		s.SetFault(pathPassword, stytchtest.Fault{Status: 429, Header: http.Header{"Retry-After": {"60"}}})
 		for range 20 {
@@ -218,7 +218,7 @@ func TestAWrongPasswordClosesNoSession(t *testing.T) {
 		}
 		b := s.other()
 		b.hold(session.Token, "")
-		s.want(b.get("/me"), 200) // a token never seen
+		s.want(b.get("/me"), 200) // an unverified token
 		b.hold("", session.JWT)
 		time.Sleep(6 * time.Minute)
 		s.want(b.get("/me"), 200) // a refresh
@@ -227,9 +227,9 @@ func TestAWrongPasswordClosesNoSession(t *testing.T) {
 	})
 }
 
-func TestTheBreakerOfSignInsLeavesSessionsAlone(t *testing.T) {
+func TestLogin_BreakerDoesNotAffectSessions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		session := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
 		s.SetFault(pathPassword, stytchtest.Fault{Status: 500})
 		for range 12 {
@@ -237,7 +237,7 @@ func TestTheBreakerOfSignInsLeavesSessionsAlone(t *testing.T) {
 			s.wantProblem(resp, 503, "unavailable")
 			s.wantUntouched(resp)
 		}
-		s.wantCalls(pathPassword, 10)
+		s.WantCalls(pathPassword, 10)
 		b := s.other()
 		b.hold(session.Token, "")
 		s.want(b.get("/me"), 200)
@@ -251,9 +251,9 @@ func TestTheBreakerOfSignInsLeavesSessionsAlone(t *testing.T) {
 	})
 }
 
-func TestStrangersWrongPasswordsOpenNoBreaker(t *testing.T) {
+func TestLogin_WrongPasswordsOpenNoBreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		s.LockThreshold = -1
 		for range 30 {
 			s.want(s.postJSON("/login", wrong), 401)

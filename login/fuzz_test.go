@@ -14,14 +14,14 @@ import (
 	"unicode/utf8"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/login"
 )
 
-// FuzzSignInBody holds what is sent to Stytch against another reader of the same
-// body. What that one finds ambiguous must not have been sent; what it finds
-// good must.
+// FuzzSignInBody compares what was sent to Stytch with the result of another
+// parser of the same body. An ambiguous body must not be sent, a good one must.
 func FuzzSignInBody(f *testing.F) {
-	var sent []byte // what arrived at Stytch
+	var sent []byte // to Stytch
 	h := newFuzzed(f, func(r *http.Request) {
 		if r.URL.Path == pathPassword {
 			sent, _ = io.ReadAll(r.Body) // from memory
@@ -34,7 +34,7 @@ func FuzzSignInBody(f *testing.F) {
 		f.Add([]byte(body), false)
 	}
 	for _, body := range []string{
-		rightForm, "email=a&password=b&return_to=/x", "email=a&password=b&password=c", "email=a;password=b", "email=a&password=%zz", "email=a&password=%00",
+		rightForm, "email=a&password=b&return_to=/x", "email=a&password=b&password=c", "email=a;password=b", "email=+a%0c&password=+b+", "email=+%09&password=b", "email=a&password=%zz", "email=a&password=%00",
 		"email=a&&password=b", "email=a&password=+", "%65mail=a&password=b", "email=a&password=b=c", "email=a&password=%c3%bc", "&email=a&password=b&",
 	} {
 		f.Add([]byte(body), true)
@@ -64,13 +64,13 @@ func FuzzSignInBody(f *testing.F) {
 	})
 }
 
-// newFuzzed makes handlers whose Stytch says 429 to everything: that opens no
-// breaker and makes nobody wait.
+// newFuzzed returns handlers with a Stytch that answers 429: this opens no circuit
+// breaker, and is not delayed.
 func newFuzzed(f *testing.F, see func(*http.Request)) *login.Handlers {
 	f.Helper()
 	auth, err := sessionauth.New(sessionauth.Config{
 		ProjectID: "project-test-fuzz", Secret: "secret", BaseURL: "https://stytch.invalid", Logger: slog.New(slog.DiscardHandler),
-		HTTPClient: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) { see(r); return reply(429, "{}"), nil })},
+		HTTPClient: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) { see(r); return authtest.Reply(429, "{}"), nil })},
 		Cookies:    sessionauth.Cookies{WriteBack: true},
 	})
 	if err != nil {
@@ -89,7 +89,7 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 
 var errBad = errors.New("not one e-mail address and one password")
 
-// readJSON reads token by token: the decoder itself sees no repeated names.
+// readJSON reads token by token, because json.Unmarshal accepts repeated names.
 func readJSON(body []byte) (email, password string, err error) {
 	fields := map[string]string{}
 	d := json.NewDecoder(bytes.NewReader(body))
@@ -114,13 +114,14 @@ func readJSON(body []byte) (email, password string, err error) {
 	if _, err := d.Token(); err != io.EOF {
 		return "", "", errBad
 	}
-	if !utf8.Valid(body) || halfSurrogate(body) || len(fields) != 2 || fields["email"] == "" || fields["password"] == "" {
+	email = strings.Trim(fields["email"], "\t\n\f\r ")
+	if !utf8.Valid(body) || halfSurrogate(body) || len(fields) != 2 || email == "" || fields["password"] == "" {
 		return "", "", errBad
 	}
-	return fields["email"], fields["password"], nil
+	return email, fields["password"], nil
 }
 
-// halfSurrogate reports whether the decoder has put U+FFFD where there was none.
+// halfSurrogate reports whether the decoder has inserted U+FFFD.
 func halfSurrogate(body []byte) bool {
 	var v any
 	if json.Unmarshal(body, &v) != nil {
@@ -150,8 +151,9 @@ func readForm(body []byte) (email, password string, err error) {
 			return "", "", errBad
 		}
 	}
-	if values.Get("email") == "" || values.Get("password") == "" {
+	email = strings.Trim(values.Get("email"), "\t\n\f\r ")
+	if email == "" || values.Get("password") == "" {
 		return "", "", errBad
 	}
-	return values.Get("email"), values.Get("password"), nil
+	return email, values.Get("password"), nil
 }

@@ -10,11 +10,12 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytch"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-func TestClaims(t *testing.T) {
+func TestLogin_Claims(t *testing.T) {
 	rows := []struct {
 		name   string
 		claims map[string]any
@@ -26,29 +27,29 @@ func TestClaims(t *testing.T) {
 		{"some", map[string]any{"tenant": "engines", "list": []any{"a"}}, 1, 200},
 		{"of 4096 bytes", map[string]any{"x": strings.Repeat("x", 4096-len(`{"x":""}`))}, 1, 200},
 		{"of 4097 bytes", map[string]any{"x": strings.Repeat("x", 4097-len(`{"x":""}`))}, 0, 500},
-		{"that are no JSON", map[string]any{"x": func() {}}, 0, 500},
+		{"that are not JSON", map[string]any{"x": func() {}}, 0, 500},
 		{"that Stytch refuses", map[string]any{"https://stytch.com/session": "x"}, 1, 503},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var asked []string
-				s := newStage(t, func(c *setup) {
+				var called []string
+				s := newEnv(t, func(c *setup) {
 					c.login.Claims = func(r *http.Request, u *stytch.User) map[string]any {
-						asked = append(asked, r.URL.Path+" "+u.ID)
-						u.ID = "user-test-nobody" // a copy of their own
+						called = append(called, r.URL.Path+" "+u.ID)
+						u.ID = "user-test-changed" // a copy
 						return row.claims
 					}
 				})
 				token := s.takesToken()
 				resp := s.postJSON("/login", right)
 				s.want(resp, row.status)
-				if strings.Contains(peek(resp), "nobody") {
-					t.Error("got a change of the hook's in the answer")
+				if strings.Contains(peek(resp), "user-test-changed") {
+					t.Error("got an answer with a change by the hook")
 				}
-				s.wantCalls(pathAuthenticate, row.calls)
-				if !reflect.DeepEqual(asked, []string{"/login " + s.ada.ID}) {
-					t.Errorf("got %v asked, want Ada once", asked)
+				s.WantCalls(pathAuthenticate, row.calls)
+				if !reflect.DeepEqual(called, []string{"/login " + s.ada.ID}) {
+					t.Errorf("got calls of Claims for %v, want one for Ada", called)
 				}
 				if row.status != 200 {
 					s.wantUntouched(resp)
@@ -67,10 +68,10 @@ func TestClaims(t *testing.T) {
 	}
 }
 
-// takesToken notes the session token of the next sign-in.
-func (s *stage) takesToken() *string {
+// takesToken records the session token of the next sign-in.
+func (s *env) takesToken() *string {
 	var token string
-	s.tap(pathPassword, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
+	s.Tap(pathPassword, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
 		resp, err := stytch.RoundTrip(r)
 		if err == nil {
 			_, rest, _ := strings.Cut(peek(resp), `"session_token":"`)
@@ -81,9 +82,9 @@ func (s *stage) takesToken() *string {
 	return &token
 }
 
-func TestClaimsAreInTheJWTAndTheAnswer(t *testing.T) {
+func TestLogin_ClaimsAreInTheJWTAndTheAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, func(c *setup) {
+		s := newEnv(t, func(c *setup) {
 			c.auth.SessionOnly = true
 			c.login.Claims = func(*http.Request, *stytch.User) map[string]any { return map[string]any{"tenant": "engines"} }
 		})
@@ -95,14 +96,14 @@ func TestClaimsAreInTheJWTAndTheAnswer(t *testing.T) {
 		if err := s.session(s.other().get("/me", "Authorization: Bearer "+s.cookie(jwtName))).Claims(&claims); err != nil || claims.Tenant != "engines" {
 			t.Errorf("got %v (%v), want the claim in the JWT", claims, err)
 		}
-		s.wantCalls(pathAuthenticate, 1) // to set them
+		s.WantCalls(pathAuthenticate, 1) // to set them
 	})
 }
 
-func TestStytchFailsWhileTheClaimsAreSet(t *testing.T) {
+func TestLogin_ClaimsCannotBeSet(t *testing.T) {
 	for _, status := range []int{429, 500, 503, 404} {
 		synctest.Test(t, func(t *testing.T) {
-			s := newStage(t, func(c *setup) {
+			s := newEnv(t, func(c *setup) {
 				c.login.Claims = func(*http.Request, *stytch.User) map[string]any { return map[string]any{"tenant": "engines"} }
 			})
 			token := s.takesToken()
@@ -112,7 +113,7 @@ func TestStytchFailsWhileTheClaimsAreSet(t *testing.T) {
 			s.wantUntouched(resp)
 			refused := *token
 			s.SetFault(pathAuthenticate, stytchtest.Fault{})
-			// A 429 is for all calls about known sessions: the revocation comes later.
+			// A 429 pauses all calls about verified sessions: the revocation comes later.
 			time.Sleep(2 * time.Second)
 			s.want(s.postJSON("/login", right), 200)
 			synctest.Wait()
@@ -121,17 +122,17 @@ func TestStytchFailsWhileTheClaimsAreSet(t *testing.T) {
 	}
 }
 
-func TestStytchSetsTheClaimsOfAnotherSession(t *testing.T) {
+func TestLogin_ClaimsOfAnotherSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, func(c *setup) {
+		s := newEnv(t, func(c *setup) {
 			c.login.Claims = func(*http.Request, *stytch.User) map[string]any { return map[string]any{"tenant": "engines"} }
 		})
 		other := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
-		s.tap(pathAuthenticate, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
+		s.Tap(pathAuthenticate, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
 			resp, err := stytch.RoundTrip(r)
 			_, id, _ := strings.Cut(peek(resp), `"session_id":"`)
 			id, _, _ = strings.Cut(id, `"`)
-			return reply(200, strings.ReplaceAll(peek(resp), id, other.ID)), err
+			return authtest.Reply(200, strings.ReplaceAll(peek(resp), id, other.ID)), err
 		})
 		resp := s.postJSON("/login", right)
 		s.wantProblem(resp, 503, "unavailable")
@@ -140,51 +141,51 @@ func TestStytchSetsTheClaimsOfAnotherSession(t *testing.T) {
 	})
 }
 
-func TestASessionThatIsRevokedMeanwhileIsGivenToNobody(t *testing.T) {
+func TestLogin_SessionRevokedWhileTheClaimsAreSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var s *stage
-		s = newStage(t, func(c *setup) {
+		var s *env
+		s = newEnv(t, func(c *setup) {
 			c.login.OnSignIn = func(r *http.Request, id *sessionauth.Identity) error {
-				return s.auth.Revoke(r.Context(), id.Session.ID)
+				return s.Auth.Revoke(r.Context(), id.Session.ID)
 			}
 		})
 		s.wantUntouched(s.postJSON("/login", right))
 	})
 }
 
-func TestASignInBringsTheUserUpToDate(t *testing.T) {
+func TestLogin_UpdatesTheCachedUser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		s.want(s.other().get("/me", "Authorization: Bearer "+session.JWT), 200) // caches the user
 		s.SetRoles(s.ada.ID, "editor")
 		s.want(s.postJSON("/login", right), 200)
-		id, err := s.auth.Authenticate(newRequest("GET", "/me", "", "Authorization: Bearer "+s.cookie(jwtName)))
+		id, err := s.Auth.Authenticate(newRequest("GET", "/me", "", "Authorization: Bearer "+s.cookie(jwtName)))
 		if err != nil || !strings.Contains(string(asJSON(id.User.Roles)), "editor") {
 			t.Errorf("got %v (%v), want the user of the sign-in's answer", id, err)
 		}
 	})
 }
 
-func TestOnSignIn(t *testing.T) {
+func TestLogin_OnSignIn(t *testing.T) {
 	rows := []struct {
 		name   string
 		err    error
 		status int
 		kind   string
 	}{
-		{"that agrees", nil, 200, ""},
+		{"that returns nil", nil, 200, ""},
 		{"that fails", errors.New("database of " + adasEmail), 500, "internal"},
 		{"that forbids", sessionauth.ErrForbidden, 403, "forbidden"},
-		{"that cannot decide", &sessionauth.Error{Kind: sessionauth.ErrUnavailable, RetryAfter: 7 * time.Second}, 503, "unavailable"},
-		{"that takes it for a wrong password", sessionauth.ErrSignIn, 401, "sign-in-refused"},
-		{"that wants another password", sessionauth.ErrResetPassword, 403, "reset-password"},
+		{"that is unavailable", &sessionauth.Error{Kind: sessionauth.ErrUnavailable, RetryAfter: 7 * time.Second}, 503, "unavailable"},
+		{"that refuses the sign-in", sessionauth.ErrSignIn, 401, "sign-in-refused"},
+		{"that requires another password", sessionauth.ErrResetPassword, 403, "reset-password"},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var got []*sessionauth.Identity
-				s := newStage(t, func(c *setup) {
+				s := newEnv(t, func(c *setup) {
 					c.login.OnSignIn = func(_ *http.Request, id *sessionauth.Identity) error { got = append(got, id); return row.err }
 				})
 				old := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
@@ -216,13 +217,13 @@ func TestOnSignIn(t *testing.T) {
 	}
 }
 
-func TestOnSignInIsNotToldOfAFailureOrAStepUp(t *testing.T) {
+func TestLogin_OnSignInAfterSuccessOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
-		s := newStage(t, func(c *setup) {
+		s := newEnv(t, func(c *setup) {
 			c.login.OnSignIn = func(_ *http.Request, id *sessionauth.Identity) error {
 				calls++
-				id.Session.ID, id.User.ID = "changed", "changed" // a copy of their own
+				id.Session.ID, id.User.ID = "changed", "changed" // a copy
 				return nil
 			}
 		})

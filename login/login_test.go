@@ -17,9 +17,9 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-func TestJSONIsAnsweredWithSessionAndUser(t *testing.T) {
+func TestLogin_JSON(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		resp := s.postJSON("/login", right)
 		s.want(resp, 200)
 		var body map[string]map[string]any
@@ -43,22 +43,22 @@ func TestJSONIsAnsweredWithSessionAndUser(t *testing.T) {
 		if got := s.session(s.get("/me")); got.ID != session["session_id"] {
 			t.Errorf("got session %s on the next request, want %v", got.ID, session["session_id"])
 		}
-		s.wantCalls(pathPassword, 1)
-		s.wantCalls("/v1/users/{user_id}", 0) // the sign-in brought the user
+		s.WantCalls(pathPassword, 1)
+		s.WantCalls("/v1/users/{user_id}", 0) // the user is in the answer to the sign-in
 	})
 }
 
-func TestAFormIsAnsweredWithARedirect(t *testing.T) {
+func TestLogin_Form(t *testing.T) {
 	for _, row := range []struct{ name, body, want string }{
 		{"without return_to", rightForm, "/"},
 		{"with an empty return_to", rightForm + "&return_to=", "/"},
 		{"with return_to", rightForm + "&return_to=%2Fnotes%3Fpage%3D2", "/notes?page=2"},
 		{"with fields in another order", "return_to=/notes&" + rightForm, "/notes"},
-		{"with a return_to elsewhere", rightForm + "&return_to=https://evil.example/", "/"},
+		{"with a return_to on another host", rightForm + "&return_to=https://evil.example/", "/"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
+				s := newEnv(t)
 				resp := s.postForm("/login", row.body)
 				s.want(resp, 303)
 				if got := resp.Header.Get("Location"); got != row.want {
@@ -73,11 +73,11 @@ func TestAFormIsAnsweredWithARedirect(t *testing.T) {
 	}
 }
 
-func TestSignInCookies(t *testing.T) {
+func TestLogin_Cookies(t *testing.T) {
 	rows := []struct {
 		name    string
 		cookies sessionauth.Cookies
-		want    string // behind the name
+		want    string // after the name
 	}{
 		{"186 default", sessionauth.Cookies{}, "; Path=/; Max-Age=3600; HttpOnly; Secure; SameSite=Lax"},
 		{"186 Domain only if configured", sessionauth.Cookies{Domain: "example.com"}, "; Path=/; Domain=example.com; Max-Age=3600; HttpOnly; Secure; SameSite=Lax"},
@@ -91,10 +91,10 @@ func TestSignInCookies(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, func(c *setup) { c.auth.Cookies = row.cookies; c.auth.Cookies.WriteBack = true })
-				names := s.auth.Cookies()
+				s := newEnv(t, func(c *setup) { c.auth.Cookies = row.cookies; c.auth.Cookies.WriteBack = true })
+				names := s.Auth.Cookies()
 				want := []string{names.Token + row.want, names.JWT + row.want}
-				// Whatever a proxy or an attacker says of the connection.
+				// What the connection claims to be does not matter.
 				r := newRequest("POST", "/login", right, jsonType, "X-Forwarded-Proto: http", "X-Forwarded-Host: evil.example", "Forwarded: proto=http;host=evil.example")
 				r.Host, r.TLS, r.RemoteAddr = "localhost", nil, "127.0.0.1:1"
 				resp := s.do(r)
@@ -114,11 +114,11 @@ func TestSignInCookies(t *testing.T) {
 	}
 }
 
-func TestMaxAgeIsNoLongerThanTheSession(t *testing.T) {
+func TestLogin_MaxAgeEndsWithTheSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
-		// The answer is on its way for a while.
-		s.tap(pathPassword, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
+		s := newEnv(t)
+		// The answer of Stytch takes a while.
+		s.Tap(pathPassword, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
 			resp, err := stytch.RoundTrip(r)
 			time.Sleep(1500 * time.Millisecond)
 			return resp, err
@@ -131,32 +131,32 @@ func TestMaxAgeIsNoLongerThanTheSession(t *testing.T) {
 	})
 }
 
-func TestTheOldSession(t *testing.T) {
+func TestLogin_RevokesTheOldSession(t *testing.T) {
 	rows := []struct {
 		name    string
-		hold    func(*stage, stytchtest.Session) (fields string) // what the browser comes with
+		hold    func(*env, stytchtest.Session) (fields string) // what the browser sends
 		revoked bool
 	}{
-		{"185 both cookies", func(s *stage, old stytchtest.Session) string { s.hold(old.Token, old.JWT); return "" }, true},
-		{"185 the token alone", func(s *stage, old stytchtest.Session) string { s.hold(old.Token, ""); return "" }, true},
-		{"185 the JWT alone", func(s *stage, old stytchtest.Session) string { s.hold("", old.JWT); return "" }, true},
-		{"185 the JWT, expired", func(s *stage, old stytchtest.Session) string {
+		{"185 both cookies", func(s *env, old stytchtest.Session) string { s.hold(old.Token, old.JWT); return "" }, true},
+		{"185 the token alone", func(s *env, old stytchtest.Session) string { s.hold(old.Token, ""); return "" }, true},
+		{"185 the JWT alone", func(s *env, old stytchtest.Session) string { s.hold("", old.JWT); return "" }, true},
+		{"185 the JWT, expired", func(s *env, old stytchtest.Session) string {
 			s.hold("", old.JWT)
 			time.Sleep(6 * time.Minute)
 			return ""
 		}, true},
-		{"185 a repeated cookie", func(s *stage, old stytchtest.Session) string {
+		{"185 a repeated cookie", func(s *env, old stytchtest.Session) string {
 			s.hold(old.Token, "")
 			return "Cookie: stytch_session=abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH"
 		}, true},
-		{"185 a header is no browser's session", func(_ *stage, old stytchtest.Session) string { return "Authorization: Bearer " + old.Token }, false},
-		{"185 a JWT in a header neither", func(_ *stage, old stytchtest.Session) string { return "Authorization: Bearer " + old.JWT }, false},
+		{"185 not of a token in a header", func(_ *env, old stytchtest.Session) string { return "Authorization: Bearer " + old.Token }, false},
+		{"185 not of a JWT in a header", func(_ *env, old stytchtest.Session) string { return "Authorization: Bearer " + old.JWT }, false},
 	}
 	for _, row := range rows {
 		for _, email := range []string{adasEmail, bobsEmail} {
 			t.Run(row.name+" of "+email, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := newStage(t)
+					s := newEnv(t)
 					owner := map[string]stytch.User{adasEmail: s.ada, bobsEmail: s.bob}[email]
 					old := s.StartSession(owner.ID, stytchtest.SessionOptions{})
 					later := s.JWT(old.ID)
@@ -184,10 +184,10 @@ func TestTheOldSession(t *testing.T) {
 	}
 }
 
-func TestTheOldSessionIsLeftAloneByAFailure(t *testing.T) {
+func TestLogin_FailureKeepsTheOldSession(t *testing.T) {
 	for _, body := range []string{wrong, `{"email":"nobody@example.com","password":"x"}`, `{`, `{}`} {
 		synctest.Test(t, func(t *testing.T) {
-			s := newStage(t)
+			s := newEnv(t)
 			old := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 			s.hold(old.Token, old.JWT)
 			s.wantUntouched(s.postJSON("/login", body))
@@ -195,15 +195,15 @@ func TestTheOldSessionIsLeftAloneByAFailure(t *testing.T) {
 			if got := s.session(s.get("/me")); got.ID != old.ID || s.Claims(old.ID)["exp"] != before {
 				t.Errorf("got session %s, want the old one as it was", got.ID)
 			}
-			s.wantCalls(pathRevoke, 0)
+			s.WantCalls(pathRevoke, 0)
 			s.wantAlive(old.Token, true)
 		})
 	}
 }
 
-func TestAnOldSessionThatCannotBeRevokedKeepsNobodyOut(t *testing.T) {
+func TestLogin_OldSessionCannotBeRevoked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		old := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
 		s.hold(old.Token, old.JWT)
 		s.SetFault(pathRevoke, stytchtest.Fault{Status: 503})
@@ -217,12 +217,12 @@ func TestAnOldSessionThatCannotBeRevokedKeepsNobodyOut(t *testing.T) {
 	})
 }
 
-func TestTheOldSessionOfABrowserThatLeaves(t *testing.T) {
+func TestLogin_CanceledRequestRevokesTheOldSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		old := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
 		s.hold(old.Token, "")
-		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: time.Second}) // it is asked whose the token is
+		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: time.Second}) // the call that introspects the old token
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		s.do(newRequest("POST", "/login", right, jsonType).WithContext(ctx))
@@ -232,10 +232,10 @@ func TestTheOldSessionOfABrowserThatLeaves(t *testing.T) {
 	})
 }
 
-func TestOnFailureAnswers(t *testing.T) {
+func TestLogin_OnFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got []error
-		s := newStage(t, func(c *setup) {
+		s := newEnv(t, func(c *setup) {
 			c.login.OnFailure = func(w http.ResponseWriter, _ *http.Request, err error) {
 				got = append(got, err)
 				w.WriteHeader(http.StatusTeapot)
@@ -255,9 +255,9 @@ func TestOnFailureAnswers(t *testing.T) {
 	})
 }
 
-func TestBothEmptyFieldsOfAFormAreAnsweredAlike(t *testing.T) {
+func TestLogin_EmptyFieldsOfAForm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, func(c *setup) {
+		s := newEnv(t, func(c *setup) {
 			c.login.OnFailure = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusTeapot) }
 		})
 		email, password := s.postForm("/login", "email=&password=x"), s.postForm("/login", "email=ada%40example.com&password=")
@@ -267,7 +267,7 @@ func TestBothEmptyFieldsOfAFormAreAnsweredAlike(t *testing.T) {
 	})
 }
 
-func TestSessionDuration(t *testing.T) {
+func TestLogin_SessionDuration(t *testing.T) {
 	rows := []struct {
 		name     string
 		duration time.Duration
@@ -286,13 +286,13 @@ func TestSessionDuration(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				if row.want == nil {
-					_, err := login.New(login.Config{Auth: newStage(t).auth, SessionDuration: row.duration})
+					_, err := login.New(login.Config{Auth: newEnv(t).Auth, SessionDuration: row.duration})
 					if err == nil || !strings.Contains(err.Error(), "SessionDuration") {
 						t.Errorf("got %v, want an error that names SessionDuration", err)
 					}
 					return
 				}
-				s := newStage(t, func(c *setup) { c.login.SessionDuration = row.duration })
+				s := newEnv(t, func(c *setup) { c.login.SessionDuration = row.duration })
 				s.want(s.postJSON("/login", right), 200)
 				if got := s.sent()["session_duration_minutes"]; got != row.want {
 					t.Errorf("got %v minutes, want %v", got, row.want)
@@ -302,8 +302,8 @@ func TestSessionDuration(t *testing.T) {
 	}
 }
 
-func TestNewRefuses(t *testing.T) {
-	s := newStage(t)
+func TestNew_InvalidConfig(t *testing.T) {
+	s := newEnv(t)
 	plain, err := sessionauth.New(sessionauth.Config{ProjectID: s.ProjectID, Secret: s.Secret, BaseURL: s.URL})
 	if err != nil {
 		t.Fatal(err)
@@ -315,13 +315,13 @@ func TestNewRefuses(t *testing.T) {
 	}{
 		{"no Auth", login.Config{}, "Auth"},
 		{"cookies that cannot be written back", login.Config{Auth: plain}, "WriteBack"},
-		{"AfterLogout on another host", login.Config{Auth: s.auth, AfterLogout: "https://evil.example/"}, "AfterLogout"},
-		{"AfterLogout without scheme", login.Config{Auth: s.auth, AfterLogout: "//evil.example"}, "AfterLogout"},
-		{"AfterLogout with a backslash", login.Config{Auth: s.auth, AfterLogout: `/\evil.example`}, "AfterLogout"},
-		{"AfterLogout that is relative", login.Config{Auth: s.auth, AfterLogout: "bye"}, "AfterLogout"},
-		{"AfterLogout with a line break", login.Config{Auth: s.auth, AfterLogout: "/bye\r\nSet-Cookie: a=b"}, "AfterLogout"},
-		{"AfterLogout of our own", login.Config{Auth: s.auth, AfterLogout: "/bye?now=1"}, ""},
-		{"nothing but Auth", login.Config{Auth: s.auth}, ""},
+		{"AfterLogout on another host", login.Config{Auth: s.Auth, AfterLogout: "https://evil.example/"}, "AfterLogout"},
+		{"AfterLogout without scheme", login.Config{Auth: s.Auth, AfterLogout: "//evil.example"}, "AfterLogout"},
+		{"AfterLogout with a backslash", login.Config{Auth: s.Auth, AfterLogout: `/\evil.example`}, "AfterLogout"},
+		{"AfterLogout that is relative", login.Config{Auth: s.Auth, AfterLogout: "bye"}, "AfterLogout"},
+		{"AfterLogout with a line break", login.Config{Auth: s.Auth, AfterLogout: "/bye\r\nSet-Cookie: a=b"}, "AfterLogout"},
+		{"AfterLogout on this site", login.Config{Auth: s.Auth, AfterLogout: "/bye?now=1"}, ""},
+		{"Auth alone", login.Config{Auth: s.Auth}, ""},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {

@@ -20,20 +20,20 @@ func asJSON(v any) []byte {
 	return b
 }
 
-func TestLogoutWhileStytchIsDown(t *testing.T) {
+func TestLogout_WhileStytchIsDown(t *testing.T) {
 	faults := map[string]stytchtest.Fault{
 		"500": {Status: 500}, "429": {Status: 429}, "refused": stytchtest.Refuse(), "silence": stytchtest.Hang(), "HTML": stytchtest.HTML(200),
-		"another's 404": stytchtest.HTML(404), "our secret": {Status: 401, ErrorType: "unauthorized_credentials"},
+		"404 of a proxy": stytchtest.HTML(404), "secret refused": {Status: 401, ErrorType: "unauthorized_credentials"},
 	}
 	for name, hold := range held {
 		for faultName, fault := range faults {
 			t.Run(name+" "+faultName, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					var events []sessionauth.Event
-					s := newStage(t, observe(&events))
+					s := newEnv(t, observe(&events))
 					session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 					bob := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
-					s.want(s.other().get("/me", bearer(bob.JWT)), 200) // the key set is here, and Bob
+					s.want(s.other().get("/me", bearer(bob.JWT)), 200) // caches the key set and Bob
 					hold(s, s.browser, session)
 					token, jwt := s.cookie(tokenName), s.cookie(jwtName)
 					s.SetFault(pathAuthenticate, fault)
@@ -46,13 +46,13 @@ func TestLogoutWhileStytchIsDown(t *testing.T) {
 					}
 					b := s.other()
 					b.hold(token, jwt)
-					s.want(b.get("/me"), 401) // refused here, at once
+					s.want(b.get("/me"), 401) // denied by this process
 					s.want(s.other().get("/me", bearer(bob.JWT)), 200)
 					if last := events[len(events)-1]; last.PendingRevocations == 0 {
 						t.Error("got no pending revocation, want one")
 					}
 
-					// Stytch is back. Somebody else's call shows it.
+					// Stytch is back. A call of another user shows it.
 					s.SetFault(pathAuthenticate, stytchtest.Fault{})
 					s.SetFault(pathRevoke, stytchtest.Fault{})
 					s.wantAlive(session.Token, true)
@@ -71,10 +71,10 @@ func TestLogoutWhileStytchIsDown(t *testing.T) {
 	}
 }
 
-// passing lets somebody's calls of Stytch pass, for a while longer than a lane
-// or breaker stays shut.
-func (s *stage) passing(who stytchtest.Session) {
-	s.t.Helper()
+// passing makes calls of another user for longer than a pause or an open breaker
+// lasts.
+func (s *env) passing(who stytchtest.Session) {
+	s.T.Helper()
 	for range 3 {
 		time.Sleep(61 * time.Second)
 		s.want(s.other().get("/me", bearer(s.JWT(who.ID))), 200)
@@ -82,28 +82,28 @@ func (s *stage) passing(who stytchtest.Session) {
 	}
 }
 
-func TestRetriesGoOnUntilConfirmed(t *testing.T) {
+func TestLogout_RetriesUntilConfirmed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		bob := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
 		s.hold("", session.JWT)
 		s.SetFault(pathRevoke, stytchtest.Fault{Status: 503}.For(3))
 		s.want(s.postJSON("/logout", ""), 202)
 		for range 4 {
-			s.want(s.postJSON("/logout", "", "Cookie: none=1"), 204) // nobody's
+			s.want(s.postJSON("/logout", "", "Cookie: none=1"), 204) // of no session
 			time.Sleep(time.Minute)
-			s.want(s.other().get("/me", bearer(s.JWT(bob.ID))), 200) // his user is loaded anew
+			s.want(s.other().get("/me", bearer(s.JWT(bob.ID))), 200) // loads the user again
 			synctest.Wait()
 		}
 		s.wantAlive(session.Token, false)
-		s.wantCalls(pathRevoke, 4)
+		s.WantCalls(pathRevoke, 4)
 	})
 }
 
-func TestALogoutOutlastsTheOutage(t *testing.T) {
+func TestLogout_OutlastsTheOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{Duration: 48 * time.Hour})
 		s.want(s.get("/me", bearer(session.JWT)), 200)
 		s.hold("", session.JWT)
@@ -117,11 +117,11 @@ func TestALogoutOutlastsTheOutage(t *testing.T) {
 	})
 }
 
-// There is no outage, and a token never seen is not remembered: the browser has
-// to try again, so it must still have it.
-func TestLogoutWhileStrangersFillTheLane(t *testing.T) {
+// There is no outage, and an unverified token is not denied: the browser must try
+// again, so it keeps its cookies.
+func TestLogout_ClassOfUnverifiedTokensIsFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, func(c *setup) { c.auth.MaxInFlight = 2 }) // half of it is for strangers
+		s := newEnv(t, func(c *setup) { c.auth.MaxInFlight = 4 }) // one place is for unverified tokens
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		s.hold(session.Token, "")
 		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: 2 * time.Second})
@@ -136,13 +136,12 @@ func TestLogoutWhileStrangersFillTheLane(t *testing.T) {
 	})
 }
 
-// The session's id is known from the answer about its token, though that is too
-// old to let anybody in.
-func TestLogoutOfATokenSeenBeforeTheOutage(t *testing.T) {
+// The cache knows the session of the token, although the entry has expired.
+func TestLogout_TokenSeenBeforeTheOutage(t *testing.T) {
 	for _, flood := range []int{0, 2000} { // invented tokens that are signed out too
 		t.Run(fmt.Sprint(flood), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
+				s := newEnv(t)
 				session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 				s.hold(session.Token, "")
 				s.want(s.get("/me"), 200)
@@ -154,7 +153,7 @@ func TestLogoutOfATokenSeenBeforeTheOutage(t *testing.T) {
 				for i := range flood {
 					want := 202
 					if i >= 1024 {
-						want = 503 // no room: nothing is promised
+						want = 503 // there is no place for a call, and the token is not denied
 					}
 					s.want(s.other().postJSON("/logout", "", fmt.Sprintf("Cookie: stytch_session=%s%06d", inventedToken, i)), want)
 				}
@@ -168,16 +167,18 @@ func TestLogoutOfATokenSeenBeforeTheOutage(t *testing.T) {
 	}
 }
 
-// The session is known by its JWT and refused from now on, so the promise holds
-// although there was no room to ask.
-func TestLogoutWithoutRoomForACall(t *testing.T) {
+// The JWT identifies the session, which is denied although there is no place for a
+// call.
+func TestLogout_NoPlaceForACall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, func(c *setup) { c.auth.MaxInFlight = 1 })
+		s := newEnv(t, func(c *setup) { c.auth.MaxInFlight = 4 })
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		s.hold("", session.JWT)
 		s.want(s.get("/me"), 200)
-		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: 2 * time.Second})
-		go s.other().get("/me", bearer(inventedToken)) // the one call there may be
+		s.SetFault(pathRevoke, stytchtest.Fault{Delay: 2 * time.Second})
+		for range 2 { // the calls about sessions that there may be
+			go s.Auth.Revoke(t.Context(), s.StartSession(s.bob.ID, stytchtest.SessionOptions{}).ID)
+		}
 		time.Sleep(time.Second)
 		s.want(s.postJSON("/logout", ""), 202)
 		s.want(s.other().get("/me", bearer(session.JWT)), 401)

@@ -12,12 +12,13 @@ import (
 	"testing/synctest"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/login"
 )
 
-// origin gives the origin that a browser on https://app.example.com/login goes
-// to for a Location, "" for a URL without one. It follows the URL Standard,
-// section 4.4, as far as origins go, and shares nothing with net/url.
+// origin returns the origin to which a browser on https://app.example.com/login
+// goes for a Location, or "" for a URL without one. It implements what section 4.4
+// of the URL Standard says about origins, without net/url.
 func origin(location string) string {
 	s := strings.TrimFunc(location, func(r rune) bool { return r <= ' ' })
 	s = strings.NewReplacer("\t", "", "\n", "", "\r", "").Replace(s)
@@ -42,7 +43,7 @@ func origin(location string) string {
 	return scheme + "://" + strings.ToLower(host[strings.LastIndexByte(host, '@')+1:])
 }
 
-// slashes gives what a browser takes for slashes at the start of s.
+// slashes returns the characters at the start of s that a browser treats as slashes.
 func slashes(s string) string { return s[:len(s)-len(strings.TrimLeft(s, `/\`))] }
 
 func cutScheme(s string) (scheme, rest string, ok bool) {
@@ -57,7 +58,7 @@ func cutScheme(s string) (scheme, rest string, ok bool) {
 	return scheme, rest, true
 }
 
-func TestOrigin(t *testing.T) {
+func TestRedirectTo_OriginOfTheTest(t *testing.T) {
 	const ours = "https://app.example.com"
 	for location, want := range map[string]string{
 		"/": ours, "/a?b=//c": ours, "": ours, "a": ours, "?a": ours, "#a": ours, "./a": ours, "https:a": ours, "https:/a": ours, "1:a": ours,
@@ -74,8 +75,8 @@ func TestOrigin(t *testing.T) {
 	}
 }
 
-// wantOurs checks that a Location leads to our own origin, in every browser and
-// behind a proxy that decodes.
+// wantOurs checks that a Location leads to the same origin, in every browser and
+// behind a proxy that decodes it.
 func wantOurs(t *testing.T, location, returnTo string) {
 	t.Helper()
 	path, _, _ := strings.Cut(location, "?")
@@ -85,7 +86,7 @@ func wantOurs(t *testing.T, location, returnTo string) {
 			return
 		}
 		decoded, err := url.PathUnescape(path)
-		if err != nil || strings.Contains(path, "%25") { // nobody decodes twice
+		if err != nil || strings.Contains(path, "%25") { // a proxy decodes once
 			break
 		}
 		path = decoded
@@ -108,7 +109,7 @@ func corpus(tb testing.TB) []string {
 	return lines
 }
 
-func TestReturnToElsewhere(t *testing.T) {
+func TestLogin_ReturnToOtherOrigins(t *testing.T) {
 	more := []string{
 		"//e", `/\e`, "/%2f/e", "/%2F%2Fe", "/%5ce", "/%5Ce", "https:e", "https:/e", "https://e", "javascript:alert(1)", "data:text/html,x",
 		"/\t/e", "/\r\n/e", "/\n\\e", "\t//e", " //e", "\x00//e", "/\x00/e", "/%09/e", "/%0d%0a/e", "/%00/e", "/@e", "//@e", "/a//e", "/..//e", "/.//e", "/a/..//e",
@@ -116,9 +117,11 @@ func TestReturnToElsewhere(t *testing.T) {
 		"/%E2%80%A8/e", "/\uff0fe", "/\u2215e", "/%EF%BC%8Fe", "http:e", "ftp://e", "//e@app.example.com", "//app.example.com:443@e", "/%zz", "/%", "/a%", "/\u00ff", "/%ff//e",
 		"https://app.example.com/", "//app.example.com/", "//", "//?a", "//#a", "/?", "/#",
 	}
-	s := newStage(t)
+	s := newEnv(t)
 	answer := s.signInAnswer()
-	s.tap(pathPassword, func(*http.Request, http.RoundTripper) (*http.Response, error) { return reply(200, answer), nil })
+	s.Tap(pathPassword, func(*http.Request, http.RoundTripper) (*http.Response, error) {
+		return authtest.Reply(200, answer), nil
+	})
 	for i, line := range append(corpus(t), more...) {
 		t.Run(fmt.Sprintf("189 line %d", i+1), func(t *testing.T) {
 			resp := s.other().postForm("/login", rightForm+"&return_to="+url.QueryEscape(line))
@@ -131,11 +134,11 @@ func TestReturnToElsewhere(t *testing.T) {
 	}
 }
 
-// signInAnswer gives an answer of Stytch's to the right password, to be given
-// again and again: a thousand sign-ins take their time.
-func (s *stage) signInAnswer() string {
+// signInAnswer returns an answer of Stytch to the right password, which a test can
+// repeat: a thousand sign-ins would take long.
+func (s *env) signInAnswer() string {
 	var answer string
-	s.tap(pathPassword, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
+	s.Tap(pathPassword, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
 		resp, err := stytch.RoundTrip(r)
 		if err == nil {
 			answer = peek(resp)
@@ -146,25 +149,26 @@ func (s *stage) signInAnswer() string {
 	return answer
 }
 
-// good are paths of our own that people come from.
+// good are paths on the same origin.
 var good = []string{
 	"/", "/notes", "/notes/", "/notes/7", "/notes?page=2", "/notes?page=2&q=a+b%26c", "/a?next=https://example.com//x", "/a?b=%2f%2fc", "/a%20b", "/%C3%BC?%C3%BC=1",
 	"/a.b/c-d_e~f", "/a;b=c", "/a:b", "/@me", "/a@b", "/a%25b", "/search?q=%5C", "/1,2/(3)", "/%E6%97%A5%E6%9C%AC?x", "/a=b&c", "/!$'*+",
+	"/a//b", "/a//", "/a/b///c?d=e", "/proxy/https://example.com/a", "/a%5Cb", "/a/%5C%5Cb", "/a%2F%2Fb", "/a/%2F/b", "/a/../b//c",
 }
 
-func TestReturnToElsewhereIsOurFirstPage(t *testing.T) {
-	for _, path := range []string{"//evil.example/notes", "https://evil.example/notes", `/\evil.example`, "notes", "/a//b", "/%5cnotes", "/a\tb", "//", "/%09/notes", ""} {
+func TestLogin_ReturnToOtherOriginsBecomesTheRoot(t *testing.T) {
+	for _, path := range []string{"//evil.example/notes", "https://evil.example/notes", `/\evil.example`, "notes", "/.//notes", "/a/..//notes", "/a/%2e%2e/%5Cnotes", "/%2f../notes", `/a\b`, "/a%0D%0Ab", "/%5cnotes", "/a\tb", "//", "/%09/notes", ""} {
 		if got := login.ReturnTo(newRequest("GET", "/login?return_to="+url.QueryEscape(path), "")); got != "/" {
 			t.Errorf("got %q for %q, want /", got, path)
 		}
 	}
 }
 
-func TestReturnToSurvives(t *testing.T) {
+func TestLogin_ReturnToIsKept(t *testing.T) {
 	for _, path := range good {
 		t.Run(path, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
+				s := newEnv(t)
 				resp := s.postForm("/login", rightForm+"&return_to="+url.QueryEscape(path))
 				if got := resp.Header.Get("Location"); got != path {
 					t.Errorf("got Location %q, want %q", got, path)
@@ -174,7 +178,7 @@ func TestReturnToSurvives(t *testing.T) {
 	}
 }
 
-func TestRedirectTo(t *testing.T) {
+func TestRedirectTo_Answers(t *testing.T) {
 	redirect := login.RedirectTo("/login")
 	const html = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 	ended := &sessionauth.Error{Kind: sessionauth.ErrInvalidSession, Reason: sessionauth.ReasonEnded}
@@ -227,7 +231,7 @@ func TestRedirectTo(t *testing.T) {
 	}
 }
 
-func TestReturnToRoundTrips(t *testing.T) {
+func TestRedirectTo_ReturnToRoundTrips(t *testing.T) {
 	redirect := login.RedirectTo("/login")
 	for _, path := range good {
 		r, w := newRequest("GET", path, "", "Accept: text/html"), httptest.NewRecorder()
@@ -236,7 +240,7 @@ func TestReturnToRoundTrips(t *testing.T) {
 			t.Errorf("got %q back, want %q", got, path)
 		}
 	}
-	for _, path := range []string{"//evil.example/", "/%5cevil.example", "/a//b", "/%2f%2fevil.example", "https://evil.example/x", "*"} {
+	for _, path := range []string{"//evil.example/", "/%5cevil.example", "/..//evil.example", "/%2f%2fevil.example", "https://evil.example//x", "*"} {
 		r, w := newRequest("GET", "/", "", "Accept: text/html"), httptest.NewRecorder()
 		r.URL, r.RequestURI = &url.URL{Path: path}, path
 		redirect(w, r, sessionauth.ErrNoCredential)
@@ -246,9 +250,9 @@ func TestReturnToRoundTrips(t *testing.T) {
 	}
 }
 
-func TestTheSignInPageIsReachedThroughRequire(t *testing.T) {
+func TestRedirectTo_SignInPageBehindRequire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, func(c *setup) { c.auth.ErrorHandler = login.RedirectTo("/login") })
+		s := newEnv(t, func(c *setup) { c.auth.ErrorHandler = login.RedirectTo("/login") })
 		resp := s.get("/me?a=b", "Accept: text/html")
 		s.want(resp, 303)
 		page := newRequest("GET", resp.Header.Get("Location"), "")
@@ -261,9 +265,9 @@ func TestTheSignInPageIsReachedThroughRequire(t *testing.T) {
 	})
 }
 
-func TestReturnToIsTheWholePath(t *testing.T) {
+func TestRedirectTo_ReturnToIsTheWholePath(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, func(c *setup) { c.auth.ErrorHandler = login.RedirectTo("/login") })
+		s := newEnv(t, func(c *setup) { c.auth.ErrorHandler = login.RedirectTo("/login") })
 		s.browser.site = http.StripPrefix("/app", s.browser.site)
 		want := "/login?return_to=" + url.QueryEscape("/app/me?a=b")
 		if got := s.get("/app/me?a=b", "Accept: text/html").Header.Get("Location"); got != want {
@@ -272,7 +276,7 @@ func TestReturnToIsTheWholePath(t *testing.T) {
 	})
 }
 
-func TestRedirectToPanics(t *testing.T) {
+func TestRedirectTo_Panics(t *testing.T) {
 	for _, path := range []string{"", "login", "//evil.example", "https://evil.example/", `/\evil.example`, "/login?a=b", "/login#a", "/a//b", "/log\nin"} {
 		func() {
 			defer func() {

@@ -12,18 +12,18 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// strangers are sign-ins that must not be told apart.
-var strangers = []string{
+// indistinguishable are sign-ins whose answers must be equal.
+var indistinguishable = []string{
 	wrong,
 	`{"email":"nobody@example.com","password":"not Ada's password"}`,
 	`{"email":"` + evesEmail + `","password":"not Ada's password"}`,
 	`{"email":"ada","password":"not Ada's password"}`,
 }
 
-func TestNobodyLearnsWhoHasAnAccount(t *testing.T) {
+func TestLogin_AnswersDoNotRevealAccounts(t *testing.T) {
 	rows := []struct {
 		name   string
-		delays [4]time.Duration // of Stytch's answers
+		delays [4]time.Duration // of the answers of Stytch
 		want   time.Duration
 	}{
 		{"184 at once", [4]time.Duration{}, 500 * time.Millisecond},
@@ -35,8 +35,8 @@ func TestNobodyLearnsWhoHasAnAccount(t *testing.T) {
 			t.Run(row.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					var first string
-					for i, body := range strangers {
-						s := newStage(t)
+					for i, body := range indistinguishable {
+						s := newEnv(t)
 						old := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 						s.hold(old.Token, old.JWT)
 						s.SetFault(pathPassword, stytchtest.Fault{Delay: row.delays[i]})
@@ -71,23 +71,24 @@ func TestNobodyLearnsWhoHasAnAccount(t *testing.T) {
 	}
 }
 
-func TestARefusalWaitsForNobodyWhoLeft(t *testing.T) {
+func TestLogin_CanceledRequestIsNotDelayed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		s.want(s.postJSON("/login", right), 200)
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		began := time.Now()
-		s.want(s.do(newRequest("POST", "/login", wrong, jsonType).WithContext(ctx)), 401)
+		// 503, as if Stytch had not answered yet: see TestLogin_ClientThatHangsUp.
+		s.want(s.do(newRequest("POST", "/login", wrong, jsonType).WithContext(ctx)), 503)
 		if took := time.Since(began); took != 100*time.Millisecond {
 			t.Errorf("got an end after %v, want when the client left", took)
 		}
 	})
 }
 
-func TestAWrongSecretIsNoWrongPassword(t *testing.T) {
+func TestLogin_WrongSecretIsNoWrongPassword(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, func(c *setup) { c.auth.Secret = "secret-test-of-another-project" })
+		s := newEnv(t, func(c *setup) { c.auth.Secret = "secret-test-of-another-project" })
 		s.LockThreshold = -1
 		for i := range 60 {
 			body := []string{wrong, right}[i%2]
@@ -96,41 +97,41 @@ func TestAWrongSecretIsNoWrongPassword(t *testing.T) {
 			s.wantUntouched(resp)
 			time.Sleep(999 * time.Millisecond)
 		}
-		s.wantCalls(pathPassword, 60)
-		s.wantCalls(pathPolicy, 1)
+		s.WantCalls(pathPassword, 60)
+		s.WantCalls(pathPolicy, 1)
 		s.wantErrors(1)
 		time.Sleep(time.Second)
 		s.want(s.postJSON("/login", right), 503)
-		s.wantCalls(pathPolicy, 2)
+		s.WantCalls(pathPolicy, 2)
 		s.wantErrors(2)
 	})
 }
 
-func TestTheSecretIsTrustedAfterOneGoodAnswer(t *testing.T) {
+func TestLogin_SecretIsTrustedAfterOneGoodAnswer(t *testing.T) {
 	rows := []struct {
 		name string
-		do   func(*stage, stytchtest.Session)
+		do   func(*env, stytchtest.Session)
 	}{
-		{"to a sign-in", func(s *stage, _ stytchtest.Session) { s.want(s.postJSON("/login", right), 200) }},
-		{"about a token", func(s *stage, session stytchtest.Session) {
+		{"to a sign-in", func(s *env, _ stytchtest.Session) { s.want(s.postJSON("/login", right), 200) }},
+		{"about a token", func(s *env, session stytchtest.Session) {
 			s.want(s.other().get("/me", "Authorization: Bearer "+session.Token), 200)
 		}},
-		{"about a token that is none", func(s *stage, _ stytchtest.Session) {
+		{"about a token that is none", func(s *env, _ stytchtest.Session) {
 			s.want(s.other().get("/me", "Authorization: Bearer abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH"), 401)
 		}},
-		{"about a user", func(s *stage, session stytchtest.Session) {
+		{"about a user", func(s *env, session stytchtest.Session) {
 			s.want(s.other().get("/me", "Authorization: Bearer "+session.JWT), 200)
 		}},
-		{"to a revocation", func(s *stage, session stytchtest.Session) {
-			if err := s.auth.Revoke(s.t.Context(), session.ID); err != nil {
-				s.t.Error(err)
+		{"to a revocation", func(s *env, session stytchtest.Session) {
+			if err := s.Auth.Revoke(s.T.Context(), session.ID); err != nil {
+				s.T.Error(err)
 			}
 		}},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
+				s := newEnv(t)
 				session := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
 				no := stytchtest.Fault{Status: 401, ErrorType: "unauthorized_credentials"}
 				s.SetFault("", no)
@@ -139,15 +140,15 @@ func TestTheSecretIsTrustedAfterOneGoodAnswer(t *testing.T) {
 				row.do(s, session)
 				s.SetFault(pathPolicy, no)
 				s.wantProblem(s.postJSON("/login", wrong), 401, "sign-in-refused")
-				s.wantCalls(pathPolicy, 1)
+				s.WantCalls(pathPolicy, 1)
 			})
 		})
 	}
 }
 
-func TestThePolicyDecidesOnce(t *testing.T) {
+func TestLogin_SecretIsCheckedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		s.LockThreshold = -1
 		s.SetFault(pathPolicy, stytchtest.Fault{Delay: 200 * time.Millisecond})
 		var wg sync.WaitGroup
@@ -156,40 +157,40 @@ func TestThePolicyDecidesOnce(t *testing.T) {
 		}
 		wg.Wait()
 		s.want(s.postJSON("/login", wrong), 401)
-		s.wantCalls(pathPolicy, 1)
+		s.WantCalls(pathPolicy, 1)
 		s.wantErrors(0)
 	})
 }
 
-func TestThePolicyCannotBeAsked(t *testing.T) {
+func TestLogin_SecretCannotBeChecked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		s.SetFault(pathPolicy, stytchtest.Fault{Status: 500})
 		s.wantProblem(s.postJSON("/login", wrong), 503, "unavailable")
 		s.SetFault(pathPolicy, stytchtest.Fault{})
-		s.want(s.postJSON("/login", wrong), 503) // not asked again yet
+		s.want(s.postJSON("/login", wrong), 503) // no second call yet
 		s.wantErrors(0)
 		time.Sleep(time.Minute)
 		s.wantProblem(s.postJSON("/login", wrong), 401, "sign-in-refused")
 	})
 }
 
-func TestAClientThatLeavesDecidesNothingForOthers(t *testing.T) {
-	for _, later := range []time.Duration{100 * time.Millisecond, 5 * time.Second} { // the policy comes in between
+func TestLogin_CanceledRequestDoesNotAffectOthers(t *testing.T) {
+	for _, later := range []time.Duration{100 * time.Millisecond, 5 * time.Second} { // before and after the answer with the policy
 		synctest.Test(t, func(t *testing.T) {
-			s := newStage(t)
+			s := newEnv(t)
 			s.SetFault(pathPolicy, stytchtest.Fault{Delay: time.Second})
 			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 			defer cancel()
 			s.want(s.do(newRequest("POST", "/login", wrong, jsonType).WithContext(ctx)), 503)
 			time.Sleep(later)
 			s.wantProblem(s.other().postJSON("/login", wrong), 401, "sign-in-refused")
-			s.wantCalls(pathPolicy, 1)
+			s.WantCalls(pathPolicy, 1)
 		})
 	}
 }
 
-// asForm gives the form of a JSON body of this file.
+// asForm converts a JSON body to a form.
 func asForm(body string) string {
 	return strings.NewReplacer(`{"email":"`, "email=", `","password":"`, "&password=", `"}`, "", "@", "%40", " ", "+").Replace(body)
 }

@@ -11,17 +11,17 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// ways are the three handlers, as a signed-in browser reaches them.
+// ways are the paths of the three handlers.
 var ways = []string{"/login", "/step-up", "/bare", "/logout"}
 
-func TestWhereARequestComesFrom(t *testing.T) {
+func TestHandlers_Origin(t *testing.T) {
 	rows := []struct {
 		name, fields string // of header, by line
 		refused      bool
 	}{
 		{"182 from another site", "Sec-Fetch-Site: cross-site", true},
 		{"182 from a sibling subdomain", "Sec-Fetch-Site: same-site", true},
-		{"182 from a Sec-Fetch-Site nobody knows", "Sec-Fetch-Site: same-Origin", true},
+		{"182 from an unknown Sec-Fetch-Site", "Sec-Fetch-Site: same-Origin", true},
 		{"182 from another site that names our origin", "Sec-Fetch-Site: cross-site\nOrigin: https://app.example.com", true},
 		{"182 from another origin", "Origin: https://evil.example", true},
 		{"182 from the null origin", "Origin: null", true},
@@ -40,7 +40,7 @@ func TestWhereARequestComesFrom(t *testing.T) {
 		for _, way := range ways {
 			for _, dummy := range dummies {
 				if !row.refused && dummy != "" {
-					continue // what becomes of a bad header is not this test's
+					continue // other tests cover malformed headers
 				}
 				t.Run(row.name+" "+way+" "+dummy, func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) { testOrigin(t, way, row.fields+"\n"+dummy, row.refused) })
@@ -51,7 +51,7 @@ func TestWhereARequestComesFrom(t *testing.T) {
 }
 
 func testOrigin(t *testing.T, way, fields string, refused bool) {
-	s := newStage(t, func(c *setup) { c.auth.TrustedOrigins = []string{"https://trusted.example"} })
+	s := newEnv(t, func(c *setup) { c.auth.TrustedOrigins = []string{"https://trusted.example"} })
 	session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 	s.hold(session.Token, session.JWT)
 	all := []string{}
@@ -65,22 +65,22 @@ func testOrigin(t *testing.T, way, fields string, refused bool) {
 		s.want(resp, 303)
 		return
 	}
-	// Behind Require a bad header is refused before anybody looks at the origin.
+	// Require refuses a malformed header before the handler checks the origin.
 	if strings.Contains(fields, "Bearer") && (way == "/step-up" || way == "/bare") {
 		s.want(resp, 401)
 	} else {
 		s.wantProblem(resp, 403, "cross-origin")
 	}
 	s.wantUntouched(resp)
-	s.wantCalls(pathPassword, 0)
-	s.wantCalls(pathRevoke, 0)
+	s.WantCalls(pathPassword, 0)
+	s.WantCalls(pathRevoke, 0)
 	s.wantAlive(session.Token, true)
 }
 
-func TestAGoodHeaderExcusesNoOtherOrigin(t *testing.T) {
+func TestHandlers_HeaderDoesNotExcuseAnotherOrigin(t *testing.T) {
 	for _, way := range ways {
 		synctest.Test(t, func(t *testing.T) {
-			s := newStage(t)
+			s := newEnv(t)
 			session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 			resp := s.postForm(way, rightForm, "Sec-Fetch-Site: cross-site", "Authorization: Bearer "+session.JWT)
 			s.wantProblem(resp, 403, "cross-origin")
@@ -90,12 +90,12 @@ func TestAGoodHeaderExcusesNoOtherOrigin(t *testing.T) {
 	}
 }
 
-func TestOtherMethods(t *testing.T) {
+func TestHandlers_OtherMethods(t *testing.T) {
 	for _, method := range []string{"GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "post", "PROPFIND"} {
 		for _, way := range ways {
 			t.Run("192 "+method+" "+way, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := newStage(t)
+					s := newEnv(t)
 					session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 					s.hold(session.Token, session.JWT)
 					resp := s.send(method, way, right, jsonType, "X-HTTP-Method-Override: POST")
@@ -104,18 +104,18 @@ func TestOtherMethods(t *testing.T) {
 						t.Errorf("got Allow %q, want POST", got)
 					}
 					s.wantUntouched(resp)
-					s.wantCalls(pathPassword, 0)
-					s.wantCalls(pathRevoke, 0)
+					s.WantCalls(pathPassword, 0)
+					s.WantCalls(pathRevoke, 0)
 				})
 			})
 		}
 	}
 }
 
-func TestAnErrorHandlersAnswerIsStoredByNobody(t *testing.T) {
+func TestHandlers_AnswersOfAnErrorHandlerAreNotCacheable(t *testing.T) {
 	for _, way := range []string{"/login", "/bare", "/logout"} {
 		synctest.Test(t, func(t *testing.T) {
-			s := newStage(t, func(c *setup) {
+			s := newEnv(t, func(c *setup) {
 				c.auth.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusTeapot) }
 			})
 			resp := s.postForm(way, rightForm, "Sec-Fetch-Site: cross-site")
@@ -126,18 +126,18 @@ func TestAnErrorHandlersAnswerIsStoredByNobody(t *testing.T) {
 	}
 }
 
-// fill gives a body of so many bytes whose password is Ada's and something.
+// fill returns a body of the given length. The password is that of Ada and more.
 func fill(size int, before, after string) string {
 	return before + strings.Repeat("x", size-len(before)-len(after)) + after
 }
 
 const email = `{"email":"` + adasEmail + `",`
 
-func TestBodies(t *testing.T) {
+func TestHandlers_Bodies(t *testing.T) {
 	const json, form = jsonType, formType
 	rows := []struct {
 		name, contentType, body string
-		want                    int // 401: it was taken, and the password is wrong
+		want                    int // 401 if the body is accepted, because the password is wrong
 	}{
 		{"183 a good one", json, wrong, 401},
 		{"183 exactly 8 KiB", json, fill(8192, email+`"password":"`, `"}`), 401},
@@ -223,7 +223,7 @@ func TestBodies(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
+				s := newEnv(t)
 				session := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
 				s.hold(session.Token, session.JWT)
 				var fields []string
@@ -238,13 +238,13 @@ func TestBodies(t *testing.T) {
 				if row.want == 401 {
 					calls = 1
 				}
-				s.wantCalls(pathPassword, calls)
+				s.WantCalls(pathPassword, calls)
 			})
 		})
 	}
 }
 
-func TestAPasswordTravelsUnchanged(t *testing.T) {
+func TestHandlers_PasswordIsSentUnchanged(t *testing.T) {
 	passwords := []string{
 		"correct horse battery staple", " leading and trailing ", "+%20&=;#?/\\", `"quoted" \ and 'so'`, "<script>&amp;</script>",
 		"\x00\x01\x1f\x7f", "tab\tline\r\nbreak", "ünïcödé", "日本語のパスワード", "e\u0301 is not \u00e9", "🐎🔋\u200d", "\u2028\u2029\ufeff\ufffd",
@@ -253,7 +253,7 @@ func TestAPasswordTravelsUnchanged(t *testing.T) {
 	for _, password := range passwords {
 		t.Run(password, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
+				s := newEnv(t)
 				s.AddUser(stytchtest.User{Email: "o'brien+tag@example.com", Password: password})
 				asJSON, err := json.Marshal(map[string]string{"email": "o'brien+tag@example.com", "password": password})
 				if err != nil {

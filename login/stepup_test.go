@@ -9,25 +9,26 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// held is what a browser may hold of a session.
-var held = map[string]func(*stage, *browser, stytchtest.Session){
-	"both cookies":    func(_ *stage, b *browser, session stytchtest.Session) { b.hold(session.Token, session.JWT) },
-	"the token alone": func(_ *stage, b *browser, session stytchtest.Session) { b.hold(session.Token, "") },
-	"the JWT alone":   func(_ *stage, b *browser, session stytchtest.Session) { b.hold("", session.JWT) },
+// held are the cookies of a session that a browser may have.
+var held = map[string]func(*env, *browser, stytchtest.Session){
+	"both cookies":    func(_ *env, b *browser, session stytchtest.Session) { b.hold(session.Token, session.JWT) },
+	"the token alone": func(_ *env, b *browser, session stytchtest.Session) { b.hold(session.Token, "") },
+	"the JWT alone":   func(_ *env, b *browser, session stytchtest.Session) { b.hold("", session.JWT) },
 }
 
-func TestStepUpIsSeenAtOnce(t *testing.T) {
+func TestStepUp_HasAnImmediateEffect(t *testing.T) {
 	for name, hold := range held {
 		for _, body := range []string{right, `{"password":"` + adasPassword + `"}`, `{"email":"","password":"` + adasPassword + `"}`} {
 			t.Run(name+" "+body, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := newStage(t)
+					s := newEnv(t)
 					session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 					time.Sleep(12 * time.Minute)
-					session.JWT = s.JWT(session.ID) // fresh, but its factor is old
+					session.JWT = s.JWT(session.ID) // fresh, but with the old factor
 					hold(s, s.browser, session)
 					before := s.session(s.get("/me"))
 					s.want(s.get("/me"), 200) // cached
@@ -43,7 +44,7 @@ func TestStepUpIsSeenAtOnce(t *testing.T) {
 						t.Errorf("got %+v, want the same session with a factor of now and an hour to live", after)
 					}
 					s.want(s.get("/fresh"), 200)
-					// Another tab's requests are still under way.
+					// Requests of another tab are still under way.
 					late := s.other()
 					hold(s, late, session)
 					s.want(late.get("/fresh"), 200)
@@ -51,16 +52,16 @@ func TestStepUpIsSeenAtOnce(t *testing.T) {
 					if (sent["session_token"] == nil) == (sent["session_jwt"] == nil) || sent["email"] != adasEmail {
 						t.Errorf("got %d fields sent, want one credential of the session, and the address", len(sent))
 					}
-					s.wantCalls(pathRevoke, 0)
+					s.WantCalls(pathRevoke, 0)
 				})
 			})
 		}
 	}
 }
 
-func TestStepUpByForm(t *testing.T) {
+func TestStepUp_Form(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		s.hold(session.Token, session.JWT)
 		time.Sleep(11 * time.Minute)
@@ -73,9 +74,9 @@ func TestStepUpByForm(t *testing.T) {
 	})
 }
 
-func TestStepUpWithAnExpiredJWT(t *testing.T) {
+func TestStepUp_ExpiredJWT(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		s.hold("", session.JWT)
 		time.Sleep(11 * time.Minute)
@@ -85,19 +86,19 @@ func TestStepUpWithAnExpiredJWT(t *testing.T) {
 			t.Errorf("got %+v, want the same session with a factor of now", after)
 		}
 		b := s.other()
-		b.hold("", session.JWT) // which was refreshed a moment before the step-up
+		b.hold("", session.JWT) // refreshed just before the step-up
 		s.want(b.get("/fresh"), 200)
 	})
 }
 
-func TestStepUpIsNobodyElses(t *testing.T) {
+func TestStepUp_PasswordOfAnotherUser(t *testing.T) {
 	bobs := `{"email":"` + bobsEmail + `","password":"` + bobsPassword + `"}`
 	bodies := map[string]string{"another's address and password": bobs, "a wrong password": wrong, "another's password": `{"password":"` + bobsPassword + `"}`}
 	for name, hold := range held {
 		for what, body := range bodies {
 			t.Run(name+", "+what, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := newStage(t)
+					s := newEnv(t)
 					session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 					bob := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
 					hold(s, s.browser, session)
@@ -117,11 +118,11 @@ func TestStepUpIsNobodyElses(t *testing.T) {
 	}
 }
 
-func TestARefusedStepUpSignsNobodyOut(t *testing.T) {
+func TestStepUp_RefusalKeepsTheSession(t *testing.T) {
 	bobs := `{"email":"` + bobsEmail + `","password":"` + bobsPassword + `"}`
 	for _, body := range []string{wrong, bobs} {
 		synctest.Test(t, func(t *testing.T) {
-			s := newStage(t)
+			s := newEnv(t)
 			session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 			s.hold(session.Token, session.JWT)
 			s.wantProblem(s.postJSON("/step-up", body), 401, "sign-in-refused") // not invalid-session
@@ -129,16 +130,16 @@ func TestARefusedStepUpSignsNobodyOut(t *testing.T) {
 	}
 }
 
-// Stytch might as well start a session of the other user's.
-func TestASessionStartedForAnotherIsRevoked(t *testing.T) {
+// Stytch may start a session of the other user.
+func TestStepUp_RevokesASessionOfAnotherUser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		bob := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
 		s.hold(session.Token, session.JWT)
 		foreign := s.signInAnswer()
 		bobs := strings.NewReplacer(s.ada.ID, s.bob.ID)
-		s.tap(pathPassword, nil)
+		s.Tap(pathPassword, nil)
 		s.SetFault(pathPassword, stytchtest.Raw(200, bobs.Replace(foreign)))
 		resp := s.postJSON("/step-up", right)
 		s.wantProblem(resp, 401, "sign-in-refused")
@@ -151,24 +152,24 @@ func TestASessionStartedForAnotherIsRevoked(t *testing.T) {
 	})
 }
 
-func TestTheSameSessionOfAnotherUserIsNoStepUp(t *testing.T) {
+func TestStepUp_SameSessionOfAnotherUser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		s.hold(session.Token, session.JWT)
-		s.tap(pathPassword, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
+		s.Tap(pathPassword, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
 			resp, err := stytch.RoundTrip(r)
-			return reply(200, strings.ReplaceAll(peek(resp), s.ada.ID, s.bob.ID)), err
+			return authtest.Reply(200, strings.ReplaceAll(peek(resp), s.ada.ID, s.bob.ID)), err
 		})
 		resp := s.postJSON("/step-up", right)
 		s.wantProblem(resp, 401, "sign-in-refused")
 		s.wantUntouched(resp)
-		s.wantCalls(pathRevoke, 0) // it is the user's own
+		s.WantCalls(pathRevoke, 0) // it is the session of the user
 		s.want(s.get("/me"), 200)
 	})
 }
 
-func TestStepUpWithoutSession(t *testing.T) {
+func TestStepUp_WithoutSession(t *testing.T) {
 	rows := []struct {
 		name   string
 		fields string
@@ -183,7 +184,7 @@ func TestStepUpWithoutSession(t *testing.T) {
 		for _, way := range []string{"/step-up", "/bare"} {
 			t.Run(row.name+" "+way, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := newStage(t)
+					s := newEnv(t)
 					fields := []string{"X-Nothing: 1"}
 					if row.fields != "" {
 						fields = append(fields, row.fields)
@@ -191,16 +192,16 @@ func TestStepUpWithoutSession(t *testing.T) {
 					resp := s.postJSON(way, right, fields...)
 					s.wantProblem(resp, 401, row.kind)
 					s.wantUntouched(resp)
-					s.wantCalls(pathPassword, 0)
+					s.WantCalls(pathPassword, 0)
 				})
 			})
 		}
 	}
 }
 
-func TestStepUpDecidesByItselfWithoutRequire(t *testing.T) {
+func TestStepUp_WithoutRequire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		s.hold(session.Token, session.JWT)
 		s.want(s.postJSON("/bare", right), 200)
@@ -208,73 +209,80 @@ func TestStepUpDecidesByItselfWithoutRequire(t *testing.T) {
 			t.Error("got another session sent, want the request's")
 		}
 		s.RevokeSession(session.ID)
-		if err := s.auth.Revoke(t.Context(), session.ID); err != nil {
+		if err := s.Auth.Revoke(t.Context(), session.ID); err != nil {
 			t.Fatal(err)
 		}
 		s.want(s.postJSON("/bare", right), 401)
 	})
 }
 
-func TestStepUpWithRepeatedCookies(t *testing.T) {
-	for _, way := range []string{"/step-up", "/bare"} {
+func TestStepUp_RepeatedCookies(t *testing.T) {
+	for way, status := range map[string]int{"/step-up": 200, "/bare": 400} { // bare is not behind Require
 		synctest.Test(t, func(t *testing.T) {
-			s := newStage(t)
+			s := newEnv(t)
 			session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 			s.hold(session.Token, "")
 			resp := s.postJSON(way, right, "Cookie: stytch_session=abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH")
+			if status == 200 {
+				s.want(resp, 200)
+				if got := s.sent()["session_token"]; got != session.Token {
+					t.Errorf("got %v sent to Stytch, want the token that Require accepted", got)
+				}
+				return
+			}
 			s.wantProblem(resp, 400, "invalid-request")
 			s.wantUntouched(resp)
-			s.wantCalls(pathPassword, 0)
+			s.WantCalls(pathPassword, 0)
 			s.wantAlive(session.Token, true)
 		})
 	}
 }
 
-func TestStepUpWithTwoSessionsCookies(t *testing.T) {
+func TestStepUp_CookiesOfTwoSessions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		planted := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
 		s.hold(planted.Token, session.JWT)
 		resp := s.postJSON("/step-up", right)
-		s.want(resp, 401)
+		s.want(resp, 400)
 		s.wantUntouched(resp)
 		s.wantAlive(session.Token, true)
 	})
 }
 
-func TestStepUpWithoutTheUserNeedsTheAddress(t *testing.T) {
+func TestStepUp_SessionOnlyNeedsTheAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, func(c *setup) { c.auth.SessionOnly = true })
+		s := newEnv(t, func(c *setup) { c.auth.SessionOnly = true })
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		s.hold(session.Token, session.JWT)
 		s.wantProblem(s.postJSON("/step-up", `{"password":"`+adasPassword+`"}`), 400, "invalid-request")
-		s.wantCalls(pathPassword, 0)
+		s.WantCalls(pathPassword, 0)
 		s.want(s.postJSON("/step-up", right), 200)
 	})
 }
 
-func TestAHeadersStepUpSetsNoCookie(t *testing.T) {
+func TestStepUp_HeaderSetsNoCookie(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t)
+		s := newEnv(t)
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		resp := s.postJSON("/step-up", right, "Authorization: Bearer "+session.Token)
 		s.want(resp, 200)
-		s.wantUntouched(resp) // no browser sent it, and none shall hold it
+		s.wantUntouched(resp) // the client is no browser
 	})
 }
 
-func TestNoFieldChoosesBetweenSignInAndStepUp(t *testing.T) {
+func TestHandlers_NoFieldChoosesBetweenLoginAndStepUp(t *testing.T) {
 	for _, field := range []string{"session_token", "session_jwt", "session", "step_up", "mode", "action", "session_id"} {
 		for _, way := range []string{"/login", "/step-up"} {
 			t.Run(way+" "+field, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := newStage(t)
+					s := newEnv(t)
 					session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 					s.hold(session.Token, session.JWT)
 					s.want(s.postJSON(way, strings.Replace(right, "{", `{"`+field+`":"`+session.Token+`",`, 1)), 400)
 					s.want(s.postForm(way, rightForm+"&"+field+"="+session.Token), 400)
-					// Neither in the query, nor in a header.
+					// Also not in the query or in a header.
 					resp := s.postJSON(way+"?"+field+"="+session.Token, right, "X-Session-Token: "+session.Token, "X-Step-Up: 1")
 					s.want(resp, 200)
 					if along := s.sent()["session_token"] != nil; along != (way == "/step-up") {
@@ -286,10 +294,10 @@ func TestNoFieldChoosesBetweenSignInAndStepUp(t *testing.T) {
 	}
 }
 
-func TestAStepUpIsObserved(t *testing.T) {
+func TestStepUp_Observe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got []sessionauth.Event
-		s := newStage(t, observe(&got))
+		s := newEnv(t, observe(&got))
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		s.hold(session.Token, session.JWT)
 		s.want(s.postJSON("/step-up", wrong), 401)

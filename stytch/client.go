@@ -81,7 +81,7 @@ func NewClient(c Config) (*Client, error) {
 	}
 	client := &Client{base: base, projectID: c.ProjectID, secret: &c.Secret, timeout: c.Timeout}
 	if c.HTTPClient == nil {
-		client.transport = defaultTransport()
+		client.transport = defaultTransport(c.Timeout)
 		return client, nil
 	}
 	client.transport = c.HTTPClient.Transport
@@ -133,16 +133,24 @@ func isLoopback(host string) bool {
 	return host == "localhost" || err == nil && addr.IsLoopback()
 }
 
-// defaultTransport returns a transport whose dial and TLS timeouts are shorter than
-// the default Timeout, so that a dead network does not use up the time of a call.
-func defaultTransport() *http.Transport {
+// defaultTransport returns a transport for calls with this timeout. A dial gets half
+// of it, so that a dead network leaves time for a retry. A TLS handshake gets all of
+// it: a server that shakes hands slowly is not dead.
+//
+// An HTTP/2 connection carries all calls. If it goes silent, as behind a NAT that
+// has dropped it, only a ping finds out: without one, every call would wait for an
+// answer on it until its timeout. The ping and its answer together take no longer
+// than the timeout of a call, but at least two and at most ten seconds.
+func defaultTransport(timeout time.Duration) *http.Transport {
+	ping := min(max(timeout/2, time.Second), 5*time.Second)
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         (&net.Dialer{Timeout: time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		TLSHandshakeTimeout: time.Second,
+		DialContext:         (&net.Dialer{Timeout: timeout / 2, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout: timeout,
 		MaxIdleConnsPerHost: 64,
 		IdleConnTimeout:     90 * time.Second,
 		ForceAttemptHTTP2:   true,
+		HTTP2:               &http.HTTP2Config{SendPingTimeout: ping, PingTimeout: ping},
 	}
 }
 
@@ -285,7 +293,7 @@ func (c *Client) exchange(ctx context.Context, method, path string, body []byte,
 		return nil, noAnswer(err, true)
 	}
 	if int64(len(raw)) > limit {
-		return nil, &InvalidAnswerError{Problem: "larger than the limit", Garbled: true}
+		return nil, &InvalidAnswerError{Problem: "larger than the limit"}
 	}
 	return raw, nil
 }

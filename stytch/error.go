@@ -92,7 +92,7 @@ func field(name, problem string) error { return &ParamError{name, problem} }
 type InvalidAnswerError struct {
 	Problem string // a fixed text, such as "session.session_id is missing"
 
-	// Garbled means that the body is too large or not a JSON object, so the endpoint
+	// Garbled means that the body is not a JSON object, so probably the endpoint
 	// is broken. Otherwise the data of a single user may be the cause.
 	Garbled bool
 }

@@ -139,7 +139,8 @@ func (p *picture) others(dirs, nested []string) {
 	p.text("group", right, top-22, "For tests and for work on the repository")
 	n := 0
 	for _, pkg := range p.m.Packages {
-		if slices.Contains(dirs, pkg.Dir) || p.isInside(pkg.Dir) {
+		testsOfDocs := len(pkg.Files) == 0 && !strings.HasPrefix(pkg.Dir, "internal/")
+		if slices.Contains(dirs, pkg.Dir) || p.isInside(pkg.Dir) || testsOfDocs {
 			continue
 		}
 		p.small(pkg.Dir, strings.TrimPrefix(pkg.Dir, "internal/"), top-10, n)

@@ -84,6 +84,10 @@ func TestPassedWhenTheClocksDisagree(t *testing.T) {
 				if got := d.Passed(later); got != row.want {
 					t.Errorf("%s: got passed %t, want %t", name, got, row.want)
 				}
+				byAll := row.wall >= time.Minute && row.monotonic >= time.Minute
+				if got := d.PassedByAll(later); got != byAll {
+					t.Errorf("%s: got passed by all %t, want %t", name, got, byAll)
+				}
 			}
 		})
 	}

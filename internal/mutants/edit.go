@@ -147,10 +147,6 @@ func inCase(e edit, words ...string) edit { return inside(cases, "case", e, word
 // condition.
 func inIf(e edit, words ...string) edit { return inside(ifs, "if", e, words) }
 
-// inLoop looks for the place of an edit in the body of a loop, by words in its
-// head.
-func inLoop(e edit, words ...string) edit { return inside(loops, "loop", e, words) }
-
 func inside(find finder, kind string, e edit, words []string) edit {
 	return func(s scope) ([]change, error) {
 		p, err := only(s, find, kind, words)
@@ -164,10 +160,8 @@ func inside(find finder, kind string, e edit, words []string) edit {
 // swap exchanges two simple statements, each found by one word.
 func swap(first, second string) edit { return exchange(statements, "statement", first, second) }
 
-// swapOr exchanges two operands of ||, each found by one word.
-func swapOr(first, second string) edit {
-	return exchange(operands(token.LOR), "operand of ||", first, second)
-}
+// swapIfs exchanges two if statements, each found by one word in its condition.
+func swapIfs(first, second string) edit { return exchange(ifStatements, "if", first, second) }
 
 func exchange(find finder, kind, first, second string) edit {
 	return func(s scope) ([]change, error) {

@@ -130,6 +130,18 @@ func ifs(n ast.Node) []place {
 	return found
 }
 
+// ifStatements are whole if statements.
+func ifStatements(n ast.Node) []place {
+	var found []place
+	ast.Inspect(n, func(n ast.Node) bool {
+		if n, ok := n.(*ast.IfStmt); ok {
+			found = append(found, place{n, heads(n)})
+		}
+		return true
+	})
+	return found
+}
+
 func heads(n *ast.IfStmt) []ast.Node {
 	if n.Init == nil {
 		return []ast.Node{n.Cond}
@@ -150,23 +162,6 @@ func cases(n ast.Node) []place {
 			list = append(list, e)
 		}
 		found = append(found, place{&ast.BlockStmt{List: c.Body}, list})
-		return true
-	})
-	return found
-}
-
-// loops are the bodies of loops.
-func loops(n ast.Node) []place {
-	var found []place
-	ast.Inspect(n, func(n ast.Node) bool {
-		switch n := n.(type) {
-		case *ast.RangeStmt:
-			found = append(found, place{n.Body, []ast.Node{n.X}})
-		case *ast.ForStmt:
-			if n.Cond != nil {
-				found = append(found, place{n.Body, []ast.Node{n.Cond}})
-			}
-		}
 		return true
 	})
 	return found

@@ -1,9 +1,9 @@
 package main
 
 const (
-	jwt    = "./internal/sessionjwt ."
+	jwt    = "./internal/sessionjwt ./internal/attacktest ."
 	remote = "./internal/remote ./internal/sessionjwt ."
-	root   = "."
+	root   = ". ./internal/attacktest ./internal/outagetest"
 )
 
 // lenient is a strictjson.Object that takes repeated names and other nonsense.
@@ -88,8 +88,8 @@ var jwtMutants = []mutant{
 	// A verified JWT in the cache.
 	{"a copy of the payload without the signature", "internal/sessionjwt Verifier.Verify", call("strings.Clone", "$1", "payload"), root},
 	{"a copy of the header without the signature", "internal/sessionjwt Verifier.Verify", call("strings.Clone", "$1", "header"), root},
-	{"the header of a JWT with a known signature", "internal/sessionjwt Token.Matches", dropAnd("header"), root},
-	{"the payload of a JWT with a known signature", "internal/sessionjwt Token.Matches", dropAnd("payload", "-len"), root},
+	{"the header of a JWT with a known signature", "internal/sessionjwt Token.Matches", dropAnd("header"), jwt},
+	{"the payload of a JWT with a known signature", "internal/sessionjwt Token.Matches", dropAnd("payload", "-len"), jwt},
 
 	// Values that are fetched and kept.
 	{"30 seconds between fetches", "internal/remote Value.start", never("Before"), remote},

@@ -1,81 +1,108 @@
 package main
 
 const (
-	guards = ". ./guard"
-	guard  = "./guard"
+	guards         = "./guard ."
+	guard          = "./guard"
+	clocks         = "./internal/deadline"
+	denylists      = "./internal/denylist . ./internal/attacktest"
+	upstreams      = "./internal/upstream . ./internal/attacktest"
+	upstreamGuards = "./internal/upstream ./guard"
 )
 
 // Mutants of the root package, and of the packages that only it uses.
 var rootMutants = []mutant{
 	// What a request carries.
-	{"two Authorization fields", ". FromBearer", never("len", ">", "1"), root},
-	{"the form of a bearer token", ". Authenticator.settle", never("hasHeaderSyntax"), root},
-	{"the form of a bearer token, for others", ". Authenticator.Credential", never("hasHeaderSyntax"), root},
-	{"the form of an opaque token", ". isSessionToken", call("isOf", `$1 != ""`), root},
-	{"the length of an opaque token", ". isSessionToken", never("maxToken"), root},
+	{"two Authorization fields", ". onlyValue", never("len", ">", "1"), root},
+	{"the form of a bearer token", ". Authenticator.authenticate", never("hasHeaderSyntax"), root},
+	{"the form of a bearer token, in Credential", ". Authenticator.Credential", never("hasHeaderSyntax"), root},
+	{"the form of a session token", ". isSessionToken", call("consistsOf", `$1 != ""`), root},
+	{"the length of a session token", ". isSessionToken", never("maxToken"), root},
 	{"repeated cookies", ". FromCookies", never("others"), root},
 	{"four candidates", ". candidates", never("maxCandidates"), root},
 	{"a bad header before a cookie", ". FirstOf", dropOr("ErrNoCredential"), root},
-	{"a bad header before a cookie, by default", ". Authenticator.find", comparison("$x != nil", "ErrNoCredential"), root},
-	{"other origins", ". Authenticator.find", never("isCrossOrigin"), root},
-	{"other origins for all but headers", ". Authenticator.find", dropAnd("Header"), root},
-	{"upgrades of other origins", ". Authenticator.isCrossOrigin", never(`"Upgrade"`), root},
+	{"other origins", ". Authenticator.extract", never("isCrossOrigin"), root},
+	{"other origins for all but headers", ". Authenticator.extract", dropAnd("Header"), root},
+	{"upgrades of other origins", ". isCrossOrigin", never(`"Upgrade"`), root},
+
+	// Whether an entry may be used.
+	{"the end of what is cached", ". sessions.usable", dropAnd("Passed"), root},
+	{"the key of what is cached", ". sessions.usable", dropAnd("Trusts"), root},
+	{"the end of the session", ". sessions.usable", never("IsZero"), root},
+	{"revocation of what is cached", ". sessions.usable", inCase(statement("break", "errRevoked"), "Denied"), root},
+	{"revocation of what is not cached", ". sessions.usable", never("Denied"), root},
+	{"entries from before a purge", ". sessions.usable", inCase(statement("break", "errPurged"), "Purged"), root},
 
 	// The decision.
-	{"the end of what is cached", ". Authenticator.holds", dropAnd("Passed"), root},
-	{"revocation of what is cached", ". Authenticator.holds", dropAnd("isRevoked"), root},
-	{"the key of what is cached", ". Authenticator.holds", dropAnd("Trusts"), root},
-	{"the denylist before its floor", ". Authenticator.isRevoked", swapOr("has", "predates"), root},
-	{"a withdrawn key of a verified JWT", ". Authenticator.verifyJWT", dropAnd("Trusts"), root},
-	{"the end of a JWT's session", ". Authenticator.verifyJWT", never("Session.ExpiresAt"), root},
-	{"a revoked JWT", ". Authenticator.verifyJWT", never("Session.ID"), root},
-	{"staleness", ". Authenticator.decideOne", never("isStale"), root},
-	{"other kinds of token", ". Authenticator.isStale", dropOr("ThirdParty"), root},
-	{"the end of a JWT", ". Authenticator.isStale", dropOr("jwtEnd"), root},
-	{"MaxTokenAge", ". Authenticator.jwtEnd", never("MaxTokenAge"), root},
-	{"an answer about another session", ". Authenticator.refresh", never("isSameSession", "-holds", "-stale"), root},
-	{"an answer about another user", ". isSameSession", dropAnd("UserID"), root},
-	{"cookies of two users", ". Authenticator.decideAmong", never("UserID"), root},
-	{"an undecided cookie", ". Authenticator.decideAmong", condition("$0 && best == nil", "undecided"), root},
-	{"revocation during a call", ". Authenticator.checkAnswer", never("session.ID"), root},
-	{"the end of the session in an answer", ". Authenticator.checkAnswer", never("session.ExpiresAt"), root},
+	{"a revoked or stale JWT", ". sessions.authenticateJWT", drop("usable", "time.Now"), root},
+	{"a JWT that only Stytch can judge", ". sessions.authenticateJWT", never("errStale"), root},
+	{"other kinds of token", ". sessions.authenticateJWT", dropAnd("token", "!"), root},
+	{"a withdrawn key of a verified JWT", ". sessions.verify", dropAnd("Trusts"), root},
+	{"the end of a JWT", ". sessions.verify", call("Add", "$r.Add(24 * time.Hour)", "ExpiresAt"), root},
+	{"MaxTokenAge", ". sessions.verify", never("MaxTokenAge"), root},
+	{"the end of the session of a JWT", ". sessions.verify", call("EarlierAt", "$r"), root},
+	{"a revocation while the user is loaded", ". sessions.admit", never("usableNow"), root},
+	{"an answer about another session", ". sessions.refresh", never("isAbout", "!"), root},
+	{"an answer about another user", ". entry.isAbout", dropAnd("UserID"), root},
+	{"cookies of two users", ". sessions.authenticateCandidates", never("UserID"), root},
+	{"an undecided cookie", ". sessions.authenticateCandidates", condition("$0 && best == nil", "undecided"), root},
+	{"a revocation during a call", ". sessions.introspectSession", drop("usableNow"), root},
+	{"the end of the session in an answer", ". sessions.entryOf", call("EarlierAt", "$r", "-StaleIfError"), root},
+	{"the end of a stale answer", ". sessions.stale", dropOr("Passed"), root},
+	{"revocation of a stale answer", ". sessions.stale", never("errStale"), root},
+	{"an outage for a stale answer", ". sessions.stale", dropOr("isOutage"), root},
 	{"remembered rejections", ". caches.isRejected", call("Passed", "!$0"), root},
-	{"another user than requested", ". Authenticator.user", never("ID"), root},
-	{"errors that reject a session", ". isNo", addCase("TypeSessionNotFound", "stytch.TypeUnauthorizedCredentials"), root},
-	{"the result of another Authenticator", ". Authenticator.decidedBefore", comparison("$x != nil", "auth"), root},
-	{"a refused cookie behind Optional", ". decided.passes", dropAnd("optional"), root},
-	{"a panic", ". Authenticator.settle", drop("panicError"), root},
-	{"an anonymous request of an outer Optional", ". Authenticator.handler", never("err", "optional"), root},
-	{"a refused header in Optional", ". decided.isAnonymous", dropAnd("Header"), root},
+	{"another user than requested", ". sessions.user", never("ID"), root},
+	{"errors that reject a session", "internal/upstream IsSessionRejected", addCase("TypeSessionNotFound", "stytch.TypeUnauthorizedCredentials"), upstreams},
+
+	// Require and Optional.
+	{"the result of another Authenticator", ". Authenticator.handler", comparison("$x != nil", "auth"), root},
+	{"the result of another Authenticator, in Authenticate", ". Authenticator.Authenticate", comparison("$x != nil", "auth"), root},
+	{"a refused cookie behind Require", ". Authenticator.handler", dropAnd("optional", "-isAnonymous", "-!"), root},
+	{"an anonymous request of an outer Optional", ". Authenticator.handler", never("err", "optional", "-isAnonymous"), root},
+	{"a refused header behind Optional", ". authResult.isAnonymous", dropAnd("Header"), root},
+	{"a panic", ". Authenticator.authenticate", drop("ErrPanic"), root},
 
 	// Revocation.
-	{"a JWT signed out without a key set", ". revokedList.hasCredential", comparison("false", "signedOut"), root},
-	{"entries that are counted before they are set", ". revokedList.put", both(drop("count"), statement("$0; l.count(m, 1)", "marks", "key")), root},
-	{"a token of a revoked session", ". Authenticator.decideToken", never("session.ID"), root},
-	{"a retry by the token that was signed out", ". Authenticator.decideToken", drop("retryRevocations"), root},
+	{"a credential that was signed out", "internal/denylist List.denies", never("credentials"), denylists},
+	{"a session that was revoked", "internal/denylist List.denies", statement("return ok && e.end.PassedByAll(now)", "PassedByAll"), denylists},
+	{"entries before a purge", "internal/denylist List.Check", swapIfs("denies", "purged"), denylists},
+	{"entries that are counted before they are added", "internal/denylist List.put", both(drop("count"), statement("$0; l.count(e, 1)", "entries", "key")), denylists},
+	{"room for sign-outs", "internal/denylist List.DenyCredential", never("maxCredentials"), denylists},
+	{"a retry by the token that was signed out", ". sessions.authenticateToken", drop("retryRevocations"), root},
 	{"a sign-out that is not stored", ". Authenticator.SignOut", never("errNotKept"), root},
-	{"revocations behind one that fails", ". Authenticator.retryRevocations", statement("return", "break"), root},
-	{"room beside Live", ". lanes.enter", never("live", "2"), guard},
-	{"a cookie for a revoked session", ". Authenticator.setCookie", never("ID"), root},
+	{"a sign-out in a full class", ". sessions.signOutOne", never("isRefusedByClass"), root},
+	{"a sign-out without room", ". sessions.signOutOne", never("DenyCredential"), root},
+	{"another kind of token that signs out", ". sessions.sessionIDOf", always("t", "!"), root},
+	{"revocations behind one that fails", ". sessions.retryUnconfirmed", statement("return", "break"), root},
+	{"a cookie for a revoked session", ". cookieWriter.set", never("Denied"), root},
 
-	// The clock.
-	{"a wall clock that was set", "internal/deadline Clock.Now", dropAnd("readAfter"), "./internal/deadline"},
-	{"a reading ahead of the clock", "internal/deadline Clock.Now", dropAnd("0"), "./internal/deadline"},
-	{"the monotonic clock of a reading", "internal/deadline Clock.Now", call("Add", "$r.Round(0).Add($1)"), "./internal/deadline"},
+	// Capacity.
+	{"room besides Live", "internal/upstream capacity.enter", never("Live", "2"), upstreamGuards},
+	{"room besides unverified tokens", "internal/upstream capacity.enter", never("publicShare"), upstreams},
+	{"the pause after a 429", "internal/upstream capacity.enter", never("wait"), upstreams},
+
+	// The clocks.
+	{"the wall clock of a deadline", "internal/deadline Deadline.Passed", dropOr("Round"), clocks},
+	{"the monotonic clock of a deadline", "internal/deadline Deadline.Passed", dropOr("-Round"), clocks},
+	{"the wall clock of a revocation", "internal/deadline Deadline.PassedByAll", dropAnd("Round"), clocks},
+	{"the monotonic clock of a revocation", "internal/deadline Deadline.PassedByAll", dropAnd("-Round"), clocks},
+	{"a clock that was set back, in a throttle", "internal/deadline Throttle.Allow", dropAnd("0"), clocks},
 
 	// Guards.
-	{"an identity of NewContext", ". decision", dropOr("auth"), guards},
+	{"an identity of NewContext", ". authenticated", dropOr("auth"), guards},
+	{"another Authenticator, in Allowed", ". Authenticator.rolesAndPolicy", dropOr("auth"), root},
 	{"roles", ". CheckRole", statement("return nil", "ReasonRole"), guards},
 	{"permissions", ". CheckPermission", never("Allows"), guards},
-	{"the session of the answer to a guard", ". Authenticator.vouched", never("UserID"), guards},
-	{"a token with a JWT, in a guard", ". Authenticator.gone", dropAnd("along"), guards},
-	{"a JWT of another kind, in a guard", ". Authenticator.gone", dropAnd("foreign"), guards},
-	{"a token without a JWT, in a guard", ". Credential.toAskWith", inCase(name("false", "true"), "JWT", `""`), guard},
-	{"values added to a repeated cookie, in a guard", ". Credential.toAskWith", never("candidates"), guards},
-	{"the credential of a guard's call", ". Credential.toAskWith", never("isSessionToken"), guards},
-	{"a repeated cookie, in a guard", ". carried.question", never("sent", `""`), guards},
-	{"an answer that has just come from Stytch", ". checkSession", never("Stytch"), guards},
-	{"the decider: a JWT", ". entry.by", never("token"), guards},
-	{"the decider: a cache", ". entry.by", never("cached"), guards},
 	{"fresh factors", ". CheckFresh", comparison("$y > 0", "<="), guards},
+	{"an answer that has just come from Stytch", ". checkSession", never("Stytch"), guards},
+	{"the decider: a JWT", ". entry.decidedBy", never("token"), guards},
+	{"the decider: a cache", ". entry.decidedBy", never("cached"), guards},
+	{"the session of the answer to a guard", ". sessions.liveEntry", never("isAbout"), guards},
+	{"a revocation during a guard's call", ". sessions.liveEntry", call("usableNow", "nil"), guards},
+	{"a token with a JWT, in a guard", ". sessions.goneError", dropAnd("secondary"), guards},
+	{"another kind of token, in a guard", ". sessions.goneError", dropAnd("thirdParty"), guards},
+	{"a token without a JWT, in a guard", ". Credential.forIntrospection", inCase(name("false", "true"), "JWT", `""`), guard},
+	{"values added to a repeated cookie, in a guard", ". Credential.forIntrospection", never("candidates"), guards},
+	{"the token as the credential of a guard's call", ". Credential.forIntrospection", never("isSessionToken"), guards},
+	{"a repeated cookie, in a guard", ". introspectionQuery", never(`""`), guards},
 }

@@ -6,6 +6,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -28,27 +29,26 @@ func main() {
 		fail(err)
 	}
 	defer os.RemoveAll(temp)
-	ran, survivors := 0, 0
-	for _, m := range all() {
-		if !chosen(m.name, os.Args[1:]) {
-			continue
-		}
-		ran++
+	mutants := chosen(os.Args[1:])
+	if err := check(module, mutants); err != nil {
+		os.RemoveAll(temp)
+		fail(err)
+	}
+	survivors := 0
+	for _, m := range mutants {
 		began := time.Now()
-		killed, err := run(module, temp, m)
+		verdict, err := run(module, temp, m)
 		if err != nil {
 			os.RemoveAll(temp)
 			fail(fmt.Errorf("%s: %w", m.name, err))
 		}
-		verdict := "killed"
-		if !killed {
-			verdict = "SURVIVED"
+		if verdict == survived {
 			survivors++
 		}
 		fmt.Printf("%-9s %5.1fs  %s: %s\n", verdict, time.Since(began).Seconds(), m.in, m.name)
 	}
-	fmt.Printf("%d mutants, %d survived\n", ran, survivors)
-	if survivors > 0 || ran == 0 {
+	fmt.Printf("%d mutants, %d survived\n", len(mutants), survivors)
+	if survivors > 0 || len(mutants) == 0 {
 		os.RemoveAll(temp)
 		os.Exit(1)
 	}
@@ -59,42 +59,79 @@ func all() []mutant {
 	return slices.Concat(jwtMutants, libraryMutants, rootMutants)
 }
 
-func chosen(name string, words []string) bool {
-	for _, w := range words {
-		if strings.Contains(name, w) {
-			return true
-		}
-	}
-	return len(words) == 0
+// chosen returns the mutants whose names contain one of the words, or all if
+// there are no words.
+func chosen(words []string) []mutant {
+	return slices.DeleteFunc(all(), func(m mutant) bool {
+		contained := func(word string) bool { return strings.Contains(m.name, word) }
+		return len(words) > 0 && !slices.ContainsFunc(words, contained)
+	})
 }
 
-// run reports whether the tests notice a mutant. It compiles, so only a failing
-// test can kill it.
-func run(module *golist.Module, temp string, m mutant) (killed bool, err error) {
+// check runs the tests without a mutant. A test that fails anyway would kill every
+// mutant.
+func check(module *golist.Module, mutants []mutant) error {
+	var packages []string
+	for _, m := range mutants {
+		packages = append(packages, strings.Fields(m.tests)...)
+	}
+	slices.Sort(packages)
+	for _, p := range slices.Compact(packages) {
+		if out, err := test(module, p).CombinedOutput(); err != nil {
+			return fmt.Errorf("the tests fail without a mutant: %w\n%s", err, out)
+		}
+	}
+	return nil
+}
+
+// test returns the command that tests a package.
+func test(module *golist.Module, p string, flags ...string) *exec.Cmd {
+	args := append([]string{"test", "-failfast", "-count=1", "-timeout=300s", "-vet=off"}, flags...)
+	cmd := exec.Command("go", append(args, p)...)
+	cmd.Dir = module.Dir
+	return cmd
+}
+
+// The verdicts. A mutant that makes a test hang is noticed, but so is every mutant
+// on a machine that is too busy: run those again.
+const (
+	killed   = "killed"
+	hung     = "hung"
+	survived = "SURVIVED"
+)
+
+// run tests a mutant. It compiles, so only a failing test can kill it.
+func run(module *golist.Module, temp string, m mutant) (verdict string, err error) {
 	file, source, err := m.mutated(module)
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	changed := filepath.Join(temp, file.Name)
 	if err := os.WriteFile(changed, source, 0o600); err != nil {
-		return false, err
+		return "", err
 	}
 	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{file.Path: changed}})
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	overlayFile := filepath.Join(temp, "overlay.json")
 	if err := os.WriteFile(overlayFile, overlay, 0o600); err != nil {
-		return false, err
+		return "", err
 	}
-	for _, p := range strings.Fields(m.tests) {
-		test := exec.Command("go", "test", "-short", "-failfast", "-count=1", "-timeout=120s", "-vet=off", "-overlay", overlayFile, p)
-		test.Dir = module.Dir
-		if test.Run() != nil {
-			return true, nil
+	// Most mutants are killed by a test that is not long.
+	packages := strings.Fields(m.tests)
+	for _, short := range []string{"-short", "-short=false"} {
+		for _, p := range packages {
+			out, err := test(module, p, short, "-overlay", overlayFile).CombinedOutput()
+			switch {
+			case err != nil && bytes.Contains(out, []byte("panic: test timed out")):
+				return hung, nil
+			case err != nil:
+				return killed, nil
+			}
 		}
 	}
-	return false, nil
+	return survived, nil
 }
 
 func fail(err error) {

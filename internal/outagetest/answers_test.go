@@ -1,4 +1,4 @@
-package sessionauth_test
+package outagetest
 
 import (
 	"errors"
@@ -15,33 +15,33 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-func TestStytchsNoIsRememberedForTenSeconds(t *testing.T) {
-	sessionNo := []string{"session_not_found", "invalid_session_token", "unable_to_parse_session_jwt"}
+func TestRejection_IsCachedForTenSeconds(t *testing.T) {
+	rejections := []string{"session_not_found", "invalid_session_token", "unable_to_parse_session_jwt"}
 	rows := []struct {
-		ask   int // of asking
+		needs int // index of NeedsCall
 		types []string
-	}{{0, sessionNo}, {1, sessionNo}, {2, []string{"user_not_found"}}}
+	}{{0, rejections}, {1, rejections}, {2, []string{"user_not_found"}}}
 	for _, row := range rows {
-		ask := authtest.NeedsCall[row.ask]
+		needs := authtest.NeedsCall[row.needs]
 		for _, kind := range row.types {
 			for _, status := range []int{400, 401, 404, 429, 500, 503} {
-				t.Run(ask.Name+": "+kind+" with "+http.StatusText(status), func(t *testing.T) {
+				t.Run(needs.Name+": "+kind+" with "+http.StatusText(status), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
-						s := newStage(t)
-						ask.Prepare(s)
-						s.SetFault(ask.Path, stytchtest.Fault{Status: status, ErrorType: kind})
-						s.Want(s.Get(ask.Field(s)), 401)
-						s.SetFault(ask.Path, stytchtest.Fault{})
+						s := newEnv(t)
+						needs.Prepare(s)
+						s.SetFault(needs.Path, stytchtest.Fault{Status: status, ErrorType: kind})
+						s.Want(s.Get(needs.Field(s)), 401)
+						s.SetFault(needs.Path, stytchtest.Fault{})
 						time.Sleep(10*time.Second - time.Millisecond)
-						s.Want(s.Get(ask.Field(s)), 401)
-						s.WantCalls(ask.Path, 1)
+						s.Want(s.Get(needs.Field(s)), 401)
+						s.WantCalls(needs.Path, 1)
 						s.WantPassed(0, "")
-						if row.ask == 1 && kind == "session_not_found" {
-							return // its session is denied for longer
+						if row.needs == 1 && kind == "session_not_found" {
+							return // the session is denied for longer
 						}
 						time.Sleep(time.Millisecond)
-						s.Want(s.Get(ask.Field(s)), 200)
-						s.WantCalls(ask.Path, 2)
+						s.Want(s.Get(needs.Field(s)), 200)
+						s.WantCalls(needs.Path, 2)
 					})
 				})
 			}
@@ -49,28 +49,28 @@ func TestStytchsNoIsRememberedForTenSeconds(t *testing.T) {
 	}
 }
 
-func TestANoThatIsNotAboutWhatWasAskedDecidesNothing(t *testing.T) {
+func TestAnswers_OtherErrorTypeIsNoRejection(t *testing.T) {
 	rows := []struct {
-		ask  int
-		kind string
+		needs int // index of NeedsCall
+		kind  string
 	}{
 		{0, "user_not_found"}, {1, "user_not_found"}, {0, "email_not_found"}, {0, "too_many_session_arguments"}, {1, "too_many_session_arguments"},
 		{0, "route_not_found"}, {0, "bad_request"}, {0, "consumer_session_authorization_error"}, {0, ""},
 	}
 	for _, row := range rows {
-		ask := authtest.NeedsCall[row.ask]
+		needs := authtest.NeedsCall[row.needs]
 		for _, status := range []int{400, 404} {
 			for _, by := range authtest.Carriers {
-				t.Run(fmt.Sprintf("173 %s: %d %s/%s", ask.Name, status, row.kind, by.Name), func(t *testing.T) {
+				t.Run(fmt.Sprintf("173 %s: %d %s/%s", needs.Name, status, row.kind, by.Name), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
-						s := newStage(t)
-						ask.Prepare(s)
-						s.SetFault(ask.Path, stytchtest.Fault{Status: status, ErrorType: row.kind})
-						s.WantAnswer(s.Get(by.Carry(ask.Field(s))), want503r)
-						s.WantCalls(ask.Path, 1)
+						s := newEnv(t)
+						needs.Prepare(s)
+						s.SetFault(needs.Path, stytchtest.Fault{Status: status, ErrorType: row.kind})
+						s.WantAnswer(s.Get(by.Carry(needs.Field(s))), want503r)
+						s.WantCalls(needs.Path, 1)
 						s.WantPassed(0, "")
-						s.SetFault(ask.Path, stytchtest.Fault{})
-						s.Want(s.Get(by.Carry(ask.Field(s))), 200)
+						s.SetFault(needs.Path, stytchtest.Fault{})
+						s.Want(s.Get(by.Carry(needs.Field(s))), 200)
 					})
 				})
 			}
@@ -78,7 +78,7 @@ func TestANoThatIsNotAboutWhatWasAskedDecidesNothing(t *testing.T) {
 	}
 }
 
-func TestOurOwnConfigurationIsWrong(t *testing.T) {
+func TestAnswers_CredentialsOfTheProjectRefused(t *testing.T) {
 	types := []string{
 		"unauthorized_credentials", "invalid_project_id_authentication", "invalid_secret_authentication",
 		"invalid_authorization_header", "unauthorized_project_id_live", "unauthorized_project_id_test",
@@ -96,14 +96,14 @@ func TestOurOwnConfigurationIsWrong(t *testing.T) {
 
 func alarmsOnceAMinute(t *testing.T, kind string, carry func(string) string) {
 	var log authtest.Log
-	s := newStage(t, log.Record)
+	s := newEnv(t, log.Record)
 	s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 401, ErrorType: kind})
 	token := carry(bearer(s.Session.Token))
 	for range 30 {
 		s.WantAnswer(s.Get(token), want503r)
 		time.Sleep(time.Second)
 	}
-	s.WantCalls(pathAuthenticate, 30) // nothing is remembered
+	s.WantCalls(pathAuthenticate, 30) // nothing is cached
 	log.WantErrors(t, 1)
 	time.Sleep(30*time.Second - time.Millisecond)
 	s.WantAnswer(s.Get(token), want503r)
@@ -116,10 +116,10 @@ func alarmsOnceAMinute(t *testing.T, kind string, carry func(string) string) {
 	s.Want(s.Get(token), 200)
 }
 
-func TestAWrongSecretSignsNobodyOut(t *testing.T) {
+func TestAnswers_WrongSecret(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log authtest.Log
-		s := newStage(t, log.Record, func(c *sessionauth.Config) { c.Secret = "secret-test-wrong" })
+		s := newEnv(t, log.Record, func(c *sessionauth.Config) { c.Secret = "secret-test-wrong" })
 		s.Want(s.Get(bearer(s.Session.Token)), 503)
 		s.Want(s.Get(bearer(s.Session.JWT)), 503) // the user cannot be loaded
 		log.WantErrors(t, 1)
@@ -129,7 +129,7 @@ func TestAWrongSecretSignsNobodyOut(t *testing.T) {
 	})
 }
 
-func TestRetryAfterIsClampedToAMinute(t *testing.T) {
+func TestRetryAfter_IsClamped(t *testing.T) {
 	rows := []struct{ name, header, want string }{
 		{"seconds", "7", "7"},
 		{"none", "", "1"},
@@ -145,7 +145,7 @@ func TestRetryAfterIsClampedToAMinute(t *testing.T) {
 		for _, by := range authtest.Carriers {
 			t.Run("175 "+row.name+"/"+by.Name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := newStage(t)
+					s := newEnv(t)
 					token := by.Carry(bearer(s.Session.Token))
 					s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 429, Header: http.Header{"Retry-After": {row.header}}})
 					resp := s.Get(token)
@@ -161,16 +161,15 @@ func TestRetryAfterIsClampedToAMinute(t *testing.T) {
 	}
 }
 
-func TestWhatDecidesNothingIs503AndNotKept(t *testing.T) {
+func TestAnswers_InvalidAre503AndNotCached(t *testing.T) {
 	const ids = `"session":{"session_id":"session-test-1","user_id":"user-test-1"},"user":{"user_id":"user-test-1"},"user_id":"user-test-1"`
 	answer := func(status int, body string, fields ...string) authtest.Tap {
 		return func(*http.Request, http.RoundTripper) (*http.Response, error) {
 			return authtest.Reply(status, body, fields...), nil
 		}
 	}
-	bent := authtest.EditAnswers
 	without := func(names ...string) authtest.Tap {
-		return bent(func(a map[string]any) {
+		return authtest.EditAnswers(func(a map[string]any) {
 			for _, object := range []string{"session", "user"} {
 				if o, ok := a[object].(map[string]any); ok {
 					for _, name := range names {
@@ -186,7 +185,7 @@ func TestWhatDecidesNothingIs503AndNotKept(t *testing.T) {
 	rows := []struct {
 		name  string
 		tap   authtest.Tap
-		calls int // if zero, 1; 2 where it is safe to ask again
+		calls int // if zero, 1; 2 if a retry may succeed
 	}{
 		{"500", answer(500, `{"error_type":"internal_server_error"}`), 0},
 		{"502 and HTML", answer(502, "<html>Bad gateway</html>"), 2},
@@ -213,7 +212,7 @@ func TestWhatDecidesNothingIs503AndNotKept(t *testing.T) {
 		}, 0},
 		{"200 without ids", without("session_id", "user_id"), 0},
 		{"200 without a user id", without("user_id"), 0},
-		{"200 without the id of what was asked for", bent(func(a map[string]any) {
+		{"200 without the id of the session or user", authtest.EditAnswers(func(a map[string]any) {
 			if session, ok := a["session"].(map[string]any); ok {
 				a = session
 			}
@@ -221,14 +220,14 @@ func TestWhatDecidesNothingIs503AndNotKept(t *testing.T) {
 		}), 0},
 		{"200 with empty objects", answer(200, `{"session":{},"user":{}}`), 0},
 		{"200 with null objects", answer(200, `{"session":null,"user":null}`), 0},
-		{"200 with another user", bent(func(a map[string]any) {
+		{"200 with another user", authtest.EditAnswers(func(a map[string]any) {
 			if u, ok := a["user"].(map[string]any); ok {
 				a = u
 			}
 			a["user_id"] = "user-test-other"
 		}), 0},
 		{"200 with a repeated name", answer(200, "{"+ids+","+ids+"}"), 0},
-		{"200 with another type", bent(func(a map[string]any) {
+		{"200 with another type", authtest.EditAnswers(func(a map[string]any) {
 			a["session"], a["emails"] = "x", "x"
 		}), 0},
 		{"204", answer(204, ""), 0},
@@ -246,14 +245,14 @@ func TestWhatDecidesNothingIs503AndNotKept(t *testing.T) {
 		{"a redirect to another port", redirect("https://stytch.invalid:8443/"), 0},
 		{"a redirect to http", redirect("http://stytch.invalid/"), 0},
 	}
-	for _, ask := range authtest.NeedsCall {
+	for _, needs := range authtest.NeedsCall {
 		for _, row := range rows {
 			for _, by := range authtest.Carriers {
-				t.Run("171 "+ask.Name+": "+row.name+"/"+by.Name, func(t *testing.T) {
+				t.Run("171 "+needs.Name+": "+row.name+"/"+by.Name, func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
-						s := newStage(t)
-						ask.Prepare(s)
-						decidesNothing(s, by.Carry(ask.Field(s)), ask.Prefix, row.tap, row.calls)
+						s := newEnv(t)
+						needs.Prepare(s)
+						isUnavailable(s, by.Carry(needs.Field(s)), needs.Prefix, row.tap, row.calls)
 					})
 				})
 			}
@@ -261,9 +260,9 @@ func TestWhatDecidesNothingIs503AndNotKept(t *testing.T) {
 	}
 }
 
-// decidesNothing sends a field twice while calls of paths with this prefix get
-// another answer, which they are asked for so often each time.
-func decidesNothing(s *stage, field, prefix string, answer authtest.Tap, each int) {
+// isUnavailable sends a field twice while calls of paths with this prefix get
+// another answer. Each request makes the given number of calls.
+func isUnavailable(s *env, field, prefix string, answer authtest.Tap, each int) {
 	s.T.Helper()
 	calls := 0
 	s.Tap("", func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
@@ -295,113 +294,43 @@ func redirect(to string) authtest.Tap {
 	}
 }
 
-// broken is a body whose connection is gone.
+// broken is the body of a connection that was reset.
 type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, errors.New("connection reset") }
 
-func TestAHangingStytchIs503AtTheTimeout(t *testing.T) {
-	for _, ask := range authtest.NeedsCall {
-		t.Run(ask.Name, func(t *testing.T) {
+func TestTimeout_StytchHangs(t *testing.T) {
+	for _, needs := range authtest.NeedsCall {
+		t.Run(needs.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, func(c *sessionauth.Config) { c.Timeout = 2 * time.Second })
-				ask.Prepare(s)
-				s.SetFault(ask.Path, stytchtest.Fault{Delay: time.Hour})
+				s := newEnv(t, func(c *sessionauth.Config) { c.Timeout = 2 * time.Second })
+				needs.Prepare(s)
+				s.SetFault(needs.Path, stytchtest.Fault{Delay: time.Hour})
 				began := time.Now()
-				s.Want(s.Get(ask.Field(s)), 503)
+				s.Want(s.Get(needs.Field(s)), 503)
 				if took := time.Since(began); took != 2*time.Second {
 					t.Errorf("got an answer after %v, want 2s", took)
 				}
-				s.SetFault(ask.Path, stytchtest.Fault{})
-				s.Want(s.Get(ask.Field(s)), 200)
+				s.SetFault(needs.Path, stytchtest.Fault{})
+				s.Want(s.Get(needs.Field(s)), 200)
 			})
 		})
 	}
 }
 
-func TestAPanicInTheTransportKillsNobody(t *testing.T) {
-	rows := []struct {
-		name, prefix string
-		field        func(*stage) string
-		value        func(*stage) any
-	}{
-		{"asking about a token", pathAuthenticate, func(s *stage) string { return bearer(s.Session.Token) }, func(s *stage) any { return "token " + s.Session.Token }},
-		{"loading a user", "/v1/users/", func(s *stage) string { return bearer(s.Session.JWT) }, func(s *stage) any { return errors.New("jwt " + s.Session.JWT) }},
-		{"fetching the key set", "/v1/sessions/jwks/", func(s *stage) string { return bearer(s.Session.JWT) }, func(s *stage) any { return s.Session.JWT }},
-		{"by http.ErrAbortHandler", pathAuthenticate, func(s *stage) string { return bearer(s.Session.Token) }, func(*stage) any { return http.ErrAbortHandler }},
-		{"by the runtime", pathAuthenticate, func(s *stage) string { return bearer(s.Session.Token) }, func(*stage) any { var none []int; return none[len(none)] }},
-	}
-	for _, row := range rows {
-		for _, by := range authtest.Carriers {
-			t.Run("200 "+row.name+"/"+by.Name, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					var log authtest.Log
-					s := newStage(t, log.Record)
-					field := by.Carry(row.field(s))
-					s.Tap(row.prefix, func(*http.Request, http.RoundTripper) (*http.Response, error) { panic(row.value(s)) })
-					resp := s.Get(field)
-					s.WantAnswer(resp, authtest.Answer{Status: 500})
-					s.WantPassed(0, "")
-					if text := log.String(); !strings.Contains(text, "goroutine ") || !strings.Contains(text, "decision_failure_test.go") {
-						t.Errorf("got the log %q, want the stack", text)
-					}
-					s.WantNothingOf(authtest.CredentialIn(field), resp)
-					s.Tap("", nil)
-					time.Sleep(time.Second) // a key set is not asked for again at once
-					s.Want(s.Get(field), 200)
-				})
-			})
-		}
-	}
-}
-
-// With GODEBUG=panicnil=1 nobody who recovers sees a panic(nil).
-func TestAPanicThatNobodySeesLetsNobodyIn(t *testing.T) {
-	t.Setenv("GODEBUG", "panicnil=1")
-	s := newStage(t, func(c *sessionauth.Config) {
-		c.Extractor = func(*http.Request) (sessionauth.Credential, error) { panic(nil) }
-	})
-	for _, wrap := range []func(http.Handler) http.Handler{s.Auth.Require, s.Auth.Optional} {
-		s.Handler = wrap(s.Next())
-		s.Want(s.Get(bearer(s.Session.JWT)), 500)
-	}
-	if id, err := s.Auth.Authenticate(newRequest("GET", "")); id != nil || err == nil {
-		t.Errorf("got %v, %v, want an error", id, err)
-	}
-	s.WantPassed(0, "")
-}
-
-func TestAPanicInTheExtractorLetsNobodyIn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var log authtest.Log
-		s := newStage(t, log.Record, func(c *sessionauth.Config) {
-			c.Extractor = func(r *http.Request) (sessionauth.Credential, error) { panic(r.Header.Get("Authorization")) }
-		})
-		for _, wrap := range []func(http.Handler) http.Handler{s.Auth.Require, s.Auth.Optional} {
-			s.Handler = wrap(s.Next())
-			s.Want(s.Get(bearer(s.Session.JWT)), 500)
-		}
-		s.WantPassed(0, "")
-		log.WantErrors(t, 2)
-		if text := log.String(); !strings.Contains(text, "goroutine ") || strings.Contains(text, s.Session.JWT) {
-			t.Errorf("got the log %q, want the stack and no credential", text)
-		}
-	})
-}
-
-func TestAnAnswerThatComesAfterTheSessionsEndLetsNobodyIn(t *testing.T) {
-	for _, ask := range authtest.NeedsCall {
-		t.Run(ask.Name, func(t *testing.T) {
+func TestAnswers_AfterTheEndOfTheSession(t *testing.T) {
+	for _, needs := range authtest.NeedsCall {
+		t.Run(needs.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t)
+				s := newEnv(t)
 				s.Session = s.StartSession(s.Session.UserID, stytchtest.SessionOptions{Duration: 6*time.Minute + time.Second})
 				s.Expire() // a second is left
-				if ask.Path == pathUser {
+				if needs.Path == pathUser {
 					s.Session.JWT = s.JWT(s.Session.ID)
 				}
-				s.Tap(ask.Prefix, authtest.DelayAnswers(time.Second))
-				s.Want(s.Get(ask.Field(s)), 401)
-				s.WantCalls(ask.Path, 1)
+				s.Tap(needs.Prefix, authtest.DelayAnswers(time.Second))
+				s.Want(s.Get(needs.Field(s)), 401)
+				s.WantCalls(needs.Path, 1)
 				s.WantPassed(0, "")
 			})
 		})

@@ -1,7 +1,6 @@
-package sessionauth_test
+package outagetest
 
 import (
-	"net/http"
 	"strconv"
 	"sync"
 	"testing"
@@ -10,17 +9,11 @@ import (
 
 	"github.com/sessionauth/sessionauth"
 	"github.com/sessionauth/sessionauth/internal/authtest"
-	"github.com/sessionauth/sessionauth/stytch"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-func adasSignIn(password string) stytch.AuthenticatePasswordParams {
-	return stytch.AuthenticatePasswordParams{Email: "ada@example.com", Password: password, SessionDuration: time.Hour}
-}
-
-// strangers sends so many invented tokens at once and counts what became of
-// them.
-func strangers(s *stage, n, from int) map[int]int {
+// sendInvented sends n invented tokens at once, and counts the answers by status.
+func sendInvented(s *env, n, from int) map[int]int {
 	statuses := map[int]int{}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -36,20 +29,24 @@ func strangers(s *stage, n, from int) map[int]int {
 	return statuses
 }
 
-func TestStrangersHaveALaneOfTheirOwn(t *testing.T) {
+func TestClasses_UnverifiedTokensLeaveRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, sessionOnly, func(c *sessionauth.Config) { c.MaxInFlight = 16 })
+		s := newEnv(t, sessionOnly)
 		s.Want(s.Get(bearer(s.Session.JWT)), 200)
-		jwts := oldJWTs(s)
+		var jwts []string
+		for _, session := range sessions(s) {
+			jwts = append(jwts, session.JWT)
+		}
 		s.Expire()
 		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: time.Second})
 
-		// crowd sends strangers, and then signed-in users, who find room.
+		// crowd sends invented tokens, which find room places, and then JWTs of
+		// signed-in users.
 		crowd := func(from, room int, jwts []string) {
 			t.Helper()
 			var wg sync.WaitGroup
 			wg.Go(func() {
-				got := strangers(s, 100, from)
+				got := sendInvented(s, 100, from)
 				if got[401] != room || got[503] != 100-room {
 					t.Errorf("got %v, want %d times 401 and the others 503", got, room)
 				}
@@ -60,70 +57,94 @@ func TestStrangersHaveALaneOfTheirOwn(t *testing.T) {
 			}
 			wg.Wait()
 		}
-		crowd(0, 8, jwts[:8]) // half of 16
+		crowd(0, 48, jwts[:8])
 		time.Sleep(2 * time.Second)
 
 		s.SetFault(pathAuthenticate, stytchtest.Fault{})
-		for i := range 101 {
+		for i := range 500 { // rejections leave the places as they are
 			s.Want(s.Get(bearer(inventedToken+strconv.Itoa(1000+i))), 401)
 		}
 		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: time.Second})
-		crowd(2000, 2, jwts[8:22]) // an eighth
-		time.Sleep(2 * time.Second)
-		crowd(3000, 8, jwts[22:30])
+		crowd(2000, 48, jwts[8:16])
 		s.WantIdle()
 	})
 }
 
-func TestA429QuietsItsLaneOnly(t *testing.T) {
+func TestClasses_429PausesItsSubjectThenItsClass(t *testing.T) {
 	rows := []struct {
-		name         string
-		shut, others func(s *stage, i int) string
+		name           string
+		paused, others func(s *env, i int) string
 	}{
-		{"strangers", breakerKinds[1].field, breakerKinds[0].field},
-		{"signed-in users", breakerKinds[0].field, breakerKinds[1].field},
+		{"unverified tokens", endpointUsers[1].field, endpointUsers[0].field},
+		{"signed-in users", endpointUsers[0].field, endpointUsers[1].field},
 	}
 	for _, row := range rows {
 		for _, by := range authtest.Carriers {
-			t.Run("174 "+row.name+"/"+by.Name, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					shut := func(s *stage, i int) string { return by.Carry(row.shut(s, i)) }
-					quietsItsLane(t, shut, func(s *stage, i int) string { return by.Carry(row.others(s, i)) })
-				})
+			paused := func(s *env, i int) string { return by.Carry(row.paused(s, i)) }
+			others := func(s *env, i int) string { return by.Carry(row.others(s, i)) }
+			t.Run("174 "+row.name+"/one/"+by.Name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { pausesOneSubject(t, paused) })
+			})
+			t.Run("174 "+row.name+"/three/"+by.Name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { pausesOneClass(t, paused, others) })
 			})
 		}
 	}
 }
 
-func quietsItsLane(t *testing.T, shut, others func(*stage, int) string) {
-	s := newStage(t, sessionOnly)
+// rateLimited returns an env in which Stytch has answered 429 to n requests, a
+// second apart.
+func rateLimited(t *testing.T, n int, field func(*env, int) string) *env {
+	s := newEnv(t, sessionOnly)
 	sessions(s)
 	s.Want(s.Get(bearer(s.Session.JWT)), 200)
 	s.Expire()
 	s.SetFault(pathAuthenticate, tooMany("7"))
-	resp := s.Get(shut(s, 0))
-	s.WantAnswer(resp, want503r)
-	s.WantRetry(resp, "7")
-	s.WantCalls(pathAuthenticate, 1)
+	for i := range n {
+		resp := s.Get(field(s, i))
+		s.WantAnswer(resp, want503r)
+		s.WantRetry(resp, "7")
+		s.WantCalls(pathAuthenticate, i+1)
+		time.Sleep(time.Second)
+	}
 	s.SetFault(pathAuthenticate, stytchtest.Fault{})
-	time.Sleep(2500 * time.Millisecond)
-	s.WantRetry(s.Get(shut(s, 1)), "5")
-	s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 200) // a JWT that is fresh asks nobody
-	s.Want(s.Get(jwtCookie(s.JWT(s.Session.ID))), 200)
-	s.WantCalls(pathAuthenticate, 1)
-	s.Want(s.Get(others(s, 10)), 200)
-	time.Sleep(4500*time.Millisecond - 1)
-	s.WantRetry(s.Get(shut(s, 1)), "1")
-	s.WantCalls(pathAuthenticate, 2)
-	time.Sleep(time.Nanosecond)
-	s.Want(s.Get(shut(s, 1)), 200)
+	return s
 }
 
-func TestWhatIsSafeIsAskedTwice(t *testing.T) {
+func pausesOneSubject(t *testing.T, field func(*env, int) string) {
+	s := rateLimited(t, 2, field)
+	s.WantRetry(s.Get(field(s, 0)), "5")
+	s.WantRetry(s.Get(field(s, 1)), "6")
+	s.WantCalls(pathAuthenticate, 2)
+	s.Want(s.Get(field(s, 2)), 200)
+	time.Sleep(5*time.Second - 1)
+	s.WantRetry(s.Get(field(s, 0)), "1")
+	time.Sleep(time.Nanosecond)
+	s.Want(s.Get(field(s, 0)), 200)
+	s.WantRetry(s.Get(field(s, 1)), "1")
+	s.WantCalls(pathAuthenticate, 4)
+}
+
+func pausesOneClass(t *testing.T, field, others func(*env, int) string) {
+	s := rateLimited(t, 3, field)
+	time.Sleep(1500 * time.Millisecond)
+	s.WantRetry(s.Get(field(s, 3)), "5")
+	s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 200) // a fresh JWT needs no call
+	s.Want(s.Get(jwtCookie(s.JWT(s.Session.ID))), 200)
+	s.WantCalls(pathAuthenticate, 3)
+	s.Want(s.Get(others(s, 10)), 200)
+	time.Sleep(4500*time.Millisecond - 1)
+	s.WantRetry(s.Get(field(s, 3)), "1")
+	s.WantCalls(pathAuthenticate, 4)
+	time.Sleep(time.Nanosecond)
+	s.Want(s.Get(field(s, 3)), 200)
+}
+
+func TestRetry_OnlyIfIdempotent(t *testing.T) {
 	extends := func(c *sessionauth.Config) { c.SessionDuration = time.Hour }
 	rows := []struct {
 		name   string
-		w      stytchtest.Fault
+		fault  stytchtest.Fault
 		change func(*sessionauth.Config)
 		calls  int
 	}{
@@ -143,8 +164,8 @@ func TestWhatIsSafeIsAskedTwice(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, row.change)
-				s.SetFault(pathAuthenticate, row.w)
+				s := newEnv(t, row.change)
+				s.SetFault(pathAuthenticate, row.fault)
 				s.Want(s.Get(bearer(s.Session.Token)), 503)
 				s.WantCalls(pathAuthenticate, row.calls)
 			})
@@ -152,13 +173,13 @@ func TestWhatIsSafeIsAskedTwice(t *testing.T) {
 	}
 	t.Run("the second answer counts", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			s := newStage(t)
-			for _, ask := range authtest.NeedsCall {
-				ask.Prepare(s)
-				s.SetFault(ask.Path, status(503).For(1))
-				before := s.Calls(ask.Path)
-				s.Want(s.Get(ask.Field(s)), 200)
-				s.WantCalls(ask.Path, before+2)
+			s := newEnv(t)
+			for _, needs := range authtest.NeedsCall {
+				needs.Prepare(s)
+				s.SetFault(needs.Path, status(503).For(1))
+				before := s.Calls(needs.Path)
+				s.Want(s.Get(needs.Field(s)), 200)
+				s.WantCalls(needs.Path, before+2)
 				s.Auth.Forget(s.Session.ID, s.Session.UserID)
 				s.Session = s.StartSession(s.Session.UserID, stytchtest.SessionOptions{})
 			}
@@ -166,37 +187,37 @@ func TestWhatIsSafeIsAskedTwice(t *testing.T) {
 	})
 	t.Run("never a sign-in, never a revocation", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			s := newStage(t)
+			s := newEnv(t)
 			s.SetFault("", status(503))
-			if _, err := s.Auth.SignIn(t.Context(), adasSignIn(authtest.Password)); err == nil {
+			if _, err := s.Auth.SignIn(t.Context(), signInOf(authtest.Password)); err == nil {
 				t.Error("got a sign-in, want ErrUnavailable")
 			}
 			if err := s.Auth.Revoke(t.Context(), s.Session.ID); err == nil {
 				t.Error("got no error, want ErrUnavailable")
 			}
-			s.WantCalls("/v1/passwords/authenticate", 1)
+			s.WantCalls(pathPassword, 1)
 			s.WantCalls(pathRevoke, 1)
 		})
 	})
 }
 
-func TestStaleIfErrorHasItsEnd(t *testing.T) {
+func TestStaleIfError_Ends(t *testing.T) {
 	const ttl, stale = time.Minute, 10 * time.Minute
-	down := func(s *stage) { s.SetFault("", status(500)) }
-	up := func(s *stage) { s.SetFault("", stytchtest.Fault{}) }
+	down := func(s *env) { s.SetFault("", status(500)) }
+	up := func(s *env) { s.SetFault("", stytchtest.Fault{}) }
 	rows := []struct {
 		name   string
 		length time.Duration // of the session
-		do     func(s *stage)
+		do     func(s *env)
 	}{
-		{"CacheTTL and StaleIfError", time.Hour, func(s *stage) {
+		{"CacheTTL and StaleIfError", time.Hour, func(s *env) {
 			down(s)
 			time.Sleep(ttl + stale - time.Millisecond)
 			s.Want(s.Get(tokenOf(s)), 200)
 			time.Sleep(time.Millisecond)
 			s.Want(s.Get(tokenOf(s)), 503)
 		}},
-		{"use does not extend it", time.Hour, func(s *stage) {
+		{"use does not extend it", time.Hour, func(s *env) {
 			down(s)
 			for range 11*60 - 1 {
 				time.Sleep(time.Second)
@@ -205,64 +226,61 @@ func TestStaleIfErrorHasItsEnd(t *testing.T) {
 			time.Sleep(time.Second)
 			s.Want(s.Get(tokenOf(s)), 503)
 		}},
-		{"the session's own end", 5 * time.Minute, func(s *stage) {
+		{"the end of the session", 5 * time.Minute, func(s *env) {
 			down(s)
 			time.Sleep(5*time.Minute - time.Millisecond)
 			s.Want(s.Get(tokenOf(s)), 200)
 			time.Sleep(time.Millisecond)
-			if resp := s.Get(tokenOf(s)); resp.StatusCode == 200 {
-				s.T.Error("got a session that has ended")
-			}
+			wantNot200(s.T, s.Get(tokenOf(s)), "the session has ended")
 		}},
-		{"revoked here while Stytch is down", time.Hour, func(s *stage) {
+		{"revoked by this process while Stytch is down", time.Hour, func(s *env) {
 			down(s)
 			time.Sleep(2 * ttl)
 			s.Want(s.Get(tokenOf(s)), 200)
 			_ = s.Auth.Revoke(s.T.Context(), s.Session.ID)
-			if resp := s.Get(tokenOf(s)); resp.StatusCode == 200 {
-				s.T.Error("got a session that was revoked here")
-			}
+			wantNot200(s.T, s.Get(tokenOf(s)), "the session was revoked")
 		}},
-		{"signed out here by its JWT", time.Hour, func(s *stage) {
+		{"signed out by its JWT", time.Hour, func(s *env) {
 			down(s)
 			time.Sleep(2 * ttl)
 			_ = s.Auth.SignOut(s.T.Context(), sessionauth.Credential{JWT: s.Session.JWT})
-			if resp := s.Get(tokenOf(s)); resp.StatusCode == 200 {
-				s.T.Error("got a session that was signed out here")
-			}
+			wantNot200(s.T, s.Get(tokenOf(s)), "the session was signed out")
 		}},
-		{"signed out here by its token", time.Hour, func(s *stage) {
+		{"signed out by its token", time.Hour, func(s *env) {
 			down(s)
 			time.Sleep(2 * ttl)
 			_ = s.Auth.SignOut(s.T.Context(), sessionauth.Credential{Token: s.Session.Token})
-			if resp := s.Get(tokenOf(s)); resp.StatusCode == 200 {
-				s.T.Error("got a session that was signed out here")
-			}
+			wantNot200(s.T, s.Get(tokenOf(s)), "the session was signed out")
 		}},
-		{"Stytch has said no since", time.Hour, func(s *stage) {
+		{"rejected since", time.Hour, func(s *env) {
 			s.RevokeSession(s.Session.ID)
 			time.Sleep(ttl)
 			s.Want(s.Get(tokenOf(s)), 401)
 			down(s)
-			s.Want(s.Get(tokenOf(s)), 401) // remembered
+			s.Want(s.Get(tokenOf(s)), 401) // the rejection is cached
 			time.Sleep(10 * time.Second)
-			if resp := s.Get(tokenOf(s)); resp.StatusCode == 200 {
-				s.T.Error("got a session through that Stytch has said is none")
-			}
+			wantNot200(s.T, s.Get(tokenOf(s)), "Stytch rejected the session")
 		}},
-		{"Stytch has said no to its old JWT since", time.Hour, func(s *stage) {
+		{"its old JWT rejected since", time.Hour, func(s *env) {
 			s.RevokeSession(s.Session.ID)
 			time.Sleep(6 * time.Minute)
 			s.Want(s.Get(jwtOf(s)), 401)
 			down(s)
-			if resp := s.Get(tokenOf(s)); resp.StatusCode == 200 {
-				s.T.Error("got a session through that Stytch has said is none")
+			wantNot200(s.T, s.Get(tokenOf(s)), "Stytch rejected the session")
+		}},
+		{"a 429 is no outage", time.Hour, func(s *env) {
+			time.Sleep(ttl)
+			s.RevokeSession(s.Session.ID)
+			s.SetFault(pathAuthenticate, tooMany("60"))
+			for range 54 {
+				s.WantRetry(s.Get(tokenOf(s)), "60")
+				time.Sleep(time.Minute)
 			}
 		}},
-		{"a no that is none of Stytch's ends nothing", time.Hour, func(s *stage) {
+		{"an answer that is no rejection does not end it", time.Hour, func(s *env) {
 			time.Sleep(ttl)
-			for _, w := range []stytchtest.Fault{status(404), stytchtest.HTML(404), tooMany("1"), stytchtest.OtherUser(), refusedAs(401, "unauthorized_credentials")} {
-				s.SetFault(pathAuthenticate, w)
+			for _, f := range []stytchtest.Fault{status(404), stytchtest.HTML(404), stytchtest.OtherUser(), errorOf(401, "unauthorized_credentials")} {
+				s.SetFault(pathAuthenticate, f)
 				s.Want(s.Get(tokenOf(s)), 200)
 				s.SetFault(pathAuthenticate, stytchtest.Fault{})
 				time.Sleep(time.Second)
@@ -273,9 +291,9 @@ func TestStaleIfErrorHasItsEnd(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, staleFor(stale))
+				s := newEnv(t, staleFor(stale))
 				s.Session = s.SignIn(stytchtest.SessionOptions{Duration: row.length})
-				s.Want(s.Get(bearer(s.Session.JWT)), 200) // the key set, and the user
+				s.Want(s.Get(bearer(s.Session.JWT)), 200) // caches the key set and the user
 				s.Want(s.Get(tokenOf(s)), 200)
 				row.do(s)
 				s.WantIdle()
@@ -284,18 +302,15 @@ func TestStaleIfErrorHasItsEnd(t *testing.T) {
 	}
 }
 
-// A user whom Stytch has said is gone does not come back in an outage.
-func TestStaleIfErrorBringsNoDeletedUserBack(t *testing.T) {
+func TestStaleIfError_DeletedUser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, staleFor(time.Hour))
+		s := newEnv(t, staleFor(time.Hour))
 		s.Want(s.Get(bearer(s.Session.JWT)), 200)
 		time.Sleep(time.Minute)
-		s.SetFault(pathUser, refusedAs(404, "user_not_found"))
+		s.SetFault(pathUser, errorOf(404, "user_not_found"))
 		s.Want(s.Get(bearer(s.Session.JWT)), 401)
 		s.SetFault(pathUser, status(500))
 		time.Sleep(10 * time.Second)
-		if resp := s.Get(bearer(s.Session.JWT)); resp.StatusCode == http.StatusOK {
-			t.Error("got a user through whom Stytch has said is gone")
-		}
+		wantNot200(s.T, s.Get(bearer(s.Session.JWT)), "Stytch said that the user does not exist")
 	})
 }

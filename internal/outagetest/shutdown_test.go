@@ -1,4 +1,4 @@
-package sessionauth_test
+package outagetest
 
 import (
 	"context"
@@ -10,12 +10,11 @@ import (
 	"testing"
 )
 
-// A server that is told to stop, as by SIGTERM, answers what it has begun and
-// lets nobody in who should not be: clients see right answers or a closed
-// connection, nothing else.
-func TestAServerThatStopsUnderLoad(t *testing.T) {
-	s := newStage(t)
-	s.Handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)) // nothing is warm but the code
+// A server that is stopped, as by SIGTERM, completes the requests that have
+// begun. Clients receive the right answer or a closed connection, nothing else.
+func TestShutdown_UnderLoad(t *testing.T) {
+	s := newEnv(t)
+	s.Handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)) // only the code is warm
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -28,7 +27,7 @@ func TestAServerThatStopsUnderLoad(t *testing.T) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8}}
 	defer client.CloseIdleConnections()
 	var right, closed atomic.Int64
-	ask := func(field, value string, want int) {
+	send := func(field, value string, want int) {
 		r, _ := http.NewRequest(http.MethodGet, url, nil)
 		r.Header.Set(field, value)
 		resp, err := client.Do(r)
@@ -42,19 +41,23 @@ func TestAServerThatStopsUnderLoad(t *testing.T) {
 		}
 		right.Add(1)
 	}
-	var wg sync.WaitGroup
+	var clients, wg sync.WaitGroup
 	for range 4 {
-		wg.Go(func() {
+		clients.Go(func() {
 			for closed.Load() == 0 {
-				ask("Authorization", "Bearer "+s.Session.JWT, 200)
-				ask("Authorization", "Bearer "+s.Session.Token, 200)
-				ask("Authorization", "Bearer "+s.Session.JWT[:len(s.Session.JWT)-4]+"AAAA", 401)
+				send("Authorization", "Bearer "+s.Session.JWT, 200)
+				send("Authorization", "Bearer "+s.Session.Token, 200)
+				send("Authorization", "Bearer "+s.Session.JWT[:len(s.Session.JWT)-4]+"AAAA", 401)
 			}
 		})
 	}
 	for right.Load() < 200 {
-		ask("X-Nothing", "at all", 401)
+		send("X-Nothing", "at all", 401)
 	}
+	wg.Go(func() {
+		clients.Wait()
+		client.CloseIdleConnections() // Shutdown waits 5 s for a connection that was opened but not used
+	})
 	if err := server.Shutdown(context.WithoutCancel(t.Context())); err != nil {
 		t.Error(err)
 	}

@@ -1,4 +1,4 @@
-package sessionauth_test
+package outagetest
 
 import (
 	"context"
@@ -22,9 +22,9 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// Mixed traffic in fault that changes every second, and an oracle that knows
-// what each credential may get. SOAK is its length in simulated time ("10m"; a
-// minute without), SOAK_SEED repeats one that was printed.
+// The soak sends mixed traffic while faults change every second. An oracle knows
+// which answers each credential may get. SOAK is the length in simulated time. It
+// is a minute by default, and 20 seconds with -short. SOAK_SEED repeats a run.
 
 const (
 	soakUsers    = 40
@@ -33,10 +33,10 @@ const (
 	soakLifetime = 20 * time.Second // of a JWT
 	soakLeeway   = 5 * time.Second
 
-	// A fault may be felt for Timeout, by a call that began in it, and then for
-	// as long as a breaker stays open.
+	// A call that began during a fault lasts for up to Timeout, and then the
+	// circuit breaker may stay open.
 	soakRecovery = 3*time.Second + 5*time.Second + 500*time.Millisecond
-	// A new key is looked for once in 30 seconds.
+	// The key set is fetched at most once in 30 seconds.
 	soakSlot = 30 * time.Second
 )
 
@@ -44,6 +44,9 @@ func TestSoak(t *testing.T) {
 	length, err := time.ParseDuration(os.Getenv("SOAK"))
 	if err != nil {
 		length = time.Minute
+		if testing.Short() {
+			length = 20 * time.Second
+		}
 	}
 	seed, err := strconv.ParseUint(os.Getenv("SOAK_SEED"), 10, 64)
 	if err != nil {
@@ -58,15 +61,15 @@ func TestSoak(t *testing.T) {
 }
 
 type soak struct {
-	*stage
+	*authtest.Env
 	stale time.Duration
 	seed  uint64
 
 	mu       sync.Mutex
 	chance   *rand.Rand
-	people   []*person
+	users    []*user
 	rotated  map[string]time.Time // by key id
-	fault    string               // empty in fair fault
+	fault    string               // empty if there is none
 	faultEnd time.Time
 	refused  map[[sha256.Size]byte]time.Time // credentials that got a 401
 	counts   map[string]int
@@ -74,30 +77,31 @@ type soak struct {
 	slowest  time.Duration
 }
 
-// A person is a session, and what is known of it. The times are zero while they
-// have not come.
-type person struct {
-	session   stytchtest.Session
-	end       time.Time
-	jwts      []minted
-	elsewhere time.Time // revoked at Stytch
-	here      time.Time // Revoke has returned
-	leaving   time.Time // Revoke was called
+// A user is a session, and when it was revoked.
+type user struct {
+	session  stytchtest.Session
+	end      time.Time
+	jwts     []issued
+	remotely time.Time // revoked at Stytch, or zero
+	revoked  time.Time // Revoke was called and has returned, or zero
+	revoking time.Time // Revoke was called, or zero
 }
 
-type minted struct {
+type issued struct {
 	text, kid string
 	at        time.Time
 }
 
+// newSoak returns an environment without a leak check, which would keep what it
+// saw on the heap.
 func newSoak(t *testing.T, seed uint64, stale time.Duration) *soak {
-	st := &stage{Server: stytchtest.NewServer(), T: t}
+	st := &env{Server: stytchtest.NewServer(), T: t}
 	st.JWTLifetime = soakLifetime
 	st.Wire = &authtest.Wire{Next: st.Client().Transport}
 	auth, err := sessionauth.New(sessionauth.Config{
 		ProjectID: st.ProjectID, Secret: st.Secret, BaseURL: st.URL, HTTPClient: &http.Client{Transport: st.Wire},
 		Logger: slog.New(slog.DiscardHandler), CacheTTL: soakTTL, StaleIfError: stale, Leeway: soakLeeway,
-		CacheSize: 256, // full after a minute: then the heap must be flat
+		CacheSize: 256, // full after a minute, when the heap must be flat
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -109,27 +113,27 @@ func newSoak(t *testing.T, seed uint64, stale time.Duration) *soak {
 		w.Header().Set("As", session.ID+" "+user.ID)
 	}))
 	s := &soak{
-		stage: st, stale: stale, seed: seed, chance: rand.New(rand.NewPCG(seed, 0)),
-		people: make([]*person, soakUsers), rotated: map[string]time.Time{}, refused: map[[sha256.Size]byte]time.Time{}, counts: map[string]int{},
+		Env: st, stale: stale, seed: seed, chance: rand.New(rand.NewPCG(seed, 0)),
+		users: make([]*user, soakUsers), rotated: map[string]time.Time{}, refused: map[[sha256.Size]byte]time.Time{}, counts: map[string]int{},
 	}
-	for i := range s.people {
-		s.people[i] = s.arrive()
+	for i := range s.users {
+		s.users[i] = s.signIn()
 	}
 	return s
 }
 
-// arrive starts a session: every third one ends by itself within a minute.
-func (s *soak) arrive() *person {
+// signIn starts a session. Every third one ends within a minute.
+func (s *soak) signIn() *user {
 	length := 24 * time.Hour
 	if s.chance.IntN(3) == 0 {
 		length = time.Duration(20+s.chance.IntN(40)) * time.Second
 	}
-	p := &person{session: s.SignIn(stytchtest.SessionOptions{Duration: length}), end: time.Now().Add(length)}
-	p.jwts = []minted{{p.session.JWT, s.KeyID(), time.Now()}}
-	return p
+	u := &user{session: s.SignIn(stytchtest.SessionOptions{Duration: length}), end: time.Now().Add(length)}
+	u.jwts = []issued{{u.session.JWT, s.KeyID(), time.Now()}}
+	return u
 }
 
-// run is the test: half a minute of fault, half a minute without, and so on.
+// run alternates between half a minute with faults and half a minute without.
 func (s *soak) run(length time.Duration) {
 	if err := s.Auth.Warm(s.T.Context()); err != nil {
 		s.T.Fatal(err)
@@ -138,13 +142,13 @@ func (s *soak) run(length time.Duration) {
 	over := make(chan struct{})
 	for i := range soakWorkers {
 		wg.Go(func() {
-			own := rand.New(rand.NewPCG(s.seed, uint64(i+1)))
+			chance := rand.New(rand.NewPCG(s.seed, uint64(i+1)))
 			for {
 				select {
 				case <-over:
 					return
-				case <-time.After(time.Duration(20+own.IntN(180)) * time.Millisecond):
-					s.one(own)
+				case <-time.After(time.Duration(20+chance.IntN(180)) * time.Millisecond):
+					s.send(chance)
 				}
 			}
 		})
@@ -152,7 +156,7 @@ func (s *soak) run(length time.Duration) {
 	var heap uint64
 	seconds := int(length / time.Second)
 	for second := range seconds {
-		s.turn(second%60 < 30)
+		s.step(second%60 < 30)
 		time.Sleep(time.Second)
 		if second == seconds/2 {
 			heap = authtest.LiveHeap()
@@ -160,7 +164,7 @@ func (s *soak) run(length time.Duration) {
 	}
 	close(over)
 	wg.Wait()
-	s.turn(false)
+	s.step(false)
 	time.Sleep(soakRecovery)
 	s.WantIdle()
 	s.report(heap, authtest.LiveHeap())
@@ -188,8 +192,8 @@ func (s *soak) report(half, end uint64) {
 		s.slowest, half>>10, end>>10, s.Calls(""), s.Calls(pathKeySet), text.String())
 }
 
-// soakFaults are those that must not become a no. What is left out is Stytch's
-// own word: session_not_found, and a key set without a key.
+// soakFaults are the faults that must not sign anybody out. Rejections are left
+// out, and long pauses.
 var soakFaults = append(slices.DeleteFunc(slices.Clone(faults), func(f fault) bool { return f.status == 401 || f.retry == "60" || f.retry == "7" }),
 	fault{name: "429 for two seconds", fault: tooMany("2")},
 	fault{name: "a second late", fault: stytchtest.Fault{Delay: time.Second}},
@@ -197,11 +201,11 @@ var soakFaults = append(slices.DeleteFunc(slices.Clone(faults), func(f fault) bo
 	fault{name: "another user", fault: stytchtest.OtherUser(), at: pathAuthenticate},
 	fault{name: "another user", fault: stytchtest.OtherUser(), at: pathUser},
 	fault{name: "an empty key set", fault: stytchtest.KeySet(stytchtest.NoKeys), at: pathKeySet},
-	fault{name: "a key set that anybody can sign for", fault: stytchtest.KeySet(stytchtest.ExponentOne), at: pathKeySet},
+	fault{name: "a key set with the exponent 1", fault: stytchtest.KeySet(stytchtest.ExponentOne), at: pathKeySet},
 )
 
-// turn changes the fault, and what else happens in a second.
-func (s *soak) turn(bad bool) {
+// step changes the fault, and revokes or starts a session or rotates the keys.
+func (s *soak) step(bad bool) {
 	for _, path := range []string{"", pathAuthenticate, pathUser, pathKeySet} {
 		s.SetFault(path, stytchtest.Fault{})
 	}
@@ -222,99 +226,93 @@ func (s *soak) turn(bad bool) {
 		s.rotated[s.RotateKeys()] = time.Now()
 		s.counts["rotations"]++
 	}
-	i := s.chance.IntN(len(s.people))
-	switch p := s.people[i]; {
-	case !p.here.IsZero() || !p.elsewhere.IsZero() || time.Now().After(p.end):
+	i := s.chance.IntN(len(s.users))
+	switch u := s.users[i]; {
+	case !u.revoked.IsZero() || !u.remotely.IsZero() || time.Now().After(u.end):
 		if s.chance.IntN(3) == 0 {
-			s.people[i] = s.arrive()
+			s.users[i] = s.signIn()
 		}
 	case s.chance.IntN(4) == 0:
-		s.RevokeSession(p.session.ID)
-		p.elsewhere = time.Now()
-		s.counts["revocations elsewhere"]++
+		s.RevokeSession(u.session.ID)
+		u.remotely = time.Now()
+		s.counts["revocations at Stytch"]++
 	case s.chance.IntN(4) == 0:
-		p.leaving = time.Now()
-		s.counts["revocations here"]++
+		u.revoking = time.Now()
+		s.counts["revocations by Revoke"]++
 		s.mu.Unlock()
-		_ = s.Auth.Revoke(context.Background(), p.session.ID)
+		_ = s.Auth.Revoke(context.Background(), u.session.ID)
 		s.mu.Lock()
-		p.here = p.leaving // it holds at once
+		u.revoked = u.revoking // Revoke has an immediate effect
 	}
 }
 
-// jwt gives a JWT of a person: the newest, or one minted a while ago.
-func (s *soak) jwt(p *person, own *rand.Rand) minted {
-	last := p.jwts[len(p.jwts)-1]
-	alive := p.leaving.IsZero() && p.elsewhere.IsZero() && time.Now().Before(p.end)
-	if alive && time.Since(last.at) >= 5*time.Second {
-		last = minted{s.JWT(p.session.ID), s.KeyID(), time.Now()}
-		p.jwts = append(p.jwts, last)
-		p.jwts = p.jwts[max(0, len(p.jwts)-8):]
+// jwt returns a JWT of a user: the newest, or an older one.
+func (s *soak) jwt(u *user, chance *rand.Rand) issued {
+	last := u.jwts[len(u.jwts)-1]
+	isLive := u.revoking.IsZero() && u.remotely.IsZero() && time.Now().Before(u.end)
+	if isLive && time.Since(last.at) >= 5*time.Second {
+		last = issued{s.JWT(u.session.ID), s.KeyID(), time.Now()}
+		u.jwts = append(u.jwts, last)
+		u.jwts = u.jwts[max(0, len(u.jwts)-8):]
 	}
-	if own.IntN(3) == 0 {
-		return p.jwts[own.IntN(len(p.jwts))]
+	if chance.IntN(3) == 0 {
+		return u.jwts[chance.IntN(len(u.jwts))]
 	}
 	return last
 }
 
-// one sends one request and judges its answer.
-func (s *soak) one(own *rand.Rand) {
+// send sends one request and checks its answer.
+func (s *soak) send(chance *rand.Rand) {
 	s.mu.Lock()
-	p := s.people[own.IntN(len(s.people))]
-	jwt := s.jwt(p, own)
+	u := s.users[chance.IntN(len(s.users))]
+	jwt := s.jwt(u, chance)
 	s.mu.Unlock()
 	var kind, field string
 	forged := false
-	switch own.IntN(10) {
+	switch chance.IntN(10) {
 	case 0:
 		kind, field = "JWT in a cookie", jwtCookie(jwt.text)
 	case 1, 2:
 		kind, field = "JWT", bearer(jwt.text)
 	case 3, 4:
-		kind, field = "token", bearer(p.session.Token)
+		kind, field = "token", bearer(u.session.Token)
 	case 5:
-		kind, field = "token in a cookie", tokenCookie(p.session.Token)
+		kind, field = "token in a cookie", tokenCookie(u.session.Token)
 	case 6:
-		kind, field = "both cookies", bothCookies(p.session.Token, jwt.text)
+		kind, field = "both cookies", bothCookies(u.session.Token, jwt.text)
 	case 7:
-		kind, field, forged = "forged JWT", bearer(forge(jwt.text)), true
+		kind, field, forged = "forged JWT", bearer(authtest.OtherSignature(jwt.text)), true
 	case 8:
-		kid := "invented-" + strconv.Itoa(own.IntN(1e6))
-		header, claims := s.Header(), s.Claims(p.session.ID)
+		kid := "invented-" + strconv.Itoa(chance.IntN(1e6))
+		header, claims := s.Header(), s.Claims(u.session.ID)
 		header["kid"] = kid
-		kind, field, forged = "invented key", bearer(s.Sign(authtest.JSON(header), authtest.JSON(claims))), true
+		unknown := authtest.ForgedJWT(header, claims)
+		if chance.IntN(4) == 0 { // signatures take most of the time of the test
+			unknown = s.Sign(authtest.JSON(header), authtest.JSON(claims))
+		}
+		kind, field, forged = "invented key", bearer(unknown), true
 	default:
-		kind, field, forged = "invented token", bearer(inventedToken+strconv.Itoa(own.IntN(1e6))), true
+		kind, field, forged = "invented token", bearer(inventedToken+strconv.Itoa(chance.IntN(1e6))), true
 	}
 	r := newRequest(http.MethodGet, field)
 	w := httptest.NewRecorder()
 	began := time.Now()
 	s.Handler.ServeHTTP(w, r)
-	s.judge(verdict{kind, field, forged, p, jwt, began, w.Code, w.Header().Get("As")})
+	s.check(result{kind, field, forged, u, jwt, began, w.Code, w.Header().Get("As")})
 }
 
-// forge changes one character in the middle of the signature.
-func forge(jwt string) string {
-	i := len(jwt) - 100
-	other := "A"
-	if jwt[i] == 'A' {
-		other = "B"
-	}
-	return jwt[:i] + other + jwt[i+1:]
-}
-
-// A verdict is what a request got.
-type verdict struct {
+// A result is a request and its answer.
+type result struct {
 	kind, field string
 	forged      bool
-	person      *person
-	jwt         minted
+	user        *user
+	jwt         issued
 	began       time.Time
 	status      int
 	as          string
 }
 
-func (s *soak) judge(v verdict) {
+func (s *soak) check(v result) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.slowest = max(s.slowest, time.Since(v.began))
@@ -331,11 +329,11 @@ func (s *soak) judge(v verdict) {
 			problem = "a live session was refused"
 		}
 	case 503:
-		if !s.mayBeUndecided(v) {
+		if !s.mayBeUnavailable(v) {
 			problem = "nothing was wrong"
 		}
 	default:
-		problem = "no such answer is expected"
+		problem = "such an answer is never expected"
 	}
 	if problem == "" {
 		return
@@ -346,16 +344,15 @@ func (s *soak) judge(v verdict) {
 	}
 }
 
-// wrongPass says why a request should not have passed, if it should not.
-func (s *soak) wrongPass(v verdict) string {
-	p, jwt := v.person, strings.Contains(v.kind, "JWT")
+// wrongPass returns why a request must not pass, or "".
+func (s *soak) wrongPass(v result) string {
+	u, jwt := v.user, strings.Contains(v.kind, "JWT")
 	both := v.kind == "both cookies"
-	// How long a revocation elsewhere may go unnoticed; a call that was under
-	// way at that moment may take its Timeout.
-	byToken := p.elsewhere.Add(soakTTL + s.stale)
+	// How long a session may be accepted after it was revoked at Stytch.
+	byToken := u.remotely.Add(soakTTL + s.stale)
 	byJWT := v.jwt.at.Add(soakLifetime + soakLeeway + time.Second)
-	if byAnswer := p.elsewhere.Add(soakTTL + s.stale); byAnswer.After(byJWT) {
-		byJWT = byAnswer // an answer about an old JWT is reused
+	if byAnswer := u.remotely.Add(soakTTL + s.stale); byAnswer.After(byJWT) {
+		byJWT = byAnswer // answers about old JWTs are cached
 	}
 	unnoticed := byToken
 	if jwt || both && byJWT.After(byToken) {
@@ -363,17 +360,17 @@ func (s *soak) wrongPass(v verdict) string {
 	}
 	switch {
 	case v.forged:
-		return "nobody signed it"
-	case v.as != p.session.ID+" "+p.session.UserID:
+		return "it has no good signature"
+	case v.as != u.session.ID+" "+u.session.UserID:
 		return "it passed as " + v.as
-	case !v.began.Before(p.end):
+	case !v.began.Before(u.end):
 		return "its session had ended"
-	case !p.here.IsZero() && v.began.After(p.here):
-		return "it was revoked here"
-	case !p.elsewhere.IsZero() && v.began.After(unnoticed):
-		return "it was revoked elsewhere " + v.began.Sub(p.elsewhere).String() + " ago"
+	case !u.revoked.IsZero() && v.began.After(u.revoked):
+		return "Revoke had returned"
+	case !u.remotely.IsZero() && v.began.After(unnoticed):
+		return "it was revoked at Stytch " + v.began.Sub(u.remotely).String() + " ago"
 	case both && !v.began.After(byJWT):
-		return "" // the token was refused while the JWT's key was not known yet
+		return "" // the token was refused while the key of the JWT was unknown
 	case s.wasRefused(v):
 		return "it was refused before"
 	}
@@ -381,27 +378,27 @@ func (s *soak) wrongPass(v verdict) string {
 }
 
 // wasRefused reports whether a 401 came before the request.
-func (s *soak) wasRefused(v verdict) bool {
+func (s *soak) wasRefused(v result) bool {
 	at, ok := s.refused[v.digest()]
 	return ok && v.began.After(at)
 }
 
-func (v *verdict) digest() [sha256.Size]byte { return sha256.Sum256([]byte(v.field)) }
+func (v *result) digest() [sha256.Size]byte { return sha256.Sum256([]byte(v.field)) }
 
-// isLive reports whether a session was alive all through a request.
-func (s *soak) isLive(v verdict) bool {
-	p := v.person
-	return p.leaving.IsZero() && p.elsewhere.IsZero() && time.Now().Before(p.end)
+// isLive reports whether a session was alive during a whole request.
+func (s *soak) isLive(v result) bool {
+	u := v.user
+	return u.revoking.IsZero() && u.remotely.IsZero() && time.Now().Before(u.end)
 }
 
-// mayBeUndecided reports whether something was wrong at the time.
-func (s *soak) mayBeUndecided(v verdict) bool {
+// mayBeUnavailable reports whether a 503 is right.
+func (s *soak) mayBeUnavailable(v result) bool {
 	settled := s.faultEnd.Add(soakRecovery)
 	if s.fault != "" || !s.faultEnd.IsZero() && v.began.Before(settled) {
 		return true
 	}
 	if v.kind == "invented key" {
-		return true // it cannot be known while the one fetch is not due
+		return true // until the next fetch it may exist
 	}
 	rotated, ok := s.rotated[v.jwt.kid]
 	if !ok || !strings.Contains(v.kind, "JWT") {

@@ -1,0 +1,271 @@
+package lru_test
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sessionauth/sessionauth/internal/lru"
+)
+
+// A cache of texts, by name. One shard holds it if it is small.
+type cache struct {
+	*lru.Cache[string]
+	t *testing.T
+}
+
+func newCache(t *testing.T, size, bytes int) *cache {
+	return &cache{lru.New(size, bytes, func(text string) int { return len(text) }), t}
+}
+
+func key(name string) lru.Key { return sha256.Sum256([]byte(name)) }
+
+// start is when the tests begin.
+var start = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// add adds values, each under itself.
+func (c *cache) add(values ...string) {
+	for _, v := range values {
+		c.Add(key(v), v, start)
+	}
+}
+
+// use gets values, some time after the start.
+func (c *cache) use(after time.Duration, values ...string) {
+	for _, v := range values {
+		c.Get(key(v), start.Add(after))
+	}
+}
+
+// want checks which of some values are present. It does not use them.
+func (c *cache) want(present, absent []string) {
+	c.t.Helper()
+	for _, v := range present {
+		if got, ok := c.Get(key(v), start); got != v || !ok {
+			c.t.Errorf("got %q, %t, want %q", got, ok, v)
+		}
+	}
+	for _, v := range absent {
+		if got, ok := c.Get(key(v), start); got != "" || ok {
+			c.t.Errorf("got %q, %t, want no %q", got, ok, v)
+		}
+	}
+}
+
+func list(values ...string) []string { return values }
+
+func TestCache_EvictsLeastRecentlyUsed(t *testing.T) {
+	rows := []struct {
+		name            string
+		do              func(c *cache)
+		present, absent []string
+	}{
+		{"room for all", func(c *cache) { c.add("a", "b", "c") }, list("a", "b", "c"), list("d")},
+		{"the oldest", func(c *cache) { c.add("a", "b", "c", "d") }, list("b", "c", "d"), list("a")},
+		{"a hit after a second counts", func(c *cache) { c.add("a", "b", "c"); c.use(time.Second, "a"); c.add("d") }, list("a", "c", "d"), list("b")},
+		{"a hit within a second does not", func(c *cache) { c.add("a", "b", "c"); c.use(time.Second-1, "a"); c.add("d") }, list("b", "c", "d"), list("a")},
+		{"a hit counts once in a second", func(c *cache) {
+			c.add("a", "b", "c")
+			c.use(time.Second, "a", "b")
+			c.use(2*time.Second-1, "a")
+			c.add("d", "e")
+		}, list("b", "d", "e"), list("a", "c")},
+		{"a hit with an earlier time counts", func(c *cache) { c.add("a", "b", "c"); c.use(-time.Second, "a"); c.add("d") }, list("a", "c", "d"), list("b")},
+		{"adding again counts", func(c *cache) { c.add("a", "b", "c", "a", "d") }, list("a", "c", "d"), list("b")},
+		{"a removed entry makes room", func(c *cache) { c.add("a", "b", "c"); c.Remove(key("b")); c.add("d") }, list("a", "c", "d"), list("b")},
+		{"removing what is absent", func(c *cache) { c.add("a", "b"); c.Remove(key("x")) }, list("a", "b"), list("x")},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			c := newCache(t, 3, 1000)
+			row.do(c)
+			c.want(row.present, row.absent)
+		})
+	}
+}
+
+func TestCache_BoundInBytes(t *testing.T) {
+	rows := []struct {
+		name            string
+		do              func(c *cache)
+		present, absent []string
+	}{
+		{"exactly full", func(c *cache) { c.add("aaaaa", "bbbbb") }, list("aaaaa", "bbbbb"), nil},
+		{"one byte more", func(c *cache) { c.add("aaaaa", "bbbbb", "c") }, list("bbbbb", "c"), list("aaaaa")},
+		{"one that takes the room of several", func(c *cache) { c.add("aa", "bb", "cc", "dddddddd") }, list("cc", "dddddddd"), list("aa", "bb")},
+		{"as large as the cache", func(c *cache) { c.add("aa", "bbbbbbbbbb") }, list("bbbbbbbbbb"), list("aa")},
+		{"larger than the cache", func(c *cache) { c.add("aa", "bbbbbbbbbbb") }, list("aa"), list("bbbbbbbbbbb")},
+		{"larger than the cache, in place of another value", func(c *cache) {
+			c.add("aa")
+			c.Add(key("aa"), "a value that is too large", start)
+		}, nil, list("aa")},
+		{"added again", func(c *cache) { c.add("aaaaa", "aaaaa", "aaaaa", "bbbbb") }, list("aaaaa", "bbbbb"), nil},
+		{"replaced by a larger value", func(c *cache) {
+			c.add("aaaaa")
+			c.Add(key("b"), "b", start)
+			c.Add(key("b"), "bbbbbb", start)
+		}, nil, list("aaaaa")},
+		{"removed", func(c *cache) { c.add("aaaaa"); c.Remove(key("aaaaa")); c.add("bbbbb", "ccccc") }, list("bbbbb", "ccccc"), list("aaaaa")},
+		{"removed by RemoveIf", func(c *cache) {
+			c.add("aaaaa")
+			c.RemoveIf(func(v string) bool { return v == "aaaaa" })
+			c.add("bbbbb", "ccccc")
+		}, list("bbbbb", "ccccc"), list("aaaaa")},
+		{"evicted because of the number of entries", func(c *cache) { c.add("a", "b", "c", "d", "e", "eeeee") }, list("c", "d", "e", "eeeee"), list("a", "b")},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			c := newCache(t, 4, 10)
+			row.do(c)
+			c.want(row.present, row.absent)
+		})
+	}
+}
+
+// A large cache has shards, of which each holds its part of entries and bytes.
+func TestCache_Shards(t *testing.T) {
+	for _, row := range []struct {
+		name              string
+		size, bytes       int
+		atLeast, atMost   int
+		largest, tooLarge int // lengths of a value
+	}{
+		{"one shard", 127, 1000, 127, 127, 1000, 1001},
+		{"two shards", 128, 1000, 110, 128, 500, 501},
+		{"sixteen shards", 2048, 16_000, 1800, 2048, 1000, 1001},
+		{"no more than sixteen", 1 << 14, 1 << 20, 15_000, 1 << 14, 1 << 16, 1<<16 + 1},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			c := newCache(t, row.size, row.bytes)
+			for i := range 4 * row.size {
+				c.Add(key(strconv.Itoa(i)), "x", start)
+			}
+			n := 0
+			c.RemoveIf(func(string) bool { n++; return true })
+			if n < row.atLeast || n > row.atMost {
+				t.Errorf("got %d entries, want %d to %d", n, row.atLeast, row.atMost)
+			}
+			for length, stored := range map[int]bool{row.largest: true, row.tooLarge: false} {
+				c.Add(key("large"), string(make([]byte, length)), start)
+				if _, ok := c.Get(key("large"), start); ok != stored {
+					t.Errorf("got a value of %d bytes stored: %t, want %t", length, ok, stored)
+				}
+			}
+		})
+	}
+}
+
+func TestCache_GetOrAdd(t *testing.T) {
+	c := newCache(t, 3, 10)
+	made := 0
+	get := func(name, value string) string {
+		return c.GetOrAdd(key(name), func() string { made++; return value }, start)
+	}
+	if got := get("a", "first"); got != "first" {
+		t.Errorf("got %q, want the new value", got)
+	}
+	if got := get("a", "second"); got != "first" || made != 1 {
+		t.Errorf("got %q after %d new values, want the first one", got, made)
+	}
+	if got := get("b", "more than ten bytes"); got != "more than ten bytes" {
+		t.Errorf("got %q, want the value, although it is not stored", got)
+	}
+	c.want(nil, list("b"))
+}
+
+func TestCache_GetOrAddTogether(t *testing.T) {
+	type value struct{ made int64 }
+	for range 10 {
+		c := lru.New(3, 10, func(*value) int { return 1 })
+		var made atomic.Int64
+		var results [16]*value
+		var together sync.WaitGroup
+		// This call holds the lock until the others wait for it. Then all of them
+		// see that the value is missing.
+		held, release := make(chan struct{}), make(chan struct{})
+		together.Go(func() {
+			c.GetOrAdd(key("another"), func() *value { close(held); <-release; return nil }, time.Now())
+		})
+		<-held
+		for i := range results {
+			together.Go(func() {
+				results[i] = c.GetOrAdd(key("k"), func() *value { return &value{made.Add(1)} }, time.Now())
+			})
+		}
+		time.Sleep(2 * time.Millisecond)
+		close(release)
+		together.Wait()
+		for _, v := range results {
+			if v != results[0] {
+				t.Fatalf("got different values, want one")
+			}
+		}
+		if made.Load() != 1 {
+			t.Fatalf("got %d new values, want 1", made.Load())
+		}
+	}
+}
+
+func TestCache_RemoveIf(t *testing.T) {
+	c := newCache(t, 1024, 1<<20)
+	for i := range 500 {
+		c.add(fmt.Sprint(i%2 == 0, i))
+	}
+	c.RemoveIf(func(v string) bool { return v[0] == 't' })
+	for i := range 500 {
+		v := fmt.Sprint(i%2 == 0, i)
+		if _, ok := c.Get(key(v), start); ok != (i%2 != 0) {
+			t.Errorf("got %q present: %t, want the opposite", v, ok)
+		}
+	}
+}
+
+// The race detector checks the locks, and the bound must hold at the end.
+func TestCache_ManyGoroutines(t *testing.T) {
+	c := newCache(t, 64, 256)
+	var together sync.WaitGroup
+	for g := range 8 {
+		together.Go(func() {
+			for i := range 2000 {
+				name := strconv.Itoa((i * (g + 1)) % 200)
+				now := start.Add(time.Duration(i) * time.Second / 2)
+				switch i % 8 {
+				case 0:
+					c.Add(key(name), name, now)
+				case 1:
+					c.Remove(key(name))
+				case 2:
+					if i%100 == 2 {
+						c.RemoveIf(func(v string) bool { return v == name })
+					}
+				case 3:
+					if got := c.GetOrAdd(key(name), func() string { return name }, now); got != name {
+						t.Errorf("got %q, want %q", got, name)
+					}
+				default:
+					if got, ok := c.Get(key(name), now); ok && got != name {
+						t.Errorf("got %q, want %q", got, name)
+					}
+				}
+			}
+		})
+	}
+	together.Wait()
+	entries, bytes := 0, 0
+	c.RemoveIf(func(v string) bool { entries++; bytes += len(v); return true })
+	if entries > 64 || bytes > 256 {
+		t.Errorf("got %d entries of %d bytes, want at most 64 of 256", entries, bytes)
+	}
+	for i := range 128 {
+		c.Add(key(strconv.Itoa(i)), "xxxx", start)
+	}
+	entries = 0
+	c.RemoveIf(func(string) bool { entries++; return false })
+	if entries != 64 {
+		t.Errorf("got room for %d entries of 4 bytes, want 64", entries)
+	}
+}
