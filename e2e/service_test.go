@@ -15,6 +15,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/e2e/internal/proxy"
 	"github.com/sessionauth/sessionauth/e2e/internal/service"
 )
 
@@ -42,20 +43,33 @@ var serviceScenarios = []struct {
 
 func TestService(t *testing.T) {
 	var current http.Handler // changes between scenarios
-	proxy := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { current.ServeHTTP(w, r) }))
-	proxy.Config.ErrorLog = discard
-	proxy.StartTLS()
-	t.Cleanup(proxy.Close)
-	address := proxy.Listener.Addr().String()
-	browser := startChromium(t,
-		chromedp.Flag("host-resolver-rules", "MAP *.example.com "+address+", MAP evil.example "+address),
-		chromedp.Flag("ignore-certificate-errors", true))
+	front := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { current.ServeHTTP(w, r) }))
+	front.Config.ErrorLog = discard
+	front.StartTLS()
+	t.Cleanup(front.Close)
+	address := front.Listener.Addr().String()
+	browser := startChromium(t, behind(address)...)
 	for _, sc := range serviceScenarios {
 		t.Run(sc.name, func(t *testing.T) {
 			s := service.Start(t)
 			current = proxyTo(t, s.URL)
 			sc.run(&serviceEnv{t, s, browser})
 		})
+	}
+}
+
+// HAProxy lets a browser open a WebSocket over HTTP/2 (RFC 8441).
+func TestService_HAProxy(t *testing.T) {
+	s := service.Start(t)
+	p := proxy.HAProxy.Start(t, s, s)
+	webSockets(&serviceEnv{t, s, startChromium(t, behind(p.Address)...)})
+}
+
+// behind lets a browser connect to a proxy for these names.
+func behind(address string) []chromedp.ExecAllocatorOption {
+	return []chromedp.ExecAllocatorOption{
+		chromedp.Flag("host-resolver-rules", "MAP *.example.com "+address+", MAP evil.example "+address),
+		chromedp.Flag("ignore-certificate-errors", true),
 	}
 }
 

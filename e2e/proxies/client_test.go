@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"io"
 	"net"
 	"net/http"
@@ -14,8 +13,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sessionauth/sessionauth/e2e/internal/proxy"
 	"github.com/sessionauth/sessionauth/e2e/internal/service"
 )
+
+// patience is the time limit of one request, also on a slow machine.
+const patience = 20 * time.Second
 
 // origin is the origin of the pages of the service, as browsers see it.
 const origin = "https://" + service.Host
@@ -23,16 +26,15 @@ const origin = "https://" + service.Host
 // A client sends requests to a proxy.
 type client struct {
 	*testing.T
-	address string
-	pool    *x509.CertPool
-	http    *http.Client
+	proxy proxy.Running
+	http  *http.Client
 }
 
-func newClient(t *testing.T, address string, pool *x509.CertPool) *client {
-	c := &client{T: t, address: address, pool: pool}
+func newClient(t *testing.T, p proxy.Running) *client {
+	c := &client{T: t, proxy: p}
 	transport := &http.Transport{
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, network, address)
+			return (&net.Dialer{}).DialContext(ctx, network, p.Address)
 		},
 		TLSClientConfig:    c.tls("h2"),
 		ForceAttemptHTTP2:  true,
@@ -55,7 +57,7 @@ func (c *client) in(t *testing.T) *client {
 
 // tls returns the configuration of a connection with one protocol.
 func (c *client) tls(protocol string) *tls.Config {
-	return &tls.Config{RootCAs: c.pool, ServerName: service.Host, NextProtos: []string{protocol}}
+	return &tls.Config{RootCAs: c.proxy.Pool, ServerName: service.Host, NextProtos: []string{protocol}}
 }
 
 // A response is a response whose body was read.
@@ -177,7 +179,7 @@ func cookie(token, jwt string) string {
 // handshake succeeds, it checks the messages that follow.
 func (c *client) webSocket(email string, fields ...string) (status int) {
 	c.Helper()
-	conn, err := tls.Dial("tcp", c.address, c.tls("http/1.1"))
+	conn, err := tls.Dial("tcp", c.proxy.Address, c.tls("http/1.1"))
 	if err != nil {
 		c.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sessionauth/sessionauth/e2e/internal/proxy"
 	"github.com/sessionauth/sessionauth/e2e/internal/service"
 )
 
@@ -24,6 +25,7 @@ var checks = []struct {
 	{"WebSocket", webSocket},
 	{"cross-origin requests", crossOrigin},
 	{"a JWT of 5 KB", largeJWT},
+	{"a header of 12 KB", largeHeader},
 	{"a JWT that just fits in a cookie", fullJWT},
 	{"Retry-After", retryAfter},
 	{"return_to behind StripPrefix", stripPrefix},
@@ -31,12 +33,11 @@ var checks = []struct {
 }
 
 func TestProxies(t *testing.T) {
-	unchanged := func(b block) block { return b }
-	for _, p := range proxies {
-		t.Run(p.program, func(t *testing.T) {
+	for _, p := range []proxy.Proxy{proxy.Nginx, proxy.HAProxy, proxy.Caddy, proxy.Apache} {
+		t.Run(p.Program, func(t *testing.T) {
 			t.Parallel()
 			s := service.Start(t)
-			run(p.start(t, host(s), host(service.StartBelow(t, "/shop")), unchanged), s)
+			run(newClient(t, p.Start(t, s, service.StartBelow(t, "/shop"))), s)
 		})
 	}
 }
@@ -46,9 +47,6 @@ func run(c *client, s *service.Service) {
 		c.Run(check.name, func(t *testing.T) { check.run(c.in(t), s) })
 	}
 }
-
-// host returns the address of a service.
-func host(s *service.Service) string { return strings.TrimPrefix(s.URL, "http://") }
 
 // The server of Go needs no proxy for TLS and HTTP/2.
 func TestProxies_None(t *testing.T) {
@@ -67,16 +65,14 @@ func TestProxies_None(t *testing.T) {
 	t.Cleanup(srv.Close)
 	pool := x509.NewCertPool()
 	pool.AddCert(srv.Certificate())
-	run(newClient(t, srv.Listener.Addr().String(), pool), s)
+	run(newClient(t, proxy.Running{Address: srv.Listener.Addr().String(), Pool: pool}), s)
 }
 
 // The documentation says that nginx needs proxy_buffer_size.
 func TestProxies_NginxDefaultBuffers(t *testing.T) {
 	t.Parallel()
 	s := service.Start(t)
-	c := proxies[0].start(t, host(s), host(s), func(b block) block {
-		return b.with(t, "proxy_buffer_size 16k;", "").with(t, "proxy_buffers 8 16k;", "")
-	})
+	c := newClient(t, proxy.Nginx.Start(t, s, s, "proxy_buffer_size 16k;", "proxy_buffers 8 16k;"))
 	if r := c.signIn(service.Full); r.StatusCode != http.StatusBadGateway {
 		t.Errorf("got %d for a sign-in with a large JWT and the default buffers of nginx, want 502", r.StatusCode)
 	}
@@ -203,6 +199,13 @@ func largeJWT(c *client, s *service.Service) {
 	c.wantUser(c.get("/me", http.StatusOK, cookie(r.cookies(c)[service.TokenCookie].Value, "")), service.Large)
 }
 
+// Clients other than browsers may send larger JWTs.
+func largeHeader(c *client, _ *service.Service) {
+	const size = 12 << 10
+	r := c.get("/", http.StatusOK, "Authorization: "+strings.Repeat("x", size))
+	c.wantField(r, "Authorization-Size", strconv.Itoa(size))
+}
+
 // wantRemoved checks that a response removes the JWT cookie.
 func (c *client) wantRemoved(r *response) {
 	c.Helper()
@@ -249,8 +252,8 @@ func retryAfter(c *client, s *service.Service) {
 var page = []string{"Accept: text/html,application/xhtml+xml,*/*;q=0.8", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"}
 
 func stripPrefix(c *client, _ *service.Service) {
-	r := c.get("/app/caf%C3%A9/a%20b?tab=1&of=%2F2", http.StatusSeeOther, page...)
-	c.wantField(r, "Location", "/login?return_to=%2Fapp%2Fcaf%25C3%25A9%2Fa%2520b%3Ftab%3D1%26of%3D%252F2")
+	r := c.get("/app/caf%C3%A9/a%20b%2Fc?tab=1&of=%2F2", http.StatusSeeOther, page...)
+	c.wantField(r, "Location", "/login?return_to=%2Fapp%2Fcaf%25C3%25A9%2Fa%2520b%252Fc%3Ftab%3D1%26of%3D%252F2")
 }
 
 func removedPrefix(c *client, _ *service.Service) {

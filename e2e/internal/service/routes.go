@@ -13,7 +13,7 @@ import (
 
 // routes returns the handler of the service:
 //
-//	GET  /, /login    the sign-in page
+//	GET  /, /login    the sign-in page, and the field Authorization-Size
 //	POST /login       signs in
 //	POST /logout      signs out
 //	GET  /me          a page with the user, and the field Cookie-Fields
@@ -53,7 +53,10 @@ func show(w http.ResponseWriter, user, returnTo string) {
 	_ = page.Execute(w, struct{ User, ReturnTo string }{user, returnTo})
 }
 
-func signInPage(w http.ResponseWriter, r *http.Request) { show(w, "", login.ReturnTo(r)) }
+func signInPage(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Authorization-Size", strconv.Itoa(len(r.Header.Get("Authorization"))))
+	show(w, "", login.ReturnTo(r))
+}
 
 func userPage(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cookie-Fields", strconv.Itoa(len(r.Header["Cookie"])))

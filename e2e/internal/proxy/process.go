@@ -1,4 +1,4 @@
-package proxies_test
+package proxy
 
 import (
 	"bytes"
@@ -9,12 +9,12 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"fmt"
 	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -27,14 +27,14 @@ import (
 const patience = 20 * time.Second
 
 // find returns the path of the program. It skips the test if there is none.
-func (p proxy) find(t *testing.T) string {
+func (p Proxy) find(t *testing.T) string {
 	t.Helper()
-	for _, name := range []string{p.program, filepath.Join("/usr/sbin", p.program)} {
+	for _, name := range []string{p.Program, filepath.Join("/usr/sbin", p.Program)} {
 		if path, err := exec.LookPath(name); err == nil {
 			return path
 		}
 	}
-	t.Skipf("%s is not installed: on Debian, run apt-get install --no-install-recommends %s", p.program, p.debian)
+	t.Skipf("%s is not installed: on Debian, run apt-get install --no-install-recommends %s", p.Program, p.Package)
 	return ""
 }
 
@@ -77,15 +77,26 @@ func newCertificate(t *testing.T, path string) *x509.CertPool {
 	return pool
 }
 
-// start starts the proxy with the documented configuration, changed by change, in
-// front of the service. It returns a client of the proxy.
-func (p proxy) start(t *testing.T, service, stripped string, change func(block) block) *client {
+// A Running proxy.
+type Running struct {
+	Address string
+	Pool    *x509.CertPool // trusts its certificate, which is for service.Host
+}
+
+// Start starts the proxy in front of a service, and of one that it publishes below
+// /shop. It skips the test if the proxy is not installed. Each of the lines without
+// is removed from the documented configuration.
+func (p Proxy) Start(t *testing.T, s, below *service.Service, without ...string) Running {
 	t.Helper()
 	program := p.find(t)
-	s := site{dir: t.TempDir(), port: freePort(t), service: service, stripped: stripped}
-	s.certificate = filepath.Join(s.dir, "certificate.pem")
-	pool := newCertificate(t, s.certificate)
-	args, env := p.configure(t, s, change(readBlock(t, p.name)))
+	at := site{dir: t.TempDir(), port: freePort(t), service: host(s), stripped: host(below)}
+	at.certificate = filepath.Join(at.dir, "certificate.pem")
+	pool := newCertificate(t, at.certificate)
+	b := readBlock(t, p.info)
+	for _, line := range without {
+		b = b.with(t, line, "")
+	}
+	args, env := p.configure(t, at, b)
 
 	cmd := exec.Command(program, args...)
 	var printed output
@@ -93,43 +104,50 @@ func (p proxy) start(t *testing.T, service, stripped string, change func(block) 
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	exited := make(chan error, 1)
-	go func() { exited <- cmd.Wait() }()
+	exited := make(chan struct{})
+	go func() {
+		_ = cmd.Wait()
+		close(exited)
+	}()
 	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		select {
-		case <-exited:
-		case <-time.After(patience):
-			_ = cmd.Process.Kill()
-			t.Errorf("%s did not stop in %v", p.program, patience)
-		}
+		stop(t, cmd, exited)
 		if t.Failed() {
-			t.Logf("log of %s:\n%s", p.program, printed.String())
+			t.Logf("log of %s:\n%s", p.Program, printed.String())
 		}
 	})
-	c := newClient(t, "127.0.0.1:"+strconv.Itoa(s.port), pool)
-	c.waitFor(exited, &printed)
-	return c
+	running := Running{"127.0.0.1:" + strconv.Itoa(at.port), pool}
+	running.wait(t, exited)
+	return running
 }
 
-// waitFor waits until the proxy accepts connections.
-func (c *client) waitFor(exited chan error, printed fmt.Stringer) {
-	c.Helper()
-	deadline := time.Now().Add(patience)
+func host(s *service.Service) string { return strings.TrimPrefix(s.URL, "http://") }
+
+func stop(t *testing.T, cmd *exec.Cmd, exited <-chan struct{}) {
+	_ = cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-exited:
+	case <-time.After(patience):
+		_ = cmd.Process.Kill()
+		t.Errorf("%s did not stop in %v", cmd.Path, patience)
+	}
+}
+
+// wait waits until the proxy accepts connections.
+func (r Running) wait(t *testing.T, exited <-chan struct{}) {
+	t.Helper()
+	deadline := time.After(patience)
 	for {
-		conn, err := tls.Dial("tcp", c.address, c.tls("http/1.1"))
+		conn, err := tls.Dial("tcp", r.Address, &tls.Config{RootCAs: r.Pool, ServerName: service.Host})
 		if err == nil {
 			_ = conn.Close()
 			return
 		}
 		select {
-		case ended := <-exited:
-			exited <- ended
-			c.Fatalf("the proxy ended: %v\n%s", ended, printed)
+		case <-exited:
+			t.Fatal("the proxy ended")
+		case <-deadline:
+			t.Fatalf("no TLS connection in %v: %v", patience, err)
 		case <-time.After(20 * time.Millisecond):
-		}
-		if time.Now().After(deadline) {
-			c.Fatalf("no TLS connection in %v: %v", patience, err)
 		}
 	}
 }

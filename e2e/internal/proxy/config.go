@@ -1,4 +1,6 @@
-package proxies_test
+// Package proxy starts proxies with the configurations that docs/operations.md
+// shows.
+package proxy
 
 import (
 	"fmt"
@@ -11,8 +13,25 @@ import (
 	"testing"
 )
 
-// documentation is the page whose configurations these tests run.
-const documentation = "../../docs/operations.md"
+// A Proxy is a program from a package of Debian.
+type Proxy struct {
+	Program string
+	Package string
+
+	info string // info string of its block in the documentation
+
+	// configure completes the documented block to a configuration in s.dir, and
+	// returns the arguments and the environment of the program.
+	configure func(t *testing.T, s site, documented block) (args, env []string)
+}
+
+// The proxies.
+var (
+	Nginx   = Proxy{"nginx", "nginx-light", "nginx", nginx}
+	HAProxy = Proxy{"haproxy", "haproxy", "haproxy", haproxy}
+	Caddy   = Proxy{"caddy", "caddy", "caddyfile", caddy}
+	Apache  = Proxy{"apache2", "apache2", "apache", apache}
+)
 
 // A site is what a configuration needs to know.
 type site struct {
@@ -20,25 +39,7 @@ type site struct {
 	port        int    // of the proxy
 	certificate string // file with the certificate, followed by the key
 	service     string // address of the service
-	stripped    string // address of the service that does not know the prefix /shop
-}
-
-// A proxy is a program from a package of Debian.
-type proxy struct {
-	name    string // also the info string of its block in the documentation
-	program string
-	debian  string // package
-
-	// configure completes the documented block to a configuration in s.dir, and
-	// returns the arguments and the environment of the program.
-	configure func(t *testing.T, s site, documented block) (args, env []string)
-}
-
-var proxies = []proxy{
-	{"nginx", "nginx", "nginx-light", nginx},
-	{"haproxy", "haproxy", "haproxy", haproxy},
-	{"caddyfile", "caddy", "caddy", caddy},
-	{"apache", "apache2", "apache2", apache},
+	stripped    string // address of the service below /shop
 }
 
 // A block is a configuration.
@@ -47,22 +48,32 @@ type block string
 // readBlock returns the code block of the documentation with this info string.
 func readBlock(t *testing.T, info string) block {
 	t.Helper()
-	page, err := os.ReadFile(documentation)
-	if err != nil {
-		t.Fatal(err)
-	}
+	page := documentation(t)
 	found := regexp.MustCompile("(?ms)^```"+info+"\n(.*?)^```$").FindAllSubmatch(page, -1)
 	if len(found) != 1 {
-		t.Fatalf("%s: got %d blocks of %s, want one", documentation, len(found), info)
+		t.Fatalf("docs/operations.md has %d blocks of %s, want one", len(found), info)
 	}
 	return block(found[0][1])
+}
+
+// documentation returns docs/operations.md, which stands above the directory of the
+// test.
+func documentation(t *testing.T) []byte {
+	t.Helper()
+	for _, above := range []string{"..", "../.."} {
+		if page, err := os.ReadFile(filepath.Join(above, "docs", "operations.md")); err == nil {
+			return page
+		}
+	}
+	t.Fatal("docs/operations.md was not found")
+	return nil
 }
 
 // with replaces old by new. The block must contain old.
 func (b block) with(t *testing.T, old, new string) block {
 	t.Helper()
 	if !strings.Contains(string(b), old) {
-		t.Fatalf("%s has no %q in:\n%s", documentation, old, b)
+		t.Fatalf("docs/operations.md has no %q in:\n%s", old, b)
 	}
 	return block(strings.ReplaceAll(string(b), old, new))
 }
