@@ -19,8 +19,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// The users, and the password of them all. The names tell how large a session JWT
-// a sign-in of the user returns.
+// The users, and their common password. Their session JWTs differ in size.
 const (
 	Ada      = "ada@example.com"   // about 1 KB
 	Full     = "full@example.com"  // just fits in a cookie
