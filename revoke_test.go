@@ -657,6 +657,45 @@ func TestRevoke_ManyPending(t *testing.T) {
 	}
 }
 
+// A warm request takes little longer while 150,000 revocations are remembered and
+// 400 more arrive each second. The bound is far above what it takes: other work
+// on the machine must not fail the test.
+func TestRequire_WhileSessionsAreRevoked(t *testing.T) {
+	s := newEnv(t, func(c *sessionauth.Config) { c.Observe, c.Logger = nil, nil })
+	s.Want(s.Get(bearer(s.Session.Token)), 200)
+	h := s.Auth.Require(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	r, w := newRequest("GET", bearer(s.Session.Token)), quiet{http.Header{}}
+	best := func() time.Duration {
+		best := time.Hour
+		for range 200 {
+			began := time.Now()
+			for range 100 {
+				clear(w.header)
+				h.ServeHTTP(w, r)
+			}
+			best = min(best, time.Since(began))
+		}
+		return best / 100
+	}
+	before := best()
+	sessionauth.FillDenylist(s.Auth, 150_000)
+	ctx, stop := context.WithCancel(t.Context())
+	var revoking sync.WaitGroup
+	revoking.Go(func() {
+		for i := 0; ctx.Err() == nil; i++ {
+			_ = s.Auth.Revoke(t.Context(), fmt.Sprint("session-test-more-", i))
+			time.Sleep(time.Second / 400)
+		}
+	})
+	during := best()
+	stop()
+	revoking.Wait()
+	t.Logf("%v before, %v during", before, during)
+	if during > 3*before {
+		t.Errorf("got %v, want less than three times %v", during, before)
+	}
+}
+
 // BenchmarkRequire_WhileSessionsAreRevoked measures a warm request while 150,000
 // revocations are remembered and, in the second row, 400 more arrive each second.
 func BenchmarkRequire_WhileSessionsAreRevoked(b *testing.B) {
