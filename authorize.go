@@ -50,11 +50,22 @@ func (s *requestState) renewed(ctx context.Context) (*requestState, error) {
 	return &requestState{auth: s.auth, entry: e, cached: cached, credential: cred}, nil
 }
 
+// Reject answers a request with an error. If the request was let in by Require,
+// Optional or Attach, Reject calls the Reject method of that Authenticator.
+// Otherwise it calls WriteError.
+func Reject(w http.ResponseWriter, r *http.Request, err error) {
+	if s := stateOf(r.Context()); s != nil && s.auth != nil {
+		s.auth.Reject(w, r, err)
+		return
+	}
+	WriteError(w, r, err)
+}
+
 // CheckRequest returns an error unless r carries the credential that its context
 // was authenticated with. A request that was made in the context of another one
 // must not act as its user. The guards call it before their own check.
 func CheckRequest(r *http.Request) error {
-	s := stateOf(r.Context())
+	s, _ := r.Context().Value(contextKey{}).(*requestState)
 	if s == nil || s.auth == nil {
 		return ErrNoCredential
 	}
@@ -180,7 +191,7 @@ func checkSession(ctx context.Context, satisfies func(*stytch.Session) bool) (bo
 	if satisfies(s.entry.session) {
 		return true, nil
 	}
-	if s.entry.decidedBy(s.cached) == Stytch {
+	if !s.cached && s.entry.token == nil { // Stytch has just answered
 		return false, nil
 	}
 	recent, err := s.auth.sessions.recheck(ctx, s.entry, s.introspection())

@@ -184,6 +184,12 @@ func (r *ring) add(key digest) (evicted digest, ok bool) {
 	return evicted, true
 }
 
+// begin returns the generation, and whether Stytch rejected a credential or a user
+// a moment ago.
+func (c *caches) begin(key digest, now time.Time) (generation uint64, rejected bool) {
+	return c.generation(), c.isRejected(key, now)
+}
+
 // generation is read before a call begins, and passed to store with its answer.
 func (c *caches) generation() uint64 {
 	c.forgotten.mu.RLock()

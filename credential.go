@@ -105,22 +105,20 @@ func (c *Credential) candidates() []Credential {
 	return c.cookies.candidates
 }
 
-// An introspectionCredential is the credential of an authenticated request with
-// which Stytch can be asked about its session again.
+// An introspectionCredential is the part of an accepted credential that is sent to
+// Stytch to check the session again.
 type introspectionCredential struct {
-	value     string
-	secondary bool // value is a token that came with a JWT, and the JWT was authenticated
+	token, jwt string // one of the two
+	key        digest
+	secondary  bool // token came with a JWT, and the JWT was authenticated
 }
 
 // forIntrospection prefers the token.
 func (c *Credential) forIntrospection() introspectionCredential {
-	switch {
-	case c.JWT == "":
-		return introspectionCredential{c.Token, false}
-	case c.Token != "" && isSessionToken(c.Token):
-		return introspectionCredential{c.Token, true}
+	if c.JWT != "" && !isSessionToken(c.Token) {
+		return introspectionCredential{jwt: c.JWT, key: c.key()}
 	}
-	return introspectionCredential{c.JWT, false}
+	return introspectionCredential{token: c.Token, key: digestOf(c.Token), secondary: c.JWT != ""}
 }
 
 const maxToken = 256

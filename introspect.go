@@ -46,10 +46,18 @@ type moment struct {
 // introspect looks up, and if that fails calls Stytch once for all requests that
 // look up the same at the same time. cached reports whether no call was needed.
 func introspect[T identified](ctx context.Context, s *sessions, l *lookup[T]) (value T, cached bool, err error) {
-	arrived := s.caches.generation()
-	for {
-		if value, err = l.find(s.caches, time.Now()); err != errStale {
+	var arrived uint64
+	for first := true; ; first = false {
+		now := time.Now()
+		if value, err = l.cached(now); err != errStale {
 			return value, err == nil, err
+		}
+		generation, rejected := s.caches.begin(l.key, now)
+		if rejected {
+			return value, false, errRejected
+		}
+		if first {
+			arrived = generation
 		}
 		result, err := upstream.Share(ctx, s.upstream, l.call, l.kind+string(l.flight[:]), func(ctx context.Context) (flown[T], error) {
 			return fly(ctx, s, l)
@@ -68,15 +76,19 @@ type flown[T identified] struct {
 	generation uint64 // of the caches, when the call began
 }
 
-// fly makes the call that introspect shares.
+// fly makes the call that introspect shares, unless another call has ended since
+// the look-up.
 func fly[T identified](ctx context.Context, s *sessions, l *lookup[T]) (flown[T], error) {
-	generation := s.caches.generation()
-	asked := moment{time.Now(), generation}
-	value, err := l.find(s.caches, asked.Time)
-	if err != errStale {
-		return flown[T]{value, generation}, err // another call has ended since
+	now := time.Now()
+	generation, rejected := s.caches.begin(l.key, now)
+	value, err := l.cached(now)
+	switch {
+	case err != errStale:
+		return flown[T]{value, generation}, err
+	case rejected:
+		return flown[T]{}, errRejected
 	}
-	value, err = l.fetch(ctx, asked)
+	value, err = l.fetch(ctx, moment{now, generation})
 	if l.isRejection(err) {
 		if l.forget != nil {
 			l.forget()
@@ -84,16 +96,6 @@ func fly[T identified](ctx context.Context, s *sessions, l *lookup[T]) (flown[T]
 		s.caches.reject(l.key, time.Now())
 	}
 	return flown[T]{value, generation}, err
-}
-
-// find returns what is cached, errRejected for what Stytch rejected a moment
-// ago, or errStale.
-func (l *lookup[T]) find(c *caches, now time.Time) (T, error) {
-	value, err := l.cached(now)
-	if err == errStale && c.isRejected(l.key, now) {
-		err = errRejected
-	}
-	return value, err
 }
 
 // A query is a credential to ask Stytch about.
@@ -303,7 +305,7 @@ func (s *sessions) storeUser(user *stytch.User, asked moment) *userEntry {
 // recheck asks Stytch about the session of an entry, once in recheckTTL: a guard
 // refuses nothing because of a cache or a JWT alone.
 func (s *sessions) recheck(ctx context.Context, e *entry, c introspectionCredential) (*entry, error) {
-	q := introspectionQuery(c)
+	q := &query{token: c.token, jwt: c.jwt, key: c.key, verified: true}
 	q.answerKey = q.key
 	if !e.thirdParty {
 		q.answerKey = sessionKey(e.session.ID)
@@ -342,7 +344,7 @@ func (s *sessions) recheck(ctx context.Context, e *entry, c introspectionCredent
 // live asks Stytch about the session of an entry for this request alone: an
 // answer under way may be older than the request. Nothing is cached.
 func (s *sessions) live(ctx context.Context, e *entry, c introspectionCredential, check *stytch.AuthorizationCheck) (*entry, *stytch.Verdict, error) {
-	q := introspectionQuery(c)
+	q := &query{token: c.token, jwt: c.jwt, key: c.key, verified: true}
 	params := q.params(0)
 	params.AuthorizationCheck = check
 	asked := time.Now()
@@ -362,16 +364,6 @@ func (s *sessions) live(ctx context.Context, e *entry, c introspectionCredential
 	}
 	live.expiresAt = asked
 	return live, answer.Verdict, nil
-}
-
-// introspectionQuery returns the query for the credential of an authenticated
-// request.
-func introspectionQuery(c introspectionCredential) *query {
-	if isSessionToken(c.value) { // no JWT is, because of its dots
-		return &query{token: c.value, key: digestOf(c.value), verified: true}
-	}
-	_, signature := cutSignature(c.value)
-	return jwtQuery(c.value, digestOf(signature))
 }
 
 // liveEntry makes an entry of an answer about the session of another entry. It

@@ -148,7 +148,7 @@ func (a *Authenticator) Attach(w http.ResponseWriter, r *http.Request) (http.Res
 // attach authenticates a request, and returns it with its state. The
 // ResponseWriter is nil unless a session cookie is due.
 func (a *Authenticator) attach(w http.ResponseWriter, r *http.Request, optional bool) (*lateCookies, *http.Request, error) {
-	if s := stateOf(r.Context()); s != nil && s.isOf(a, r) {
+	if s, _ := r.Context().Value(contextKey{}).(*requestState); s != nil && s.isOf(a, r) {
 		if s.err != nil && !optional { // an Optional let it in
 			return nil, r, s.err
 		}

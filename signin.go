@@ -205,16 +205,6 @@ func (a *Authenticator) ObserveRefusal(ctx context.Context, err error) {
 	a.events.report(ctx, Event{Decider: deciderOf(err)}, err)
 }
 
-// Reject answers a request with an error, as the Require in front of it does.
-// If there is none, it calls WriteError.
-func Reject(w http.ResponseWriter, r *http.Request, err error) {
-	if s := stateOf(r.Context()); s != nil && s.auth != nil {
-		s.auth.Reject(w, r, err)
-		return
-	}
-	WriteError(w, r, err)
-}
-
 // SetClaims merges custom claims into the session of a sign-in that has just
 // succeeded, and stores the session and its new JWT in answer.
 func (a *Authenticator) SetClaims(ctx context.Context, answer *stytch.AuthenticatePasswordResponse, claims map[string]any) error {
