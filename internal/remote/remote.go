@@ -88,7 +88,7 @@ func (v *Value[T]) Usable(now time.Time) *Snapshot[T] {
 		return nil
 	}
 	if s.refresh.Passed(now) {
-		_, _ = v.start(context.Background(), now, true) // ErrTooSoon: a later call will start it
+		_, _ = v.start(context.Background(), now, true, s) // ErrTooSoon: a later call will start it
 	}
 	return s
 }
@@ -107,10 +107,11 @@ func (v *Value[T]) Latest() *Snapshot[T] { return v.current.Load() }
 // waits until ctx is done at most. The error is that of ctx, that of Fetch, or
 // ErrTooSoon.
 func (v *Value[T]) Get(ctx context.Context) (*Snapshot[T], error) {
+	seen := v.Latest()
 	if s := v.Usable(time.Now()); s != nil {
 		return s, nil
 	}
-	err := v.Refresh(ctx)
+	err := v.Refresh(ctx, seen)
 	if ended := ctx.Err(); ended != nil {
 		return nil, ended // even if the fetch is done: the result must not depend on which is noticed first
 	}
@@ -124,11 +125,12 @@ func (v *Value[T]) Get(ctx context.Context) (*Snapshot[T], error) {
 }
 
 // Refresh fetches the value and waits until ctx is done at most. If a fetch is
-// in progress, Refresh waits for that one. The error is that of ctx, that of
-// Fetch, or ErrTooSoon.
-func (v *Value[T]) Refresh(ctx context.Context) error {
-	f, err := v.start(ctx, time.Now(), false)
-	if err != nil {
+// in progress, Refresh waits for that one. seen is what Latest returned before the
+// caller looked at the value: if the latest snapshot is another one by now, Refresh
+// does nothing. The error is that of ctx, that of Fetch, or ErrTooSoon.
+func (v *Value[T]) Refresh(ctx context.Context, seen *Snapshot[T]) error {
+	f, err := v.start(ctx, time.Now(), false, seen)
+	if f == nil {
 		return err
 	}
 	select {
@@ -166,13 +168,17 @@ func (v *Value[T]) isUsable(now time.Time) bool {
 	return s != nil && !s.end.Passed(now)
 }
 
-// start returns the fetch in progress, or begins one. The fetch outlives the
-// request that caused it, because other requests may wait for it.
-func (v *Value[T]) start(ctx context.Context, now time.Time, background bool) (*fetch, error) {
+// start returns the fetch in progress, or begins one unless the latest snapshot is
+// another one than seen. The fetch outlives the request that caused it, because
+// other requests may wait for it.
+func (v *Value[T]) start(ctx context.Context, now time.Time, background bool, seen *Snapshot[T]) (*fetch, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.pending != nil {
 		return v.pending, nil
+	}
+	if v.current.Load() != seen {
+		return nil, nil
 	}
 	if now.Before(v.allowedAt(now)) || background && now.Before(v.began.Add(interval)) {
 		return nil, ErrTooSoon

@@ -126,7 +126,7 @@ func TestGet_SharesFetch(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		for range 64 {
 			wg.Go(func() {
-				if err := s.Refresh(s.t.Context()); err != nil {
+				if err := s.Refresh(s.t.Context(), s.Latest()); err != nil {
 					t.Errorf("got %v, want nil", err)
 				}
 			})
@@ -310,11 +310,11 @@ func TestGet_Intervals(t *testing.T) {
 		for _, err := range []error{nil, errDown, nil} {
 			s.set(err, 0)
 			time.Sleep(30*time.Second - 1)
-			if err := s.Refresh(s.t.Context()); !errors.Is(err, remote.ErrTooSoon) {
+			if err := s.Refresh(s.t.Context(), s.Latest()); !errors.Is(err, remote.ErrTooSoon) {
 				t.Errorf("got %v, want %v", err, remote.ErrTooSoon)
 			}
 			time.Sleep(time.Nanosecond)
-			if got := s.Refresh(s.t.Context()); !errors.Is(got, err) {
+			if got := s.Refresh(s.t.Context(), s.Latest()); !errors.Is(got, err) {
 				t.Errorf("got %v, want %v", got, err)
 			}
 		}
@@ -438,7 +438,7 @@ func TestRefresh_Burst(t *testing.T) {
 		s.Burst = 4
 		refresh := func(want error) {
 			t.Helper()
-			if got := s.Refresh(s.t.Context()); !errors.Is(got, want) {
+			if got := s.Refresh(s.t.Context(), s.Latest()); !errors.Is(got, want) {
 				t.Errorf("got %v, want %v", got, want)
 			}
 		}
@@ -488,11 +488,11 @@ func TestRefresh_BurstAfterFailures(t *testing.T) {
 		s.set(nil, 0)
 		s.want(21, nil)
 		for range 3 {
-			if err := s.Refresh(s.t.Context()); err != nil {
+			if err := s.Refresh(s.t.Context(), s.Latest()); err != nil {
 				t.Errorf("got %v, want nil", err)
 			}
 		}
-		if err := s.Refresh(s.t.Context()); !errors.Is(err, remote.ErrTooSoon) {
+		if err := s.Refresh(s.t.Context(), s.Latest()); !errors.Is(err, remote.ErrTooSoon) {
 			t.Errorf("got %v, want %v", err, remote.ErrTooSoon)
 		}
 		// Once the snapshot is too old, no bucket keeps it from being replaced.
@@ -508,5 +508,26 @@ func TestGet_ShortMaxAge(t *testing.T) {
 		s.want(1, nil)
 		time.Sleep(10 * time.Second)
 		s.want(2, nil)
+	})
+}
+
+// A caller that looked at a snapshot which has been replaced since causes no fetch:
+// the new one may have what it looks for.
+func TestRefresh_ReplacedSnapshot(t *testing.T) {
+	bubble(t, func(s *source) {
+		s.Burst = 4
+		s.want(1, nil)
+		if err := s.Refresh(s.t.Context(), nil); err != nil {
+			t.Errorf("got %v, want nil", err)
+		}
+		s.wantCalls(1)
+		first := s.Latest()
+		if err := s.Refresh(s.t.Context(), first); err != nil || s.Latest() == first {
+			t.Errorf("got %v, want a new snapshot", err)
+		}
+		if err := s.Refresh(s.t.Context(), first); err != nil {
+			t.Errorf("got %v, want nil", err)
+		}
+		s.wantCalls(2)
 	})
 }

@@ -115,6 +115,7 @@ func (v *Verifier) validateClaims(c *claims, now time.Time) error {
 // does not exist.
 func (v *Verifier) keySetFor(ctx context.Context, keyID string, payload []strictjson.Member) (*remote.Snapshot[keys], error) {
 	arrived := time.Now()
+	seen := v.Keys.Latest()
 	set := v.Keys.Usable(arrived)
 	if set != nil && set.Value[keyID] != nil {
 		return set, nil
@@ -129,7 +130,8 @@ func (v *Verifier) keySetFor(ctx context.Context, keyID string, payload []strict
 		return nil, refused(UnknownKey)
 	}
 	for {
-		err := v.Keys.Refresh(ctx)
+		err := v.Keys.Refresh(ctx, seen)
+		seen = v.Keys.Latest()
 		if set = v.Keys.Usable(time.Now()); set == nil {
 			return nil, v.Keys.unavailable(err)
 		}
