@@ -1,6 +1,7 @@
 package sessionauth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -58,7 +59,7 @@ func (s *sessions) isBound(token string, e *entry) bool {
 func (s *sessions) authenticateUnbound(ctx context.Context, cred *Credential, e *entry, key digest, localErr error) (*entry, bool, error) {
 	q := s.tokenQuery(cred.Token, digestOf(cred.Token))
 	q.verified = true // on behalf of the session of the JWT, whose client chose the token
-	q.subject, q.bound = sessionKey(e.session.ID), upstream.BoundCalls
+	q.subject, q.bound = sessionKey(cmp.Or(e.session.ID, e.session.UserID)), upstream.BoundCalls
 	asked := moment{time.Now(), s.caches.generation()}
 	byToken, cached, err := s.introspectSession(ctx, q)
 	switch {

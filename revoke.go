@@ -158,6 +158,7 @@ func (s *sessions) sessionIDOf(ctx context.Context, cred denylist.Credential, ke
 			return t.Session.ID, nil
 		}
 		// An access token of another application must not sign the user out.
+		q.refreshing(t, key)
 	} else {
 		if !isSessionToken(cred.Token) {
 			return "", errMalformedSession
@@ -171,8 +172,11 @@ func (s *sessions) sessionIDOf(ctx context.Context, cred denylist.Credential, ke
 	l.kind, l.flight = "sign-out", key
 	l.cached = func(time.Time) (*entry, error) { return nil, errStale } // usable would refuse what is signed out
 	e, _, err := introspect(ctx, s, l)
-	if err != nil {
+	switch {
+	case err != nil:
 		return "", err
+	case q.replaces != nil && !e.isAbout(q.replaces.Session):
+		return "", s.otherSession(q)
 	}
 	return e.session.ID, nil
 }

@@ -91,7 +91,8 @@ func (s *sessions) signInError(ctx context.Context, err error) error {
 		return &Error{Kind: ErrSignIn, Reason: ReasonRejected, cause: err}
 	case stytch.TypeResetPassword:
 		return &Error{Kind: ErrResetPassword, Reason: ReasonRejected, cause: err}
-	case stytch.TypeSessionNotFound, stytch.TypeInvalidSessionToken, stytch.TypeUnableToParseSessionJWT:
+	}
+	if upstream.IsSessionRejected(err) {
 		return &Error{Kind: ErrInvalidSession, Reason: ReasonRejected, cause: err}
 	}
 	if se.StatusCode == http.StatusTooManyRequests {
