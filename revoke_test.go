@@ -426,7 +426,7 @@ func wantElsewhere(s *env, token string, want error) {
 func TestRevoke_NeverConfirmedDelaysNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
-		busy := s.SignIn(stytchtest.SessionOptions{})
+		busy, other := s.SignIn(stytchtest.SessionOptions{}), s.SignIn(stytchtest.SessionOptions{})
 		s.Tap(pathRevoke, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
 			body, err := io.ReadAll(r.Body)
 			if err != nil {
@@ -441,6 +441,11 @@ func TestRevoke_NeverConfirmedDelaysNoOther(t *testing.T) {
 		if err := s.Auth.Revoke(t.Context(), "session-poison"); err == nil {
 			t.Error("got no error, want one")
 		}
+		s.SetFault(pathRevoke, stytchtest.Fault{Status: 503})
+		if err := s.Auth.Revoke(t.Context(), other.ID); !errors.Is(err, sessionauth.ErrUnavailable) {
+			t.Errorf("got %v, want %v", err, sessionauth.ErrUnavailable)
+		}
+		s.SetFault(pathRevoke, stytchtest.Fault{})
 		s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 503})
 		if err := s.Auth.SignOut(t.Context(), sessionauth.Credential{Token: s.Session.Token}); !errors.Is(err, sessionauth.ErrUnavailable) {
 			t.Errorf("got %v, want %v", err, sessionauth.ErrUnavailable)
@@ -450,6 +455,7 @@ func TestRevoke_NeverConfirmedDelaysNoOther(t *testing.T) {
 		s.Want(s.Get(bearer(busy.Token)), 200)
 		synctest.Wait()
 		wantElsewhere(s, s.Session.Token, sessionauth.ErrInvalidSession)
+		wantElsewhere(s, other.Token, sessionauth.ErrInvalidSession)
 	})
 }
 
