@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sessionauth/sessionauth/internal/deadline"
@@ -25,14 +26,15 @@ type sessions struct {
 	verifier *sessionjwt.Verifier
 	policies remote.Value[*stytch.Policy]
 
-	retries deadline.Throttle // of unconfirmed revocations
-
-	// retryRevocations is called after each call that succeeded.
-	retryRevocations func()
+	retries  deadline.Throttle // of unconfirmed revocations
+	retrying atomic.Bool       // whether one is under way
 
 	projectMu      sync.Mutex
 	projectChecked time.Time // see checkProject
 	projectError   error
+
+	// retryRevocations is called after each call that succeeded.
+	retryRevocations func()
 }
 
 // newSessions returns a sessions without retryRevocations.
@@ -40,8 +42,9 @@ func newSessions(c *Config, client *stytch.Client) *sessions {
 	s := &sessions{
 		config: c, client: client,
 		caches: newCaches(c.CacheSize, c.CacheBytes),
-		// A JWT lives for at most an hour, a cached answer for CacheTTL.
-		denied: denylist.New(max(time.Hour, c.CacheTTL+c.StaleIfError) + c.Leeway),
+		// A JWT lives for at most an hour, a cached answer for CacheTTL. A JWT that
+		// a clock ahead by Leeway issued is accepted until Leeway after its exp.
+		denied: denylist.New(max(time.Hour, c.CacheTTL+c.StaleIfError) + 2*c.Leeway),
 	}
 	s.upstream = upstream.New(upstream.Config{
 		Timeout: c.Timeout, MaxInFlight: c.MaxInFlight, Logger: c.logger,
@@ -85,12 +88,12 @@ func (r *authResult) isAnonymous() bool {
 //	errStale    the entry is nil, too old, or its key was withdrawn: likewise
 func (s *sessions) usable(e *entry, key digest, now time.Time) error {
 	if e == nil {
-		if s.denied.Check("", key, now, now) == denylist.Denied {
+		if s.denied.Check("", "", key, now, now) == denylist.Denied {
 			return errRevoked
 		}
 		return errStale
 	}
-	switch s.denied.Check(e.session.ID, key, e.asOf, now) {
+	switch s.denied.Check(e.session.ID, e.session.UserID, key, e.asOf, now) {
 	case denylist.Denied:
 		return errRevoked
 	case denylist.Purged:
@@ -215,7 +218,7 @@ func (s *sessions) admit(ctx context.Context, key digest, e *entry) (_ *entry, c
 			return nil, false, err
 		}
 	}
-	s.caches.store(generation, func() { s.caches.addJWT(key, e, time.Now()) })
+	s.caches.store(generation, e, func() { s.caches.addJWT(key, e, time.Now()) })
 	return e, false, nil
 }
 

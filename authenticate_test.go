@@ -54,8 +54,8 @@ func TestRequire_BadJWTFallsBackToToken(t *testing.T) {
 		}},
 		{"forged: no algorithm", func(s *env) string { return s.SignJWT(func(h, _ map[string]any) { h["alg"] = "none" }) }},
 		{"malformed: three short segments", func(*env) string { return "a.b.c" }},
-		{"malformed: longer than 8 KiB", func(s *env) string {
-			return s.SignJWT(func(_, c map[string]any) { c["long"] = strings.Repeat("x", 8<<10) })
+		{"malformed: longer than 16 KiB", func(s *env) string {
+			return s.SignJWT(func(_, c map[string]any) { c["long"] = strings.Repeat("x", 12<<10) })
 		}},
 		{"third party: another project", func(*env) string {
 			return other.StartSession(other.AddUser(stytchtest.User{}).ID, stytchtest.SessionOptions{}).JWT
@@ -109,16 +109,19 @@ func TestRequire_MaxTokenAge(t *testing.T) {
 func TestRequire_UnknownKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t, sessionOnly)
-		s.Want(s.Get(bearer(s.UnknownKeyJWT("jwk-1", 0))), 401) // the key set is fetched, the key does not exist
-		s.WantCalls(pathKeySet, 1)
+		for i := range 4 { // the key set is fetched each time, the key does not exist
+			s.Want(s.Get(bearer(s.UnknownKeyJWT("jwk-1", 0))), 401)
+			s.WantCalls(pathKeySet, i+1)
+			time.Sleep(time.Second)
+		}
 		s.Want(s.Get(bearer(s.Session.JWT)), 200)
-		time.Sleep(10 * time.Second)
+		time.Sleep(6 * time.Second)
 		s.WantRetry(s.Get(bearer(s.UnknownKeyJWT("jwk-2", 0))), "20")
 		s.Want(s.Get(bothCookies(s.Session.Token, s.UnknownKeyJWT("jwk-2", 0))), 200)
 		s.Want(s.Get(bothCookies(inventedToken, s.UnknownKeyJWT("jwk-2", 0))), 401)
-		s.Want(s.Get(bearer(s.UnknownKeyJWT("jwk-3", 16*time.Second))), 401) // issued before the fetch
-		s.WantRetry(s.Get(bearer(s.UnknownKeyJWT("jwk-3", 15*time.Second))), "20")
-		s.WantCalls(pathKeySet, 1)
+		s.Want(s.Get(bearer(s.UnknownKeyJWT("jwk-3", 13*time.Second))), 401) // issued before the last fetch
+		s.WantRetry(s.Get(bearer(s.UnknownKeyJWT("jwk-3", 12*time.Second))), "20")
+		s.WantCalls(pathKeySet, 4)
 
 		s.RotateKeys()
 		rotated := s.JWT(s.Session.ID)
@@ -126,8 +129,20 @@ func TestRequire_UnknownKey(t *testing.T) {
 		time.Sleep(20 * time.Second)
 		s.Want(s.Get(bearer(rotated)), 200)
 		s.Want(s.Get(bearer(s.Session.JWT)), 200)
-		s.WantCalls(pathKeySet, 2)
+		s.WantCalls(pathKeySet, 5)
 		s.WantCalls(pathAuthenticate, 2) // for the tokens beside the JWTs
+	})
+}
+
+// The first JWT of a key that was published a moment after a fetch passes.
+func TestRequire_RotationJustAfterFetch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t, sessionOnly)
+		s.Want(s.Get(bearer(s.Session.JWT)), 200)
+		time.Sleep(time.Millisecond)
+		s.RotateKeys()
+		s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 200)
+		s.WantCalls(pathKeySet, 2)
 	})
 }
 

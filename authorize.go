@@ -51,11 +51,22 @@ func (s *requestState) renewed(ctx context.Context) (*requestState, error) {
 	return &requestState{auth: s.auth, entry: e, cached: cached, credential: cred}, nil
 }
 
+// Reject answers a request with an error. If the request was let in by Require,
+// Optional or Attach, Reject calls the Reject method of that Authenticator.
+// Otherwise it calls WriteError.
+func Reject(w http.ResponseWriter, r *http.Request, err error) {
+	if s := stateOf(r.Context()); s != nil && s.auth != nil {
+		s.auth.Reject(w, r, err)
+		return
+	}
+	WriteError(w, r, err)
+}
+
 // CheckRequest returns an error unless r carries the credential that its context
 // was authenticated with. A request that was made in the context of another one
 // must not act as its user. The guards call it before their own check.
 func CheckRequest(r *http.Request) error {
-	s := stateOf(r.Context())
+	s, _ := r.Context().Value(contextKey{}).(*requestState)
 	if s == nil || s.auth == nil {
 		return cloneError(errMissingRequire)
 	}
@@ -181,7 +192,7 @@ func checkSession(ctx context.Context, satisfies func(*stytch.Session) bool) (bo
 	if satisfies(s.entry.session) {
 		return true, nil
 	}
-	if s.entry.decidedBy(s.cached) == Stytch {
+	if !s.cached && s.entry.token == nil { // Stytch has just answered
 		return false, nil
 	}
 	recent, err := s.auth.sessions.recheck(ctx, s.entry, s.introspection())
@@ -251,7 +262,7 @@ func checkLive(ctx context.Context, check *stytch.AuthorizationCheck) (context.C
 // Authenticator did not let the request in, or ErrUnavailable if there is no
 // policy; it never comes with true.
 func (a *Authenticator) Allowed(ctx context.Context, resource, action string) (bool, error) {
-	roles, policy, err := a.rolesAndPolicy(ctx)
+	roles, policy, err := rolesAndPolicy(ctx, a)
 	if err != nil {
 		return false, err
 	}
@@ -261,7 +272,7 @@ func (a *Authenticator) Allowed(ctx context.Context, resource, action string) (b
 // Permissions lists what the user of a request may do, sorted by resource. The
 // action "*" stands for every action. The errors are those of Allowed.
 func (a *Authenticator) Permissions(ctx context.Context) ([]stytch.Permission, error) {
-	roles, policy, err := a.rolesAndPolicy(ctx)
+	roles, policy, err := rolesAndPolicy(ctx, a)
 	if err != nil {
 		return nil, err
 	}
@@ -285,7 +296,7 @@ func (a *Authenticator) Permissions(ctx context.Context) ([]stytch.Permission, e
 
 // rolesAndPolicy returns the roles of a request that this Authenticator let in,
 // and the policy.
-func (a *Authenticator) rolesAndPolicy(ctx context.Context) ([]string, *stytch.Policy, error) {
+func rolesAndPolicy(ctx context.Context, a *Authenticator) ([]string, *stytch.Policy, error) {
 	s := stateOf(ctx)
 	switch {
 	case s == nil || s.auth != a:

@@ -64,10 +64,14 @@ func (e *entry) decidedBy(cached bool) Decider {
 	return Stytch
 }
 
-// isAbout reports whether two entries are of the same session and user.
+// isAbout reports whether two entries are of the same session and user. If s has
+// no id, because the session claim of its JWT cannot be read, the user decides.
 func (e *entry) isAbout(s *stytch.Session) bool {
-	return e.session.ID == s.ID && e.session.UserID == s.UserID
+	return (e.session.ID == s.ID || s.ID == "") && e.session.UserID == s.UserID
 }
+
+// subjects returns the session and the user that an entry is about.
+func (e *entry) subjects() [2]string { return [2]string{e.session.ID, e.session.UserID} }
 
 // size estimates the memory of an entry. Its user is counted where users are
 // cached.
@@ -91,6 +95,9 @@ type userEntry struct {
 	end      deadline.Deadline
 	staleEnd deadline.Deadline
 }
+
+// subjects returns the user that an entry is about.
+func (u *userEntry) subjects() [2]string { return [2]string{"", u.user.ID} }
 
 func (u *userEntry) size() int {
 	p := u.user
@@ -116,17 +123,15 @@ type caches struct {
 	// rejected is a cache of its own, so that rejections evict nothing else.
 	rejected *lru.Cache[deadline.Deadline]
 
-	// A call that began before a Forget must not store what was forgotten.
-	forgetMu sync.RWMutex
-	forgets  uint64 // guarded by forgetMu; how often forget was called
+	forgotten forgotten
 }
 
 func newCaches(size, bytes int) *caches {
 	return &caches{
-		jwts:     lru.New(size, bytes/2, (*entry).size),
+		jwts:     lru.NewIndexed(size, bytes/2, (*entry).size, (*entry).subjects),
 		jwtsOf:   lru.New(size, bytes, func(*ring) int { return 0 }), // bounded by the number of JWTs
-		tokens:   lru.New(size, bytes/4, (*entry).size),
-		answers:  lru.New(min(size, maxAnswers), bytes/8, (*entry).size),
+		tokens:   lru.NewIndexed(size, bytes/4, (*entry).size, (*entry).subjects),
+		answers:  lru.NewIndexed(min(size, maxAnswers), bytes/8, (*entry).size, (*entry).subjects),
 		users:    lru.New(size, bytes/8, (*userEntry).size),
 		rejected: lru.New(maxRejections, 1, func(deadline.Deadline) int { return 0 }),
 	}
@@ -179,34 +184,101 @@ func (r *ring) add(key digest) (evicted digest, ok bool) {
 	return evicted, true
 }
 
-// generation is read before a call begins, and passed to store with its answer.
-func (c *caches) generation() uint64 {
-	c.forgetMu.RLock()
-	defer c.forgetMu.RUnlock()
-	return c.forgets
+// begin returns the generation, and whether Stytch rejected a credential or a user
+// a moment ago.
+func (c *caches) begin(key digest, now time.Time) (generation uint64, rejected bool) {
+	return c.generation(), c.isRejected(key, now)
 }
 
-// store calls add unless forget was called since generation.
-func (c *caches) store(generation uint64, add func()) {
-	c.forgetMu.RLock()
-	defer c.forgetMu.RUnlock()
-	if c.forgets == generation {
+// generation is read before a call begins, and passed to store with its answer.
+func (c *caches) generation() uint64 {
+	c.forgotten.mu.RLock()
+	defer c.forgotten.mu.RUnlock()
+	return c.forgotten.count
+}
+
+// An identified value is about a session, a user, or both.
+type identified interface{ subjects() [2]string }
+
+// store calls add unless a subject of the answer was forgotten since generation.
+func (c *caches) store(generation uint64, a identified, add func()) {
+	c.forgotten.mu.RLock()
+	defer c.forgotten.mu.RUnlock()
+	if !c.forgotten.since(generation, a) {
 		add()
 	}
 }
 
+// isForgotten reports whether a subject of an answer was forgotten between the
+// generations at which its call began and a request arrived.
+func (c *caches) isForgotten(began, arrived uint64, a identified) bool {
+	if began >= arrived {
+		return false
+	}
+	c.forgotten.mu.RLock()
+	defer c.forgotten.mu.RUnlock()
+	return c.forgotten.since(began, a)
+}
+
 // forget removes everything about these sessions and users. Calls that began
-// before store nothing once the count has changed, so the lock, which every
-// miss needs, is not held during the search.
-func (c *caches) forget(ids map[string]bool) {
-	c.forgetMu.Lock()
-	c.forgets++
-	c.forgetMu.Unlock()
-	matches := func(e *entry) bool { return ids[e.session.ID] || ids[e.session.UserID] }
-	c.jwts.RemoveIf(matches)
-	c.tokens.RemoveIf(matches)
-	c.answers.RemoveIf(matches)
-	c.users.RemoveIf(func(u *userEntry) bool { return ids[u.user.ID] })
+// before store nothing about them once they are recorded, so that the lock,
+// which every miss needs, is not held during the search.
+func (c *caches) forget(ids []string) {
+	c.forgotten.mu.Lock()
+	c.forgotten.record(ids)
+	c.forgotten.mu.Unlock()
+	for _, id := range ids {
+		c.jwts.RemoveSubject(id)
+		c.tokens.RemoveSubject(id)
+		c.answers.RemoveSubject(id)
+		c.users.Remove(userKey(id))
+	}
+}
+
+// forgotten records what was forgotten a moment ago: a call that began before
+// must not store it.
+type forgotten struct {
+	mu     sync.RWMutex
+	count  uint64            // calls of record
+	latest map[digest]uint64 // what was recorded last, by its digest: the count then
+	older  map[digest]uint64 // what was recorded before
+	floor  uint64            // the highest count that was dropped: anything may have been forgotten then
+}
+
+// maxForgotten bounds latest and older. It is far above what an application
+// forgets within one call to Stytch.
+const maxForgotten = 1024
+
+// record requires mu.
+func (f *forgotten) record(ids []string) {
+	f.count++
+	for _, id := range ids {
+		if len(f.latest) >= maxForgotten || f.latest == nil {
+			for _, count := range f.older {
+				f.floor = max(f.floor, count)
+			}
+			f.older, f.latest = f.latest, map[digest]uint64{}
+		}
+		f.latest[digestOf(id)] = f.count
+	}
+}
+
+// since reports whether a subject of an answer may have been recorded since a
+// generation. It requires mu.
+func (f *forgotten) since(generation uint64, a identified) bool {
+	if f.count == generation {
+		return false
+	}
+	if f.floor > generation {
+		return true
+	}
+	for _, subject := range a.subjects() {
+		key := digestOf(subject)
+		if subject != "" && max(f.latest[key], f.older[key]) > generation {
+			return true
+		}
+	}
+	return false
 }
 
 // reject remembers for a moment that Stytch rejected a credential or a user.

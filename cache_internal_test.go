@@ -75,3 +75,56 @@ func TestDigestOf(t *testing.T) {
 }
 
 func sum(s string) digest { return sha256.Sum256([]byte(s)) }
+
+// fullCaches returns caches with n sessions, each of another user, and with a
+// token and a JWT.
+func fullCaches(n int) *caches {
+	c, now := newCaches(2*n, 1<<30), time.Now() // shards fill unevenly
+	for i := range n {
+		e := &entry{session: &stytch.Session{ID: fmt.Sprint("session-test-", i), UserID: fmt.Sprint("user-test-", i)}}
+		c.tokens.Add(digestOf(fmt.Sprint("token ", i)), e, now)
+		c.addJWT(digestOf(fmt.Sprint("JWT ", i)), e, now)
+		u := &userEntry{user: &stytch.User{ID: e.session.UserID}}
+		c.users.Add(userKey(u.user.ID), u, now)
+	}
+	return c
+}
+
+// Forget takes no longer because much is cached. A search would take
+// milliseconds.
+func TestCaches_ForgetWithManyEntries(t *testing.T) {
+	c := fullCaches(10_000)
+	best := time.Hour
+	for i := range 200 {
+		began := time.Now()
+		c.forget([]string{fmt.Sprint("user-test-", i)})
+		best = min(best, time.Since(began))
+	}
+	if best > 50*time.Microsecond {
+		t.Errorf("got %v, want less than 50 µs", best)
+	}
+	for _, i := range []int{0, 199, 200} {
+		_, token := c.tokens.Get(digestOf(fmt.Sprint("token ", i)), time.Now())
+		_, jwt := c.jwts.Get(digestOf(fmt.Sprint("JWT ", i)), time.Now())
+		_, user := c.users.Get(userKey(fmt.Sprint("user-test-", i)), time.Now())
+		if want := i >= 200; token != want || jwt != want || user != want {
+			t.Errorf("user %d: got token %t, JWT %t and user %t in the caches, want %t", i, token, jwt, user, want)
+		}
+	}
+}
+
+func BenchmarkCaches_Forget(b *testing.B) {
+	c := fullCaches(10_000)
+	ids := []string{"user-test-another"}
+	b.ReportAllocs()
+	for b.Loop() {
+		c.forget(ids)
+	}
+}
+
+// FillDenylist confirms the revocations of n sessions that nobody uses.
+func FillDenylist(a *Authenticator, n int) {
+	for i := range n {
+		a.sessions.denied.Confirm(fmt.Sprint("session-test-", i), time.Now())
+	}
+}

@@ -64,7 +64,7 @@ func TestCache_EndsToTheMillisecond(t *testing.T) {
 		{"the entry of an old JWT at MaxTokenAge", maxAge(20 * s), 0, jwt, m, pathAuthenticate, 20 * s, 200, 200, 2},
 		{"the entry of an old JWT, all limits", both10s, 0, both, m, pathAuthenticate, 10 * s, 200, 200, 2},
 		{"the entry of an old JWT at the end of its session", nil, 370 * s, jwt, 6 * m, pathAuthenticate, 10 * s, 200, 401, 1},
-		{"the entry of a JWT with scope", nil, 0, bent("scope", "x"), 0, pathAuthenticate, 30 * s, 200, 200, 2},
+		{"the entry of a JWT with client_id", nil, 0, bent("client_id", "x"), 0, pathAuthenticate, 30 * s, 200, 200, 2},
 		{"152 a rejected token", nil, 0, invented, 0, pathAuthenticate, 10 * s, 401, 401, 2},
 		{"a rejected user", nil, 0, bent("sub", "user-test-unknown"), 0, pathUser, 10 * s, 401, 401, 2},
 	}
@@ -415,6 +415,89 @@ func TestForget_DuringACallStoresNothing(t *testing.T) {
 			})
 		})
 	}
+}
+
+// forgetEvery calls Forget about an unrelated user again and again.
+func forgetEvery(s *env, interval time.Duration, times int) {
+	other := s.SignIn(stytchtest.SessionOptions{}).UserID
+	go func() {
+		for range times {
+			time.Sleep(interval)
+			s.Auth.Forget(other)
+		}
+	}()
+}
+
+func TestForget_AnotherUserDuringCalls(t *testing.T) {
+	for name, rows := range map[string]struct{ sessions, requests int }{
+		"200 live tokens, 50 requests each": {200, 50},
+		"one token, 50 requests at once":    {1, 50},
+		"two tokens, 500 requests for 5 s":  {2, 500},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newEnv(t, func(c *sessionauth.Config) { c.MaxInFlight = 1000 })
+				s.SetFault("", stytchtest.Fault{Delay: 100 * time.Millisecond})
+				forgetEvery(s, 90*time.Millisecond, 60)
+				var all sync.WaitGroup
+				for _, session := range s.SignInMany(rows.sessions) {
+					for i := range rows.requests {
+						all.Go(func() {
+							time.Sleep(time.Duration(i) * 10 * time.Millisecond)
+							s.Want(s.Get(bearer(session.Token)), 200)
+						})
+					}
+				}
+				all.Wait()
+				s.WantCalls(pathAuthenticate, rows.sessions)
+				time.Sleep(5 * time.Second)
+			})
+		})
+	}
+}
+
+// More ids than are remembered: nothing of a call under way is stored.
+func TestForget_ManyDuringACallStoresNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: time.Second})
+		time.AfterFunc(500*time.Millisecond, func() {
+			s.Auth.Forget(s.Session.UserID)
+			for i := range 5000 {
+				s.Auth.Forget(fmt.Sprint("user-test-", i))
+			}
+		})
+		s.Want(s.Get(bearer(s.Session.Token)), 200)
+		s.WantCalls(pathAuthenticate, 1)
+		s.Want(s.Get(bearer(s.Session.Token)), 200)
+		s.Want(s.Get(bearer(s.Session.Token)), 200)
+		s.WantCalls(pathAuthenticate, 2)
+	})
+}
+
+// A user's sessions and credentials are forgotten, and those of nobody else.
+func TestForget_EverySessionOfAUser(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t, func(c *sessionauth.Config) { c.MaxInFlight = 1000 })
+		sessions := s.SignInMany(50)
+		for range 50 {
+			sessions = append(sessions, s.StartSession(s.Session.UserID, stytchtest.SessionOptions{}))
+		}
+		get := func() {
+			for _, session := range sessions {
+				s.Want(s.Get(bearer(session.Token)), 200)
+			}
+		}
+		get()
+		get()
+		s.WantCalls(pathAuthenticate, 100)
+		s.Auth.Forget(s.Session.UserID)
+		get()
+		s.WantCalls(pathAuthenticate, 150)
+		s.Auth.Forget(sessions[0].ID, sessions[99].ID)
+		get()
+		s.WantCalls(pathAuthenticate, 152)
+	})
 }
 
 // The JWTs of one session evict only each other.

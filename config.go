@@ -98,8 +98,10 @@ type Config struct {
 	Timeout time.Duration
 
 	// MaxInFlight is the number of calls to Stytch that may be under way at one
-	// time. Requests that would need another one are answered with 503. If
-	// zero, it is 64.
+	// time, at least 4. An eighth of them is for signed-in users only, a sixteenth
+	// for guards that call Stytch on each request, and a sixteenth for sign-ins.
+	// Requests that would need another one are answered with 503. If zero, it is
+	// 64.
 	MaxInFlight int
 
 	// ErrorHandler answers requests that are not let in. If nil, it is
@@ -180,8 +182,8 @@ func (c *Config) check() error {
 	if c.CacheBytes < 0 {
 		return errors.New("CacheBytes is negative")
 	}
-	if c.MaxInFlight < 0 {
-		return errors.New("MaxInFlight is negative")
+	if c.MaxInFlight != 0 && c.MaxInFlight < 4 {
+		return errors.New("MaxInFlight is less than 4: each class of calls needs a place of its own")
 	}
 	return c.Cookies.check(strings.HasPrefix(c.ProjectID, "project-live-"))
 }

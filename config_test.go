@@ -91,6 +91,7 @@ func TestNew_Refuses(t *testing.T) {
 		{"SessionDuration", configRow{"367 days", func(c *sessionauth.Config) { c.SessionDuration = 367 * 24 * time.Hour }}},
 		{"CacheSize", configRow{"negative", func(c *sessionauth.Config) { c.CacheSize = -1 }}},
 		{"MaxInFlight", configRow{"negative", func(c *sessionauth.Config) { c.MaxInFlight = -1 }}},
+		{"MaxInFlight", configRow{"too few", func(c *sessionauth.Config) { c.MaxInFlight = 3 }}},
 		{"Timeout", configRow{"negative", func(c *sessionauth.Config) { c.Timeout = -1 }}},
 		{"PolicyMaxAge", configRow{"less than a minute", func(c *sessionauth.Config) { c.PolicyMaxAge = time.Minute - 1 }}},
 		{"Cookies.Token", configRow{"the same name twice", cookies(sessionauth.Cookies{Token: "a", JWT: "a"})}},
@@ -248,7 +249,7 @@ func TestNew_Accepts(t *testing.T) {
 		{"the shortest durations", func(c *sessionauth.Config) {
 			c.Leeway, c.MaxTokenAge, c.CacheTTL, c.StaleIfError, c.Timeout = time.Millisecond, time.Millisecond, time.Millisecond, time.Millisecond, time.Millisecond
 		}},
-		{"the smallest sizes", func(c *sessionauth.Config) { c.CacheSize, c.MaxInFlight = 1, 1 }},
+		{"the smallest sizes", func(c *sessionauth.Config) { c.CacheSize, c.MaxInFlight = 1, 4 }},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			config := goodConfig()

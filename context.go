@@ -155,9 +155,9 @@ func UserFromContext(ctx context.Context) (*stytch.User, bool) {
 	return id.User, true
 }
 
-// ClaimsFromContext decodes the session's custom claims into a T. Without a
-// session the error is ErrNoCredential. A session without custom claims yields
-// the zero T.
+// ClaimsFromContext decodes the session's custom claims into a T by exact names, as
+// stytch.Session.Claims does. Without a session the error is ErrNoCredential. A
+// session without custom claims yields the zero T.
 func ClaimsFromContext[T any](ctx context.Context) (T, error) {
 	var claims T
 	s, ok := SessionFromContext(ctx)

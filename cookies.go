@@ -165,7 +165,7 @@ func (c *cookieWriter) set(w http.ResponseWriter, s *stytch.Session, name, value
 			return
 		}
 	}
-	if c.denied.Check(s.ID, denylist.Key{}, now, now) == denylist.Denied {
+	if c.denied.Check(s.ID, s.UserID, denylist.Key{}, now, now) == denylist.Denied {
 		return
 	}
 	cookie := c.cookie(name, value, life)

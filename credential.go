@@ -31,16 +31,27 @@ type cookieSource struct {
 	hostOnly bool
 
 	candidates []Credential // if a cookie is repeated with different values: each value by itself, in order
+	tooMany    bool         // there are more than maxCandidates, and candidates is empty
+
+	signOut []Credential // single values for SignOut; no request is authenticated with them
+	more    bool         // there are more than maxSignOutValues
 
 	// presented is what the request carried, if only a part of it was accepted.
 	presented *Credential
 }
 
-// maxCandidates bounds the cost of a request with repeated cookies.
-const maxCandidates = 4
+const (
+	// maxCandidates bounds the cost of a request with repeated cookies.
+	maxCandidates = 4
+
+	// maxSignOutValues bounds the cost of a sign-out. It is greater than
+	// maxCandidates, so that a browser whose requests are refused for their
+	// cookies can still end the sessions.
+	maxSignOutValues = 16
+)
 
 func (c *Credential) isEmpty() bool {
-	return c.Token == "" && c.JWT == "" && (c.cookies == nil || len(c.cookies.candidates) == 0)
+	return c.Token == "" && c.JWT == "" && (c.cookies == nil || len(c.cookies.candidates)+len(c.cookies.signOut) == 0)
 }
 
 // hasHeaderSyntax reports whether a credential from a header has the syntax of
@@ -94,22 +105,20 @@ func (c *Credential) candidates() []Credential {
 	return c.cookies.candidates
 }
 
-// An introspectionCredential is the credential of an authenticated request with
-// which Stytch can be asked about its session again.
+// An introspectionCredential is the part of an accepted credential that is sent to
+// Stytch to check the session again.
 type introspectionCredential struct {
-	value     string
-	secondary bool // value is a token that came with a JWT, and the JWT was authenticated
+	token, jwt string // one of the two
+	key        digest
+	secondary  bool // token came with a JWT, and the JWT was authenticated
 }
 
 // forIntrospection prefers the token.
 func (c *Credential) forIntrospection() introspectionCredential {
-	switch {
-	case c.JWT == "":
-		return introspectionCredential{c.Token, false}
-	case c.Token != "" && isSessionToken(c.Token):
-		return introspectionCredential{c.Token, true}
+	if c.JWT != "" && !isSessionToken(c.Token) {
+		return introspectionCredential{jwt: c.JWT, key: c.key()}
 	}
-	return introspectionCredential{c.JWT, false}
+	return introspectionCredential{token: c.Token, key: digestOf(c.Token), secondary: c.JWT != ""}
 }
 
 const maxToken = 256

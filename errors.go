@@ -104,6 +104,9 @@ const (
 	ReasonUnknownKey    Reason = Reason(sessionjwt.UnknownKey)    // JWT: the key is not in the project's key set
 	ReasonBadSignature  Reason = Reason(sessionjwt.BadSignature)  // JWT: forged or damaged
 	ReasonBadClaims     Reason = Reason(sessionjwt.BadClaims)     // JWT: not the session of a user
+	ReasonMember        Reason = Reason(sessionjwt.Member)        // JWT: the session of a member of a B2B project, which this package does not support
+	ReasonMachine       Reason = Reason(sessionjwt.Machine)       // JWT: the access token of a machine (M2M)
+	ReasonAccessToken   Reason = Reason(sessionjwt.AccessToken)   // JWT: the access token of a Connected App
 	ReasonWrongIssuer   Reason = Reason(sessionjwt.WrongIssuer)   // JWT: issued by someone else
 	ReasonWrongAudience Reason = Reason(sessionjwt.WrongAudience) // JWT: for another project
 	ReasonBadTime       Reason = Reason(sessionjwt.BadTime)       // JWT: not valid yet, or impossible times
@@ -123,7 +126,7 @@ const (
 	ReasonNoKeySet      Reason = "no_key_set"                 // there is no key to verify a JWT with
 	ReasonUnreachable   Reason = Reason(upstream.Unreachable) // connection refused, reset or timed out
 	ReasonStytchFailing Reason = "stytch_failing"             // Stytch answered with an error, or with nonsense
-	ReasonRateLimited   Reason = Reason(upstream.RateLimited) // Stytch answered 429
+	ReasonRateLimited   Reason = Reason(upstream.RateLimited) // Stytch answered 429, or one session has caused too many calls
 	ReasonMisconfigured Reason = "misconfigured"              // Stytch refuses the project's own credentials
 	ReasonOverloaded    Reason = Reason(upstream.Overloaded)  // too many calls to Stytch are under way
 	ReasonNotKept       Reason = "not_kept"                   // there is no room to remember a sign-out: try again
@@ -258,7 +261,7 @@ func isRejected(err error) bool {
 }
 
 // isRefusedByClass reports whether a call was not made because of other calls of
-// its class.
+// its class, or about its subject.
 func isRefusedByClass(err error) bool {
 	switch reasonOf(err) {
 	case ReasonOverloaded, ReasonRateLimited, ReasonBreakerOpen:
@@ -268,11 +271,11 @@ func isRefusedByClass(err error) bool {
 }
 
 // isOutage reports whether Stytch cannot be asked through no fault of the
-// caller. A client that goes away, or fills its class, must not revive stale
-// answers.
+// caller. A client that goes away, fills its class, or causes a 429 must not
+// revive stale answers.
 func isOutage(err error) bool {
 	switch reasonOf(err) {
-	case ReasonUnreachable, ReasonStytchFailing, ReasonBreakerOpen, ReasonRateLimited, ReasonMisconfigured:
+	case ReasonUnreachable, ReasonStytchFailing, ReasonBreakerOpen, ReasonMisconfigured:
 		return true
 	}
 	return false

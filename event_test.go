@@ -170,9 +170,9 @@ func TestObserve_CanceledRequest(t *testing.T) {
 func TestObserve_Overloaded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var events []sessionauth.Event
-		s := newEnv(t, authtest.RecordEvents(&events), func(c *sessionauth.Config) { c.MaxInFlight = 1 })
-		s.Tap(pathRevoke, authtest.DelayAnswers(time.Second))
-		go func() { _ = s.Auth.Revoke(t.Context(), "session-test-1") }()
+		s := newEnv(t, authtest.RecordEvents(&events), func(c *sessionauth.Config) { c.MaxInFlight = 4 })
+		s.Tap(pathAuthenticate, authtest.DelayAnswers(time.Second))
+		go func() { _, _ = s.Auth.Verify(t.Context(), sessionauth.Credential{Token: inventedToken}) }() // the only shared place
 		synctest.Wait()
 		s.Want(s.Get(bearer(s.Session.Token)), 503)
 		if len(events) != 1 || events[0].Reason != sessionauth.ReasonOverloaded || events[0].Outcome != sessionauth.Unavailable {

@@ -7,6 +7,8 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 
 	"github.com/sessionauth/sessionauth"
@@ -67,6 +69,63 @@ func Example() {
 	// 200 Hello Ada!
 	// 200 Hello Ada!
 	// 401 {"type":"https://github.com/sessionauth/sessionauth#no-credential","title":"Authentication required","status":401}
+}
+
+// A reverse proxy adds the header fields of its backend to those that Require has
+// set. Deleting Cache-Control first leaves one value: that of the backend, or
+// private where the backend sets none.
+func ExampleAuthenticator_Require_reverseProxy() {
+	srv, session := startStytch()
+	auth, err := sessionauth.New(sessionauth.Config{
+		ProjectID: srv.ProjectID, Secret: srv.Secret, BaseURL: srv.URL, HTTPClient: srv.Client(),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/prices" {
+			w.Header().Set("Cache-Control", "max-age=60")
+		}
+	}))
+	defer backend.Close()
+	target, err := url.Parse(backend.URL)
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(target)
+			r.Out.Header.Del("Cookie") // the backend needs no session
+			r.Out.Header.Del("Authorization")
+		},
+		ModifyResponse: func(resp *http.Response) error {
+			if resp.Header.Get("Cache-Control") == "" {
+				resp.Header.Set("Cache-Control", "private")
+			}
+			return nil
+		},
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			log.Print("backend: ", err)
+			w.Header().Set("Cache-Control", "no-store")
+			w.WriteHeader(http.StatusBadGateway)
+		},
+	}
+	handler := auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Del("Cache-Control") // Require has set private
+		proxy.ServeHTTP(w, r)
+	}))
+
+	for _, path := range []string{"/orders", "/prices"} {
+		r := httptest.NewRequest(http.MethodGet, "https://app.example.com"+path, nil)
+		r.Header.Set("Authorization", "Bearer "+session.JWT)
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		fmt.Println(path, w.Code, w.Header().Values("Cache-Control"))
+	}
+	// Output:
+	// /orders 200 [private]
+	// /prices 200 [max-age=60]
 }
 
 // A page for everybody greets those who are signed in. A stale cookie does not

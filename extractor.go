@@ -135,7 +135,15 @@ func FromCookies(token, jwt string) Extractor {
 			}
 		}
 		if len(tokens.others)+len(jwts.others) > 0 {
-			return candidates(&tokens, &jwts, source)
+			list := candidates(&tokens, &jwts, source)
+			repeated := *source
+			if len(list) > maxCandidates {
+				repeated.tooMany = true
+				repeated.addCookies(r, token, jwt)
+				return Credential{cookies: &repeated}, cloneError(errAmbiguous) // see SignOutCredential
+			}
+			repeated.candidates = list
+			return Credential{cookies: &repeated}, nil
 		}
 		if tokens.first == "" && jwts.first == "" {
 			return Credential{}, ErrNoCredential
@@ -161,20 +169,14 @@ func (v *cookieValues) add(value string) {
 		v.first = value
 		return
 	}
-	if v.first == value || len(v.others) == maxCandidates {
-		return
+	if v.first != value && len(v.others) < maxCandidates && !slices.Contains(v.others, value) {
+		v.others = append(v.others, value)
 	}
-	for _, o := range v.others {
-		if o == value {
-			return
-		}
-	}
-	v.others = append(v.others, value)
 }
 
-// candidates returns a Credential that holds each value by itself, because
-// nothing tells which token belongs to which JWT.
-func candidates(tokens, jwts *cookieValues, source *cookieSource) (Credential, error) {
+// candidates returns a Credential for each value by itself, because nothing tells
+// which token belongs to which JWT.
+func candidates(tokens, jwts *cookieValues, source *cookieSource) []Credential {
 	var list []Credential
 	if jwts.first != "" {
 		list = append(list, Credential{JWT: jwts.first, cookies: source})
@@ -188,12 +190,7 @@ func candidates(tokens, jwts *cookieValues, source *cookieSource) (Credential, e
 	for _, v := range tokens.others {
 		list = append(list, Credential{Token: v, cookies: source})
 	}
-	if len(list) > maxCandidates {
-		return Credential{}, cloneError(errAmbiguous)
-	}
-	repeated := *source
-	repeated.candidates = list
-	return Credential{cookies: &repeated}, nil
+	return list
 }
 
 // FirstOf returns an Extractor that tries extractors in order. The first one
@@ -221,4 +218,48 @@ func extractionError(err error) error {
 		return ours
 	}
 	return &Error{Kind: ErrInvalidRequest, Reason: ReasonMalformed, cause: err}
+}
+
+// addCookies adds the cookies of a request with these names.
+func (s *cookieSource) addCookies(r *http.Request, token, jwt string) {
+	cookies := r.Cookies()
+	if len(cookies) == 0 && strings.Count(strings.Join(r.Header["Cookie"], ";"), ";") >= 3000 {
+		s.more = true // net/http reports none of so many
+	}
+	for _, c := range cookies {
+		switch c.Name {
+		case "":
+		case token:
+			s.addCredential(&Credential{Token: c.Value})
+		case jwt:
+			s.addCredential(&Credential{JWT: c.Value})
+		}
+	}
+}
+
+// addCredential adds the values of a credential that have the form of a
+// session token or a session JWT. Others cannot belong to a session, and must not
+// take the place of one that does.
+func (s *cookieSource) addCredential(c *Credential) {
+	if c.cookies != nil {
+		for i := range c.cookies.candidates {
+			s.addCredential(&c.cookies.candidates[i])
+		}
+	}
+	if isSessionJWT(c.JWT) && strings.Count(c.JWT, ".") == 2 {
+		s.addValue(Credential{JWT: c.JWT})
+	}
+	if isSessionToken(c.Token) {
+		s.addValue(Credential{Token: c.Token})
+	}
+}
+
+func (s *cookieSource) addValue(value Credential) {
+	switch {
+	case s.more || slices.Contains(s.signOut, value):
+	case len(s.signOut) == maxSignOutValues:
+		s.more = true
+	default:
+		s.signOut = append(s.signOut, value)
+	}
 }

@@ -100,6 +100,73 @@ func TestExtractor_Errors(t *testing.T) {
 	}
 }
 
+func TestSignOutCredential(t *testing.T) {
+	s := newEnv(t)
+	token := func(i int) string { return fmt.Sprintf("abcdefghijklmnopqrstuvwxyz%03d", i) }
+	cookies := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			b.WriteString("; stytch_session=" + token(i))
+		}
+		return "Cookie: " + strings.TrimPrefix(b.String(), "; ")
+	}
+	for _, row := range []struct {
+		name   string
+		fields []string
+		kind   error // nil if there is none
+		empty  bool
+		header bool
+		more   bool
+	}{
+		{name: "no credential", kind: sessionauth.ErrNoCredential, empty: true},
+		{name: "malformed cookies only", fields: []string{"Cookie: stytch_session=x; stytch_session=y; stytch_session_jwt=e.x"}, kind: sessionauth.ErrNoCredential, empty: true},
+		{name: "one cookie", fields: []string{cookies(1)}},
+		{name: "five cookies", fields: []string{cookies(5)}},
+		{name: "sixteen cookies", fields: []string{cookies(16)}},
+		{name: "seventeen cookies", fields: []string{cookies(17)}, more: true},
+		{name: "more cookies than net/http reads", fields: []string{cookies(3001)}, kind: sessionauth.ErrNoCredential, empty: true, more: true},
+		{name: "a header", fields: []string{bearer(s.Session.JWT)}, header: true},
+		{name: "a header and cookies", fields: []string{bearer(s.Session.JWT), cookies(17)}, header: true, more: true},
+		{name: "a malformed header", fields: []string{"Authorization: Bearer"}, kind: sessionauth.ErrInvalidRequest, empty: true},
+		{name: "a header without the syntax of a credential", fields: []string{"Authorization: Bearer a b"}, kind: sessionauth.ErrInvalidRequest, empty: true},
+		{name: "a malformed header and cookies", fields: []string{"Authorization: Bearer", cookies(5)}, kind: sessionauth.ErrInvalidRequest},
+		{name: "from another origin", fields: []string{"Sec-Fetch-Site: cross-site", cookies(1)}, kind: sessionauth.ErrCrossOrigin, empty: true},
+		{name: "a header from another origin", fields: []string{"Sec-Fetch-Site: cross-site", bearer(s.Session.JWT), cookies(1)}, kind: sessionauth.ErrCrossOrigin, empty: true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r := newRequest("POST", row.fields...)
+			cred, more, err := s.Auth.SignOutCredential(r)
+			if !errors.Is(err, row.kind) || more != row.more || cred.Header != row.header {
+				t.Errorf("got header: %t, more: %t, %v, want header: %t, more: %t, %v", cred.Header, more, err, row.header, row.more, row.kind)
+			}
+			if empty := errors.Is(s.Auth.SignOut(t.Context(), cred), sessionauth.ErrNoCredential); empty != row.empty {
+				t.Errorf("got an empty credential: %t, want %t", empty, row.empty)
+			}
+			if row.header {
+				return
+			}
+			if _, err := s.Auth.Verify(t.Context(), cred); !errors.Is(err, sessionauth.ErrNoCredential) {
+				t.Errorf("got %v from Verify, want ErrNoCredential: it is for SignOut only", err)
+			}
+		})
+	}
+}
+
+// What is for a sign-out lets no request through.
+func TestRequire_FiveCookies(t *testing.T) {
+	s := newEnv(t)
+	fields := []string{"Cookie: stytch_session=" + s.Session.Token}
+	for i := range 4 {
+		fields = append(fields, fmt.Sprintf("Cookie: stytch_session=abcdefghijklmnopqrstuvwxyz%03d", i))
+	}
+	s.Want(s.Get(fields...), 400)
+	if cred, err := s.Auth.Credential(newRequest("GET", fields...)); !errors.Is(err, sessionauth.ErrInvalidRequest) || cred != (sessionauth.Credential{}) {
+		t.Errorf("got %v, want ErrInvalidRequest and no credential", err)
+	}
+	s.WantPassed(0, "")
+	s.WantCalls(pathAuthenticate, 0)
+}
+
 // With GODEBUG=panicnil=1 recover returns nil for panic(nil).
 func TestRequire_PanicNilInTheExtractor(t *testing.T) {
 	t.Setenv("GODEBUG", "panicnil=1")

@@ -1,6 +1,7 @@
 package sessionauth
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -16,7 +17,7 @@ const (
 )
 
 // A lookup describes something that Stytch knows and that is cached.
-type lookup[T any] struct {
+type lookup[T identified] struct {
 	call   upstream.Call
 	kind   string // simultaneous calls with the same kind and flight are one call
 	flight digest
@@ -36,7 +37,7 @@ type lookup[T any] struct {
 }
 
 // A moment is when Stytch is called. The answer is not newer: it must not be
-// stored if something was forgotten since.
+// stored if what it is about was forgotten since.
 type moment struct {
 	time.Time
 	generation uint64 // of the caches
@@ -44,50 +45,57 @@ type moment struct {
 
 // introspect looks up, and if that fails calls Stytch once for all requests that
 // look up the same at the same time. cached reports whether no call was needed.
-func introspect[T any](ctx context.Context, s *sessions, l *lookup[T]) (value T, cached bool, err error) {
-	generation := s.caches.generation()
-	if value, err = l.find(s.caches, time.Now()); err != errStale {
-		return value, err == nil, err
+func introspect[T identified](ctx context.Context, s *sessions, l *lookup[T]) (value T, cached bool, err error) {
+	var arrived uint64
+	for first := true; ; first = false {
+		now := time.Now()
+		if value, err = l.cached(now); err != errStale {
+			return value, err == nil, err
+		}
+		generation, rejected := s.caches.begin(l.key, now)
+		if rejected {
+			return value, false, errRejected
+		}
+		if first {
+			arrived = generation
+		}
+		result, err := upstream.Share(ctx, s.upstream, l.call, l.kind+string(l.flight[:]), func(ctx context.Context) (flown[T], error) {
+			return fly(ctx, s, l)
+		})
+		// A request that arrives after a Forget does not use what a call that began
+		// before it says about the same session or user. The next call begins later.
+		if err != nil || !s.caches.isForgotten(result.generation, arrived, result.value) {
+			return result.value, false, translate(err, l.isRejection)
+		}
 	}
-	flight := flightKey(l.kind, l.flight, generation)
-	value, err = upstream.Share(ctx, s.upstream, l.call, flight, func(ctx context.Context) (T, error) {
-		asked := moment{time.Now(), generation}
-		if value, err := l.find(s.caches, asked.Time); err != errStale {
-			return value, err // another call has ended since
-		}
-		value, err := l.fetch(ctx, asked)
-		if l.isRejection(err) {
-			if l.forget != nil {
-				l.forget()
-			}
-			s.caches.reject(l.key, time.Now())
-		}
-		return value, err
-	})
-	return value, false, translate(err, l.isRejection)
 }
 
-// find returns what is cached, errRejected for what Stytch rejected a moment
-// ago, or errStale.
-func (l *lookup[T]) find(c *caches, now time.Time) (T, error) {
+// A flown is the result of a shared call.
+type flown[T identified] struct {
+	value      T
+	generation uint64 // of the caches, when the call began
+}
+
+// fly makes the call that introspect shares, unless another call has ended since
+// the look-up.
+func fly[T identified](ctx context.Context, s *sessions, l *lookup[T]) (flown[T], error) {
+	now := time.Now()
+	generation, rejected := s.caches.begin(l.key, now)
 	value, err := l.cached(now)
-	if err == errStale && c.isRejected(l.key, now) {
-		err = errRejected
+	switch {
+	case err != errStale:
+		return flown[T]{value, generation}, err
+	case rejected:
+		return flown[T]{}, errRejected
 	}
-	return value, err
-}
-
-// flightKey returns a key for a call that may be shared. A request that arrives
-// after a Forget does not share a call that began before it.
-func flightKey(kind string, key digest, generation uint64) string {
-	b := make([]byte, 0, len(kind)+len(key)+8)
-	b = append(b, kind...)
-	b = append(b, key[:]...)
-	for range 8 {
-		b = append(b, byte(generation))
-		generation >>= 8
+	value, err = l.fetch(ctx, moment{now, generation})
+	if l.isRejection(err) {
+		if l.forget != nil {
+			l.forget()
+		}
+		s.caches.reject(l.key, time.Now())
 	}
-	return string(b)
+	return flown[T]{value, generation}, err
 }
 
 // A query is a credential to ask Stytch about.
@@ -95,6 +103,8 @@ type query struct {
 	token, jwt string // one of the two
 	key        digest // of the credential
 	verified   bool   // a JWT with a good signature, or a token that was alive before
+	subject    digest // the session if it was proven, and else the credential
+	bound      upstream.Bound
 
 	// replaces is the JWT that the answer is to replace, nil if a token came
 	// alone. answerKey is the key of the answer.
@@ -104,20 +114,27 @@ type query struct {
 
 func (s *sessions) tokenQuery(token string, key digest) *query {
 	// A token that was alive before stays in the cache past its end, for this.
-	_, seen := s.caches.tokens.Get(key, time.Now())
-	return &query{token: token, key: key, verified: seen}
+	if seen, ok := s.caches.tokens.Get(key, time.Now()); ok {
+		return &query{token: token, key: key, verified: true, subject: sessionKey(seen.session.ID), bound: upstream.BoundRejections}
+	}
+	return &query{token: token, key: key, subject: key}
 }
 
 // jwtQuery is for JWTs with a good signature only.
-func jwtQuery(jwt string, key digest) *query { return &query{jwt: jwt, key: key, verified: true} }
+func jwtQuery(jwt string, key digest) *query {
+	return &query{jwt: jwt, key: key, verified: true, subject: key}
+}
 
-// refreshing says that the answer is to replace an old JWT. It serves every old
-// JWT of the session: otherwise its owner could cause a call with each. An
-// answer about a JWT that may be another kind of token is only about that JWT.
+// refreshing says that the answer is to replace an old JWT. It serves every old JWT
+// of the session, unless t may be another kind of token: then it serves only t.
 func (q *query) refreshing(t *sessionjwt.Token, key digest) *query {
-	q.replaces, q.answerKey = t, key
-	if !t.ThirdParty {
-		q.answerKey = sessionKey(t.Session.ID)
+	session, bound := sessionKey(cmp.Or(t.Session.ID, t.Session.UserID)), upstream.BoundRejections // the user's if the claim is unreadable
+	q.replaces, q.answerKey = t, session
+	if t.ThirdParty {
+		q.answerKey, bound = key, upstream.BoundCalls // a session may have many
+	}
+	if q.verified {
+		q.subject, q.bound = session, bound
 	}
 	return q
 }
@@ -127,18 +144,16 @@ func (q *query) params(extend time.Duration) stytch.AuthenticateSessionParams {
 	return stytch.AuthenticateSessionParams{SessionToken: q.token, SessionJWT: q.jwt, SessionDuration: extend}
 }
 
-// call returns the kind of call. A call that extends the session is not
-// repeated.
+// call returns the kind of call. One that extends the session is not repeated.
 func (q *query) call(extends bool) upstream.Call {
-	switch {
-	case extends && q.verified:
-		return upstream.Extend
-	case extends:
-		return upstream.ExtendUnverified
-	case q.verified:
-		return upstream.Introspect
+	call, extend := upstream.IntrospectUnverified, upstream.ExtendUnverified
+	if q.verified {
+		call, extend = upstream.Introspect, upstream.Extend
 	}
-	return upstream.IntrospectUnverified
+	if extends {
+		call = extend
+	}
+	return call.About(q.subject, q.bound)
 }
 
 // introspectSession asks Stytch about a session, unless its answer is cached.
@@ -180,9 +195,8 @@ func (s *sessions) sessionLookup(q *query) *lookup[*entry] {
 	return l
 }
 
-// cachedAnswer returns the cached answer to a query. The error is errStale if
-// there is none, errRevoked, or errOtherSession if Stytch said a moment ago that
-// the token belongs to another session than the JWT.
+// cachedAnswer returns the cached answer to a query, or errStale, errRevoked, or
+// errOtherSession if the token is known to belong to another session than the JWT.
 func (s *sessions) cachedAnswer(q *query, now time.Time) (*entry, error) {
 	cache, key := s.caches.tokens, q.key
 	if q.replaces != nil {
@@ -210,10 +224,12 @@ func (s *sessions) store(answer *stytch.AuthenticateSessionResponse, q *query, a
 	if q.token != "" {
 		withoutJWT := *e
 		withoutJWT.refreshed = ""
-		s.caches.store(asked.generation, func() { s.caches.tokens.Add(q.key, &withoutJWT, asked.Time) })
+		s.caches.store(asked.generation, e, func() { s.caches.tokens.Add(q.key, &withoutJWT, asked.Time) })
 	}
 	if q.replaces != nil && e.isAbout(q.replaces.Session) {
-		e.thirdParty = q.replaces.ThirdParty
+		if e.thirdParty = q.replaces.ThirdParty; e.thirdParty && asked.Before(q.replaces.ExpiresAt) {
+			e.refreshed = "" // it would need a call again, and the answer about the old JWT is cached
+		}
 		s.storeAnswer(q.answerKey, e, asked)
 	}
 	return e
@@ -244,14 +260,15 @@ func (s *sessions) storeAnswer(key digest, e *entry, asked moment) {
 	}
 	e.end = e.end.Earlier(deadline.In(asked.Time, ttl))
 	e.expiresAt = e.end.Time()
-	s.caches.store(asked.generation, func() { s.caches.answers.Add(key, e, asked.Time) })
+	s.caches.store(asked.generation, e, func() { s.caches.answers.Add(key, e, asked.Time) })
 }
 
 // user returns a user from the cache, or loads them.
 func (s *sessions) user(ctx context.Context, id string) (*userEntry, error) {
 	key := userKey(id)
+	old, _ := s.caches.users.Get(key, time.Now())
 	u, _, err := introspect(ctx, s, &lookup[*userEntry]{
-		call: upstream.LoadUser, kind: "user", flight: key, key: key,
+		call: upstream.LoadUser.About(key, upstream.NoBound), kind: "user", flight: key, key: key,
 		cached: func(now time.Time) (*userEntry, error) {
 			u, ok := s.caches.users.Get(key, now)
 			if !ok || u.end.Passed(now) {
@@ -272,11 +289,8 @@ func (s *sessions) user(ctx context.Context, id string) (*userEntry, error) {
 		isRejection: upstream.IsUserRejected,
 		forget:      func() { s.caches.users.Remove(key) },
 	})
-	if err != nil && isOutage(err) {
-		now := time.Now()
-		if old, ok := s.caches.users.Get(key, now); ok && !old.staleEnd.Passed(now) {
-			return old, nil
-		}
+	if err != nil && isOutage(err) && old != nil && !old.staleEnd.Passed(time.Now()) {
+		return old, nil
 	}
 	return u, err
 }
@@ -284,22 +298,21 @@ func (s *sessions) user(ctx context.Context, id string) (*userEntry, error) {
 func (s *sessions) storeUser(user *stytch.User, asked moment) *userEntry {
 	ttl := s.config.CacheTTL
 	u := &userEntry{user, deadline.In(asked.Time, ttl), deadline.In(asked.Time, ttl+s.config.StaleIfError)}
-	s.caches.store(asked.generation, func() { s.caches.users.Add(userKey(user.ID), u, asked.Time) })
+	s.caches.store(asked.generation, u, func() { s.caches.users.Add(userKey(user.ID), u, asked.Time) })
 	return u
 }
 
 // recheck asks Stytch about the session of an entry, once in recheckTTL: a guard
 // refuses nothing because of a cache or a JWT alone.
 func (s *sessions) recheck(ctx context.Context, e *entry, c introspectionCredential) (*entry, error) {
-	q := introspectionQuery(c)
+	q := &query{token: c.token, jwt: c.jwt, key: c.key, verified: true}
 	q.answerKey = q.key
 	if !e.thirdParty {
 		q.answerKey = sessionKey(e.session.ID)
 	}
 	answer, _, err := introspect(ctx, s, &lookup[*entry]{
-		// Requests of one session may bring different credentials: the answer to
-		// one is not the answer to the other.
-		call: upstream.Introspect, kind: "recheck" + e.session.ID, flight: q.key, key: q.key,
+		// The answer to one credential of a session is not the answer to another.
+		call: upstream.Introspect.About(sessionKey(e.session.ID), upstream.BoundCalls), kind: "recheck" + e.session.ID, flight: q.key, key: q.key,
 		cached: func(now time.Time) (*entry, error) {
 			recent, _ := s.caches.answers.Get(q.answerKey, now)
 			if err := s.usable(recent, q.key, now); err == errRevoked {
@@ -331,11 +344,12 @@ func (s *sessions) recheck(ctx context.Context, e *entry, c introspectionCredent
 // live asks Stytch about the session of an entry for this request alone: an
 // answer under way may be older than the request. Nothing is cached.
 func (s *sessions) live(ctx context.Context, e *entry, c introspectionCredential, check *stytch.AuthorizationCheck) (*entry, *stytch.Verdict, error) {
-	q := introspectionQuery(c)
+	q := &query{token: c.token, jwt: c.jwt, key: c.key, verified: true}
 	params := q.params(0)
 	params.AuthorizationCheck = check
 	asked := time.Now()
-	answer, err := upstream.Do(ctx, s.upstream, upstream.IntrospectLive, func(ctx context.Context) (*stytch.AuthenticateSessionResponse, error) {
+	call := upstream.IntrospectLive.About(sessionKey(e.session.ID), upstream.BoundRejections)
+	answer, err := upstream.Do(ctx, s.upstream, call, func(ctx context.Context) (*stytch.AuthenticateSessionResponse, error) {
 		return s.client.AuthenticateSession(ctx, params)
 	})
 	if check != nil && upstream.IsForbidden(err) {
@@ -350,16 +364,6 @@ func (s *sessions) live(ctx context.Context, e *entry, c introspectionCredential
 	}
 	live.expiresAt = asked
 	return live, answer.Verdict, nil
-}
-
-// introspectionQuery returns the query for the credential of an authenticated
-// request.
-func introspectionQuery(c introspectionCredential) *query {
-	if isSessionToken(c.value) { // no JWT is, because of its dots
-		return &query{token: c.value, key: digestOf(c.value), verified: true}
-	}
-	_, signature := cutSignature(c.value)
-	return jwtQuery(c.value, digestOf(signature))
 }
 
 // liveEntry makes an entry of an answer about the session of another entry. It

@@ -148,7 +148,7 @@ func (a *Authenticator) Attach(w http.ResponseWriter, r *http.Request) (http.Res
 // attach authenticates a request, and returns it with its state. The
 // ResponseWriter is nil unless a session cookie is due.
 func (a *Authenticator) attach(w http.ResponseWriter, r *http.Request, optional bool) (*lateCookies, *http.Request, error) {
-	if s := stateOf(r.Context()); s != nil && s.auth == a && a.isStateOf(s, r) {
+	if s, _ := r.Context().Value(contextKey{}).(*requestState); s != nil && s.isOf(a, r) {
 		if s.err != nil && !optional { // an Optional let it in
 			a.events.refused(r.Context(), r, s.credential, false, s.err)
 			return nil, r, s.err
@@ -173,9 +173,12 @@ func (a *Authenticator) attach(w http.ResponseWriter, r *http.Request, optional 
 	return nil, attached, nil
 }
 
-// isStateOf reports whether a state is that of this very request, and still
-// holds.
-func (a *Authenticator) isStateOf(s *requestState, r *http.Request) bool {
+// isOf reports whether a state is that of this very request and Authenticator,
+// and may still be used.
+func (s *requestState) isOf(a *Authenticator, r *http.Request) bool {
+	if s.auth != a {
+		return false
+	}
 	cred, err := a.extract(r)
 	if err != nil {
 		return errors.Is(err, ErrNoCredential) && errors.Is(s.err, ErrNoCredential)
@@ -259,7 +262,7 @@ func (a *Authenticator) reportResult(ctx context.Context, r *http.Request, resul
 // of this Authenticator it returns what those decided. WriteError answers its
 // errors.
 func (a *Authenticator) Authenticate(r *http.Request) (*Identity, error) {
-	if s := stateOf(r.Context()); s != nil && s.auth == a && a.isStateOf(s, r) {
+	if s := stateOf(r.Context()); s != nil && s.isOf(a, r) {
 		if s.err != nil {
 			return nil, reportedError(s.err)
 		}
@@ -317,14 +320,20 @@ func (r *authResult) identity() (*Identity, error) {
 }
 
 // Credential returns the credential of a request, after the cross-origin check.
-// Nothing else reads credentials from requests. The errors are ErrNoCredential,
-// ErrInvalidRequest and ErrCrossOrigin.
+// Behind Require it is the part of it that was accepted: of a repeated cookie one
+// value. Nothing else reads credentials from requests. The errors are
+// ErrNoCredential, ErrInvalidRequest and ErrCrossOrigin.
 func (a *Authenticator) Credential(r *http.Request) (Credential, error) {
 	cred, err := a.extract(r)
-	if err == nil && !cred.hasHeaderSyntax() {
+	switch s := stateOf(r.Context()); {
+	case err != nil:
+		return Credential{}, cloneError(err)
+	case s != nil && s.auth == a && s.err == nil && s.credential.wasPresentedAs(&cred):
+		return s.credential, nil
+	case !cred.hasHeaderSyntax():
 		return Credential{}, cloneError(errMalformed)
 	}
-	return cred, cloneError(err)
+	return cred, nil
 }
 
 // extract is Credential without the check of the syntax of a header, which

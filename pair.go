@@ -1,9 +1,12 @@
 package sessionauth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
+
+	"github.com/sessionauth/sessionauth/internal/upstream"
 )
 
 // A token and a JWT in two cookies need not belong together: a sibling domain
@@ -55,7 +58,8 @@ func (s *sessions) isBound(token string, e *entry) bool {
 // that may belong to another session. localErr is nil if the JWT is good.
 func (s *sessions) authenticateUnbound(ctx context.Context, cred *Credential, e *entry, key digest, localErr error) (*entry, bool, error) {
 	q := s.tokenQuery(cred.Token, digestOf(cred.Token))
-	q.verified = true // on behalf of the JWT
+	q.verified = true // on behalf of the session of the JWT, whose client chose the token
+	q.subject, q.bound = sessionKey(cmp.Or(e.session.ID, e.session.UserID)), upstream.BoundCalls
 	asked := moment{time.Now(), s.caches.generation()}
 	byToken, cached, err := s.introspectSession(ctx, q)
 	switch {

@@ -42,7 +42,8 @@ func (a *Authenticator) Warm(ctx context.Context) error {
 	}
 	fetch := func(ctx context.Context) error { _, err := s.policies.Get(ctx); return err }
 	if s.upstream.Misconfigured() != nil || s.policies.IsFailing() {
-		fetch = s.policies.Refresh // what was wrong may be right by now
+		seen := s.policies.Latest()
+		fetch = func(ctx context.Context) error { return s.policies.Refresh(ctx, seen) } // what was wrong may be right by now
 	}
 	if err := fetch(ctx); err != nil && ctx.Err() != nil {
 		return translate(upstream.CanceledBy(ctx.Err()), nil)

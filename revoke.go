@@ -3,6 +3,7 @@ package sessionauth
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/sessionauth/sessionauth/internal/denylist"
@@ -15,13 +16,31 @@ import (
 //
 // If Stytch cannot be reached, the error is ErrUnavailable. The session is
 // refused here all the same, and later calls to Stytch retry the revocation
-// until it is confirmed. Any other error says that the session id is not valid;
-// nothing was revoked.
+// until it is confirmed. With ReasonNotKept it is not refused: 100,000 others
+// wait to be confirmed, and the caller must try again. Any other error says that
+// the session id is not valid; nothing was revoked.
+//
+// A client that hangs up does not stop Revoke: it ignores the cancellation of
+// ctx, but not its deadline.
 func (a *Authenticator) Revoke(ctx context.Context, sessionID string) error {
 	if sessionID == "" {
 		return errors.New("sessionauth: Revoke: the session id is empty")
 	}
-	return a.sessions.revoke(ctx, sessionID)
+	ctx, cancel := detach(ctx)
+	defer cancel()
+	return cloneError(a.sessions.revoke(ctx, sessionID))
+}
+
+// detach returns a context without the cancellation of ctx, which ends when the
+// client hangs up: it must neither stop a sign-out, nor leave one to be retried.
+// A deadline is the choice of the application, and stays. Each call to Stytch
+// has a timeout of its own.
+func detach(ctx context.Context) (context.Context, context.CancelFunc) {
+	detached := context.WithoutCancel(ctx)
+	if end, ok := ctx.Deadline(); ok {
+		return context.WithDeadline(detached, end)
+	}
+	return detached, func() {}
 }
 
 // SignOut revokes the session of a credential as Revoke does: also that of an
@@ -30,12 +49,15 @@ func (a *Authenticator) Revoke(ctx context.Context, sessionID string) error {
 //
 // ErrUnavailable says that Stytch could not be reached: the credential is
 // refused here, and later calls to Stytch retry. With ReasonNotKept it is not
-// refused: there was no room to remember a token that was never seen here, and
-// the caller must try again.
+// refused: there was no room to remember it, and the caller must try again. The
+// room for credentials that were never seen here is smaller, because anyone can
+// invent them. Like Revoke, SignOut ignores the cancellation of ctx.
 func (a *Authenticator) SignOut(ctx context.Context, cred Credential) error {
 	if cred.isEmpty() {
 		return ErrNoCredential
 	}
+	ctx, cancel := detach(ctx)
+	defer cancel()
 	err := a.sessions.signOut(ctx, &cred)
 	if errors.Is(err, errNotKept) {
 		return cloneError(errNotKept) // the caller must try again, whatever else was kept
@@ -45,14 +67,8 @@ func (a *Authenticator) SignOut(ctx context.Context, cred Credential) error {
 
 // Forget removes what is cached about these sessions or users, by their ids.
 // The next request that carries a token asks Stytch again; a JWT is verified
-// again and its user loaded.
-func (a *Authenticator) Forget(ids ...string) {
-	set := make(map[string]bool, len(ids))
-	for _, id := range ids {
-		set[id] = true
-	}
-	a.sessions.caches.forget(set)
-}
+// again and its user loaded. Nothing else that is cached is affected.
+func (a *Authenticator) Forget(ids ...string) { a.sessions.caches.forget(ids) }
 
 // revoke denies a session and revokes it at Stytch. What is cached about it may
 // stay: usable checks the denylist on every hit.
@@ -61,12 +77,18 @@ func (s *sessions) revoke(ctx context.Context, sessionID string) error {
 	if s.denied.IsConfirmed(sessionID, now) {
 		return nil
 	}
-	s.denied.Deny(sessionID, now)
-	return s.revokeAtStytch(ctx, sessionID)
+	kept := s.denied.Deny(sessionID, now)
+	err := s.revokeAtStytch(ctx, sessionID)
+	if !kept && errors.Is(err, ErrUnavailable) {
+		return errNotKept
+	}
+	return err
 }
 
 func (s *sessions) revokeAtStytch(ctx context.Context, sessionID string) error {
-	_, err := upstream.Share(ctx, s.upstream, upstream.Revoke, "revoke:"+sessionID, func(ctx context.Context) (struct{}, error) {
+	flight := "revoke:" + sessionID
+	call := upstream.Revoke.About(digestOf(flight), upstream.NoBound)
+	_, err := upstream.Share(ctx, s.upstream, call, flight, func(ctx context.Context) (struct{}, error) {
 		err := s.client.RevokeSession(ctx, stytch.RevokeSessionParams{SessionID: sessionID})
 		if err == nil || upstream.IsSessionNotFound(err) {
 			// Before the call ends, which starts a retry of what is unconfirmed.
@@ -86,10 +108,13 @@ func (s *sessions) revokeAtStytch(ctx context.Context, sessionID string) error {
 }
 
 func (s *sessions) signOut(ctx context.Context, cred *Credential) error {
+	if cred.cookies != nil && cred.cookies.presented != nil {
+		cred = cred.cookies.presented // also what was not accepted
+	}
 	var failed error
 	if cred.cookies != nil {
-		for i := range cred.cookies.candidates {
-			failed = errors.Join(failed, s.signOut(ctx, &cred.cookies.candidates[i]))
+		for _, c := range slices.Concat(cred.cookies.candidates, cred.cookies.signOut) {
+			failed = errors.Join(failed, s.signOut(ctx, &c))
 		}
 	}
 	if cred.JWT != "" {
@@ -112,7 +137,7 @@ func (s *sessions) signOutOne(ctx context.Context, cred denylist.Credential, key
 	case errors.Is(err, ErrInvalidSession):
 		return nil
 	// A full class is not an outage: invented tokens fill it.
-	case isRefusedByClass(err) && !isOutage(err), !s.denied.DenyCredential(key, cred, time.Now()):
+	case reasonOf(err) == ReasonOverloaded, !s.denied.DenyCredential(key, cred, time.Now()):
 		return errNotKept
 	}
 	return err
@@ -123,7 +148,9 @@ func (s *sessions) signOutOne(ctx context.Context, cred denylist.Credential, key
 func (s *sessions) sessionIDOf(ctx context.Context, cred denylist.Credential, key digest) (string, error) {
 	q := jwtQuery(cred.JWT, key)
 	if cred.JWT != "" {
-		t, err := s.verifier.Verify(ctx, cred.JWT)
+		limited, cancel := context.WithTimeout(ctx, s.config.Timeout)
+		defer cancel()
+		t, err := s.verifier.Verify(limited, cred.JWT)
 		if err != nil {
 			return "", translate(err, nil)
 		}
@@ -131,6 +158,7 @@ func (s *sessions) sessionIDOf(ctx context.Context, cred denylist.Credential, ke
 			return t.Session.ID, nil
 		}
 		// An access token of another application must not sign the user out.
+		q.refreshing(t, key)
 	} else {
 		if !isSessionToken(cred.Token) {
 			return "", errMalformedSession
@@ -144,31 +172,47 @@ func (s *sessions) sessionIDOf(ctx context.Context, cred denylist.Credential, ke
 	l.kind, l.flight = "sign-out", key
 	l.cached = func(time.Time) (*entry, error) { return nil, errStale } // usable would refuse what is signed out
 	e, _, err := introspect(ctx, s, l)
-	if err != nil {
+	switch {
+	case err != nil:
 		return "", err
+	case q.replaces != nil && !e.isAbout(q.replaces.Session):
+		return "", s.otherSession(q)
 	}
 	return e.session.ID, nil
 }
 
-// retryUnconfirmed retries the revocations that Stytch has not confirmed, after
-// a call has shown that it can be reached, at most once a second.
+// maxRetries bounds the sessions, and the credentials, that one retry is about.
+const maxRetries = 32
+
+// retryUnconfirmed retries some of the revocations that Stytch has not
+// confirmed, after a call has shown that it can be reached: at most once a
+// second, and one retry at a time.
 func (s *sessions) retryUnconfirmed() {
-	if s.denied.Pending() == 0 || !s.retries.Allow(time.Now(), time.Second) {
+	if s.denied.Pending() == 0 || s.retrying.Load() || !s.retries.Allow(time.Now(), time.Second) || !s.retrying.CompareAndSwap(false, true) {
 		return
 	}
 	go func() {
-		sessions, credentials := s.denied.Unconfirmed(8)
-		for _, id := range sessions {
-			if s.revokeAtStytch(context.Background(), id) != nil {
+		defer s.retrying.Store(false)
+		sessions, credentials := s.denied.Unconfirmed()
+		for range min(sessions, maxRetries) {
+			id := s.denied.NextSession(time.Now())
+			if id != "" && endsRetry(s.revokeAtStytch(context.Background(), id)) {
 				break
 			}
 		}
-		// One that fails says nothing about the others, nor does a session id
-		// that Stytch never confirms.
-		for key, cred := range credentials {
-			if s.signOutOne(context.Background(), cred, digest([]byte(key))) == nil {
-				s.denied.Remove(key) // the entry of the session suffices
+		for range min(credentials, maxRetries) {
+			key, cred := s.denied.NextCredential(time.Now())
+			err := s.signOutOne(context.Background(), cred, key)
+			if err == nil {
+				s.denied.RemoveCredential(key) // the entry of the session suffices
+			} else if endsRetry(err) {
+				break
 			}
 		}
 	}()
 }
+
+// endsRetry reports whether an error says that the next call would fail, too.
+// Any other error says nothing about the next revocation: Stytch may never
+// confirm this one.
+func endsRetry(err error) bool { return isRefusedByClass(err) || reasonOf(err) == ReasonUnreachable }

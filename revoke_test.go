@@ -261,7 +261,7 @@ func TestRevoke_UnverifiedJWTDeniesNothing(t *testing.T) {
 }
 
 func TestRevoke_FullDenylist(t *testing.T) {
-	authtest.SkipIfShort(t) // 100,000 revocations take seconds
+	authtest.SkipIfShort(t) // a million revocations take seconds
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
 		innocent, pending := s.SignIn(stytchtest.SessionOptions{}), s.SignIn(stytchtest.SessionOptions{})
@@ -304,11 +304,7 @@ func TestRevoke_FullDenylist(t *testing.T) {
 			}
 			s.RevokeSession(id)
 		}
-		for i := range 100_000 {
-			if err := s.Auth.Revoke(t.Context(), fmt.Sprint("session-test-", i)); err != nil {
-				t.Fatal(err)
-			}
-		}
+		sessionauth.FillDenylist(s.Auth, 1_000_000)
 		for range 2 {
 			if got := <-late; got == 200 {
 				t.Error("got a pass from a call that started before the revocation")
@@ -430,7 +426,7 @@ func wantElsewhere(s *env, token string, want error) {
 func TestRevoke_NeverConfirmedDelaysNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
-		busy := s.SignIn(stytchtest.SessionOptions{})
+		busy, other := s.SignIn(stytchtest.SessionOptions{}), s.SignIn(stytchtest.SessionOptions{})
 		s.Tap(pathRevoke, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
 			body, err := io.ReadAll(r.Body)
 			if err != nil {
@@ -445,6 +441,11 @@ func TestRevoke_NeverConfirmedDelaysNoOther(t *testing.T) {
 		if err := s.Auth.Revoke(t.Context(), "session-poison"); err == nil {
 			t.Error("got no error, want one")
 		}
+		s.SetFault(pathRevoke, stytchtest.Fault{Status: 503})
+		if err := s.Auth.Revoke(t.Context(), other.ID); !errors.Is(err, sessionauth.ErrUnavailable) {
+			t.Errorf("got %v, want %v", err, sessionauth.ErrUnavailable)
+		}
+		s.SetFault(pathRevoke, stytchtest.Fault{})
 		s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 503})
 		if err := s.Auth.SignOut(t.Context(), sessionauth.Credential{Token: s.Session.Token}); !errors.Is(err, sessionauth.ErrUnavailable) {
 			t.Errorf("got %v, want %v", err, sessionauth.ErrUnavailable)
@@ -454,6 +455,7 @@ func TestRevoke_NeverConfirmedDelaysNoOther(t *testing.T) {
 		s.Want(s.Get(bearer(busy.Token)), 200)
 		synctest.Wait()
 		wantElsewhere(s, s.Session.Token, sessionauth.ErrInvalidSession)
+		wantElsewhere(s, other.Token, sessionauth.ErrInvalidSession)
 	})
 }
 
@@ -466,7 +468,7 @@ func TestSignOut_ReportsWhatIsNotKept(t *testing.T) {
 		}
 		other := s.SignIn(stytchtest.SessionOptions{}).JWT
 		s.SetFault("", stytchtest.Fault{Status: 503})
-		for i := range 1024 { // fill the list
+		for i := range 50_000 { // fill the list
 			_ = s.Auth.SignOut(t.Context(), sessionauth.Credential{Token: fmt.Sprintf("%s%06d", inventedToken, i)})
 		}
 		repeated, err := s.Auth.Credential(newRequest("POST", bothCookies(s.Session.Token, other)+"; stytch_session_jwt="+s.Session.JWT))
@@ -528,6 +530,213 @@ func TestSignOut_WhileStytchIsDown(t *testing.T) {
 				}
 				s.Want(s.Get(bearer(c.Token+c.JWT)), 401) // refused in this process
 			})
+		})
+	}
+}
+
+// A second Revoke does not count as a confirmation of the first.
+func TestRevoke_TwiceWhileStytchIsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		s.SetFault(pathRevoke, stytchtest.Fault{Status: 503})
+		for range 2 {
+			if err := s.Auth.Revoke(t.Context(), s.Session.ID); !errors.Is(err, sessionauth.ErrUnavailable) {
+				t.Errorf("got %v, want ErrUnavailable", err)
+			}
+		}
+		s.SetFault(pathRevoke, stytchtest.Fault{})
+		for range 2 {
+			if err := s.Auth.Revoke(t.Context(), s.Session.ID); err != nil {
+				t.Errorf("got %v once Stytch is back, want nil", err)
+			}
+		}
+		s.WantCalls(pathRevoke, 3)
+	})
+}
+
+// A clock that is ahead by Leeway issues a JWT that is accepted until twice
+// Leeway after an hour.
+func TestRevoke_JWTOfAClockAhead(t *testing.T) {
+	for _, leeway := range []time.Duration{5 * time.Second, time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newEnv(t, sessionOnly, func(c *sessionauth.Config) { c.Leeway = leeway })
+			long := s.SignIn(stytchtest.SessionOptions{Duration: 24 * time.Hour})
+			s.Session = long
+			ahead := bearer(s.SignJWT(func(_, c map[string]any) {
+				issued := time.Now().Add(leeway).Unix()
+				c["iat"], c["nbf"], c["exp"] = issued, issued, issued+3600
+			}))
+			s.Want(s.Get(ahead), 200)
+			s.Tap(pathRevoke, confirmOnly)
+			if err := s.Auth.Revoke(t.Context(), long.ID); err != nil {
+				t.Fatal(err)
+			}
+			for _, wait := range []time.Duration{time.Hour, leeway, leeway - time.Second, time.Second - time.Millisecond} {
+				time.Sleep(wait)
+				s.Want(s.Get(ahead), 401)
+			}
+			s.WantCalls(pathAuthenticate, 0)
+		})
+	}
+}
+
+// A sign-out that waits for Stytch keeps its credential, and nothing else of the
+// request that it came in.
+func TestSignOut_KeepsNoRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		s.SetFault("", stytchtest.Fault{Status: 503})
+		before := authtest.LiveHeap()
+		for i := range 300 {
+			r := newRequest("POST", fmt.Sprintf("Cookie: filler=%s; stytch_session=%s%03d", strings.Repeat("x", 900<<10), inventedToken, i))
+			cred, err := s.Auth.Credential(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Auth.SignOut(r.Context(), cred); !errors.Is(err, sessionauth.ErrUnavailable) {
+				t.Fatalf("got %v, want ErrUnavailable", err)
+			}
+		}
+		if grown := int64(authtest.LiveHeap()) - int64(before); grown > 2<<20 {
+			t.Errorf("the live heap has grown by %d KiB, want 2,048 at most", grown>>10)
+		}
+		if ready, _ := s.Auth.Ready(t.Context()); ready.PendingRevocations != 300 {
+			t.Errorf("got %d pending, want 300", ready.PendingRevocations)
+		}
+	})
+}
+
+// A client that hangs up does not stop its sign-out, and leaves nothing to be
+// retried.
+func TestSignOut_ClientHangsUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		s.Want(s.Get(bearer(s.Session.JWT)), 200)
+		s.SetFault("", stytchtest.Fault{Delay: time.Second})
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(100*time.Millisecond, cancel)
+		var all sync.WaitGroup
+		all.Go(func() {
+			if err := s.Auth.SignOut(ctx, sessionauth.Credential{JWT: s.Session.JWT}); err != nil {
+				t.Errorf("got %v, want nil", err)
+			}
+		})
+		for i := range 2000 {
+			all.Go(func() {
+				_ = s.Auth.SignOut(ctx, sessionauth.Credential{Token: fmt.Sprintf("%s%04d", inventedToken, i)})
+			})
+		}
+		all.Wait()
+		if ready, _ := s.Auth.Ready(t.Context()); ready.PendingRevocations != 0 {
+			t.Errorf("got %d pending, want none", ready.PendingRevocations)
+		}
+		wantElsewhere(s, s.Session.Token, sessionauth.ErrInvalidSession)
+	})
+}
+
+// A sign-out takes no longer because many others wait for Stytch. The bound is
+// far above what it takes, and far below what a search would.
+func TestRevoke_ManyPending(t *testing.T) {
+	s := newEnv(t)
+	s.SetFault("", stytchtest.Fault{Status: 503})
+	revoke := func(n int, name string) (err error) {
+		for i := range n {
+			err = s.Auth.Revoke(t.Context(), fmt.Sprint("session-test-", name, i))
+		}
+		return err
+	}
+	if err := revoke(100_000, "kept"); !errors.Is(err, sessionauth.ErrUnavailable) {
+		t.Fatalf("got %v, want ErrUnavailable", err)
+	}
+	sessionauth.FillDenylist(s.Auth, 50_000)
+	began := time.Now()
+	err := revoke(2000, "more")
+	if took := time.Since(began) / 2000; took > 200*time.Microsecond {
+		t.Errorf("got %v for each, want less than 200 µs", took)
+	}
+	var e *sessionauth.Error
+	if !errors.As(err, &e) || e.Reason != sessionauth.ReasonNotKept {
+		t.Errorf("got %v, want %s", err, sessionauth.ReasonNotKept)
+	}
+	if ready, _ := s.Auth.Ready(t.Context()); ready.PendingRevocations != 100_000 {
+		t.Errorf("got %d pending, want 100,000", ready.PendingRevocations)
+	}
+}
+
+// A warm request takes little longer while 150,000 revocations are remembered and
+// 400 more arrive each second. The bound is far above what it takes: other work
+// on the machine must not fail the test.
+func TestRequire_WhileSessionsAreRevoked(t *testing.T) {
+	s := newEnv(t, func(c *sessionauth.Config) { c.Observe, c.Logger = nil, nil })
+	s.Want(s.Get(bearer(s.Session.Token)), 200)
+	h := s.Auth.Require(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	r, w := newRequest("GET", bearer(s.Session.Token)), quiet{http.Header{}}
+	best := func() time.Duration {
+		best := time.Hour
+		for range 200 {
+			began := time.Now()
+			for range 100 {
+				clear(w.header)
+				h.ServeHTTP(w, r)
+			}
+			best = min(best, time.Since(began))
+		}
+		return best / 100
+	}
+	before := best()
+	sessionauth.FillDenylist(s.Auth, 150_000)
+	ctx, stop := context.WithCancel(t.Context())
+	var revoking sync.WaitGroup
+	revoking.Go(func() {
+		for i := 0; ctx.Err() == nil; i++ {
+			_ = s.Auth.Revoke(t.Context(), fmt.Sprint("session-test-more-", i))
+			time.Sleep(time.Second / 400)
+		}
+	})
+	during := best()
+	stop()
+	revoking.Wait()
+	t.Logf("%v before, %v during", before, during)
+	if during > 3*before {
+		t.Errorf("got %v, want less than three times %v", during, before)
+	}
+}
+
+// BenchmarkRequire_WhileSessionsAreRevoked measures a warm request while 150,000
+// revocations are remembered and, in the second row, 400 more arrive each second.
+func BenchmarkRequire_WhileSessionsAreRevoked(b *testing.B) {
+	for _, row := range []struct {
+		name  string
+		known int
+		every time.Duration
+	}{{"none", 0, 0}, {"150,000", 150_000, 0}, {"150,000 and 400 a second", 150_000, time.Second / 400}} {
+		b.Run(row.name, func(b *testing.B) {
+			srv := stytchtest.NewServer()
+			auth, err := sessionauth.New(sessionauth.Config{ProjectID: srv.ProjectID, Secret: srv.Secret, BaseURL: srv.URL, HTTPClient: srv.Client()})
+			if err != nil {
+				b.Fatal(err)
+			}
+			sessionauth.FillDenylist(auth, row.known)
+			token := srv.StartSession(srv.AddUser(stytchtest.User{}).ID, stytchtest.SessionOptions{}).Token
+			h, r, w := auth.Require(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})), newRequest("GET", bearer(token)), quiet{http.Header{}}
+			h.ServeHTTP(w, r)
+			ctx, stop := context.WithCancel(b.Context())
+			var revoking sync.WaitGroup
+			if row.every > 0 {
+				revoking.Go(func() {
+					for i := 0; ctx.Err() == nil; i++ {
+						_ = auth.Revoke(ctx, fmt.Sprint("session-test-more-", i))
+						time.Sleep(row.every)
+					}
+				})
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				clear(w.header)
+				h.ServeHTTP(w, r)
+			}
+			stop()
+			revoking.Wait()
 		})
 	}
 }

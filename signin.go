@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/sessionauth/sessionauth/internal/requestlog"
@@ -22,7 +23,7 @@ import (
 func (a *Authenticator) SignIn(ctx context.Context, p stytch.AuthenticatePasswordParams) (*stytch.AuthenticatePasswordResponse, error) {
 	s := a.sessions
 	asked := moment{time.Now(), s.caches.generation()}
-	answer, err := upstream.Do(ctx, s.upstream, upstream.SignIn, func(ctx context.Context) (*stytch.AuthenticatePasswordResponse, error) {
+	answer, err := upstream.Do(ctx, s.upstream, s.signInCall(ctx, &p), func(ctx context.Context) (*stytch.AuthenticatePasswordResponse, error) {
 		return s.client.AuthenticatePassword(ctx, p)
 	})
 	if err == nil {
@@ -32,14 +33,50 @@ func (a *Authenticator) SignIn(ctx context.Context, p stytch.AuthenticatePasswor
 	if upstream.IsSessionRejected(err) && p.SessionToken == "" && p.SessionJWT == "" {
 		return nil, translate(err, nil) // the call was not about a session
 	}
-	return nil, a.signInError(ctx, err)
+	return nil, s.signInError(ctx, err)
+}
+
+// signInCall returns the kind of call for a sign-in. A password for a session
+// that was proven takes no place of the sign-ins, and is bounded for the session.
+func (s *sessions) signInCall(ctx context.Context, p *stytch.AuthenticatePasswordParams) upstream.Call {
+	if id := s.provenSession(ctx, p); id != "" {
+		return upstream.StepUp.About(digestOf("step-up:"+id), upstream.BoundRejections)
+	}
+	address := strings.ToLower(strings.TrimSpace(p.Email))
+	return upstream.SignIn.About(digestOf("email:"+address), upstream.NoBound)
+}
+
+// provenSession returns the id of the session that a password is for, if this
+// Authenticator knows that it exists: from the request that it let in, or from
+// its caches.
+func (s *sessions) provenSession(ctx context.Context, p *stytch.AuthenticatePasswordParams) string {
+	if p.SessionToken == "" && p.SessionJWT == "" {
+		return ""
+	}
+	if state := stateOf(ctx); state != nil && state.auth != nil && state.auth.sessions == s && state.entry != nil {
+		return state.entry.session.ID
+	}
+	now := time.Now()
+	e, _ := s.caches.tokens.Get(digestOf(p.SessionToken), now)
+	if p.SessionJWT != "" {
+		signingInput, signature := cutSignature(p.SessionJWT)
+		e = s.caches.jwt(digestOf(signature), signingInput, now)
+	}
+	if e == nil {
+		return ""
+	}
+	return e.session.ID
 }
 
 // signInError translates an error of a sign-in.
-func (a *Authenticator) signInError(ctx context.Context, err error) error {
+func (s *sessions) signInError(ctx context.Context, err error) error {
 	var param *stytch.ParamError
 	if errors.As(err, &param) {
 		return param
+	}
+	var limited *upstream.Error
+	if errors.As(err, &limited) && limited.Reason == upstream.RateLimited {
+		return &Error{Kind: ErrTooManyAttempts, Reason: ReasonRateLimited, RetryAfter: limited.RetryAfter}
 	}
 	var se *stytch.Error
 	if !errors.As(err, &se) {
@@ -47,7 +84,7 @@ func (a *Authenticator) signInError(ctx context.Context, err error) error {
 	}
 	switch se.Type {
 	case stytch.TypeUnauthorizedCredentials:
-		if err := a.sessions.checkProject(ctx); err != nil {
+		if err := s.checkProject(ctx); err != nil {
 			return err
 		}
 		return &Error{Kind: ErrSignIn, Reason: ReasonRejected, cause: err}
@@ -55,7 +92,8 @@ func (a *Authenticator) signInError(ctx context.Context, err error) error {
 		return &Error{Kind: ErrSignIn, Reason: ReasonRejected, cause: err}
 	case stytch.TypeResetPassword:
 		return &Error{Kind: ErrResetPassword, Reason: ReasonRejected, cause: err}
-	case stytch.TypeSessionNotFound, stytch.TypeInvalidSessionToken, stytch.TypeUnableToParseSessionJWT:
+	}
+	if upstream.IsSessionRejected(err) {
 		return &Error{Kind: ErrInvalidSession, Reason: ReasonRejected, cause: err}
 	}
 	if se.StatusCode == http.StatusTooManyRequests {
@@ -107,6 +145,45 @@ func (a *Authenticator) SetCookies(w http.ResponseWriter, s *stytch.Session, cre
 // attributes that they were set with.
 func (a *Authenticator) ClearCookies(w http.ResponseWriter) { a.cookies.clear(w) }
 
+// SignOutCredential returns what a sign-out has to revoke, for SignOut: the
+// credential of the request, and each value of the cookies that Config.Cookies
+// names, also if there are too many to authenticate with. It holds at most 16
+// cookies; more reports that the request carries others.
+//
+// The errors are ErrNoCredential, ErrCrossOrigin, which here applies to every
+// request, and ErrInvalidRequest for a malformed or repeated header. With the
+// latter, the Credential still holds the cookies.
+func (a *Authenticator) SignOutCredential(r *http.Request) (cred Credential, more bool, err error) {
+	if isCrossOrigin(a.origins, r) {
+		return Credential{}, false, cloneError(errCrossOrigin)
+	}
+	found, err := a.config.Extractor(r)
+	source := &cookieSource{}
+	if found.cookies != nil && found.cookies.tooMany {
+		source, err = found.cookies, nil
+	}
+	switch {
+	case err != nil:
+	case !found.hasHeaderSyntax():
+		err = errMalformed
+	case found.Header:
+		cred = Credential{Token: found.Token, JWT: found.JWT, Header: true}
+	default:
+		source.addCredential(&found)
+	}
+	source.addCookies(r, a.config.Cookies.Token, a.config.Cookies.JWT)
+	if len(source.signOut) > 0 {
+		cred.cookies = source
+	}
+	switch {
+	case err != nil && !errors.Is(err, ErrNoCredential):
+		return cred, source.more, cloneError(extractionError(err))
+	case cred.isEmpty():
+		return Credential{}, source.more, ErrNoCredential
+	}
+	return cred, source.more, nil
+}
+
 // CheckOrigin returns ErrCrossOrigin for an unsafe request that a page of another
 // site sent. Require does so for requests that a cookie authenticates.
 // CheckOrigin is for requests without a credential, such as a sign-in.
@@ -142,20 +219,11 @@ func (a *Authenticator) ObserveRefusal(ctx context.Context, err error) {
 	a.events.report(ctx, Event{Decider: deciderOf(err)}, err)
 }
 
-// Reject answers a request with an error, as the Require in front of it does.
-// If there is none, it calls WriteError.
-func Reject(w http.ResponseWriter, r *http.Request, err error) {
-	if s := stateOf(r.Context()); s != nil && s.auth != nil {
-		s.auth.Reject(w, r, err)
-		return
-	}
-	WriteError(w, r, err)
-}
-
 // SetClaims merges custom claims into the session of a sign-in that has just
 // succeeded, and stores the session and its new JWT in answer.
 func (a *Authenticator) SetClaims(ctx context.Context, answer *stytch.AuthenticatePasswordResponse, claims map[string]any) error {
-	updated, err := upstream.Do(ctx, a.sessions.upstream, upstream.Extend, func(ctx context.Context) (*stytch.AuthenticateSessionResponse, error) {
+	call := upstream.Extend.About(sessionKey(answer.Session.ID), upstream.NoBound)
+	updated, err := upstream.Do(ctx, a.sessions.upstream, call, func(ctx context.Context) (*stytch.AuthenticateSessionResponse, error) {
 		return a.sessions.client.AuthenticateSession(ctx, stytch.AuthenticateSessionParams{SessionToken: answer.SessionToken, CustomClaims: claims})
 	})
 	var param *stytch.ParamError

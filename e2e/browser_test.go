@@ -41,7 +41,7 @@ func findChromium() (string, error) {
 
 // startChromium starts the browser with an empty user data directory, which
 // chromedp creates and removes. The browser stops when the test ends.
-func startChromium(t *testing.T) context.Context {
+func startChromium(t *testing.T, more ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
 	path, err := findChromium()
 	if err != nil {
@@ -56,7 +56,7 @@ func startChromium(t *testing.T) context.Context {
 	for _, name := range []string{"quic", "background-networking", "component-update", "sync"} {
 		options = append(options, chromedp.Flag("disable-"+name, true))
 	}
-	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(options, more...)...)
 	t.Cleanup(stop)
 	browser, quit := chromedp.NewContext(allocator)
 	t.Cleanup(quit)

@@ -197,7 +197,7 @@ func TestGuards_ErrorHandlerAndObserve(t *testing.T) {
 				s := newEnv(t, func(c *sessionauth.Config) {
 					c.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, err error) { seen = err; w.WriteHeader(418) }
 				})
-				time.Sleep(2 * time.Second)
+				time.Sleep(7 * time.Second) // more than a second and Leeway
 				h := s.Behind(row.guard)
 				s.get(s.Behind(), bearer(s.Session.JWT))
 				if row.prepare != nil {

@@ -34,7 +34,7 @@ func FuzzSignInBody(f *testing.F) {
 		f.Add([]byte(body), false)
 	}
 	for _, body := range []string{
-		rightForm, "email=a&password=b&return_to=/x", "email=a&password=b&password=c", "email=a;password=b", "email=a&password=%zz", "email=a&password=%00",
+		rightForm, "email=a&password=b&return_to=/x", "email=a&password=b&password=c", "email=a;password=b", "email=+a%0c&password=+b+", "email=+%09&password=b", "email=a&password=%zz", "email=a&password=%00",
 		"email=a&&password=b", "email=a&password=+", "%65mail=a&password=b", "email=a&password=b=c", "email=a&password=%c3%bc", "&email=a&password=b&",
 	} {
 		f.Add([]byte(body), true)
@@ -114,10 +114,11 @@ func readJSON(body []byte) (email, password string, err error) {
 	if _, err := d.Token(); err != io.EOF {
 		return "", "", errBad
 	}
-	if !utf8.Valid(body) || halfSurrogate(body) || len(fields) != 2 || fields["email"] == "" || fields["password"] == "" {
+	email = strings.Trim(fields["email"], "\t\n\f\r ")
+	if !utf8.Valid(body) || halfSurrogate(body) || len(fields) != 2 || email == "" || fields["password"] == "" {
 		return "", "", errBad
 	}
-	return fields["email"], fields["password"], nil
+	return email, fields["password"], nil
 }
 
 // halfSurrogate reports whether the decoder has inserted U+FFFD.
@@ -150,8 +151,9 @@ func readForm(body []byte) (email, password string, err error) {
 			return "", "", errBad
 		}
 	}
-	if values.Get("email") == "" || values.Get("password") == "" {
+	email = strings.Trim(values.Get("email"), "\t\n\f\r ")
+	if email == "" || values.Get("password") == "" {
 		return "", "", errBad
 	}
-	return values.Get("email"), values.Get("password"), nil
+	return email, values.Get("password"), nil
 }

@@ -92,7 +92,9 @@ func TestLogin_ClaimsAreInTheJWTAndTheAnswer(t *testing.T) {
 		if !strings.Contains(peek(resp), `"custom_claims":{"tenant":"engines"}`) {
 			t.Errorf("got %s, want the claims in it", peek(resp))
 		}
-		claims := struct{ Tenant string }{}
+		claims := struct {
+			Tenant string `json:"tenant"`
+		}{}
 		if err := s.session(s.other().get("/me", "Authorization: Bearer "+s.cookie(jwtName))).Claims(&claims); err != nil || claims.Tenant != "engines" {
 			t.Errorf("got %v (%v), want the claim in the JWT", claims, err)
 		}

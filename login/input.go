@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/sessionauth/sessionauth"
@@ -23,6 +24,7 @@ var (
 	errBody      = &sessionauth.Error{Kind: sessionauth.ErrInvalidRequest, Reason: sessionauth.ReasonMalformed, Status: http.StatusBadRequest}
 	errMissing   = errBody
 	errAmbiguous = &sessionauth.Error{Kind: sessionauth.ErrInvalidRequest, Reason: sessionauth.ReasonAmbiguous, Status: http.StatusBadRequest}
+	errCanceled  = &sessionauth.Error{Kind: sessionauth.ErrUnavailable, Reason: sessionauth.ReasonCanceled}
 	errSignIn    = &sessionauth.Error{Kind: sessionauth.ErrSignIn, Reason: sessionauth.ReasonRejected}
 )
 
@@ -110,7 +112,9 @@ func (in *input) set(name, value string) bool {
 	}
 	switch name {
 	case "email":
-		in.email = value
+		// As browsers do for a field of type email: white space comes from autofill
+		// and the clipboard, and no address begins or ends with it.
+		in.email = strings.Trim(value, "\t\n\f\r ")
 	case "password":
 		in.password = value
 	case "return_to":

@@ -8,10 +8,15 @@
 //	r.With(auth.Require).Post("/step-up", h.StepUp)
 //
 // Login and StepUp accept JSON or an HTML form of at most 8 KiB with the fields
-// email, password and, for forms only, return_to. The response to JSON is the
-// session and the user as JSON; the response to a form is a redirect with status
+// email, password and, for forms only, return_to. White space around the e-mail
+// address is ignored, as browsers do in a field of type email. The response to JSON is
+// the session and the user as JSON; the response to a form is a redirect with status
 // 303 to return_to. Requests that use another method than POST, and cross-origin
 // requests, are refused. Every response has Cache-Control: no-store.
+//
+// Login and Logout work whatever cookies a browser sends, also where Require answers
+// 400 because they belong to two users. RedirectTo leads such a browser to the
+// sign-in page. Do not mount these handlers and that page behind Require or Optional.
 package login
 
 import (
@@ -105,12 +110,14 @@ func New(c Config) (*Handlers, error) {
 // Login signs a user in and sets the session cookies.
 //
 // Login always starts a new session: it does not send an existing session of the
-// browser to Stytch, and it revokes that session after the sign-in. An attacker can
-// therefore not fix the session of a user who signs in.
+// browser to Stytch. After the sign-in it revokes the session of every cookie that
+// the browser sent, as Logout does. An attacker can therefore not fix the session of
+// a user who signs in, and a cookie that an attacker planted does not stay in force.
 //
 // A wrong password and an unknown e-mail address cause the same error,
 // sessionauth.ErrSignIn, and the response to both is delayed to a multiple of 500
-// milliseconds.
+// milliseconds after the end of the request. If the client hangs up before, the error
+// is sessionauth.ErrUnavailable, as it is while Stytch has not answered.
 func (h *Handlers) Login(w http.ResponseWriter, r *http.Request) {
 	h.answer(w, r, true, func(in input) (*stytch.AuthenticatePasswordResponse, error) {
 		if in.email == "" || in.password == "" {
@@ -213,13 +220,15 @@ func (h *Handlers) begin(r *http.Request, answer *stytch.AuthenticatePasswordRes
 	})
 }
 
-// endOld revokes the session that the browser had before. It ignores errors: a
-// session that could not be revoked at Stytch is denied by this process and revoked
-// later.
+// endOld revokes the sessions of the cookies that the browser had before. It
+// ignores errors: a session that could not be revoked at Stytch is denied by this
+// process and revoked later.
 func (h *Handlers) endOld(r *http.Request) {
-	if cred, err := h.config.Auth.Credential(r); err == nil && !cred.Header {
-		_ = h.config.Auth.SignOut(context.WithoutCancel(r.Context()), cred)
+	cred, _, _ := h.config.Auth.SignOutCredential(r)
+	if cred.Header { // of a client that does not use cookies
+		cred.Token, cred.JWT = "", ""
 	}
+	_ = h.config.Auth.SignOut(context.WithoutCancel(r.Context()), cred)
 }
 
 // discard revokes a session that will not be used. It ignores errors for the same
@@ -232,17 +241,19 @@ func (h *Handlers) discard(r *http.Request, sessionID string) {
 // cookies if cookies is true, and writes the response.
 func (h *Handlers) answer(w http.ResponseWriter, r *http.Request, cookies bool, signIn func(input) (*stytch.AuthenticatePasswordResponse, error)) {
 	noStore(w)
-	arrived := time.Now()
 	in, err := h.read(w, r)
 	if err != nil {
 		h.config.Auth.Reject(w, r, err)
 		return
 	}
+	// Not before the body was read: a client that delays it would choose how much of
+	// the first step remains for the call to Stytch.
+	began := time.Now()
 	answer, err := signIn(in)
+	if errors.Is(err, sessionauth.ErrSignIn) && !waitEvenly(r.Context(), began) {
+		err = errCanceled
+	}
 	if err != nil {
-		if errors.Is(err, sessionauth.ErrSignIn) {
-			waitEvenly(r.Context(), arrived)
-		}
 		h.config.OnFailure(w, r, err)
 		return
 	}
@@ -250,36 +261,47 @@ func (h *Handlers) answer(w http.ResponseWriter, r *http.Request, cookies bool, 
 		h.config.Auth.SetCookies(w, answer.Session, sessionauth.Credential{Token: answer.SessionToken, JWT: answer.SessionJWT})
 	}
 	if in.form {
-		http.Redirect(w, r, in.returnTo, http.StatusSeeOther)
+		seeOther(w, in.returnTo)
 		return
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"session": answer.Session, "user": answer.User})
 }
 
-// evenStep is the unit to which waitEvenly rounds up the duration of a request.
+// evenStep is the unit to which waitEvenly rounds up the duration of a sign-in.
 const evenStep = 500 * time.Millisecond
 
-// waitEvenly waits until a multiple of evenStep has passed since arrived, or ctx is
-// done. Stytch answers faster for an unknown e-mail address than for a wrong
-// password; the wait hides the difference.
-func waitEvenly(ctx context.Context, arrived time.Time) {
-	timer := time.NewTimer(evenStep - time.Since(arrived)%evenStep)
+// waitEvenly waits until a multiple of evenStep has passed since began. Stytch
+// answers faster for an unknown e-mail address than for a wrong password; the wait
+// hides the difference. It reports false if ctx was done first.
+//
+// A client that closes only its half of a connection ends ctx and still reads the
+// response. The response must then be the same as if Stytch had not answered yet.
+func waitEvenly(ctx context.Context, began time.Time) bool {
+	timer := time.NewTimer(evenStep - time.Since(began)%evenStep)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+		return ctx.Err() == nil
 	case <-ctx.Done():
+		return false
 	}
 }
 
 // Logout revokes the session at Stytch and clears both cookies. This process denies
-// the session immediately, even if the call to Stytch fails.
+// the session immediately, even if the call to Stytch fails. If a cookie is repeated,
+// as a sibling domain can make it, Logout revokes the session of each value.
 //
 // The response to a form is a redirect with status 303 to Config.AfterLogout. The
-// status of other responses is 204, or 202 if Stytch could not be reached and the
-// revocation will be retried. The status is 503, and the cookies stay, if Stytch
-// could not be reached and the session cannot be recorded for a retry. It is 400,
-// after the cookies are cleared, if the request carries an ambiguous or malformed
-// credential. Without a session, Logout only clears the cookies.
+// status of other responses is 204, or 202 with the reason in the member status of
+// the body: "revocation pending" if Stytch could not be reached and the revocation
+// will be retried, "revocation incomplete" if the request carries more than 16
+// session cookies, of which Logout revokes 16. The header field Sign-Out is then
+// pending or incomplete, with forms too.
+//
+// The status is 503, and the cookies stay, if Stytch could not be reached and the
+// session cannot be recorded for a retry. It is 400 if a header is malformed or
+// repeated, after the sessions of the cookies have been revoked and the cookies
+// cleared. Without a session, Logout only clears the cookies.
 func (h *Handlers) Logout(w http.ResponseWriter, r *http.Request) {
 	noStore(w)
 	auth := h.config.Auth
@@ -287,24 +309,33 @@ func (h *Handlers) Logout(w http.ResponseWriter, r *http.Request) {
 		auth.Reject(w, r, err)
 		return
 	}
-	cred, err := auth.Credential(r)
-	if err == nil {
-		// The sign-out continues if the browser closes the connection.
-		err = auth.SignOut(context.WithoutCancel(r.Context()), cred)
-	}
+	cred, more, invalid := auth.SignOutCredential(r)
+	// The sign-out continues if the browser closes the connection.
+	err := auth.SignOut(context.WithoutCancel(r.Context()), cred)
 	var refused *sessionauth.Error
 	if errors.As(err, &refused) && refused.Reason == sessionauth.ReasonNotKept {
-		auth.Reject(w, r, err) // nothing was revoked: the browser needs the cookies for another attempt
+		auth.Reject(w, r, err) // something was not revoked: the browser needs the cookies for another attempt
 		return
 	}
 	auth.ClearCookies(w)
+	status := ""
 	switch {
-	case errors.Is(err, sessionauth.ErrInvalidRequest):
-		auth.Reject(w, r, err)
-	case isForm(r):
-		http.Redirect(w, r, h.config.AfterLogout, http.StatusSeeOther)
+	case errors.Is(invalid, sessionauth.ErrInvalidRequest):
+		auth.Reject(w, r, invalid)
+		return
+	case more:
+		status = "incomplete"
 	case err != nil && !errors.Is(err, sessionauth.ErrNoCredential):
-		writeJSON(w, http.StatusAccepted, map[string]string{"status": "revocation pending"})
+		status = "pending"
+	}
+	if status != "" {
+		w.Header().Set("Sign-Out", status)
+	}
+	switch {
+	case isForm(r):
+		seeOther(w, h.config.AfterLogout)
+	case status != "":
+		writeJSON(w, http.StatusAccepted, map[string]string{"status": "revocation " + status})
 	default:
 		w.WriteHeader(http.StatusNoContent)
 	}

@@ -11,44 +11,81 @@ import (
 
 // RedirectTo returns a sessionauth.Config.ErrorHandler that redirects browsers to
 // the sign-in page at path, with status 303 and the requested path as return_to in
-// the query. It redirects requests for pages (GET or HEAD with text/html in Accept)
-// that carry no session, or one that has ended. For all other requests and errors
-// it calls [sessionauth.WriteError]: a 403, a step-up challenge or a 503 never
-// becomes a redirect.
+// the query. It redirects navigations (GET or HEAD, see below) of browsers that have
+// no session, whose session has ended, or whose cookies belong to two users: signing
+// in replaces the cookies. For all other requests and errors it calls
+// [sessionauth.WriteError]: a 403, a step-up challenge or a 503 never becomes a
+// redirect.
+//
+// A request is a navigation if Sec-Fetch-Mode is navigate and Sec-Fetch-Dest is
+// document. Where a client does not send them, it is one if Accept contains text/html
+// and prefers it to JSON. Requests of scripts (X-Requested-With, HX-Request,
+// Turbo-Frame) and prefetches (Sec-Purpose, Purpose, X-Moz) are not navigations.
+//
+// A request for the sign-in page itself is never redirected, because the browser
+// would repeat it without end. Do not put Require or Optional in front of that page:
+// it must be shown to browsers with cookies of any kind.
+//
+// return_to is the path as the browser sent it, even behind http.StripPrefix. In
+// FastCGI and other environments without Request.RequestURI it is that of
+// Request.URL: put Require in front of StripPrefix there.
 //
 // RedirectTo panics if path is not an absolute path such as "/login", without
 // query and fragment.
 func RedirectTo(path string) func(http.ResponseWriter, *http.Request, error) {
-	if localPath(path) != path || strings.ContainsAny(path, "?#") {
+	if localPath(path) != path || strings.ContainsAny(path, "?#") || strings.Contains(path, "//") {
 		panic("login: RedirectTo: path must be an absolute path without query or fragment")
 	}
 	return func(w http.ResponseWriter, r *http.Request, err error) {
-		if !wantsPage(r) || !isSignedOut(err) {
+		if !isNavigation(r) || !needsSignIn(r, err) {
 			sessionauth.WriteError(w, r, err)
 			return
 		}
+		requested := requestedPath(r)
+		if before, _, _ := strings.Cut(requested, "?"); before == path {
+			sessionauth.WriteError(w, r, err)
+			return
+		}
+		query := url.Values{"return_to": {requested}}
+		if len(query.Encode()) > maxBody/2 { // the form must have room for it
+			query.Set("return_to", "/")
+		}
 		w.Header().Set("Cache-Control", "no-store")
-		// RequestURI is the requested path even if StripPrefix has changed r.URL.
-		query := url.Values{"return_to": {localPath(r.RequestURI)}}
 		http.Redirect(w, r, path+"?"+query.Encode(), http.StatusSeeOther)
 	}
 }
 
-// wantsPage reports whether r is a browser's request for a page.
-func wantsPage(r *http.Request) bool {
-	return (r.Method == http.MethodGet || r.Method == http.MethodHead) &&
-		strings.Contains(strings.ToLower(r.Header.Get("Accept")), "text/html")
-}
-
-// isSignedOut reports whether err means that the request has no valid session, and
-// nothing else. An error may match several sentinels.
-func isSignedOut(err error) bool {
-	for _, other := range []error{sessionauth.ErrUnavailable, sessionauth.ErrCrossOrigin, sessionauth.ErrInvalidRequest, sessionauth.ErrForbidden, sessionauth.ErrStepUp} {
+// needsSignIn reports whether err means that the request has no valid session, or
+// cookies of several sessions, and nothing else. An error may match several
+// sentinels.
+func needsSignIn(r *http.Request, err error) bool {
+	for _, other := range []error{sessionauth.ErrUnavailable, sessionauth.ErrCrossOrigin, sessionauth.ErrForbidden, sessionauth.ErrStepUp} {
 		if errors.Is(err, other) {
 			return false
 		}
 	}
+	if errors.Is(err, sessionauth.ErrInvalidRequest) {
+		// Signing in changes cookies only: it is no remedy for a repeated header.
+		var e *sessionauth.Error
+		return errors.As(err, &e) && e.Reason == sessionauth.ReasonAmbiguous && len(r.Header["Authorization"]) < 2
+	}
 	return errors.Is(err, sessionauth.ErrNoCredential) || errors.Is(err, sessionauth.ErrInvalidSession)
+}
+
+// requestedPath returns the path and query that the client requested, or "/" if they
+// are not safe to redirect to.
+func requestedPath(r *http.Request) string {
+	target := r.RequestURI // unchanged by http.StripPrefix
+	if u, err := url.ParseRequestURI(target); err == nil && u.Scheme != "" {
+		target = u.RequestURI() // absolute form (RFC 9112, section 3.2.2)
+	}
+	if target == "" {
+		target = r.URL.RequestURI()
+		if r.URL.Path != "" && r.URL.Path[0] != '/' { // StripPrefix("/app/")
+			target = "/" + target
+		}
+	}
+	return localPath(target)
 }
 
 // ReturnTo returns the return_to parameter in the query of a request for the
@@ -56,21 +93,63 @@ func isSignedOut(err error) bool {
 // parameter is missing or is not safe to redirect to.
 func ReturnTo(r *http.Request) string { return localPath(r.URL.Query().Get("return_to")) }
 
+// seeOther redirects to a result of localPath. http.Redirect would replace // by /
+// in it.
+func seeOther(w http.ResponseWriter, location string) {
+	w.Header().Set("Location", location)
+	w.WriteHeader(http.StatusSeeOther)
+}
+
 // localPath returns s in normalized form if every browser interprets it as a path
 // on the same origin, and "/" otherwise. Browsers treat a backslash as a slash,
-// ignore tabs and line breaks, and interpret what follows two slashes as a host.
-// A redirect to such a value would be an open redirect (RFC 9700, section 4.11).
+// ignore tabs and line breaks, and interpret what follows two slashes at the start
+// as a host. A redirect to such a value would be an open redirect (RFC 9700, section
+// 4.11).
 func localPath(s string) string {
-	if !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") || strings.ContainsFunc(s, isMisread) {
+	if !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") || strings.ContainsFunc(s, isControl) {
+		return "/"
+	}
+	if end := strings.IndexAny(s, `\?#`); end >= 0 && s[end] == '\\' {
 		return "/"
 	}
 	u, err := url.Parse(s)
-	// Proxies may decode the path, so an escaped second slash is refused too.
-	if err != nil || strings.Contains(u.Path, "//") || strings.ContainsFunc(u.Path, isMisread) {
+	// Proxies may decode the path, so it is refused if it is not safe after that.
+	if err != nil || strings.ContainsFunc(u.Path, isControl) || namesHost(u.Path) {
 		return "/"
 	}
-	return (&url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery}).String()
+	return (&url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: escapeQuery(u.RawQuery)}).String()
 }
 
-// isMisread reports whether browsers ignore r or interpret it as another character.
-func isMisread(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }
+// namesHost reports whether a browser interprets a decoded path as a host, as it
+// stands or after its dot segments have been resolved (RFC 3986, section 5.2.4).
+func namesHost(decoded string) bool {
+	decoded = strings.ReplaceAll(decoded, `\`, "/")
+	var resolved []string
+	for segment := range strings.SplitSeq(decoded[1:], "/") {
+		switch {
+		case segment == ".":
+		case segment != "..":
+			resolved = append(resolved, segment)
+		case len(resolved) > 0:
+			resolved = resolved[:len(resolved)-1]
+		}
+	}
+	return strings.HasPrefix(decoded, "//") || len(resolved) > 1 && resolved[0] == ""
+}
+
+// escapeQuery escapes the bytes that browsers or other clients send in a query
+// although a URL must not contain them (RFC 3986, section 3.4).
+func escapeQuery(query string) string {
+	const hex = "0123456789ABCDEF"
+	var b strings.Builder
+	for i := range len(query) {
+		if c := query[i]; c <= ' ' || c >= 0x7f || strings.IndexByte(`\"<>`, c) >= 0 {
+			b.Write([]byte{'%', hex[c>>4], hex[c&15]})
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+func isControl(r rune) bool { return r < ' ' || r == 0x7f }

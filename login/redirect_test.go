@@ -153,10 +153,11 @@ func (s *env) signInAnswer() string {
 var good = []string{
 	"/", "/notes", "/notes/", "/notes/7", "/notes?page=2", "/notes?page=2&q=a+b%26c", "/a?next=https://example.com//x", "/a?b=%2f%2fc", "/a%20b", "/%C3%BC?%C3%BC=1",
 	"/a.b/c-d_e~f", "/a;b=c", "/a:b", "/@me", "/a@b", "/a%25b", "/search?q=%5C", "/1,2/(3)", "/%E6%97%A5%E6%9C%AC?x", "/a=b&c", "/!$'*+",
+	"/a//b", "/a//", "/a/b///c?d=e", "/proxy/https://example.com/a", "/a%5Cb", "/a/%5C%5Cb", "/a%2F%2Fb", "/a/%2F/b", "/a/../b//c",
 }
 
 func TestLogin_ReturnToOtherOriginsBecomesTheRoot(t *testing.T) {
-	for _, path := range []string{"//evil.example/notes", "https://evil.example/notes", `/\evil.example`, "notes", "/a//b", "/%5cnotes", "/a\tb", "//", "/%09/notes", ""} {
+	for _, path := range []string{"//evil.example/notes", "https://evil.example/notes", `/\evil.example`, "notes", "/.//notes", "/a/..//notes", "/a/%2e%2e/%5Cnotes", "/%2f../notes", `/a\b`, "/a%0D%0Ab", "/%5cnotes", "/a\tb", "//", "/%09/notes", ""} {
 		if got := login.ReturnTo(newRequest("GET", "/login?return_to="+url.QueryEscape(path), "")); got != "/" {
 			t.Errorf("got %q for %q, want /", got, path)
 		}
@@ -239,7 +240,7 @@ func TestRedirectTo_ReturnToRoundTrips(t *testing.T) {
 			t.Errorf("got %q back, want %q", got, path)
 		}
 	}
-	for _, path := range []string{"//evil.example/", "/%5cevil.example", "/a//b", "/%2f%2fevil.example", "https://evil.example/x", "*"} {
+	for _, path := range []string{"//evil.example/", "/%5cevil.example", "/..//evil.example", "/%2f%2fevil.example", "https://evil.example//x", "*"} {
 		r, w := newRequest("GET", "/", "", "Accept: text/html"), httptest.NewRecorder()
 		r.URL, r.RequestURI = &url.URL{Path: path}, path
 		redirect(w, r, sessionauth.ErrNoCredential)

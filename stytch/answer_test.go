@@ -32,6 +32,12 @@ var untrusted = []struct{ name, body string }{
 	{"a repeated name somewhere", `{"policy":{"roles":[],"roles":[]},` + goodPassword[1:]},
 	{"bytes that are not UTF-8", "{\"request_id\":\"\xff\"," + goodPassword[1:]},
 	{"half a surrogate pair", `{"request_id":"\ud800",` + goodPassword[1:]},
+	{"metadata twice", `{"user":{"trusted_metadata":{},"trusted_metadata":{}},` + goodPassword[1:]},
+	{"a repeated name after metadata", `{"x":{"trusted_metadata":{"a":1,"a":2},"b":1,"b":2},` + goodPassword[1:]},
+	{"half a surrogate pair after metadata", `{"x":{"trusted_metadata":"\ud800"},"y":"\ud800",` + goodPassword[1:]},
+	{"a repeated name in metadata with another name", `{"x":{"Trusted_metadata":{"a":1,"a":2}},` + goodPassword[1:]},
+	{"bytes in metadata that are not UTF-8", "{\"x\":{\"trusted_metadata\":\"\xff\"}," + goodPassword[1:]},
+	{"metadata that is not JSON", `{"x":{"trusted_metadata":{"a":1,}},` + goodPassword[1:]},
 	{"lists without an end", strings.Repeat("[", 100_000)},
 	{"lists in lists", `{"x":` + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000) + "," + goodPassword[1:]},
 	{"a comment", "/**/" + goodPassword},
@@ -196,6 +202,56 @@ func TestClient_AnswersWithoutIDs(t *testing.T) {
 	}
 }
 
+// The application may store what it likes in metadata and custom claims. It must not
+// make the answer about its user unreadable, nor become part of the rest.
+func TestClient_ApplicationData(t *testing.T) {
+	for name, data := range map[string]string{
+		"a repeated name":             `{"plan":"free","plan":"gold"}`,
+		"a repeated name, deep":       `{"a":[{"b":1,"b":{"c":1,"c":2}}]}`,
+		"half a surrogate pair":       `{"name":"\ud83d"}`,
+		"a name of half a pair":       `{"\ude00":1,"\ude00":2}`,
+		"the names of an answer":      `{"user_id":"x","session_id":"y","roles":["admin"],"roles":["root"],"trusted_metadata":{}}`,
+		"names in capitals":           `{"USER_ID":"x"}`,
+		"2,000 levels":                `{"a":` + strings.Repeat("[", 2000) + strings.Repeat("]", 2000) + `}`,
+		"braces and quotes in a text": `{"a":"\"}],{\\","b":"\ud800\u0022"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			user := `{"user_id":"` + userID + `","trusted_metadata":` + data + `,"untrusted_metadata":` + data + `,"roles":["stytch_user"]}`
+			body := strings.Replace(goodSession, `"user":`+goodUser, `"user":`+user, 1)
+			body = strings.Replace(body, `"session":{`, `"session":{"custom_claims":`+data+`,`, 1)
+			got, err := newClient(t, answering(200, body)).AuthenticateSession(t.Context(), stytch.AuthenticateSessionParams{SessionToken: token})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, o := range []stytch.Object{got.User.TrustedMetadata, got.User.UntrustedMetadata, got.Session.CustomClaims} {
+				if string(o) != data {
+					t.Errorf("got %s, want %s", o, data)
+				}
+			}
+			if got.User.ID != userID || got.Session.ID != sessionID || len(got.User.Roles) != 1 || len(got.Session.Roles) != 0 {
+				t.Errorf("got user %s, session %s and roles %v, want those of the answer", got.User.ID, got.Session.ID, got.User.Roles)
+			}
+			if u, err := newClient(t, answering(200, user)).User(t.Context(), userID); err != nil || string(u.TrustedMetadata) != data {
+				t.Errorf("got %v, want the user", err)
+			}
+		})
+	}
+}
+
+// A time that is an empty string is absent.
+func TestClient_EmptyTimes(t *testing.T) {
+	user := `{"user_id":"` + userID + `","created_at":"","lock_created_at":"","lock_expires_at":""}`
+	u, err := newClient(t, answering(200, user)).User(t.Context(), userID)
+	if err != nil || !u.CreatedAt.IsZero() || u.LockCreatedAt != nil || u.LockExpiresAt != nil {
+		t.Errorf("got %v and %+v, want no times", err, u)
+	}
+	body := strings.Replace(goodSession, `"session":{`, `"session":{"expires_at":"","started_at":"","authentication_factors":[{"type":"otp","last_authenticated_at":""}],`, 1)
+	got, err := newClient(t, answering(200, body)).AuthenticateSession(t.Context(), stytch.AuthenticateSessionParams{SessionToken: token})
+	if err != nil || !got.Session.ExpiresAt.IsZero() || !got.Session.LastFactorAt().IsZero() {
+		t.Errorf("got %v, want a session without times", err)
+	}
+}
+
 // endless is a body without an end that counts the bytes read.
 type endless struct{ read int }
 
@@ -216,8 +272,8 @@ func TestClient_EndlessBody(t *testing.T) {
 	}{
 		{"a session", 200, false, 1 << 20},
 		{"a refused session", 500, false, 1 << 20},
-		{"a key set", 200, true, 64 << 10},
-		{"a refused key set", 500, true, 64 << 10},
+		{"a key set", 200, true, 128 << 10},
+		{"a refused key set", 500, true, 128 << 10},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			body := &endless{}
@@ -246,7 +302,7 @@ func TestClient_EndlessBody(t *testing.T) {
 }
 
 func TestClient_BodyAtTheLimit(t *testing.T) {
-	const limit, keys = 1 << 20, 64 << 10
+	const limit, keys = 1 << 20, 128 << 10
 	if _, err := methods[0].call(t, newClient(t, answering(200, goodSession+strings.Repeat(" ", limit-len(goodSession))))); err != nil {
 		t.Errorf("1 MiB: got %v, want success", err)
 	}
@@ -256,7 +312,7 @@ func TestClient_BodyAtTheLimit(t *testing.T) {
 	set := strings.Repeat("k", keys)
 	raw, err := newClient(t, answering(200, set)).KeySet(t.Context())
 	if err != nil || string(raw) != set {
-		t.Errorf("64 KiB: got %d bytes and %v, want them all", len(raw), err)
+		t.Errorf("128 KiB: got %d bytes and %v, want them all", len(raw), err)
 	}
 	raw, err = newClient(t, answering(200, set+"k")).KeySet(t.Context())
 	wantInvalid(t, raw != nil, err)

@@ -230,7 +230,7 @@ func (c *Client) User(ctx context.Context, id string) (*User, error) {
 
 // KeySet loads the JSON Web Key Set (RFC 7517, section 5) with the keys that sign
 // the project's session JWTs: GET /v1/sessions/jwks/{project_id}. It returns the
-// document of at most 64 KiB without parsing it. The endpoint is public, so the
+// document of at most 128 KiB without parsing it. The endpoint is public, so the
 // request contains no secret.
 // See https://stytch.com/docs/api/jwks-get.
 func (c *Client) KeySet(ctx context.Context) ([]byte, error) {

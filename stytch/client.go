@@ -23,8 +23,8 @@ const (
 	liveBase = "https://api.stytch.com"
 	testBase = "https://test.stytch.com"
 
-	maxAnswer = 1 << 20  // bytes; a user with 4 KB of metadata is far below
-	maxKeySet = 64 << 10 // bytes; about 30 keys with certificates
+	maxAnswer = 1 << 20   // bytes; a user with 4 KB of metadata is far below
+	maxKeySet = 128 << 10 // bytes; about 60 keys with certificates
 )
 
 // Config configures a Client.
@@ -80,7 +80,7 @@ func NewClient(c Config) (*Client, error) {
 	}
 	client := &Client{base: base, projectID: c.ProjectID, secret: &c.Secret, timeout: c.Timeout}
 	if c.HTTPClient == nil {
-		client.transport = defaultTransport()
+		client.transport = defaultTransport(c.Timeout)
 		return client, nil
 	}
 	client.transport = c.HTTPClient.Transport
@@ -184,16 +184,24 @@ func isLoopback(host string) bool {
 	return host == "localhost" || err == nil && addr.IsLoopback()
 }
 
-// defaultTransport returns a transport whose dial and TLS timeouts are shorter than
-// the default Timeout, so that a dead network does not use up the time of a call.
-func defaultTransport() *http.Transport {
+// defaultTransport returns a transport for calls with this timeout. A dial gets half
+// of it, so that a dead network leaves time for a retry. A TLS handshake gets all of
+// it: a server that shakes hands slowly is not dead.
+//
+// An HTTP/2 connection carries all calls. If it goes silent, as behind a NAT that
+// has dropped it, only a ping finds out: without one, every call would wait for an
+// answer on it until its timeout. The ping and its answer together take no longer
+// than the timeout of a call, but at least two and at most ten seconds.
+func defaultTransport(timeout time.Duration) *http.Transport {
+	ping := min(max(timeout/2, time.Second), 5*time.Second)
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         (&net.Dialer{Timeout: time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		TLSHandshakeTimeout: time.Second,
+		DialContext:         (&net.Dialer{Timeout: timeout / 2, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout: timeout,
 		MaxIdleConnsPerHost: 64,
 		IdleConnTimeout:     90 * time.Second,
 		ForceAttemptHTTP2:   true,
+		HTTP2:               &http.HTTP2Config{SendPingTimeout: ping, PingTimeout: ping},
 	}
 }
 
@@ -237,7 +245,7 @@ func (c *Client) call(ctx context.Context, method, path string, body []byte, ans
 	}
 	// Check strictly first: encoding/json would let a repeated name override an
 	// earlier one.
-	if err := strictjson.CheckAnswer(raw); err != nil {
+	if err := strictjson.CheckAnswer(raw, isApplicationData); err != nil {
 		garbled := errors.Is(err, strictjson.ErrSyntax) || errors.Is(err, strictjson.ErrNotObject)
 		return &InvalidAnswerError{Problem: "not a strict JSON object", Garbled: garbled}
 	}
@@ -252,25 +260,35 @@ func (c *Client) call(ctx context.Context, method, path string, body []byte, ans
 	return nil
 }
 
+// isApplicationData reports whether a member contains custom claims or metadata,
+// which the application chooses and this package does not read.
+func isApplicationData(name []byte) bool {
+	switch string(name) {
+	case "custom_claims", "trusted_metadata", "untrusted_metadata":
+		return true
+	}
+	return false
+}
+
 // exact appends a JSON value to out without the members whose names are not in
-// lower case: encoding/json would match "USER_ID" to the field user_id. It copies
-// custom claims and metadata, whose names the application chooses, unchanged.
+// lower case: encoding/json would match "USER_ID" to the field user_id. It also
+// leaves out times that are empty strings, so that they count as absent. It copies
+// the data of the application unchanged.
 func exact(out, value []byte) []byte {
 	switch value[0] {
 	case '{':
 		out = append(out, '{')
 		for name, member := range strictjson.Members(value) {
-			if !isFieldName(name) {
+			if !isFieldName(name) || bytes.HasSuffix(name, []byte("_at")) && string(member) == `""` {
 				continue
 			}
 			if out[len(out)-1] != '{' {
 				out = append(out, ',')
 			}
 			out = append(append(append(out, '"'), name...), '"', ':')
-			switch string(name) {
-			case "custom_claims", "trusted_metadata", "untrusted_metadata":
+			if isApplicationData(name) {
 				out = append(out, member...)
-			default:
+			} else {
 				out = exact(out, member)
 			}
 		}
@@ -336,7 +354,7 @@ func (c *Client) exchange(ctx context.Context, method, path string, body []byte,
 		return nil, noAnswer(err, true)
 	}
 	if int64(len(raw)) > limit {
-		return nil, &InvalidAnswerError{Problem: "larger than the limit", Garbled: true}
+		return nil, &InvalidAnswerError{Problem: "larger than the limit"}
 	}
 	return raw, nil
 }
@@ -345,7 +363,7 @@ func (c *Client) exchange(ctx context.Context, method, path string, body []byte,
 // is truncated or not the JSON of the API, only StatusCode and RetryAfter are set.
 func decodeError(resp *http.Response, raw []byte) *Error {
 	e := &Error{StatusCode: resp.StatusCode, RetryAfter: retryAfter(resp.Header.Get("Retry-After"))}
-	if strictjson.CheckAnswer(raw) != nil {
+	if strictjson.CheckAnswer(raw, isErrorText) != nil {
 		return e
 	}
 	// Compare names exactly: encoding/json would accept "ERROR_TYPE".
@@ -363,6 +381,12 @@ func decodeError(resp *http.Response, raw []byte) *Error {
 		}
 	}
 	return e
+}
+
+// isErrorText reports whether a member of an error is text for people, which may
+// repeat parts of a request.
+func isErrorText(name []byte) bool {
+	return string(name) == "error_message" || string(name) == "error_details"
 }
 
 // retryAfter parses both forms of Retry-After (RFC 9110, section 10.2.3). It

@@ -15,6 +15,8 @@ import (
 const (
 	TypeSessionNotFound         = "session_not_found"           // the session does not exist, has expired or was revoked
 	TypeInvalidSessionToken     = "invalid_session_token"       // the token is malformed
+	TypeInvalidSessionTokenDocs = "invalid_session_token_docs"  // the token is an example of the documentation
+	TypeIncompatibleSessionType = "incompatible_session_type"   // the credential belongs to a session of another kind
 	TypeUnableToParseSessionJWT = "unable_to_parse_session_jwt" // the JWT is malformed, or its signature is invalid
 	TypeInvalidSessionID        = "invalid_session_id"
 	TypeUserNotFound            = "user_not_found"
@@ -63,7 +65,7 @@ func (e Error) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error())
 func (e Error) MarshalJSON() ([]byte, error) { return json.Marshal(e.Error()) }
 
 // Misconfigured reports whether the request was refused because of the project's
-// credentials or environment. Such an error says nothing about the session.
+// credentials, environment or workspace. Such an error says nothing about the session.
 func (e *Error) Misconfigured() bool {
 	switch e.Type {
 	case TypeUnauthorizedCredentials, "unauthorized_credentials_homepage",
@@ -71,7 +73,9 @@ func (e *Error) Misconfigured() bool {
 		"unauthorized_project_id_live", "unauthorized_project_id_test",
 		"wrong_stack_live", "wrong_stack_test",
 		"live_id_used_in_test_environment", "test_id_used_in_live_environment",
-		"invalid_consumer_endpoint", "use_https":
+		"invalid_consumer_endpoint", "invalid_b2b_endpoint", "use_https",
+		"organization_suspended", // the workspace at Stytch
+		"cname_required_for_http_only_cookies", "cname_invalid_for_http_only_cookies":
 		return true
 	}
 	return false
@@ -92,7 +96,7 @@ func field(name, problem string) error { return &ParamError{name, problem} }
 type InvalidAnswerError struct {
 	Problem string // a fixed text, such as "session.session_id is missing"
 
-	// Garbled means that the body is too large or not a JSON object, so the endpoint
+	// Garbled means that the body is not a JSON object, so probably the endpoint
 	// is broken. Otherwise the data of a single user may be the cause.
 	Garbled bool
 }

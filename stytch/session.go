@@ -6,6 +6,8 @@ import (
 	"errors"
 	"slices"
 	"time"
+
+	"github.com/sessionauth/sessionauth/internal/strictjson"
 )
 
 // A Session is the session of a signed-in user. Its source is a response of the
@@ -26,12 +28,13 @@ type Session struct {
 	Factors    []AuthenticationFactor `json:"authentication_factors"` // how the user authenticated
 
 	// CustomClaims contains the custom claims; nil if there are none. Use Claims to
-	// decode them.
+	// decode them: json.Unmarshal ignores the case of names.
 	CustomClaims Object `json:"custom_claims,omitempty"`
 }
 
 // An Object is the text of a JSON object. A nil Object stands for an absent object
-// or null.
+// or null. The application chose its contents: names may be repeated, and strings may
+// contain lone surrogates, for which encoding/json returns U+FFFD.
 type Object []byte
 
 // MarshalJSON returns o, or null if o is nil.
@@ -51,14 +54,17 @@ func (o *Object) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Claims decodes the custom claims of the session into v with json.Unmarshal. If
-// there are no custom claims, it does not change v. The error contains no values of
-// the claims.
+// Claims decodes the custom claims of the session into v. It works like
+// json.Unmarshal, except that a struct field is only set by the claim with exactly
+// its name: json.Unmarshal would also set the field is_admin from a claim IS_ADMIN or
+// iſ_admin. This also applies to nested structs, but not within a type that has an
+// UnmarshalJSON method. If there are no custom claims, Claims does not change v. The
+// error contains no values of the claims.
 func (s *Session) Claims(v any) error {
 	if len(s.CustomClaims) == 0 {
 		return nil
 	}
-	if err := json.Unmarshal(s.CustomClaims, v); err != nil {
+	if err := strictjson.Unmarshal(s.CustomClaims, v); err != nil {
 		// The error of encoding/json may quote a value, so it is not wrapped.
 		return errors.New("stytch: custom claims do not match the type")
 	}

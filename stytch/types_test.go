@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -289,5 +290,43 @@ func TestTypes_NullAndUnknownMembers(t *testing.T) {
 				t.Errorf("got %+v, want the zero User", *got)
 			}
 		})
+	}
+}
+
+// A claim sets a field only by its exact name. A signed-in user who may name a claim
+// must not set another one.
+func TestSession_Claims_ExactNames(t *testing.T) {
+	type claims struct {
+		Admin bool `json:"is_admin"`
+		Org   struct {
+			Role string `json:"role"`
+		} `json:"org"`
+		Teams []struct {
+			Owner bool
+		} `json:"teams"`
+	}
+	for _, text := range []string{
+		`{"is_admin":false,"iſ_admin":true,"IS_ADMIN":true,"Is_Admin":true}`,
+		`{"iſ_admin":true}`,
+		`{"i\u017f_admin":true,"is_admin":false}`,
+		`{"org":{"role":"","ROLE":"admin"},"ORG":{"role":"admin"}}`,
+		`{"teams":[{"owner":true},{"OWNER":true,"Owner":false}]}`,
+	} {
+		var got claims
+		if err := (&stytch.Session{CustomClaims: stytch.Object(text)}).Claims(&got); err != nil {
+			t.Errorf("%s: got %v", text, err)
+		}
+		if got.Admin || got.Org.Role != "" || slices.ContainsFunc(got.Teams, func(t struct{ Owner bool }) bool { return t.Owner }) {
+			t.Errorf("%s: got %+v, want nothing set by another name", text, got)
+		}
+	}
+	s := &stytch.Session{CustomClaims: stytch.Object(`{"is_admin":true,"org":{"role":"x"},"teams":[{"Owner":true}]}`)}
+	var got claims
+	if err := s.Claims(&got); err != nil || !got.Admin || got.Org.Role != "x" || !got.Teams[0].Owner {
+		t.Errorf("got %+v and %v, want all fields", got, err)
+	}
+	var all map[string]any
+	if err := (&stytch.Session{CustomClaims: stytch.Object(`{"a":1,"A":2,"b":"\ud800"}`)}).Claims(&all); err != nil || len(all) != 3 || all["b"] != "\ufffd" {
+		t.Errorf("got %v and %v, want three claims", all, err)
 	}
 }

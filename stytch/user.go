@@ -21,7 +21,9 @@ type User struct {
 	Password               *Password               `json:"password"` // nil if the user has none
 
 	// TrustedMetadata can be changed by the application's server only,
-	// UntrustedMetadata also by the user's browser. Both are nil if absent.
+	// UntrustedMetadata also by the user's browser. Both are nil if absent. When you
+	// decode them into a struct with encoding/json, it ignores the case of names; a
+	// map has exact names.
 	TrustedMetadata   Object `json:"trusted_metadata,omitempty"`
 	UntrustedMetadata Object `json:"untrusted_metadata,omitempty"`
 

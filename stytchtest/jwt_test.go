@@ -230,6 +230,8 @@ func TestAuthenticateSession_RejectsForgedJWTs(t *testing.T) {
 		{"another audience", bent("aud", []string{"project-test-other"})},
 		{"no audience", bent("aud", nil)},
 		{"no session claim", bent("https://stytch.com/session", nil)},
+		{"a session claim that is a number", bent("https://stytch.com/session", 1)},
+		{"a session claim of another form without an id", bent("https://stytch.com/session", []any{"user-test-1", 1})},
 		{"a session without id", bent("https://stytch.com/session", map[string]any{})},
 		{"a header that is not JSON", srv.Sign([]byte("x"), []byte("{}"))},
 		{"claims that are not JSON", srv.Sign([]byte(`{"alg":"RS256","kid":"`+srv.KeyID()+`"}`), []byte("x"))},
@@ -243,6 +245,9 @@ func TestAuthenticateSession_RejectsForgedJWTs(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			post(t, srv, "/v1/sessions/authenticate", `{"session_jwt":"`+tt.jwt+`"}`).want(t, 400, "unable_to_parse_session_jwt")
 		})
+	}
+	for _, claim := range []any{session.ID, []any{1, session.ID}, []any{map[string]any{"id": session.ID}}, map[string]any{"id": session.ID, "roles": 1}} {
+		post(t, srv, "/v1/sessions/authenticate", `{"session_jwt":"`+bent("https://stytch.com/session", claim)+`"}`).want(t, 200, "")
 	}
 	post(t, srv, "/v1/sessions/authenticate", `{"session_jwt":"`+bent("exp", 1)+`"}`).want(t, 200, "")
 	post(t, srv, "/v1/sessions/authenticate", `{"session_jwt":"`+bent("aud", srv.ProjectID)+`"}`).want(t, 200, "")

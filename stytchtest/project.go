@@ -151,7 +151,8 @@ func (s *Server) Header() map[string]any { return s.project.Header() }
 
 // Sign returns a JWS in compact form (RFC 7515, section 7.1) over exactly these
 // bytes. The signature is RS256 by Key whatever the header says; neither the
-// header nor the payload needs to be JSON.
+// header nor the payload needs to be JSON. The session claim may have another form
+// than that of Claims: the server finds the session if the claim contains its id.
 func (s *Server) Sign(header, payload []byte) string { return s.project.Sign(header, payload) }
 
 // Key returns the private key that signs session JWTs now. The first keys of

@@ -36,7 +36,7 @@ func refuse(w http.ResponseWriter, r *http.Request, err error) {
 		// guarded form has the path of the page that it is on.
 		w.Header().Set("Cache-Control", "no-store")
 		http.Redirect(w, r, stepUpURL(r), http.StatusSeeOther)
-	case isSignedOut(err) && isGet:
+	case isGet && (isSignedOut(err) || isAmbiguous(err)):
 		login.RedirectTo("/login")(w, r, err)
 	default:
 		show(w, r, statusOf(w, r, err), "error", page{
@@ -68,7 +68,7 @@ func messageOf(err error) message {
 	case errors.Is(err, sessionauth.ErrForbidden):
 		return message{"Not allowed", "You do not have permission to do this.", ""}
 	case errors.Is(err, sessionauth.ErrInvalidRequest):
-		return message{"Invalid request", "The request cannot be processed. Deleting the cookies of this site may help.", ""}
+		return message{"Invalid request", "The request cannot be processed. Sign in again, or delete the cookies of this site.", "/app/notes"}
 	}
 	return message{"Something went wrong", "The server log contains the details.", ""}
 }
@@ -82,9 +82,18 @@ func notFound(w http.ResponseWriter, r *http.Request) {
 	show(w, r, http.StatusNotFound, "error", page{Body: message{"Page not found", "There is no page at this address.", ""}})
 }
 
-// wantsPage reports whether the client is a browser that expects a page.
+// wantsPage reports whether the client is a browser that expects a page. Scripts get
+// problem+json.
 func wantsPage(r *http.Request) bool {
-	return strings.Contains(strings.ToLower(r.Header.Get("Accept")), "text/html")
+	mode := r.Header.Get("Sec-Fetch-Mode")
+	return (mode == "" || mode == "navigate") && strings.Contains(strings.ToLower(r.Header.Get("Accept")), "text/html")
+}
+
+// isAmbiguous reports whether the cookies belong to two users. Signing in replaces
+// them.
+func isAmbiguous(err error) bool {
+	var e *sessionauth.Error
+	return errors.As(err, &e) && e.Kind == sessionauth.ErrInvalidRequest && e.Reason == sessionauth.ReasonAmbiguous
 }
 
 func isSignedOut(err error) bool {

@@ -23,7 +23,7 @@ func (a *app) routes() (*chi.Mux, error) {
 	r.Get("/style.css", asset("style.css", "text/css; charset=utf-8"))
 	r.Get("/favicon.svg", asset("favicon.svg", "image/svg+xml"))
 	r.With(a.auth.Optional).Get("/", a.home)
-	r.With(a.auth.Optional).Get("/login", a.signInPage)
+	r.Get("/login", a.signInPage)
 	r.With(keepForm).Post("/login", handlers.Login)
 	r.Post("/logout", handlers.Logout)
 	r.Group(func(r chi.Router) {

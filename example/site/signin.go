@@ -19,8 +19,14 @@ type signIn struct {
 	Accounts []account
 }
 
+// signInPage is not behind Optional, which refuses the cookies of two users: signing
+// in is how a browser gets rid of them.
 func (a *app) signInPage(w http.ResponseWriter, r *http.Request) {
-	show(w, r, http.StatusOK, "login", page{Body: signIn{ReturnTo: login.ReturnTo(r), Accounts: a.accounts}})
+	p := page{Body: signIn{ReturnTo: login.ReturnTo(r), Accounts: a.accounts}}
+	if id, err := a.auth.Authenticate(r); err == nil {
+		p.User = authorOf(id).Name
+	}
+	show(w, r, http.StatusOK, "login", p)
 }
 
 func (a *app) stepUpPage(w http.ResponseWriter, r *http.Request) {

@@ -1,6 +1,7 @@
 package site
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -131,6 +132,24 @@ func TestStepUp(t *testing.T) {
 		b.redirected(b.post(page), "/app/notes")
 		b.shown(b.get("/app/notes"), 200, "There are no notes yet.")
 	})
+}
+
+// A browser whose cookies belong to two users can solve that by signing in.
+func TestSignIn_CookiesOfTwoUsers(t *testing.T) {
+	s := newEnv(t)
+	b, planted := s.person(ada), s.person(grace).cookies["stytch_session"]
+	both := func(method, path, body string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(method, path, strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.AddCookie(&http.Cookie{Name: "stytch_session", Value: planted})
+		return b.do(r)
+	}
+	b.shown(both("POST", "/app/notes", "text=x"), 400, "Sign in again", `href="/login?return_to=%2fapp%2fnotes"`)
+	b.redirected(both("GET", "/app/notes", ""), "/login?return_to=%2Fapp%2Fnotes")
+	b.shown(both("GET", "/login", ""), 200, `<form id="sign-in"`)
+	form := url.Values{"email": {ada.Email}, "password": {ada.Password}, "return_to": {"/app/notes"}}
+	b.redirected(both("POST", "/login", form.Encode()), "/app/notes")
+	b.shown(both("GET", "/app/notes", ""), 200)
 }
 
 // A program gets a challenge instead of a page.

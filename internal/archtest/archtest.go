@@ -110,8 +110,8 @@ const (
 )
 
 var denylistOthers = []string{
-	"Confirm", "Deny", "DenyCredential", "Remove",
-	"IsConfirmed", "Pending", "Unconfirmed",
+	"Confirm", "Deny", "DenyCredential", "DenyUserBefore", "Remove", "RemoveCredential",
+	"IsConfirmed", "Pending", "Unconfirmed", "NextSession", "NextCredential", "Format",
 }
 
 // queries returns the functions of the package that call a query method of the

@@ -55,6 +55,38 @@ func (d Deadline) EarlierAt(now, wall time.Time) Deadline {
 	return d.Earlier(At(now, wall))
 }
 
+// A Compact is a Deadline in 16 bytes without a pointer: the garbage collector
+// need not visit a map of millions. Its methods require the epoch that it was
+// made with, which must come from time.Now. The zero value has passed.
+type Compact struct {
+	wall      int64 // Unix nanoseconds
+	monotonic int64 // nanoseconds since the epoch
+}
+
+// Compact returns d as a Compact.
+func (d Deadline) Compact(epoch time.Time) Compact {
+	return Compact{int64(d.at.Round(0).Sub(time.Unix(0, 0))), int64(d.at.Sub(epoch))} // Sub does not overflow
+}
+
+// PassedByAll is Deadline.PassedByAll.
+func (c Compact) PassedByAll(epoch, now time.Time) bool {
+	return now.UnixNano() >= c.wall && int64(now.Sub(epoch)) >= c.monotonic
+}
+
+// Latest returns the later of c and other, on each clock.
+func (c Compact) Latest(other Compact) Compact {
+	return Compact{max(c.wall, other.wall), max(c.monotonic, other.monotonic)}
+}
+
+// IsBefore reports whether t is later than c. It compares as the package time
+// does: by the monotonic clock if t has a reading of it, else by the wall clock.
+func (c Compact) IsBefore(epoch, t time.Time) bool {
+	if t == t.Round(0) {
+		return t.UnixNano() > c.wall
+	}
+	return int64(t.Sub(epoch)) > c.monotonic
+}
+
 // A Throttle allows one event in each interval. The zero Throttle allows the
 // first event. It is safe for use by several goroutines.
 type Throttle struct{ last atomic.Int64 } // Unix nanoseconds

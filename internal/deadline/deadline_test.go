@@ -93,6 +93,76 @@ func TestPassedWhenTheClocksDisagree(t *testing.T) {
 	}
 }
 
+// PassedByAll, of a Deadline and of a Compact, waits for both clocks.
+func TestPassedByAllWhenTheClocksDisagree(t *testing.T) {
+	now := time.Now()
+	for _, row := range []struct {
+		name            string
+		wall, monotonic time.Duration // what went by
+		want            bool
+	}{
+		{"neither is there", 59 * time.Second, 59 * time.Second, false},
+		{"both are there", 60 * time.Second, 60 * time.Second, true},
+		{"wall clock set back an hour", -time.Hour, 60 * time.Second, false},
+		{"wall clock set forward an hour", time.Hour, time.Second, false},
+		{"wall clock set forward, and both are there", time.Hour, 60 * time.Second, true},
+		{"machine suspended for a day", 24 * time.Hour, time.Second, false},
+		{"wall clock a nanosecond behind", 60*time.Second - 1, 60 * time.Second, false},
+		{"monotonic clock a nanosecond behind", 60 * time.Second, 60*time.Second - 1, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			later := jump(t, now.Add(row.wall), row.monotonic-row.wall)
+			epoch := jump(t, now.Add(-time.Hour), time.Minute)
+			for name, d := range map[string]deadline.Deadline{
+				"In":      deadline.In(now, time.Minute),
+				"At":      deadline.At(now, now.Round(0).Add(time.Minute)),
+				"Earlier": deadline.In(now, time.Hour).Earlier(deadline.In(now, time.Minute)),
+			} {
+				if got := d.PassedByAll(later); got != row.want {
+					t.Errorf("%s: got passed %t, want %t", name, got, row.want)
+				}
+				if got := d.Compact(epoch).PassedByAll(epoch, later); got != row.want {
+					t.Errorf("%s, compact: got passed %t, want %t", name, got, row.want)
+				}
+			}
+		})
+	}
+}
+
+func TestCompact(t *testing.T) {
+	now := time.Now()
+	epoch := now.Add(-time.Hour)
+	in := func(wall, monotonic time.Duration) deadline.Compact {
+		return deadline.In(jump(t, now.Add(wall), monotonic-wall), 0).Compact(epoch)
+	}
+	if got, want := in(time.Second, time.Minute).Latest(in(time.Minute, time.Second)), in(time.Minute, time.Minute); got != want {
+		t.Errorf("got %v as the latest, want %v", got, want)
+	}
+	far := deadline.At(now, time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)).Compact(epoch)
+	if far.PassedByAll(epoch, now) {
+		t.Error("got passed for the year 9999, want not")
+	}
+	if !(deadline.Compact{}).PassedByAll(epoch, now) {
+		t.Error("got not passed for the zero value")
+	}
+	for _, row := range []struct {
+		name string
+		t    time.Time
+		want bool
+	}{
+		{"then", now, false},
+		{"a nanosecond after", now.Add(1), true},
+		{"then, on the wall clock", now.Round(0), false},
+		{"a nanosecond after, on the wall clock", now.Round(0).Add(1), true},
+		{"after, with the wall clock set back", jump(t, now.Add(-time.Hour), time.Hour+1), true},
+		{"before, with the wall clock set forward", jump(t, now.Add(time.Hour), -time.Hour-1), false},
+	} {
+		if got := in(0, 0).IsBefore(epoch, row.t); got != row.want {
+			t.Errorf("%s: got before %t, want %t", row.name, got, row.want)
+		}
+	}
+}
+
 // Nothing but the passing of time ends a deadline early.
 func TestPassedAsTimeGoesBy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

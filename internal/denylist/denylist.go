@@ -3,11 +3,14 @@
 // It is not an LRU, which anyone who can revoke sessions of their own could
 // flush. A revocation that Stytch has confirmed is kept while a JWT or a cached
 // answer of the session could still be accepted; an unconfirmed one until
-// Stytch confirms it.
+// Stytch confirms it. No operation takes longer because the list is long.
 package denylist
 
 import (
 	"crypto/sha256"
+	"fmt"
+	"io"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,15 +18,20 @@ import (
 	"github.com/sessionauth/sessionauth/internal/deadline"
 )
 
-// maxEntries bounds a List. See purge.
-const maxEntries = 100_000
+// The bounds of a List. Together they allow a million entries.
+const (
+	maxPending      = 100_000                // unconfirmed entries
+	maxPendingBytes = 16 << 20               // of their session ids and credentials
+	maxConfirmed    = 1_000_000 - maxPending // confirmed sessions, and users
+
+	// Anyone can invent credentials of unknown sessions during an outage. Half
+	// of the room for unconfirmed entries is reserved for sessions.
+	maxCredentials     = maxPending / 2
+	maxCredentialBytes = maxPendingBytes / 2
+)
 
 // longestSession is the longest session that Stytch allows: 366 days.
 const longestSession = 366 * 24 * time.Hour
-
-// maxCredentials bounds the credentials of unknown sessions that wait to be
-// signed out: anyone can invent one during an outage.
-const maxCredentials = 1024
 
 // A Key is the SHA-256 digest of a credential.
 type Key = [sha256.Size]byte
@@ -32,6 +40,16 @@ type Key = [sha256.Size]byte
 // two is set.
 type Credential struct{ Token, JWT string }
 
+// Format redacts the credential.
+func (Credential) Format(s fmt.State, _ rune) {
+	_, _ = io.WriteString(s, "denylist.Credential{redacted}")
+}
+
+// MarshalJSON redacts the credential.
+func (Credential) MarshalJSON() ([]byte, error) {
+	return []byte(`"denylist.Credential{redacted}"`), nil
+}
+
 // A Status is what a List knows about a session.
 type Status int
 
@@ -39,49 +57,77 @@ type Status int
 const (
 	Clear  Status = iota // not revoked here
 	Denied               // revoked here
-	Purged               // vouched for before entries were purged: it may have been revoked here
+	Purged               // vouched for too long ago to be sure: it may have been revoked here
 )
+
+// An id is the first half of a SHA-256 digest, of a session id, a user id or a
+// credential. Entries of one size keep the list compact, whatever the ids are.
+type id [16]byte
+
+func idOf(s string) id {
+	var buffer [256]byte // on the stack; holds every id that Stytch issues
+	if len(s) > len(buffer) {
+		return half(sha256.Sum256([]byte(s)))
+	}
+	return half(sha256.Sum256(buffer[:copy(buffer[:], s)]))
+}
+
+func half(digest Key) id { return id(digest[:len(id{})]) }
 
 // A List is safe for use by several goroutines. Make one with New.
 type List struct {
-	keep time.Duration // of confirmed entries
+	keep  time.Duration // of confirmed entries
+	epoch time.Time     // of each deadline.Compact
+
+	maxConfirmed int // maxConfirmed, or less in a test
 
 	// The counters are read without the lock, so that an empty list costs a
 	// request nothing. No counter may be too low, not even while an entry is
-	// being replaced.
+	// being replaced: count sets them once the maps have changed.
 	size        atomic.Int64 // entries
 	pending     atomic.Int64 // entries that Stytch has not confirmed
 	credentials atomic.Int64 // entries of credentials
+	users       atomic.Int64 // entries of users
 
 	purged atomic.Pointer[time.Time] // when confirmed entries were last purged
 
-	mu      sync.RWMutex
-	entries map[string]entry // by session id, or by Key where the id is unknown
+	mu        sync.RWMutex
+	confirmed table[session]
+	denied    table[user]
+	sessions  queue[string]     // unconfirmed, by session id
+	unknown   queue[credential] // unconfirmed, of unknown sessions
 }
 
-type entry struct {
-	end       deadline.Deadline
-	confirmed bool // by Stytch
+// A session was revoked, which Stytch has confirmed.
+type session struct{ end deadline.Compact }
 
-	// credential is set where the session id is unknown, and nil where it is
-	// the key.
-	credential *Credential
+// A user was denied: an earlier answer about them must not be used.
+type user struct{ before, end deadline.Compact }
+
+type credential struct {
+	key Key
+	Credential
 }
 
 // New returns an empty List that keeps a confirmed revocation for keep.
 func New(keep time.Duration) *List {
-	return &List{keep: keep, entries: map[string]entry{}}
+	return &List{keep: keep, epoch: time.Now(), maxConfirmed: maxConfirmed}
 }
 
+// Format prints the name only: a List holds credentials.
+func (*List) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "denylist.List{redacted}") }
+
 // Check reports whether the session, or the credential if its session is
-// unknown, was revoked here. vouchedAt is when the session was last known to be
-// alive.
+// unknown, was revoked here. vouchedAt is when session and user were last known
+// to be alive.
 //
 // It looks at credential and session under one lock: a sign-out that Stytch
 // confirms adds the session before it removes the credential.
-func (l *List) Check(sessionID string, credential Key, vouchedAt, now time.Time) Status {
-	if l.size.Load() > 0 && l.denies(sessionID, credential, now) {
-		return Denied
+func (l *List) Check(sessionID, userID string, credential Key, vouchedAt, now time.Time) Status {
+	if l.size.Load() > 0 {
+		if status := l.find(sessionID, userID, credential, vouchedAt, now); status != Clear {
+			return status
+		}
 	}
 	// Read after the entries: purge sets the time before it drops them.
 	if purged := l.purged.Load(); purged != nil && !vouchedAt.After(*purged) {
@@ -90,137 +136,194 @@ func (l *List) Check(sessionID string, credential Key, vouchedAt, now time.Time)
 	return Clear
 }
 
-func (l *List) denies(sessionID string, credential Key, now time.Time) bool {
+func (l *List) find(sessionID, userID string, credential Key, vouchedAt, now time.Time) Status {
+	var userKey id
+	hasUsers := l.users.Load() > 0
+	if hasUsers {
+		userKey = idOf(userID)
+	}
+	key := idOf(sessionID)
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	if l.credentials.Load() > 0 {
-		if e, ok := l.entries[string(credential[:])]; ok && !e.end.PassedByAll(now) {
-			return true
+		if e := l.unknown.get(half(credential)); e != nil && !e.end.PassedByAll(now) {
+			return Denied
 		}
 	}
-	e, ok := l.entries[sessionID]
-	return ok && !e.end.PassedByAll(now)
+	if l.isDenied(key, now) {
+		return Denied
+	}
+	if hasUsers {
+		if u, ok := l.denied.get(userKey); ok && !u.end.PassedByAll(l.epoch, now) && !u.before.IsBefore(l.epoch, vouchedAt) {
+			return Purged
+		}
+	}
+	return Clear
+}
+
+// isDenied requires mu.
+func (l *List) isDenied(key id, now time.Time) bool {
+	if l.isConfirmed(key, now) {
+		return true
+	}
+	e := l.sessions.get(key)
+	return e != nil && !e.end.PassedByAll(now)
+}
+
+// isConfirmed requires mu.
+func (l *List) isConfirmed(key id, now time.Time) bool {
+	s, ok := l.confirmed.get(key)
+	return ok && !s.end.PassedByAll(l.epoch, now)
 }
 
 // IsConfirmed reports whether Stytch has confirmed the revocation of a session.
 func (l *List) IsConfirmed(sessionID string, now time.Time) bool {
+	key := idOf(sessionID)
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	e, ok := l.entries[sessionID]
-	return ok && e.confirmed && !e.end.PassedByAll(now)
+	return l.isConfirmed(key, now)
 }
 
 // Pending returns how many revocations Stytch has not confirmed.
 func (l *List) Pending() int { return int(l.pending.Load()) }
 
-// Confirm denies a session whose revocation Stytch has confirmed.
+// Confirm denies a session whose revocation Stytch has confirmed. Of a session
+// that is already confirmed, the first time counts: no JWT is issued after it.
 func (l *List) Confirm(sessionID string, now time.Time) {
-	l.set(sessionID, entry{end: deadline.In(now, l.keep), confirmed: true}, now)
+	key := idOf(sessionID)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer l.count()
+	if !l.isConfirmed(key, now) {
+		l.makeRoom()
+		end := deadline.In(now, l.keep).Compact(l.epoch)
+		l.confirmed.put(key, session{end}, func(s session) bool { return s.end.PassedByAll(l.epoch, now) })
+	}
+	l.sessions.remove(key)
+}
+
+// DenyUserBefore makes Check report Purged for what was vouched for about a
+// user up to a moment, which may be of another clock.
+func (l *List) DenyUserBefore(userID string, before, now time.Time) {
+	key, moment := idOf(userID), deadline.At(now, before).Compact(l.epoch)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer l.count()
+	old, ok := l.denied.get(key)
+	if !ok {
+		l.makeRoom()
+	} else {
+		moment = moment.Latest(old.before)
+	}
+	u := user{moment, deadline.In(now, l.keep).Compact(l.epoch).Latest(old.end)}
+	l.denied.put(key, u, func(u user) bool { return u.end.PassedByAll(l.epoch, now) })
 }
 
 // Deny denies a session whose revocation Stytch has not confirmed yet: until
-// Confirm, or until no session can live so long.
-func (l *List) Deny(sessionID string, now time.Time) {
-	l.set(sessionID, entry{end: deadline.In(now, longestSession)}, now)
-}
-
-// DenyCredential denies a credential of an unknown session until Remove, and
-// reports false if there is no room for it.
-func (l *List) DenyCredential(key Key, c Credential, now time.Time) bool {
+// Confirm, or until no session can live so long. It reports false if there is
+// no room for it.
+func (l *List) Deny(sessionID string, now time.Time) bool {
+	key, end := idOf(sessionID), deadline.In(now, longestSession)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, known := l.entries[string(key[:])]; !known && l.credentials.Load() >= maxCredentials {
+	defer l.count()
+	if l.isDenied(key, now) {
+		return true
+	}
+	l.sessions.remove(key) // it may have ended
+	if !l.hasRoom(len(sessionID)) {
 		return false
 	}
-	l.put(string(key[:]), entry{end: deadline.In(now, longestSession), credential: &c}, now)
+	l.sessions.add(key, strings.Clone(sessionID), len(sessionID), end)
 	return true
 }
 
-// Remove removes an entry by its session id, or by the Key of its credential.
-func (l *List) Remove(key string) {
+// DenyCredential denies a credential of an unknown session until
+// RemoveCredential, and reports false if there is no room for it. It copies the
+// credential, which may be part of a request's header.
+func (l *List) DenyCredential(key Key, c Credential, now time.Time) bool {
+	bytes, end := len(c.Token)+len(c.JWT), deadline.In(now, longestSession)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.drop(key)
+	defer l.count()
+	if e := l.unknown.get(half(key)); e != nil && !e.end.PassedByAll(now) {
+		return true
+	}
+	l.unknown.remove(half(key)) // it may have ended
+	if l.unknown.len() >= maxCredentials || l.unknown.bytes+bytes > maxCredentialBytes || !l.hasRoom(bytes) {
+		return false
+	}
+	c = Credential{strings.Clone(c.Token), strings.Clone(c.JWT)}
+	l.unknown.add(half(key), credential{key, c}, bytes, end)
+	return true
 }
 
-// Unconfirmed returns at most limit session ids, and at most limit credentials,
-// that Stytch has not confirmed. The credentials are keyed as for Remove.
-func (l *List) Unconfirmed(limit int) (sessions []string, credentials map[string]Credential) {
+// Remove removes an unconfirmed session.
+func (l *List) Remove(sessionID string) {
+	key := idOf(sessionID)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer l.count()
+	l.sessions.remove(key)
+}
+
+// RemoveCredential removes a credential.
+func (l *List) RemoveCredential(key Key) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer l.count()
+	l.unknown.remove(half(key))
+}
+
+// Unconfirmed returns how many sessions, and how many credentials of unknown
+// sessions, Stytch has not confirmed.
+func (l *List) Unconfirmed() (sessions, credentials int) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	credentials = map[string]Credential{}
-	for key, e := range l.entries {
-		switch {
-		case e.confirmed:
-		case e.credential == nil && len(sessions) < limit:
-			sessions = append(sessions, key)
-		case e.credential != nil && len(credentials) < limit:
-			credentials[key] = *e.credential
-		}
-	}
-	return sessions, credentials
+	return l.sessions.len(), l.unknown.len()
 }
 
-func (l *List) set(key string, e entry, now time.Time) {
+// NextSession returns the unconfirmed session that it has not returned for the
+// longest time, or "" if there is none.
+func (l *List) NextSession(now time.Time) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.put(key, e, now)
+	defer l.count()
+	return l.sessions.next(now)
 }
 
-// put requires mu.
-func (l *List) put(key string, e entry, now time.Time) {
-	if len(l.entries) >= maxEntries {
-		l.purge(now)
-	}
-	l.count(e, 1) // before drop: a counter may be too high for a moment, never too low
-	l.drop(key)
-	l.entries[key] = e
+// NextCredential returns the credential that it has not returned for the longest
+// time, or the zero values if there is none.
+func (l *List) NextCredential(now time.Time) (Key, Credential) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer l.count()
+	c := l.unknown.next(now)
+	return c.key, c.Credential
 }
 
-// drop requires mu.
-func (l *List) drop(key string) {
-	e, ok := l.entries[key]
-	if !ok {
+// hasRoom requires mu.
+func (l *List) hasRoom(bytes int) bool {
+	return l.sessions.len()+l.unknown.len() < maxPending && l.sessions.bytes+l.unknown.bytes+bytes <= maxPendingBytes
+}
+
+// makeRoom drops all confirmed entries if there are too many. It notes the time:
+// Check reports Purged for what was vouched for earlier, so nothing is accepted
+// because of it. It requires mu.
+func (l *List) makeRoom() {
+	if l.confirmed.len()+l.denied.len() < l.maxConfirmed {
 		return
 	}
-	delete(l.entries, key)
-	l.count(e, -1)
-}
-
-func (l *List) count(e entry, n int64) {
-	l.size.Add(n)
-	if !e.confirmed {
-		l.pending.Add(n)
-	}
-	if e.credential != nil {
-		l.credentials.Add(n)
-	}
-}
-
-// purge removes the entries that have ended and, if that frees too little, all
-// confirmed ones. It notes the time: Check reports Purged for what was vouched
-// for earlier, so nothing is accepted because of it. It requires mu.
-func (l *List) purge(now time.Time) {
-	for key, e := range l.entries {
-		if e.end.PassedByAll(now) {
-			l.drop(key)
-		}
-	}
-	if len(l.entries) < maxEntries*9/10 {
-		return
-	}
-	purged := false
-	for _, e := range l.entries {
-		purged = purged || e.confirmed
-	}
-	if !purged {
-		return
-	}
-	moment := time.Now() // not now, which is from before the wait for mu
+	moment := time.Now() // no earlier time, such as one from before the wait for mu
 	l.purged.Store(&moment)
-	for key, e := range l.entries {
-		if e.confirmed {
-			l.drop(key)
-		}
-	}
+	l.confirmed, l.denied = table[session]{}, table[user]{}
+}
+
+// count sets the counters. It requires mu.
+func (l *List) count() {
+	sessions, credentials, users := l.sessions.len(), l.unknown.len(), l.denied.len()
+	l.size.Store(int64(l.confirmed.len() + users + sessions + credentials))
+	l.pending.Store(int64(sessions + credentials))
+	l.credentials.Store(int64(credentials))
+	l.users.Store(int64(users))
 }

@@ -19,7 +19,9 @@ type cache struct {
 }
 
 func newCache(t *testing.T, size, bytes int) *cache {
-	return &cache{lru.New(size, bytes, func(text string) int { return len(text) }), t}
+	sizeOf := func(text string) int { return len(text) }
+	subjectsOf := func(text string) [2]string { return [2]string{text, text[:1]} }
+	return &cache{lru.NewIndexed(size, bytes, sizeOf, subjectsOf), t}
 }
 
 func key(name string) lru.Key { return sha256.Sum256([]byte(name)) }
@@ -54,6 +56,16 @@ func (c *cache) want(present, absent []string) {
 			c.t.Errorf("got %q, %t, want no %q", got, ok, v)
 		}
 	}
+}
+
+// count counts the entries whose names are the first n numbers, and their bytes.
+func (c *cache) count(n int) (entries, bytes int) {
+	for i := range n {
+		if v, ok := c.Get(key(strconv.Itoa(i)), start); ok {
+			entries, bytes = entries+1, bytes+len(v)
+		}
+	}
+	return entries, bytes
 }
 
 func list(values ...string) []string { return values }
@@ -110,9 +122,9 @@ func TestCache_BoundInBytes(t *testing.T) {
 			c.Add(key("b"), "bbbbbb", start)
 		}, nil, list("aaaaa")},
 		{"removed", func(c *cache) { c.add("aaaaa"); c.Remove(key("aaaaa")); c.add("bbbbb", "ccccc") }, list("bbbbb", "ccccc"), list("aaaaa")},
-		{"removed by RemoveIf", func(c *cache) {
+		{"removed by its subject", func(c *cache) {
 			c.add("aaaaa")
-			c.RemoveIf(func(v string) bool { return v == "aaaaa" })
+			c.RemoveSubject("aaaaa")
 			c.add("bbbbb", "ccccc")
 		}, list("bbbbb", "ccccc"), list("aaaaa")},
 		{"evicted because of the number of entries", func(c *cache) { c.add("a", "b", "c", "d", "e", "eeeee") }, list("c", "d", "e", "eeeee"), list("a", "b")},
@@ -144,8 +156,11 @@ func TestCache_Shards(t *testing.T) {
 			for i := range 4 * row.size {
 				c.Add(key(strconv.Itoa(i)), "x", start)
 			}
-			n := 0
-			c.RemoveIf(func(string) bool { n++; return true })
+			n, _ := c.count(4 * row.size)
+			c.RemoveSubject("x")
+			if left, _ := c.count(4 * row.size); left != 0 {
+				t.Errorf("got %d entries once all were removed, want none", left)
+			}
 			if n < row.atLeast || n > row.atMost {
 				t.Errorf("got %d entries, want %d to %d", n, row.atLeast, row.atMost)
 			}
@@ -210,12 +225,12 @@ func TestCache_GetOrAddTogether(t *testing.T) {
 	}
 }
 
-func TestCache_RemoveIf(t *testing.T) {
+func TestCache_RemoveSubjectOfMany(t *testing.T) {
 	c := newCache(t, 1024, 1<<20)
 	for i := range 500 {
 		c.add(fmt.Sprint(i%2 == 0, i))
 	}
-	c.RemoveIf(func(v string) bool { return v[0] == 't' })
+	c.RemoveSubject("t")
 	for i := range 500 {
 		v := fmt.Sprint(i%2 == 0, i)
 		if _, ok := c.Get(key(v), start); ok != (i%2 != 0) {
@@ -240,7 +255,7 @@ func TestCache_ManyGoroutines(t *testing.T) {
 					c.Remove(key(name))
 				case 2:
 					if i%100 == 2 {
-						c.RemoveIf(func(v string) bool { return v == name })
+						c.RemoveSubject(name)
 					}
 				case 3:
 					if got := c.GetOrAdd(key(name), func() string { return name }, now); got != name {
@@ -255,16 +270,17 @@ func TestCache_ManyGoroutines(t *testing.T) {
 		})
 	}
 	together.Wait()
-	entries, bytes := 0, 0
-	c.RemoveIf(func(v string) bool { entries++; bytes += len(v); return true })
+	entries, bytes := c.count(200)
+	for i := range 10 {
+		c.RemoveSubject(strconv.Itoa(i)) // names begin with a digit
+	}
 	if entries > 64 || bytes > 256 {
 		t.Errorf("got %d entries of %d bytes, want at most 64 of 256", entries, bytes)
 	}
 	for i := range 128 {
 		c.Add(key(strconv.Itoa(i)), "xxxx", start)
 	}
-	entries = 0
-	c.RemoveIf(func(string) bool { entries++; return false })
+	entries, _ = c.count(128)
 	if entries != 64 {
 		t.Errorf("got room for %d entries of 4 bytes, want 64", entries)
 	}

@@ -43,23 +43,39 @@ var jwtMutants = []mutant{
 
 	// The claims.
 	{"types of claims", "internal/sessionjwt parseClaims", dropAndAt(1, 2), jwt},
-	{"the session claim", "internal/sessionjwt parseClaims", comparison(`func() bool {
+	{"the session claim", "internal/sessionjwt claims.checkKind", comparison(`func() bool {
 		if $x == nil {
 			$x = &stytch.Session{ID: "s"}
 		}
 		return false
 	}()`, "session", "nil", "=="), jwt},
-	{"the kind of subject", "internal/sessionjwt parseClaims", dropOr(`"user-"`), jwt},
-	{"characters of the subject", "internal/sessionjwt parseClaims", dropOr("isIdentifier"), jwt},
+	{"the kind of subject", "internal/sessionjwt claims.checkKind", never(`"user-"`), jwt},
+	{"characters of the subject", "internal/sessionjwt claims.checkKind", never("isIdentifier"), jwt},
 	{"exp is required", "internal/sessionjwt parseClaims", dropOr("expiresAt"), jwt},
 	{"iat is required", "internal/sessionjwt parseClaims", dropOr("issuedAt"), jwt},
-	{"scope and client_id", "internal/sessionjwt parseClaims", inCase(name("true", "false"), `"client_id"`), jwt},
-	{"Stytch's own keys among custom claims", "internal/sessionjwt parseClaims", always("stytchPrefix"), jwt},
+	{"scope and client_id", "internal/sessionjwt claims.checkKind", never("scope", "clientID"), jwt},
+	{"the sessions of members", "internal/sessionjwt claims.checkKind", never(`"member-"`), jwt},
+	{"the tokens of machines", "internal/sessionjwt claims.checkKind", never(`"m2m-client-"`), jwt},
+	{"client_id alone", "internal/sessionjwt claims.isUndecided", dropOr("clientID"), jwt},
+	{"scope with another mark of an access token", "internal/sessionjwt claims.isUndecided", dropOr("scope"), jwt},
+	{"scope and jti", "internal/sessionjwt claims.isUndecided", dropOr("jti", "-scope"), jwt},
+	{"scope and a long life", "internal/sessionjwt claims.isUndecided", dropOr("sessionLifetime", "-scope"), jwt},
+	{"a session claim that cannot be read", "internal/sessionjwt claims.isUndecided", dropOr("unreadable"), jwt},
+	{"what stands in a session claim that cannot be read", "internal/sessionjwt parseSession", never("unreadable"), jwt},
+	{"Stytch's own keys among custom claims", "internal/sessionjwt isCustom", call("strings.HasPrefix", "false"), jwt},
+	{"strict JSON outside of custom claims", "internal/sessionjwt Verifier.Verify", call("strictjson.Object", "strictjson.Object($1, $2, func([]byte) bool { return true })"), jwt},
+	{"the user of an answer about an unreadable claim", ". entry.isAbout", dropAnd("UserID"), root + " ./internal/attacktest"},
+	{"a bound for each user of an unreadable claim", ". query.refreshing", call("cmp.Or", "cmp.Or($1)"), root + " ./internal/attacktest"},
+	{"exact names of custom claims", "stytch Session.Claims", call("strictjson.Unmarshal", `func() error {
+		_ = strictjson.MaxDepth
+		return json.Unmarshal($1, $2)
+	}()`), "./stytch"},
+	{"strict JSON outside of metadata", "stytch Client.call", call("strictjson.CheckAnswer", "strictjson.CheckAnswer($1, func([]byte) bool { return true })"), "./stytch"},
 	{"dates beyond the year 9999", "internal/sessionjwt numericDate", dropAnd("endOfYear9999"), jwt},
 	{"dates before 1970", "internal/sessionjwt numericDate", dropAnd("0"), jwt},
 	{"fractions out of range", "internal/sessionjwt numericDate", both(dropOr("1"), dropOr("endOfYear9999")), jwt},
 	{"the session's id", "internal/sessionjwt parseSession", call("isIdentifier", "true"), jwt},
-	{"types inside the session", "internal/sessionjwt parseSession", never("!"), jwt},
+	{"types inside the session", "internal/sessionjwt parseSession", dropOr("valid"), jwt},
 	{"iss", "internal/sessionjwt Verifier.validateClaims", never("Issuers"), jwt},
 	{"aud", "internal/sessionjwt Verifier.validateClaims", never("Audience"), jwt},
 	{"exp before iat", "internal/sessionjwt Verifier.validateClaims", dropOr("<="), jwt},
@@ -71,7 +87,7 @@ var jwtMutants = []mutant{
 	{"the size of a key set", "internal/sessionjwt parseKeySet", dropOr("maxKeySetSize"), jwt},
 	{"strict JSON of a key set", "internal/sessionjwt parseKeySet", dropOr("CheckObject"), jwt},
 	{"the number of keys", "internal/sessionjwt parseKeySet", dropOr("maxKeys"), jwt},
-	{"repeated key ids", "internal/sessionjwt parseKeySet", dropOr("keyID"), jwt},
+	{"repeated key ids", "internal/sessionjwt parseKeySet", dropOr("keyID", "!="), jwt},
 	{"an empty key set", "internal/sessionjwt parseKeySet", never("len", "0", "=="), jwt},
 	{"the kind of key", "internal/sessionjwt jwk.rsa", dropOr(`"RSA"`), jwt},
 	{"the algorithm of a key", "internal/sessionjwt jwk.rsa", dropOr(`"RS256"`), jwt},
@@ -93,5 +109,11 @@ var jwtMutants = []mutant{
 
 	// Values that are fetched and kept.
 	{"30 seconds between fetches", "internal/remote Value.start", never("Before"), remote},
+	{"30 seconds between refreshes in the background", "internal/remote Value.start", dropOr("background"), remote},
+	{"the number of fetches", "internal/remote Value.start", never("isUsable"), remote},
+	{"a snapshot that has been replaced meanwhile", "internal/remote Value.start", never("seen"), remote},
+	{"the first fetch in the number of fetches", "internal/remote Value.finish", never("isUsable"), remote},
+	{"the pause after a failure", "internal/remote Value.allowedAt", never("Before"), remote},
+	{"a key set that was fetched before the token arrived", "internal/sessionjwt Verifier.keySetFor", always("isConclusive", "-nil"), remote},
 	{"a day without a key set", "internal/remote Value.Usable", dropOr("Passed"), remote},
 }

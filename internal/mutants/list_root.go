@@ -63,17 +63,27 @@ var rootMutants = []mutant{
 	{"a panic", ". Authenticator.authenticate", drop("ErrPanic"), root},
 
 	// Revocation.
-	{"a credential that was signed out", "internal/denylist List.denies", never("credentials"), denylists},
-	{"a session that was revoked", "internal/denylist List.denies", statement("return ok && e.end.PassedByAll(now)", "PassedByAll"), denylists},
-	{"entries before a purge", "internal/denylist List.Check", swapIfs("denies", "purged"), denylists},
-	{"entries that are counted before they are added", "internal/denylist List.put", both(drop("count"), statement("$0; l.count(e, 1)", "entries", "key")), denylists},
+	{"a credential that was signed out", "internal/denylist List.find", never("credentials"), denylists},
+	{"a session that was revoked", "internal/denylist List.find", never("isDenied"), denylists},
+	{"an answer from before a user was denied", "internal/denylist List.find", never("IsBefore"), denylists},
+	{"entries before a purge", "internal/denylist List.Check", swapIfs("find", "purged"), denylists},
+	{"an unconfirmed session that counts as confirmed", "internal/denylist List.IsConfirmed", call("isConfirmed", "l.isDenied($1, $2)"), denylists},
 	{"room for sign-outs", "internal/denylist List.DenyCredential", never("maxCredentials"), denylists},
+	{"room for revocations", "internal/denylist List.Deny", never("hasRoom"), denylists},
+	{"a copy of a credential", "internal/denylist List.DenyCredential", call("Clone", "$1", "Token"), denylists},
+	{"turns of what waits", "internal/denylist queue.next", drop("MoveToBack"), denylists},
+	{"a client that hangs up", ". detach", call("WithoutCancel", "$1"), root},
+	{"what was forgotten during a call", ". caches.store", always("since"), root},
+	{"a call from before a Forget", ". introspect", dropOr("isForgotten"), root},
+	{"the ids of a Forget that are too many", ". forgotten.since", never("floor"), root},
+	{"an index that follows the values", "internal/lru shard.unlink", drop("index", "next"), "./internal/lru"},
 	{"a retry by the token that was signed out", ". sessions.authenticateToken", drop("retryRevocations"), root},
 	{"a sign-out that is not stored", ". Authenticator.SignOut", never("errNotKept"), root},
 	{"a sign-out in a full class", ". sessions.signOutOne", never("isRefusedByClass"), root},
 	{"a sign-out without room", ". sessions.signOutOne", never("DenyCredential"), root},
 	{"another kind of token that signs out", ". sessions.sessionIDOf", always("t", "!"), root},
-	{"revocations behind one that fails", ". sessions.retryUnconfirmed", statement("return", "break"), root},
+	{"revocations behind one that fails", ". endsRetry", statement("return err != nil", "isRefusedByClass"), root},
+	{"a revocation without room", ". sessions.revoke", never("kept"), root},
 	{"a cookie for a revoked session", ". cookieWriter.set", never("Denied"), root},
 
 	// Capacity.
@@ -86,6 +96,8 @@ var rootMutants = []mutant{
 	{"the monotonic clock of a deadline", "internal/deadline Deadline.Passed", dropOr("-Round"), clocks},
 	{"the wall clock of a revocation", "internal/deadline Deadline.PassedByAll", dropAnd("Round"), clocks},
 	{"the monotonic clock of a revocation", "internal/deadline Deadline.PassedByAll", dropAnd("-Round"), clocks},
+	{"the wall clock of a compact deadline", "internal/deadline Compact.PassedByAll", dropAnd("UnixNano"), clocks},
+	{"the monotonic clock of a compact deadline", "internal/deadline Compact.PassedByAll", dropAnd("Sub"), clocks},
 	{"a clock that was set back, in a throttle", "internal/deadline Throttle.Allow", dropAnd("0"), clocks},
 
 	// Guards.

@@ -31,7 +31,7 @@ func sendInvented(s *env, n, from int) map[int]int {
 
 func TestClasses_UnverifiedTokensLeaveRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newEnv(t, sessionOnly, func(c *sessionauth.Config) { c.MaxInFlight = 16 })
+		s := newEnv(t, sessionOnly)
 		s.Want(s.Get(bearer(s.Session.JWT)), 200)
 		var jwts []string
 		for _, session := range sessions(s) {
@@ -57,22 +57,20 @@ func TestClasses_UnverifiedTokensLeaveRoom(t *testing.T) {
 			}
 			wg.Wait()
 		}
-		crowd(0, 8, jwts[:8]) // half of 16
+		crowd(0, 48, jwts[:8])
 		time.Sleep(2 * time.Second)
 
 		s.SetFault(pathAuthenticate, stytchtest.Fault{})
-		for i := range 101 {
+		for i := range 500 { // rejections leave the places as they are
 			s.Want(s.Get(bearer(inventedToken+strconv.Itoa(1000+i))), 401)
 		}
 		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: time.Second})
-		crowd(2000, 2, jwts[8:22]) // an eighth
-		time.Sleep(2 * time.Second)
-		crowd(3000, 8, jwts[22:30])
+		crowd(2000, 48, jwts[8:16])
 		s.WantIdle()
 	})
 }
 
-func TestClasses_429PausesOneClass(t *testing.T) {
+func TestClasses_429PausesItsSubjectThenItsClass(t *testing.T) {
 	rows := []struct {
 		name           string
 		paused, others func(s *env, i int) string
@@ -82,38 +80,64 @@ func TestClasses_429PausesOneClass(t *testing.T) {
 	}
 	for _, row := range rows {
 		for _, by := range authtest.Carriers {
-			t.Run("174 "+row.name+"/"+by.Name, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					paused := func(s *env, i int) string { return by.Carry(row.paused(s, i)) }
-					pausesOneClass(t, paused, func(s *env, i int) string { return by.Carry(row.others(s, i)) })
-				})
+			paused := func(s *env, i int) string { return by.Carry(row.paused(s, i)) }
+			others := func(s *env, i int) string { return by.Carry(row.others(s, i)) }
+			t.Run("174 "+row.name+"/one/"+by.Name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { pausesOneSubject(t, paused) })
+			})
+			t.Run("174 "+row.name+"/three/"+by.Name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { pausesOneClass(t, paused, others) })
 			})
 		}
 	}
 }
 
-func pausesOneClass(t *testing.T, paused, others func(*env, int) string) {
+// rateLimited returns an env in which Stytch has answered 429 to n requests, a
+// second apart.
+func rateLimited(t *testing.T, n int, field func(*env, int) string) *env {
 	s := newEnv(t, sessionOnly)
 	sessions(s)
 	s.Want(s.Get(bearer(s.Session.JWT)), 200)
 	s.Expire()
 	s.SetFault(pathAuthenticate, tooMany("7"))
-	resp := s.Get(paused(s, 0))
-	s.WantAnswer(resp, want503r)
-	s.WantRetry(resp, "7")
-	s.WantCalls(pathAuthenticate, 1)
+	for i := range n {
+		resp := s.Get(field(s, i))
+		s.WantAnswer(resp, want503r)
+		s.WantRetry(resp, "7")
+		s.WantCalls(pathAuthenticate, i+1)
+		time.Sleep(time.Second)
+	}
 	s.SetFault(pathAuthenticate, stytchtest.Fault{})
-	time.Sleep(2500 * time.Millisecond)
-	s.WantRetry(s.Get(paused(s, 1)), "5")
+	return s
+}
+
+func pausesOneSubject(t *testing.T, field func(*env, int) string) {
+	s := rateLimited(t, 2, field)
+	s.WantRetry(s.Get(field(s, 0)), "5")
+	s.WantRetry(s.Get(field(s, 1)), "6")
+	s.WantCalls(pathAuthenticate, 2)
+	s.Want(s.Get(field(s, 2)), 200)
+	time.Sleep(5*time.Second - 1)
+	s.WantRetry(s.Get(field(s, 0)), "1")
+	time.Sleep(time.Nanosecond)
+	s.Want(s.Get(field(s, 0)), 200)
+	s.WantRetry(s.Get(field(s, 1)), "1")
+	s.WantCalls(pathAuthenticate, 4)
+}
+
+func pausesOneClass(t *testing.T, field, others func(*env, int) string) {
+	s := rateLimited(t, 3, field)
+	time.Sleep(1500 * time.Millisecond)
+	s.WantRetry(s.Get(field(s, 3)), "5")
 	s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 200) // a fresh JWT needs no call
 	s.Want(s.Get(jwtCookie(s.JWT(s.Session.ID))), 200)
-	s.WantCalls(pathAuthenticate, 1)
+	s.WantCalls(pathAuthenticate, 3)
 	s.Want(s.Get(others(s, 10)), 200)
 	time.Sleep(4500*time.Millisecond - 1)
-	s.WantRetry(s.Get(paused(s, 1)), "1")
-	s.WantCalls(pathAuthenticate, 2)
+	s.WantRetry(s.Get(field(s, 3)), "1")
+	s.WantCalls(pathAuthenticate, 4)
 	time.Sleep(time.Nanosecond)
-	s.Want(s.Get(paused(s, 1)), 200)
+	s.Want(s.Get(field(s, 3)), 200)
 }
 
 func TestRetry_OnlyIfIdempotent(t *testing.T) {
@@ -244,9 +268,18 @@ func TestStaleIfError_Ends(t *testing.T) {
 			down(s)
 			wantNot200(s.T, s.Get(tokenOf(s)), "Stytch rejected the session")
 		}},
+		{"a 429 is no outage", time.Hour, func(s *env) {
+			time.Sleep(ttl)
+			s.RevokeSession(s.Session.ID)
+			s.SetFault(pathAuthenticate, tooMany("60"))
+			for range 54 {
+				s.WantRetry(s.Get(tokenOf(s)), "60")
+				time.Sleep(time.Minute)
+			}
+		}},
 		{"an answer that is no rejection does not end it", time.Hour, func(s *env) {
 			time.Sleep(ttl)
-			for _, f := range []stytchtest.Fault{status(404), stytchtest.HTML(404), tooMany("1"), stytchtest.OtherUser(), errorOf(401, "unauthorized_credentials")} {
+			for _, f := range []stytchtest.Fault{status(404), stytchtest.HTML(404), stytchtest.OtherUser(), errorOf(401, "unauthorized_credentials")} {
 				s.SetFault(pathAuthenticate, f)
 				s.Want(s.Get(tokenOf(s)), 200)
 				s.SetFault(pathAuthenticate, stytchtest.Fault{})

@@ -18,12 +18,12 @@ import (
 )
 
 const (
-	// minInterval is the shortest time between the beginnings of two fetches
-	// while a usable snapshot is held. It bounds the calls that requests can cause.
-	minInterval = 30 * time.Second
+	// interval is the time in which one more fetch is allowed while a usable
+	// snapshot is held. It bounds the calls that requests can cause.
+	interval = 30 * time.Second
 
-	// Without a usable snapshot nothing can be decided, so the pause after a
-	// failure is shorter. It doubles from firstBackoff up to lastBackoff.
+	// The pause after a failure, which doubles from firstBackoff up to lastBackoff.
+	// Without a usable snapshot nothing can be decided, so no other bound applies.
 	firstBackoff = 250 * time.Millisecond
 	lastBackoff  = time.Second
 )
@@ -49,11 +49,18 @@ type Value[T any] struct {
 	RefreshAfter time.Duration // age from which Usable refreshes in the background
 	MaxAge       time.Duration // age from which a snapshot is no longer usable
 
+	// Burst is the number of fetches that Refresh may begin at once while a usable
+	// snapshot is held; one more is allowed every 30 seconds. If zero, 1. Refreshes
+	// in the background are always 30 seconds apart.
+	Burst int
+
 	current atomic.Pointer[Snapshot[T]]
 
 	mu       sync.Mutex
 	pending  *fetch    // the fetch in progress, or nil
-	next     time.Time // no fetch begins earlier
+	began    time.Time // when the last fetch began
+	full     time.Time // when Burst fetches are allowed again; each fetch moves it by interval
+	next     time.Time // after a failure, no fetch begins earlier
 	failures int       // consecutive failed fetches
 	lastErr  error     // of the last fetch
 }
@@ -82,7 +89,7 @@ func (v *Value[T]) Usable(now time.Time) *Snapshot[T] {
 		return nil
 	}
 	if s.refresh.Passed(now) {
-		_, _ = v.start(context.Background(), now) // ErrTooSoon: a later call will start it
+		_, _ = v.start(context.Background(), now, true, s) // ErrTooSoon: a later call will start it
 	}
 	return s
 }
@@ -109,10 +116,11 @@ func (v *Value[T]) Latest() *Snapshot[T] { return v.current.Load() }
 // waits until ctx is done at most. The error is that of ctx, that of Fetch, or
 // ErrTooSoon.
 func (v *Value[T]) Get(ctx context.Context) (*Snapshot[T], error) {
+	seen := v.Latest()
 	if s := v.Usable(time.Now()); s != nil {
 		return s, nil
 	}
-	err := v.Refresh(ctx)
+	err := v.Refresh(ctx, seen)
 	if ended := ctx.Err(); ended != nil {
 		return nil, ended // even if the fetch is done: the result must not depend on which is noticed first
 	}
@@ -126,11 +134,12 @@ func (v *Value[T]) Get(ctx context.Context) (*Snapshot[T], error) {
 }
 
 // Refresh fetches the value and waits until ctx is done at most. If a fetch is
-// in progress, Refresh waits for that one. The error is that of ctx, that of
-// Fetch, or ErrTooSoon.
-func (v *Value[T]) Refresh(ctx context.Context) error {
-	f, err := v.start(ctx, time.Now())
-	if err != nil {
+// in progress, Refresh waits for that one. seen is what Latest returned before the
+// caller looked at the value: if the latest snapshot is another one by now, Refresh
+// does nothing. The error is that of ctx, that of Fetch, or ErrTooSoon.
+func (v *Value[T]) Refresh(ctx context.Context, seen *Snapshot[T]) error {
+	f, err := v.start(ctx, time.Now(), false, seen)
+	if f == nil {
 		return err
 	}
 	select {
@@ -141,30 +150,65 @@ func (v *Value[T]) Refresh(ctx context.Context) error {
 	}
 }
 
-// RetryAfter returns the time until the next fetch is allowed, at least one
+// RetryAfter returns the time until Refresh may begin the next fetch, at least one
 // second.
 func (v *Value[T]) RetryAfter() time.Duration {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return max(time.Second, time.Until(v.next))
+	now := time.Now()
+	return max(time.Second, v.allowedAt(now).Sub(now))
 }
 
-// start returns the fetch in progress, or begins one. The fetch outlives the
-// request that caused it, because other requests may wait for it.
-func (v *Value[T]) start(ctx context.Context, now time.Time) (*fetch, error) {
+// allowedAt returns when Refresh may begin the next fetch. It requires mu.
+func (v *Value[T]) allowedAt(now time.Time) time.Time {
+	if !v.isUsable(now) {
+		return v.next
+	}
+	at := v.full.Add(-time.Duration(max(v.Burst, 1)-1) * interval)
+	if at.Before(v.next) { // a burst must not be spent on one short failure
+		return v.next
+	}
+	return at
+}
+
+// isUsable reports whether there is a usable snapshot.
+func (v *Value[T]) isUsable(now time.Time) bool {
+	s := v.current.Load()
+	return s != nil && !s.end.Passed(now)
+}
+
+// start returns the fetch in progress, or begins one unless the latest snapshot is
+// another one than seen. The fetch outlives the request that caused it, because
+// other requests may wait for it.
+func (v *Value[T]) start(ctx context.Context, now time.Time, background bool, seen *Snapshot[T]) (*fetch, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.pending != nil {
 		return v.pending, nil
 	}
-	if now.Before(v.next) {
+	if v.current.Load() != seen {
+		return nil, nil
+	}
+	if now.Before(v.allowedAt(now)) || background && now.Before(v.began.Add(interval)) {
 		return nil, ErrTooSoon
 	}
-	v.next = now.Add(minInterval)
+	v.began = now
+	if v.isUsable(now) {
+		v.count(now)
+	}
 	f := &fetch{done: make(chan struct{})}
 	v.pending = f
 	go v.run(context.WithoutCancel(ctx), f, now)
 	return f, nil
+}
+
+// count counts a fetch that began while or before a usable snapshot is held. It
+// requires mu.
+func (v *Value[T]) count(began time.Time) {
+	if v.full.Before(began) {
+		v.full = began
+	}
+	v.full = v.full.Add(interval)
 }
 
 // run calls Fetch. finish is deferred so that waiting callers are released even
@@ -182,6 +226,9 @@ func (v *Value[T]) finish(f *fetch, began time.Time, value T, err error) {
 	defer v.mu.Unlock()
 	if err == nil {
 		v.failures = 0
+		if !v.isUsable(began) { // then start has not counted it
+			v.count(began)
+		}
 		v.current.Store(&Snapshot[T]{
 			Value:   value,
 			AsOf:    began,
@@ -190,9 +237,7 @@ func (v *Value[T]) finish(f *fetch, began time.Time, value T, err error) {
 		})
 	} else {
 		v.failures++
-		if s := v.current.Load(); s == nil || s.end.Passed(time.Now()) {
-			v.next = time.Now().Add(backoff(v.failures))
-		}
+		v.next = time.Now().Add(backoff(v.failures))
 	}
 	v.pending = nil
 	f.err, v.lastErr = err, err

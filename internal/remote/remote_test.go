@@ -126,7 +126,7 @@ func TestGet_SharesFetch(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		for range 64 {
 			wg.Go(func() {
-				if err := s.Refresh(s.t.Context()); err != nil {
+				if err := s.Refresh(s.t.Context(), s.Latest()); err != nil {
 					t.Errorf("got %v, want nil", err)
 				}
 			})
@@ -310,11 +310,11 @@ func TestGet_Intervals(t *testing.T) {
 		for _, err := range []error{nil, errDown, nil} {
 			s.set(err, 0)
 			time.Sleep(30*time.Second - 1)
-			if err := s.Refresh(s.t.Context()); !errors.Is(err, remote.ErrTooSoon) {
+			if err := s.Refresh(s.t.Context(), s.Latest()); !errors.Is(err, remote.ErrTooSoon) {
 				t.Errorf("got %v, want %v", err, remote.ErrTooSoon)
 			}
 			time.Sleep(time.Nanosecond)
-			if got := s.Refresh(s.t.Context()); !errors.Is(got, err) {
+			if got := s.Refresh(s.t.Context(), s.Latest()); !errors.Is(got, err) {
 				t.Errorf("got %v, want %v", got, err)
 			}
 		}
@@ -429,4 +429,105 @@ func TestUsable_Allocations(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { s.Usable(time.Now()) }); n != 0 {
 		t.Errorf("got %v allocations, want none", n)
 	}
+}
+
+// With a usable snapshot, Burst fetches are allowed at once and one more every 30
+// seconds. Refreshes in the background stay 30 seconds apart.
+func TestRefresh_Burst(t *testing.T) {
+	bubble(t, func(s *source) {
+		s.Burst = 4
+		refresh := func(want error) {
+			t.Helper()
+			if got := s.Refresh(s.t.Context(), s.Latest()); !errors.Is(got, want) {
+				t.Errorf("got %v, want %v", got, want)
+			}
+		}
+		s.want(1, nil)
+		for range 3 {
+			refresh(nil)
+		}
+		refresh(remote.ErrTooSoon)
+		s.wantCalls(4)
+		if got := s.RetryAfter(); got != 30*time.Second {
+			t.Errorf("got %v, want 30s", got)
+		}
+		for range 3 {
+			time.Sleep(30*time.Second - 1)
+			refresh(remote.ErrTooSoon)
+			time.Sleep(time.Nanosecond)
+			refresh(nil)
+			refresh(remote.ErrTooSoon)
+		}
+		s.wantCalls(7)
+		time.Sleep(time.Minute)
+		refresh(nil)
+		refresh(nil)
+		refresh(remote.ErrTooSoon)
+		s.wantCalls(9)
+
+		s.set(errDown, 0)
+		time.Sleep(refreshAfter)
+		for range 1000 {
+			time.Sleep(100 * time.Millisecond)
+			s.want(9, nil) // refreshes in the background
+			synctest.Wait()
+		}
+		s.wantCalls(9 + 4)
+	})
+}
+
+// Fetches that fail while no snapshot is usable do not count.
+func TestRefresh_BurstAfterFailures(t *testing.T) {
+	bubble(t, func(s *source) {
+		s.Burst = 4
+		s.set(errDown, 0)
+		for range 20 {
+			s.want(0, errDown)
+			time.Sleep(time.Second)
+		}
+		s.set(nil, 0)
+		s.want(21, nil)
+		for range 3 {
+			if err := s.Refresh(s.t.Context(), s.Latest()); err != nil {
+				t.Errorf("got %v, want nil", err)
+			}
+		}
+		if err := s.Refresh(s.t.Context(), s.Latest()); !errors.Is(err, remote.ErrTooSoon) {
+			t.Errorf("got %v, want %v", err, remote.ErrTooSoon)
+		}
+		// Once the snapshot is too old, no bucket keeps it from being replaced.
+		time.Sleep(maxAge)
+		s.want(25, nil)
+	})
+}
+
+// A MaxAge below 30 seconds does not leave a gap until the next fetch.
+func TestGet_ShortMaxAge(t *testing.T) {
+	bubble(t, func(s *source) {
+		s.RefreshAfter, s.MaxAge = 10*time.Second, 10*time.Second
+		s.want(1, nil)
+		time.Sleep(10 * time.Second)
+		s.want(2, nil)
+	})
+}
+
+// A caller that looked at a snapshot which has been replaced since causes no fetch:
+// the new one may have what it looks for.
+func TestRefresh_ReplacedSnapshot(t *testing.T) {
+	bubble(t, func(s *source) {
+		s.Burst = 4
+		s.want(1, nil)
+		if err := s.Refresh(s.t.Context(), nil); err != nil {
+			t.Errorf("got %v, want nil", err)
+		}
+		s.wantCalls(1)
+		first := s.Latest()
+		if err := s.Refresh(s.t.Context(), first); err != nil || s.Latest() == first {
+			t.Errorf("got %v, want a new snapshot", err)
+		}
+		if err := s.Refresh(s.t.Context(), first); err != nil {
+			t.Errorf("got %v, want nil", err)
+		}
+		s.wantCalls(2)
+	})
 }

@@ -12,18 +12,27 @@ import (
 const (
 	stytchPrefix = "https://stytch.com/"
 	sessionClaim = stytchPrefix + "session"
+
+	// sessionLifetime is the time between iat and exp of every session JWT. Access
+	// tokens of Connected Apps usually live longer.
+	sessionLifetime = 5 * time.Minute
 )
 
 // claims are the decoded claims of a session JWT (RFC 7519, section 4). Their
 // types have been checked, their values have not: see Verifier.validateClaims.
 type claims struct {
-	issuer     string
-	audience   []string
-	issuedAt   time.Time
-	expiresAt  time.Time
-	notBefore  time.Time // zero if absent
-	thirdParty bool      // scope or client_id is present: see Token.ThirdParty
-	session    *stytch.Session
+	issuer    string
+	audience  []string
+	issuedAt  time.Time
+	expiresAt time.Time
+	notBefore time.Time // zero if absent
+	session   *stytch.Session
+
+	// unreadable is true if the session claim has an unknown form. session then
+	// contains its id, if that can be read.
+	unreadable bool
+
+	scope, clientID, jti bool // whether the token has these claims
 }
 
 // parseClaims decodes the members of a payload. It compares names exactly:
@@ -50,23 +59,23 @@ func parseClaims(payload []strictjson.Member) (claims, error) {
 		case "nbf":
 			c.notBefore, valid = numericDate(value)
 		case "jti":
+			c.jti = true
 		case sessionClaim:
-			c.session, valid = parseSession(value)
-		case "scope", "client_id":
-			c.thirdParty = true
-			custom = appendMember(custom, name, value)
+			c.session, c.unreadable = parseSession(value)
 		default:
-			if !strings.HasPrefix(string(name), stytchPrefix) {
+			c.scope = c.scope || string(name) == "scope"
+			c.clientID = c.clientID || string(name) == "client_id"
+			if isCustom(name) {
 				custom = appendMember(custom, name, value)
 			}
 		}
 		ok = ok && valid
 	}
-	// The tokens of B2B members and organizations have other subjects; those of
-	// machines and Connected Apps have no session claim. None of them may pass as
-	// a session JWT (RFC 8725, section 3.12).
-	if !ok || c.session == nil || !strings.HasPrefix(subject, "user-") || !isIdentifier(subject) {
+	if !ok {
 		return claims{}, refused(BadClaims)
+	}
+	if err := c.checkKind(subject); err != nil {
+		return claims{}, err
 	}
 	if c.expiresAt.IsZero() || c.issuedAt.IsZero() {
 		return claims{}, refused(BadTime)
@@ -76,6 +85,39 @@ func parseClaims(payload []strictjson.Member) (claims, error) {
 		c.session.CustomClaims = append(custom, '}')
 	}
 	return c, nil
+}
+
+// checkKind refuses the tokens of other kinds that the project's keys sign (RFC
+// 8725, section 3.12). An access token may contain a session claim, so scope and
+// client_id together make it one; each alone may be a custom claim.
+func (c *claims) checkKind(subject string) error {
+	switch {
+	case c.scope && c.clientID:
+		return refused(AccessToken)
+	case strings.HasPrefix(subject, "member-"):
+		return refused(Member)
+	case strings.HasPrefix(subject, "m2m-client-"):
+		return refused(Machine)
+	case c.session == nil, !strings.HasPrefix(subject, "user-"), !isIdentifier(subject):
+		return refused(BadClaims)
+	}
+	return nil
+}
+
+// isUndecided reports whether only Stytch can decide about the token: see
+// Token.ThirdParty.
+func (c *claims) isUndecided() bool {
+	return c.unreadable || c.clientID || c.scope && (c.jti || c.expiresAt.Sub(c.issuedAt) > sessionLifetime)
+}
+
+// isCustom reports whether a claim is set by the application: it is neither
+// registered (RFC 7519, section 4.1) nor one of Stytch.
+func isCustom(name []byte) bool {
+	switch string(name) {
+	case "iss", "aud", "sub", "exp", "iat", "nbf", "jti":
+		return false
+	}
+	return !strings.HasPrefix(string(name), stytchPrefix)
 }
 
 // audience decodes both forms of aud: a string and an array of strings (RFC

@@ -75,8 +75,8 @@ func TestVerify_Claims(t *testing.T) {
 		{"aud nested", replaced(`["project-test-1"]`, `[["project-test-1"]]`), "bad_claims"},
 		{"sub a number", replaced(`"user-test-1"`, "1"), "bad_claims"},
 		{"sub a list", replaced(`"user-test-1"`, `["user-test-1"]`), "bad_claims"},
-		{"sub a member", replaced(`"user-test-1"`, `"member-test-1"`), "bad_claims"},
-		{"sub a client", replaced(`"user-test-1"`, `"m2m-client-test-1"`), "bad_claims"},
+		{"sub a member", replaced(`"user-test-1"`, `"member-test-1"`), "member_session"},
+		{"sub a client", replaced(`"user-test-1"`, `"m2m-client-test-1"`), "machine_token"},
 		{"sub that contains user-", replaced(`"user-test-1"`, `"x-user-test-1"`), "bad_claims"},
 		{"sub with a slash", replaced(`"user-test-1"`, `"user-test/1"`), "bad_claims"},
 		{"sub with a dot", replaced(`"user-test-1"`, `"user-test.1"`), "bad_claims"},
@@ -95,7 +95,25 @@ func TestVerify_Claims(t *testing.T) {
 		{"session claim missing", replaced(`stytch.com/session"`, `stytch.com/sessions"`), "bad_claims"},
 		{"session id a number", replaced(`"session-test-1"`, "1"), "bad_claims"},
 		{"session id with a slash", replaced(`"session-test-1"`, `"session/test-1"`), "bad_claims"},
-		{"roles of numbers", replaced(`"admin"`, "1"), "bad_claims"},
+		{"session id null", replaced(`"session-test-1"`, "null"), "bad_claims"},
+		{"scope and client_id", replaced(`"email"`, `"client_id":"c","scope"`), "access_token"},
+		{"scope and client_id, both null", replaced(`"email":"a@example.com"`, `"client_id":null,"scope":null`), "access_token"},
+		{"scope and client_id of a member", strings.Replace(replaced(`"email"`, `"client_id":"c","scope"`), "user-test-1", "member-test-1", 1), "access_token"},
+		{"scope and client_id without a session claim", strings.Replace(replaced(`"email"`, `"client_id":"c","scope"`), "com/session", "com/x", 1), "access_token"},
+		{"scope without a session claim", strings.Replace(replaced(`"email"`, `"scope"`), "com/session", "com/x", 1), "bad_claims"},
+		{"sub a client, scope and no session claim", strings.NewReplacer(`"email"`, `"scope"`, "com/session", "com/x", "user-test-1", "m2m-client-test-1").Replace(fixedClaims), "machine_token"},
+		{"sub a member with an organization", replaced(`"sub":"user-test-1"`, `"sub":"member-test-1","https://stytch.com/organization":{"organization_id":"o"}`), "member_session"},
+		{"sub a member, and a claim of the wrong type", strings.Replace(replaced(`"user-test-1"`, `"member-test-1"`), "1762943749,", `"x",`, 1), "bad_claims"},
+		{"custom claim with a name twice inside", replaced(`"a@example.com"`, `{"a":1,"a":2}`), "ok"},
+		{"custom claim with a lone surrogate", replaced(`"a@example.com"`, `"\ud800"`), "ok"},
+		{"custom claim twice", replaced(`"email"`, `"email":1,"email"`), "malformed"},
+		{"custom claim named by a lone surrogate", replaced(`"email"`, `"\ud800"`), "malformed"},
+		{"custom claim in Latin-1", replaced("a@example.com", "\xe9"), "malformed"},
+		{"iss twice after a custom claim", replaced(`"iss"`, `"iss":"x","iss"`), "malformed"},
+		{"session id twice", replaced(`"id":"session-test-1"`, `"id":"session-test-2","id":"session-test-1"`), "malformed"},
+		{"role with a lone surrogate", replaced(`"admin"`, `"\ud800"`), "malformed"},
+		{"name twice in the namespace of Stytch", replaced(`"email":"a@example.com"`, `"https://stytch.com/x":{"a":1,"a":2}`), "malformed"},
+		{"name twice in jti", replaced(`"email":"a@example.com"`, `"jti":{"a":1,"a":2}`), "malformed"},
 	} {
 		t.Run(row.name, func(t *testing.T) { e.want(t, e.sign(fixedHeader, row.payload), row.want) })
 	}
@@ -115,7 +133,13 @@ func TestVerify_CustomClaims(t *testing.T) {
 		{"a registered name in capitals", `"EXP":1`, `{"EXP":1}`, false},
 		{"jti", `"jti":"x"`, ``, false},
 		{"another claim of Stytch", `"https://stytch.com/organization":{"slug":"x"}`, ``, false},
-		{"scope", `"scope":"read"`, `{"scope":"read"}`, true},
+		{"scope", `"scope":"read"`, `{"scope":"read"}`, false},
+		{"scope null", `"scope":null`, `{"scope":null}`, false},
+		{"scope with a name twice inside", `"scope":{"a":1,"a":2}`, `{"scope":{"a":1,"a":2}}`, false},
+		{"scope and jti", `"jti":"x","scope":"read"`, `{"scope":"read"}`, true},
+		{"SCOPE and jti", `"jti":"x","SCOPE":"read"`, `{"SCOPE":"read"}`, false},
+		{"client_id and jti", `"client_id":"c","jti":"x"`, `{"client_id":"c"}`, true},
+		{"a lone surrogate", `"a":{"\ud800":"\udc00"}`, `{"a":{"\ud800":"\udc00"}}`, false},
 		{"client_id", `"client_id":"c"`, `{"client_id":"c"}`, true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -133,11 +157,46 @@ func TestVerify_CustomClaims(t *testing.T) {
 	}
 }
 
+// A token with scope is taken for an access token if it lives longer than every
+// session JWT.
+func TestVerify_ScopeAndLifetime(t *testing.T) {
+	e := newFixedEnv()
+	for exp, thirdParty := range map[string]bool{
+		"1762944048": false, "1762944049": false, "1762944049.5": true, "1762944050": true, "1762947349": true, "1.76294404900000001e9": false,
+	} {
+		text := strings.Replace(strings.Replace(fixedClaims, "1762944049", exp, 1), `"email"`, `"scope"`, 1)
+		if token := e.want(t, e.sign(fixedHeader, text), "ok"); token != nil && token.ThirdParty != thirdParty {
+			t.Errorf("exp %s: got ThirdParty %t, want %t", exp, token.ThirdParty, thirdParty)
+		}
+		text = strings.Replace(fixedClaims, "1762944049", exp, 1)
+		if token := e.want(t, e.sign(fixedHeader, text), "ok"); token != nil && token.ThirdParty {
+			t.Errorf("exp %s without scope: got ThirdParty true, want false", exp)
+		}
+	}
+}
+
+func TestIsIdentifier(t *testing.T) {
+	for length, want := range map[int]bool{0: false, 1: true, 2: true, 255: true, 256: true, 257: false, 10_000: false} {
+		for _, c := range []string{"a", "Z", "0", "-", "_"} {
+			if got := sessionjwt.IsIdentifier(strings.Repeat(c, length)); got != want {
+				t.Errorf("%d times %s: got %t, want %t", length, c, got, want)
+			}
+		}
+	}
+	for _, c := range []string{".", "/", ":", "%", " ", "\x00", "\n", "é", "=", "+"} {
+		for _, s := range []string{c, "session-" + c, c + "session", "ses" + c + "sion"} {
+			if sessionjwt.IsIdentifier(s) {
+				t.Errorf("%q: got true, want false", s)
+			}
+		}
+	}
+}
+
 // Verify refuses a token without exp or iat also because of its lifetime, so the
 // parser is tested by itself.
 func TestParseClaims_RequiredTimes(t *testing.T) {
 	for _, name := range []string{"exp", "iat"} {
-		payload, err := strictjson.Object([]byte(strings.Replace(fixedClaims, `"`+name+`"`, `"x"`, 1)), nil)
+		payload, err := strictjson.Object([]byte(strings.Replace(fixedClaims, `"`+name+`"`, `"x"`, 1)), nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -170,7 +229,9 @@ func TestVerify_Reason(t *testing.T) {
 		{"iat in an hour", with("iat", now+3600), sessionjwt.BadTime},
 		{"iat and exp in an hour", withAll(map[string]any{"iat": now + 3600, "exp": now + 3900}), sessionjwt.BadTime},
 		{"nbf in an hour", with("nbf", now+3600), sessionjwt.BadTime},
-		{"sub a member", with("sub", "member-test-1"), sessionjwt.BadClaims},
+		{"sub a member", with("sub", "member-test-1"), sessionjwt.Member},
+		{"sub a machine", with("sub", "m2m-client-test-1"), sessionjwt.Machine},
+		{"an access token", withAll(map[string]any{"scope": "openid", "client_id": "connected-app-test-1"}), sessionjwt.AccessToken},
 		{"a token with another letter at the end", e.valid() + "A", sessionjwt.BadSignature},
 		{"a payload that is not JSON", e.Sign(e.header(), []byte("x")), sessionjwt.Malformed},
 	} {

@@ -63,6 +63,12 @@ func isIdentifier(s string) bool {
 	return 0 < len(s) && len(s) <= 256
 }
 
+// decodeTime decodes an RFC 3339 time. The empty string, which Stytch writes for
+// some members that are not set, leaves to unchanged.
+func decodeTime(to *time.Time, value []byte) bool {
+	return string(value) == `""` || value[0] == '"' && to.UnmarshalJSON(value) == nil
+}
+
 // decode sets to, a string, a time, or a struct of these, from value. Unlike
 // encoding/json it matches member names exactly, and it makes a fifth of the
 // allocations. Unknown members are ignored; null leaves to unchanged.
@@ -80,7 +86,7 @@ func decode(value []byte, to reflect.Value) bool {
 		return decode(value, to.Elem())
 	}
 	if at, ok := to.Addr().Interface().(*time.Time); ok {
-		return at.UnmarshalJSON(value) == nil
+		return decodeTime(at, value)
 	}
 	if value[0] != '{' {
 		return false

@@ -13,6 +13,9 @@ const (
 	UnknownKey    Reason = "unknown_key"    // the key id is not in the project's key set
 	BadSignature  Reason = "bad_signature"  // the signature does not match the key
 	BadClaims     Reason = "bad_claims"     // no session of a user, or a claim of the wrong type
+	AccessToken   Reason = "access_token"   // the access token of a Connected App
+	Member        Reason = "member_session" // the session of a B2B member
+	Machine       Reason = "machine_token"  // the access token of a machine (M2M)
 	WrongIssuer   Reason = "wrong_issuer"   // iss is not one of Verifier.Issuers
 	WrongAudience Reason = "wrong_audience" // aud does not contain Verifier.Audience
 	BadTime       Reason = "bad_time"       // exp or iat missing, not valid yet, or a lifetime above one hour

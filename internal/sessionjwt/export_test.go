@@ -12,8 +12,10 @@ import (
 // not return all claims.
 
 var (
-	NumericDate = numericDate
-	IsROCA      = isROCA
+	NumericDate  = numericDate
+	IsROCA       = isROCA
+	IsIdentifier = isIdentifier
+	IsCustom     = isCustom
 )
 
 // VerifySignature reports whether token is well formed and signed by one of keys.
@@ -46,6 +48,7 @@ type Claims struct {
 	IssuedAt, ExpiresAt, NotBefore time.Time
 	UserID, SessionID              string
 	Custom                         []byte
+	Unreadable                     bool // the session claim has an unknown form
 }
 
 // ParseClaims parses the members of a payload.
@@ -56,6 +59,6 @@ func ParseClaims(payload []strictjson.Member) (*Claims, error) {
 	}
 	return &Claims{
 		c.issuer, c.audience, c.issuedAt, c.expiresAt, c.notBefore,
-		c.session.UserID, c.session.ID, c.session.CustomClaims,
+		c.session.UserID, c.session.ID, c.session.CustomClaims, c.unreadable,
 	}, nil
 }

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	maxKeySetSize = 64 << 10
-	maxKeys       = 32
+	maxKeySetSize = 128 << 10
+	maxKeys       = 32 // that are usable
 )
 
 var errInvalidKeySet = errors.New("the key set is invalid or contains no usable key")
@@ -20,16 +20,15 @@ var errInvalidKeySet = errors.New("the key set is invalid or contains no usable 
 type keys = map[string]*rsa.PublicKey
 
 // parseKeySet parses a JWK Set (RFC 7517, section 5). It fails if the document is
-// malformed, is larger than maxKeySetSize, has more than maxKeys keys, repeats a
-// key id or contains no usable key. It skips keys of another type or purpose and
-// weak keys, as section 5 recommends.
+// malformed or larger than maxKeySetSize, or if it contains no usable key, more than
+// maxKeys usable keys, or two usable keys with one id. As section 5 recommends, it
+// skips keys of another type or purpose and weak keys, of whatever number. Keys of
+// different types may have the same id (section 4.5).
 func parseKeySet(document []byte) (keys, error) {
 	if len(document) > maxKeySetSize || strictjson.CheckObject(document) != nil {
 		return nil, errInvalidKeySet
 	}
 	usable := keys{}
-	seen := map[string]bool{}
-	count := 0
 	for name, list := range strictjson.Members(document) {
 		if string(name) != "keys" || list[0] != '[' {
 			continue
@@ -39,16 +38,14 @@ func parseKeySet(document []byte) (keys, error) {
 				return nil, errInvalidKeySet
 			}
 			k := parseJWK(element)
-			if count++; count > maxKeys || seen[k.keyID] {
+			key := k.rsa()
+			if key == nil || k.keyID == "" { // no token can refer to a key without an id
+				continue
+			}
+			if len(usable) == maxKeys || usable[k.keyID] != nil {
 				return nil, errInvalidKeySet
 			}
-			if k.keyID == "" {
-				continue // no token can refer to it
-			}
-			seen[k.keyID] = true
-			if key := k.rsa(); key != nil {
-				usable[k.keyID] = key
-			}
+			usable[k.keyID] = key
 		}
 	}
 	if len(usable) == 0 {

@@ -110,37 +110,41 @@ func invalidSets() map[string]string {
 	for i := range 32 + 1 {
 		many = append(many, valid(fmt.Sprintf("k%d", i)))
 	}
-	short := `{"kty":"oct"}`
 	return map[string]string{
-		"nothing":                           "",
-		"an empty object":                   "{}",
-		"an empty set":                      `{"keys":[]}`,
-		"keys null":                         `{"keys":null}`,
-		"keys an object":                    `{"keys":{"a":` + valid("a") + `}}`,
-		"keys a string":                     `{"keys":"x"}`,
-		"KEYS in capitals":                  `{"KEYS":[` + valid("a") + `]}`,
-		"a list":                            "[" + valid("a") + "]",
-		"null":                              "null",
-		"a bare key":                        valid("a"),
-		"HTML":                              "<!DOCTYPE html><title>Bad gateway</title>",
-		"truncated":                         keySetOf(valid("a"))[:200],
-		"text at the end":                   keySetOf(valid("a")) + "x",
-		"a BOM":                             "\ufeff" + keySetOf(valid("a")),
-		"not UTF-8":                         `{"x":"` + "\xff" + `","keys":[` + valid("a") + `]}`,
-		"keys twice":                        `{"keys":[` + valid("a") + `],"keys":[` + valid("b") + `]}`,
-		"n twice in a key":                  strings.Replace(keySetOf(valid("a")), `"n":`, `"n":"AA","n":`, 1),
-		"a key that is a string":            keySetOf(valid("a"), `"x"`),
-		"a key that is null":                keySetOf(valid("a"), "null"),
-		"one kid twice":                     keySetOf(valid("a"), valid("a")),
-		"one kid twice, one key unusable":   keySetOf(valid("a"), jwkWith("a", oddOf(1024), big.NewInt(3), "")),
-		"one kid twice, the other oct":      keySetOf(`{"kty":"oct","kid":"a","k":"AAAA"}`, valid("a")),
-		"no usable key":                     keySetOf(`{"kty":"oct","kid":"a","k":"AAAA"}`, jwkWith("b", oddOf(1024), big.NewInt(65537), "")),
-		"33 keys":                           keySetOf(many...),
-		"33 keys, 32 of them without a kid": keySetOf(append([]string{valid("a")}, repeat(short, 32)...)...),
-		"64 KiB and a byte":                 padded(keySetOf(valid("a")), 64<<10+1),
-		"10 MiB":                            padded(keySetOf(valid("a")), 10<<20),
-		"nested too deeply":                 `{"x":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `,"keys":[` + valid("a") + `]}`,
+		"nothing":                     "",
+		"an empty object":             "{}",
+		"an empty set":                `{"keys":[]}`,
+		"keys null":                   `{"keys":null}`,
+		"keys an object":              `{"keys":{"a":` + valid("a") + `}}`,
+		"keys a string":               `{"keys":"x"}`,
+		"KEYS in capitals":            `{"KEYS":[` + valid("a") + `]}`,
+		"a list":                      "[" + valid("a") + "]",
+		"null":                        "null",
+		"a bare key":                  valid("a"),
+		"HTML":                        "<!DOCTYPE html><title>Bad gateway</title>",
+		"truncated":                   keySetOf(valid("a"))[:200],
+		"text at the end":             keySetOf(valid("a")) + "x",
+		"a BOM":                       "\ufeff" + keySetOf(valid("a")),
+		"not UTF-8":                   `{"x":"` + "\xff" + `","keys":[` + valid("a") + `]}`,
+		"keys twice":                  `{"keys":[` + valid("a") + `],"keys":[` + valid("b") + `]}`,
+		"n twice in a key":            strings.Replace(keySetOf(valid("a")), `"n":`, `"n":"AA","n":`, 1),
+		"a key that is a string":      keySetOf(valid("a"), `"x"`),
+		"a key that is null":          keySetOf(valid("a"), "null"),
+		"one kid twice":               keySetOf(valid("a"), valid("a")),
+		"one kid twice, two keys":     keySetOf(valid("a"), jwkOf("a", testKeys()[0])),
+		"no usable key":               keySetOf(`{"kty":"oct","kid":"a","k":"AAAA"}`, jwkWith("b", oddOf(1024), big.NewInt(65537), "")),
+		"33 keys":                     keySetOf(many...),
+		"33 keys among unusable ones": keySetOf(append(repeat(postQuantum("p"), 5), many...)...),
+		"128 KiB and a byte":          padded(keySetOf(valid("a")), 128<<10+1),
+		"10 MiB":                      padded(keySetOf(valid("a")), 10<<20),
+		"nested too deeply":           `{"x":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `,"keys":[` + valid("a") + `]}`,
 	}
+}
+
+// postQuantum returns an ML-DSA-87 key, a kind that RS256 cannot use, of the size
+// that such keys have.
+func postQuantum(kid string) string {
+	return `{"kty":"AKP","alg":"ML-DSA-87","kid":` + string(asJSON(kid)) + `,"pub":"` + b64(make([]byte, 2592)) + `"}`
 }
 
 // padded appends white space to text up to this size.
@@ -175,7 +179,17 @@ func TestKeySet_ValidDocuments(t *testing.T) {
 	}{
 		{"one key", keySetOf(many[0]), 1},
 		{"32 keys", keySetOf(many...), 32},
-		{"64 KiB", padded(keySetOf(many[0]), 64<<10), 1},
+		{"128 KiB", padded(keySetOf(many[0]), 128<<10), 1},
+		{"a post-quantum key first", keySetOf(postQuantum("p"), many[0]), 1},
+		{"a post-quantum key with the same kid first", keySetOf(postQuantum("k0"), many[0]), 1},
+		{"a post-quantum key with the same kid last", keySetOf(many[0], postQuantum("k0")), 1},
+		{"two post-quantum keys with one kid", keySetOf(postQuantum("p"), many[0], postQuantum("p")), 1},
+		{"an oct key with the same kid", keySetOf(`{"kty":"oct","kid":"k0","k":"AAAA"}`, many[0]), 1},
+		{"a weak key with the same kid", keySetOf(many[0], jwkWith("k0", oddOf(1024), big.NewInt(3), "")), 1},
+		{"a private key with the same kid", keySetOf(jwkWith("k0", testKeys()[1].N, big.NewInt(65537), `"d":"AQAB",`), many[0]), 1},
+		{"31 post-quantum keys", keySetOf(append(repeat(postQuantum("p"), 31), many[0])...), 1},
+		{"32 keys after 20 others", keySetOf(append(repeat(postQuantum("p"), 20), many...)...), 32},
+		{"500 keys without a kid", keySetOf(append(repeat(`{"kty":"RSA"}`, 500), many[0])...), 1},
 		{"other members beside keys", `{"request_id":"x","status_code":200,"keys":[` + many[0] + `]}`, 1},
 		{"keys without a kid among others", keySetOf(`{"kty":"RSA"}`, many[0], `{"kty":"RSA"}`), 1},
 		{"keys of other kinds among others", keySetOf(`{"kty":"EC","kid":"a"}`, many[0], `{"kty":"oct","kid":"b"}`), 1},

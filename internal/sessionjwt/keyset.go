@@ -13,7 +13,8 @@ import (
 // 7517, section 5), fetched when it is first needed. It is refreshed once it is
 // older than 15 minutes, the max-age that Stytch sends, and used for 24 hours
 // while refreshes fail. Each fetch replaces the whole set, so that a withdrawn
-// key stops verifying tokens.
+// key stops verifying tokens. An unknown key id causes a fetch: at most four at once
+// and one more every 30 seconds, whatever ids arrive.
 type KeySet struct{ remote.Value[keys] }
 
 // NewKeySet returns a KeySet that calls fetch to load the JSON document. fetch
@@ -22,6 +23,7 @@ func NewKeySet(fetch func(context.Context) ([]byte, error)) *KeySet {
 	k := &KeySet{}
 	k.RefreshAfter = 15 * time.Minute
 	k.MaxAge = 24 * time.Hour
+	k.Burst = 4 // a key may be published soon after a fetch
 	k.Fetch = func(ctx context.Context, old *remote.Snapshot[keys]) (keys, error) {
 		document, err := fetch(ctx)
 		if err != nil {

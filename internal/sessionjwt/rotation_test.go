@@ -10,23 +10,30 @@ import (
 	"github.com/sessionauth/sessionauth/internal/sessionjwt"
 )
 
-// Unknown key ids cause one fetch per 30 seconds in total. A set fetched after the
-// request arrived proves that its key does not exist.
-func TestUnknownKey_OneFetchPerInterval(t *testing.T) {
+// Unknown key ids cause four fetches at once and one more per 30 seconds, in total.
+// A set fetched after the request arrived proves that its key does not exist.
+func TestUnknownKey_Fetches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t)
+		e.verifier.Leeway = 5 * time.Second
 		e.want(e.unknown(0), string(sessionjwt.UnknownKey)) // the first fetch began after the request arrived
 		e.keys.wantCalls(t, 1)
 		time.Sleep(time.Second)
-		e.wantRetry(e.unknown(0), 29*time.Second)
-		time.Sleep(28500 * time.Millisecond)
+		for n := 2; n <= 4; n++ {
+			e.want(e.unknown(0), string(sessionjwt.UnknownKey))
+			e.keys.wantCalls(t, n)
+			time.Sleep(time.Nanosecond)
+		}
+		time.Sleep(time.Second)
+		e.wantRetry(e.unknown(0), 28*time.Second-3*time.Nanosecond)
+		time.Sleep(27500 * time.Millisecond)
 		e.wantRetry(e.unknown(0), time.Second) // never less than a second
-		time.Sleep(500*time.Millisecond - time.Nanosecond)
+		time.Sleep(500*time.Millisecond - 4*time.Nanosecond)
 		e.want(e.unknown(0), "unavailable")
-		e.keys.wantCalls(t, 1)
+		e.keys.wantCalls(t, 4)
 		time.Sleep(time.Nanosecond)
 		e.want(e.unknown(0), string(sessionjwt.UnknownKey))
-		e.keys.wantCalls(t, 2)
+		e.keys.wantCalls(t, 5)
 		var wg sync.WaitGroup
 		for range 300 { // ten minutes
 			time.Sleep(2 * time.Second)
@@ -36,7 +43,34 @@ func TestUnknownKey_OneFetchPerInterval(t *testing.T) {
 			e.want(e.valid(), "ok")
 		}
 		wg.Wait()
-		e.keys.wantCalls(t, 2+20)
+		e.keys.wantCalls(t, 5+20)
+		time.Sleep(time.Hour) // four more are allowed, however long the pause
+		for range 6 {
+			time.Sleep(time.Millisecond)
+			_, _ = e.verify(e.unknown(0))
+		}
+		e.keys.wantCalls(t, 5+20+4)
+	})
+}
+
+// A thousand invented key ids that arrive within 31 seconds cost five fetches.
+func TestUnknownKey_Flood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEnv(t)
+		e.verifier.Leeway = 5 * time.Second
+		e.keys.slow(50 * time.Millisecond)
+		var wg sync.WaitGroup
+		for range 1000 {
+			wg.Go(func() {
+				_, err := e.verify(e.unknown(0))
+				if got := resultOf(err); got != string(sessionjwt.UnknownKey) && got != "unavailable" {
+					t.Errorf("got %s, want unknown_key or unavailable", got)
+				}
+			})
+			time.Sleep(31 * time.Millisecond)
+		}
+		wg.Wait()
+		e.keys.wantCalls(t, 5)
 	})
 }
 
@@ -48,16 +82,19 @@ func TestUnknownKey_OldToken(t *testing.T) {
 		e.want(e.valid(), "ok")
 		time.Sleep(10 * time.Second)
 		e.want(e.unknown(16*time.Second), string(sessionjwt.UnknownKey)) // 6 s before the fetch: more than Leeway
-		e.want(e.unknown(15*time.Second), "unavailable")                 // 5 s before the fetch: may be later by Stytch's clock
-		e.want(e.unknown(10*time.Second), "unavailable")
 		e.keys.wantCalls(t, 1)
+		e.want(e.unknown(15*time.Second), string(sessionjwt.UnknownKey)) // 5 s before the fetch: may be later by Stytch's clock
+		e.keys.wantCalls(t, 2)
 		time.Sleep(20 * time.Second)
-		e.want(e.unknown(36*time.Second), string(sessionjwt.UnknownKey))
-		e.keys.wantCalls(t, 1)
+		e.want(e.unknown(26*time.Second), string(sessionjwt.UnknownKey))
+		e.keys.wantCalls(t, 2)
+		e.want(e.unknown(25*time.Second), string(sessionjwt.UnknownKey))
+		e.keys.wantCalls(t, 3)
 	})
 }
 
-// A fetch that began before the request arrived proves nothing for the request.
+// A fetch that began before the request arrived proves nothing for the request: it
+// causes another one.
 func TestUnknownKey_DuringFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t)
@@ -66,29 +103,69 @@ func TestUnknownKey_DuringFetch(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() { e.want(token, string(sessionjwt.UnknownKey)) })
 		time.Sleep(time.Second)
-		wg.Go(func() { e.wantRetry(token, 27*time.Second) })
+		for range 10 {
+			wg.Go(func() { e.want(token, string(sessionjwt.UnknownKey)) })
+		}
+		// The key of this one is published while the fetch is under way.
+		oldKey := e.jwk()
+		e.RotateKeys()
+		wg.Go(func() { e.want(e.valid(), "ok") })
+		synctest.Wait()
+		e.keys.serve(keySetOf(oldKey, e.jwk()))
 		wg.Wait()
-		e.keys.wantCalls(t, 1)
+		e.keys.wantCalls(t, 2)
 	})
 }
 
-// A failed fetch proves nothing.
+// A failed fetch proves nothing. A short failure does not use up the four fetches.
 func TestUnknownKey_WhileEndpointIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t)
 		e.want(e.valid(), "ok")
 		e.keys.fail(errDown)
 		time.Sleep(31 * time.Second)
-		e.wantRetry(e.unknown(0), 30*time.Second)
-		e.keys.wantCalls(t, 2)
-		e.want(e.valid(), "ok")
-		time.Sleep(29 * time.Second)
 		e.wantRetry(e.unknown(0), time.Second)
+		for range 100 {
+			e.wantRetry(e.unknown(0), time.Second)
+		}
 		e.keys.wantCalls(t, 2)
+		time.Sleep(time.Second)
+		e.wantRetry(e.unknown(0), time.Second)
+		time.Sleep(time.Second)
+		e.wantRetry(e.unknown(0), time.Second)
+		e.keys.wantCalls(t, 4)
+		e.want(e.valid(), "ok")
 		time.Sleep(time.Second)
 		e.keys.serve(keySetOf(e.jwk()))
 		e.want(e.unknown(0), string(sessionjwt.UnknownKey))
-		e.keys.wantCalls(t, 3)
+		e.keys.wantCalls(t, 5)
+		time.Sleep(time.Second)
+		e.wantRetry(e.unknown(0), 26*time.Second)
+		e.keys.wantCalls(t, 5)
+	})
+}
+
+// A key that is published a moment after a fetch is found at once.
+func TestRotation_JustAfterFetch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEnv(t)
+		first, oldKey := e.valid(), e.jwk()
+		old := e.want(first, "ok")
+		time.Sleep(time.Second)
+		e.RotateKeys()
+		e.keys.serve(keySetOf(oldKey, e.jwk()))
+		began := time.Now()
+		rotated := e.want(e.valid(), "ok")
+		if took := time.Since(began); took != 0 {
+			t.Errorf("got a token accepted after %v, want at once", took)
+		}
+		e.keys.wantCalls(t, 2)
+		e.wantTrust(old, true)
+		e.wantTrust(rotated, true)
+		// The neighbouring forgery: the new key's id, another key's signature.
+		header := e.Header()
+		e.RotateKeys()
+		e.want(e.Sign(asJSON(header), e.claims()), string(sessionjwt.BadSignature))
 	})
 }
 

@@ -8,26 +8,32 @@ import (
 )
 
 // parseSession decodes the value of the session claim. The caller sets UserID
-// and CustomClaims, which stand in other claims. It reports false if the id is
-// missing or a member has the wrong type.
-func parseSession(value []byte) (*stytch.Session, bool) {
+// and CustomClaims, which stand in other claims. A member that is null counts as
+// absent. The session is nil if the claim is null or has no valid id. If anything
+// else has an unknown form, unreadable is true and the session contains the id only,
+// or nothing if the claim is not an object.
+func parseSession(value []byte) (s *stytch.Session, unreadable bool) {
 	if value[0] != '{' {
-		return nil, false
+		if string(value) == "null" {
+			return nil, false
+		}
+		return &stytch.Session{}, true
 	}
-	s := &stytch.Session{}
+	s = &stytch.Session{}
 	for name, v := range strictjson.Members(value) {
+		if string(v) == "null" {
+			continue
+		}
 		valid := true
 		switch string(name) {
 		case "id":
-			s.ID, valid = strictjson.String(v)
+			s.ID, _ = strictjson.String(v)
 		case "started_at":
-			valid = s.StartedAt.UnmarshalJSON(v) == nil
+			valid = decodeTime(&s.StartedAt, v)
 		case "last_accessed_at":
-			valid = s.LastAccessedAt.UnmarshalJSON(v) == nil
+			valid = decodeTime(&s.LastAccessedAt, v)
 		case "expires_at":
-			// UnmarshalJSON ignores null, which would leave the zero time: a session
-			// without an end.
-			valid = v[0] == '"' && s.ExpiresAt.UnmarshalJSON(v) == nil
+			valid = decodeTime(&s.ExpiresAt, v)
 		case "roles":
 			s.Roles, valid = stringArray(v)
 		case "attributes":
@@ -35,17 +41,18 @@ func parseSession(value []byte) (*stytch.Session, bool) {
 		case "authentication_factors":
 			s.Factors, valid = parseFactors(v)
 		}
-		if !valid {
-			return nil, false
-		}
+		unreadable = unreadable || !valid
 	}
-	return s, isIdentifier(s.ID)
+	if !isIdentifier(s.ID) {
+		return nil, false
+	}
+	if unreadable {
+		s = &stytch.Session{ID: s.ID}
+	}
+	return s, unreadable
 }
 
 func parseFactors(value []byte) ([]stytch.AuthenticationFactor, bool) {
-	if string(value) == "null" {
-		return nil, true
-	}
 	if value[0] != '[' {
 		return nil, false
 	}

@@ -76,6 +76,7 @@ func TestVerify_Factors(t *testing.T) {
 		{"an escaped name", `[{"t\u0079pe":"totp"}]`, []stytch.AuthenticationFactor{{Type: "totp"}}, true},
 		{"unknown members", `[{"type":"totp","x":[1],"carrier_pigeon_factor":{"id":1}}]`, []stytch.AuthenticationFactor{{Type: "totp"}}, true},
 		{"a detail null", `[{"type":"totp","authenticator_app_factor":null}]`, []stytch.AuthenticationFactor{{Type: "totp"}}, true},
+		{"an empty date", `[{"type":"totp","last_authenticated_at":""}]`, []stytch.AuthenticationFactor{{Type: "totp"}}, true},
 		{"a field null", `[{"type":null}]`, []stytch.AuthenticationFactor{{}}, true},
 		{"a detail", `[{"authenticator_app_factor":{"totp_id":"t"}}]`, []stytch.AuthenticationFactor{{AuthenticatorAppFactor: &stytch.AuthenticatorAppFactor{TOTPID: "t"}}}, true},
 		{"two factors", `[{"type":"otp","phone_number_factor":{"phone_id":"p","phone_number":"+1"}},{"type":"totp","authenticator_app_factor":{"totp_id":"t"}}]`, []stytch.AuthenticationFactor{
@@ -92,14 +93,80 @@ func TestVerify_Factors(t *testing.T) {
 		{"a number in a detail", `[{"authenticator_app_factor":{"totp_id":1}}]`, nil, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
+			session := `{"id":"session-test-1","authentication_factors":` + row.factors + `}`
+			got := e.want(t, e.sign(fixedHeader, withSession(session)), "ok")
+			if got == nil {
+				return
+			}
+			if got.ThirdParty == row.ok {
+				t.Errorf("got ThirdParty %t, want %t: only Stytch can decide about what cannot be read", got.ThirdParty, !row.ok)
+			}
+			if !reflect.DeepEqual(got.Session.Factors, row.want) {
+				t.Errorf("got %+v, want %+v", got.Session.Factors, row.want)
+			}
+		})
+	}
+}
+
+// Members of the session claim that are null, and times that are empty, count as
+// absent.
+func TestVerify_SessionClaim(t *testing.T) {
+	const times = `"started_at":"2025-11-12T10:00:00Z","last_accessed_at":"2025-11-12T10:00:00Z","expires_at":"2025-11-12T14:00:00Z"`
+	at := time.Date(2025, 11, 12, 10, 0, 0, 0, time.UTC)
+	id := stytch.Session{ID: "session-test-1", UserID: "user-test-1"}
+	unknown := stytch.Session{UserID: "user-test-1"}
+	full := id
+	full.StartedAt, full.LastAccessedAt, full.ExpiresAt = at, at, at.Add(4*time.Hour)
+	e := newFixedEnv()
+	for _, row := range []struct {
+		name, claim string
+		want        *stytch.Session // nil if refused
+		unreadable  bool
+	}{
+		{"times", `{"id":"session-test-1",` + times + `}`, &full, false},
+		{"an id only", `{"id":"session-test-1"}`, &id, false},
+		{"all other members null", `{"id":"session-test-1","started_at":null,"last_accessed_at":null,"expires_at":null,"roles":null,"attributes":null,"authentication_factors":null,"x":null}`, &id, false},
+		{"empty times", `{"id":"session-test-1","started_at":"","last_accessed_at":"","expires_at":""}`, &id, false},
+
+		{"expires_at a number", `{"id":"session-test-1","expires_at":1,"roles":["admin"]}`, &id, true},
+		{"expires_at a word", `{"id":"session-test-1",` + strings.Replace(times, "2025-11-12T14:00:00Z", "never", 1) + `}`, &id, true},
+		{"expires_at a space", `{"id":"session-test-1","expires_at":" "}`, &id, true},
+		{"expires_at an object", `{"id":"session-test-1","expires_at":{}}`, &id, true},
+		{"started_at a number", `{"id":"session-test-1","started_at":1}`, &id, true},
+		{"last_accessed_at false", `{"id":"session-test-1","last_accessed_at":false}`, &id, true},
+		{"roles a string", `{"id":"session-test-1","roles":"admin"}`, &id, true},
+		{"roles with null", `{"id":"session-test-1","roles":["admin",null]}`, &id, true},
+		{"roles a string, before the id", `{"roles":"admin","id":"session-test-1"}`, &id, true},
+		{"attributes a list", `{"id":"session-test-1","attributes":[]}`, &id, true},
+		{"a string", `"session-test-1"`, &unknown, true},
+		{"a list", `[{"id":"session-test-1"}]`, &unknown, true},
+		{"a number", `1`, &unknown, true},
+		{"true", `true`, &unknown, true},
+
+		{"null", `null`, nil, false},
+		{"an empty object", `{}`, nil, false},
+		{"an id of another name", `{"session_id":"session-test-1"}`, nil, false},
+		{"an id in capitals", `{"ID":"session-test-1"}`, nil, false},
+		{"an id null", `{"id":null}`, nil, false},
+		{"an id empty", `{"id":""}`, nil, false},
+		{"an id a number", `{"id":1}`, nil, false},
+		{"an id a list", `{"id":["session-test-1"]}`, nil, false},
+		{"an id with a slash", `{"id":"session/test-1"}`, nil, false},
+		{"an id of 256 bytes", `{"id":"` + strings.Repeat("s", 256) + `"}`, &stytch.Session{ID: strings.Repeat("s", 256), UserID: "user-test-1"}, false},
+		{"an id of 257 bytes", `{"id":"` + strings.Repeat("s", 257) + `"}`, nil, false},
+		{"no id, and roles a string", `{"roles":"admin"}`, nil, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
 			result := "ok"
-			if !row.ok {
+			if row.want == nil {
 				result = "bad_claims"
 			}
-			session := `{"id":"session-test-1","authentication_factors":` + row.factors + `}`
-			got := e.want(t, e.sign(fixedHeader, withSession(session)), result)
-			if got != nil && !reflect.DeepEqual(got.Session.Factors, row.want) {
-				t.Errorf("got %+v, want %+v", got.Session.Factors, row.want)
+			got := e.want(t, e.sign(fixedHeader, withSession(row.claim)), result)
+			if got == nil {
+				return
+			}
+			if got.ThirdParty != row.unreadable || !reflect.DeepEqual(got.Session, row.want) {
+				t.Errorf("got %+v, ThirdParty %t, want %+v, %t", got.Session, got.ThirdParty, row.want, row.unreadable)
 			}
 		})
 	}

@@ -16,9 +16,11 @@ type Token struct {
 	IssuedAt  time.Time       // iat, by Stytch's clock
 	ExpiresAt time.Time       // exp of the JWT, not the end of the session
 
-	// ThirdParty is true if the token carries scope or client_id. It may be the
-	// access token of a Connected App, so only Stytch can decide whether it
-	// belongs to a session.
+	// ThirdParty is true if only Stytch can decide whether the token belongs to a
+	// session. It carries client_id, or scope and another mark of an access token,
+	// which may be custom claims or those of a Connected App; or its session claim
+	// cannot be read. In the last case Session contains UserID and CustomClaims, ID
+	// if that can be read, and nothing else.
 	ThirdParty bool
 
 	header, payload string // the segments as sent; without the signature they are no credential

@@ -44,8 +44,9 @@ type Verifier struct {
 
 // Verify verifies a compact JWT. The error is a *RefusedError, an
 // *UnavailableError or the error of ctx. Nothing in the token causes I/O, except
-// that an unknown key id may cause a fetch of the key set, at most one per 30
-// seconds for all tokens, and none if ctx is done.
+// that an unknown key id may cause a fetch of the key set: for all tokens together
+// at most four at once, and one more every 30 seconds. If ctx is done, no fetch
+// begins.
 func (v *Verifier) Verify(ctx context.Context, raw string) (*Token, error) {
 	known := v.header.Load()
 	c, err := parseCompact(raw, known)
@@ -53,7 +54,7 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Token, error) {
 		return nil, err
 	}
 	var few [24]strictjson.Member // seven of Stytch and usually fewer custom claims; more are allocated
-	payload, err := strictjson.Object(c.decodedPayload, few[:0])
+	payload, err := strictjson.Object(c.decodedPayload, few[:0], isCustom)
 	if err != nil {
 		return nil, refused(Malformed)
 	}
@@ -77,7 +78,7 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Token, error) {
 		return nil, err
 	}
 	return &Token{
-		Session: claims.session, IssuedAt: claims.issuedAt, ExpiresAt: claims.expiresAt, ThirdParty: claims.thirdParty,
+		Session: claims.session, IssuedAt: claims.issuedAt, ExpiresAt: claims.expiresAt, ThirdParty: claims.isUndecided(),
 		// A copy: a substring would retain the whole JWT, signature included.
 		header: known.segment, payload: strings.Clone(c.payload),
 		keyID: c.keyID, key: key, set: set,
@@ -115,6 +116,7 @@ func (v *Verifier) validateClaims(c *claims, now time.Time) error {
 // does not exist.
 func (v *Verifier) keySetFor(ctx context.Context, keyID string, payload []strictjson.Member) (*remote.Snapshot[keys], error) {
 	arrived := time.Now()
+	seen := v.Keys.Latest()
 	set := v.Keys.Usable(arrived)
 	if set != nil && set.Value[keyID] != nil {
 		return set, nil
@@ -128,18 +130,24 @@ func (v *Verifier) keySetFor(ctx context.Context, keyID string, payload []strict
 	if set != nil && isConclusive(set, arrived, issued) {
 		return nil, refused(UnknownKey)
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, v.Keys.unavailable(err) // nobody waits for a fetch
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, v.Keys.unavailable(err) // nobody waits for a fetch
+		}
+		err := v.Keys.Refresh(ctx, seen)
+		seen = v.Keys.Latest()
+		if set = v.Keys.Usable(time.Now()); set == nil {
+			return nil, v.Keys.unavailable(err)
+		}
+		switch {
+		case set.Value[keyID] != nil:
+			return set, nil
+		case isConclusive(set, arrived, issued):
+			return nil, refused(UnknownKey)
+		case err != nil:
+			return nil, v.Keys.unavailable(err)
+		}
+		// The fetch began before the token arrived, and perhaps before its key was
+		// published. The next one proves whether the key exists.
 	}
-	err := v.Keys.Refresh(ctx)
-	if set = v.Keys.Usable(time.Now()); set == nil {
-		return nil, v.Keys.unavailable(err)
-	}
-	if set.Value[keyID] != nil {
-		return set, nil
-	}
-	if isConclusive(set, arrived, issued) {
-		return nil, refused(UnknownKey)
-	}
-	return nil, v.Keys.unavailable(err)
 }

@@ -43,6 +43,7 @@ func FuzzCheck(f *testing.F) {
 		}
 		sameMembers(t, data, err == nil)
 		sameObject(t, data)
+		sameOpaque(t, data)
 		sameElements(t, data, err == nil)
 		sameString(t, data, err == nil)
 		if !bytes.Equal(data, before) {
@@ -146,7 +147,7 @@ func sameMembers(t *testing.T, data []byte, accepted bool) {
 func sameObject(t *testing.T, data []byte) {
 	t.Helper()
 	before := []strictjson.Member{{Name: []byte("before")}}
-	got, err := strictjson.Object(data, before)
+	got, err := strictjson.Object(data, before, nil)
 	if want := strictjson.CheckObject(data); !errors.Is(err, want) {
 		t.Fatalf("got %v, want %v", err, want)
 	}
@@ -164,6 +165,38 @@ func sameObject(t *testing.T, data []byte) {
 		return bytes.Equal(a.Name, b.Name) && bytes.Equal(a.Value, b.Value)
 	}) {
 		t.Fatalf("got %q, want %q", got, want)
+	}
+}
+
+// sameOpaque checks Object and CheckAnswer with opaque members against Check of the
+// same text with each opaque value replaced.
+func sameOpaque(t *testing.T, data []byte) {
+	t.Helper()
+	opaque := func(name []byte) bool { return len(name) > 0 && name[0] == 'o' }
+	members, err := strictjson.Object(data, nil, opaque)
+	if strictjson.CheckObject(data) == nil && err != nil {
+		t.Fatalf("got %v with opaque members, want nil as without", err)
+	}
+	if err != nil {
+		return
+	}
+	if !json.Valid(data) || !utf8.Valid(data) {
+		t.Fatal("got nil for a text that is not JSON or not UTF-8")
+	}
+	if err := strictjson.CheckAnswer(data, opaque); err != nil {
+		t.Fatalf("got %v from CheckAnswer, want nil as from Object", err)
+	}
+	var others [][]byte
+	for _, m := range members {
+		name, _ := json.Marshal(string(m.Name))
+		value := m.Value
+		if opaque(m.Name) {
+			value = []byte("0")
+		}
+		others = append(others, slices.Concat(name, []byte(":"), value))
+	}
+	if rest := slices.Concat([]byte("{"), bytes.Join(others, []byte(",")), []byte("}")); strictjson.Check(rest) != nil {
+		t.Fatalf("got nil, want %v of the other members", strictjson.Check(rest))
 	}
 }
 

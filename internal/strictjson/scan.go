@@ -15,6 +15,13 @@ type scanner struct {
 	i     int // index of the next byte
 	depth int // number of open arrays and objects
 	max   int // maximum of depth
+
+	opaque  Opaque // may be nil
+	topOnly bool   // opaque applies to the members of the outermost object only
+
+	// lenient allows lone surrogates and repeated names: within an opaque value,
+	// and in texts that have been checked.
+	lenient bool
 }
 
 // names records the member names of the open objects, to find repeated ones. A
@@ -101,7 +108,7 @@ func (s *scanner) container(n *names, yield func(name, value []byte) bool) error
 		}
 		s.peek()
 		start := s.i
-		if err := s.value(n, nil); err != nil {
+		if err := s.nested(n, name, closing == '}'); err != nil {
 			return err
 		}
 		if yield != nil && !yield(name, s.data[start:s.i:s.i]) {
@@ -122,6 +129,17 @@ func (s *scanner) container(n *names, yield func(name, value []byte) bool) error
 	return nil
 }
 
+// nested scans a value within a container: an element, or the value of the member
+// with this name.
+func (s *scanner) nested(n *names, name []byte, member bool) error {
+	if !member || s.lenient || s.opaque == nil || s.topOnly && s.depth > 1 || !s.opaque(name) {
+		return s.value(n, nil)
+	}
+	s.lenient = true
+	defer func() { s.lenient = false }()
+	return s.value(n, nil)
+}
+
 // name scans a member name and the colon after it. The opening brace of the object
 // is at offset object; its names in n.few begin at index open.
 func (s *scanner) name(n *names, object, open int) ([]byte, error) {
@@ -136,7 +154,7 @@ func (s *scanner) name(n *names, object, open int) ([]byte, error) {
 		return nil, ErrSyntax
 	}
 	s.i++
-	if n != nil && !n.add(object, open, name) {
+	if n != nil && !s.lenient && !n.add(object, open, name) {
 		return nil, ErrDuplicateName
 	}
 	return name, nil
@@ -208,7 +226,7 @@ func (s *scanner) quoted() (escaped bool, err error) {
 			return false, ErrSyntax
 		case c == '\\':
 			_, size, err := escape(data[i:])
-			if err != nil {
+			if err != nil && !(err == ErrUTF8 && s.lenient) {
 				return false, err
 			}
 			escaped = true
@@ -233,7 +251,8 @@ func unescape(text []byte) []byte {
 }
 
 // escape decodes the escape sequence at the beginning of text and returns its
-// length in bytes. A surrogate pair is one sequence; a lone surrogate is an error.
+// length in bytes. A surrogate pair is one sequence. For a lone surrogate the error
+// is ErrUTF8, and r is U+FFFD as in encoding/json.
 func escape(text []byte) (r rune, size int, err error) {
 	if len(text) < 2 {
 		return 0, 0, ErrSyntax
@@ -252,7 +271,7 @@ func escape(text []byte) (r rune, size int, err error) {
 		return r, 6, nil
 	}
 	if r = utf16.DecodeRune(r, codeUnit(text[6:])); r == utf8.RuneError {
-		return 0, 0, ErrUTF8
+		return utf8.RuneError, 6, ErrUTF8
 	}
 	return r, 12, nil
 }

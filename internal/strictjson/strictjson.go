@@ -52,14 +52,13 @@ var (
 // The time is linear in the length of data. Check allocates memory only if a name
 // contains a backslash, or if the objects that enclose one point have more than
 // 64 names in total.
-func Check(data []byte) error { return check(data, MaxDepth, nil) }
+func Check(data []byte) error { return check(&scanner{data: data, max: MaxDepth}, nil) }
 
-func check(data []byte, maxDepth int, yield func(name, value []byte) bool) error {
-	s := scanner{data: data, max: maxDepth}
+func check(s *scanner, yield func(name, value []byte) bool) error {
 	if err := s.value(&names{}, yield); err != nil {
 		return err
 	}
-	if s.peek(); s.i != len(data) {
+	if s.peek(); s.i != len(s.data) {
 		return ErrSyntax
 	}
 	return nil
@@ -67,7 +66,16 @@ func check(data []byte, maxDepth int, yield func(name, value []byte) bool) error
 
 // CheckObject is like Check and also requires that data is an object. It returns
 // ErrNotObject for other values.
-func CheckObject(data []byte) error { return checkObject(data, MaxDepth, nil) }
+func CheckObject(data []byte) error {
+	return checkObject(&scanner{data: data, max: MaxDepth}, nil)
+}
+
+// An Opaque function reports whether the value of the member with this name is
+// opaque: data of an application, which the caller passes on and does not read.
+// In an opaque value, names may be repeated and strings may contain escaped lone
+// surrogates, which JavaScript produces when it cuts a string. The syntax, the
+// UTF-8 encoding and the nesting are checked everywhere. A nil Opaque reports false.
+type Opaque func(name []byte) bool
 
 // A Member is a member of an object: the unescaped name and the raw value.
 type Member struct{ Name, Value []byte }
@@ -75,8 +83,10 @@ type Member struct{ Name, Value []byte }
 // Object checks data as CheckObject does and appends its members to list. It
 // combines CheckObject and Members in one pass. If the check fails, Object returns
 // nil and the error. The members share memory with data, as those of Members do.
-func Object(data []byte, list []Member) ([]Member, error) {
-	err := checkObject(data, MaxDepth, func(name, value []byte) bool {
+// opaque applies to the members of data itself, not to those of nested objects.
+func Object(data []byte, list []Member, opaque Opaque) ([]Member, error) {
+	s := scanner{data: data, max: MaxDepth, opaque: opaque, topOnly: true}
+	err := checkObject(&s, func(name, value []byte) bool {
 		list = append(list, Member{name, value})
 		return true
 	})
@@ -86,17 +96,20 @@ func Object(data []byte, list []Member) ([]Member, error) {
 	return list, nil
 }
 
-// CheckAnswer is like CheckObject but allows 4096 levels of nesting. It is for
-// answers of a trusted API that contain users' metadata: 4 KB of metadata can have
-// 2,000 levels, and must not make the answer about its user unreadable.
-func CheckAnswer(data []byte) error { return checkObject(data, maxAnswerDepth, nil) }
+// CheckAnswer is like CheckObject but allows 4096 levels of nesting, and opaque
+// applies to members at any level. It is for answers of a trusted API that contain
+// users' metadata: 4 KB of metadata can have 2,000 levels, and must not make the
+// answer about its user unreadable.
+func CheckAnswer(data []byte, opaque Opaque) error {
+	return checkObject(&scanner{data: data, max: maxAnswerDepth, opaque: opaque}, nil)
+}
 
-func checkObject(data []byte, maxDepth int, yield func(name, value []byte) bool) error {
-	if err := check(data, maxDepth, yield); err != nil {
+func checkObject(s *scanner, yield func(name, value []byte) bool) error {
+	if err := check(s, yield); err != nil {
 		return err
 	}
-	s := scanner{data: data}
-	if s.peek() != '{' {
+	first := scanner{data: s.data}
+	if first.peek() != '{' {
 		return ErrNotObject
 	}
 	return nil
@@ -110,7 +123,7 @@ func checkObject(data []byte, maxDepth int, yield func(name, value []byte) bool)
 // yielded members are unspecified. For an array nothing is yielded.
 func Members(object []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {
-		s := scanner{data: object, max: 1} // nested values are skipped, not scanned
+		s := scanner{data: object, max: 1, lenient: true} // nested values are skipped, not scanned
 		if s.peek() == '{' {
 			_ = s.value(nil, yield) // CheckObject has reported any error
 		}
@@ -121,7 +134,7 @@ func Members(object []byte) iter.Seq2[[]byte, []byte] {
 // of Members apply. For an object nothing is yielded.
 func Elements(array []byte) iter.Seq[[]byte] {
 	return func(yield func(value []byte) bool) {
-		s := scanner{data: array, max: 1} // as in Members
+		s := scanner{data: array, max: 1, lenient: true} // as in Members
 		if s.peek() == '[' {
 			_ = s.value(nil, func(_, value []byte) bool { return yield(value) })
 		}

@@ -502,8 +502,102 @@ func TestCheckAnswer_Depth(t *testing.T) {
 		{"much deeper", 100_000, strictjson.ErrDepth},
 	} {
 		text := []byte(`{"a":` + strings.Repeat("[", test.depth-1) + strings.Repeat("]", test.depth-1) + "}")
-		if got := strictjson.CheckAnswer(text); got != test.want {
+		if got := strictjson.CheckAnswer(text, nil); got != test.want {
 			t.Errorf("%s: got %v, want %v", test.name, got, test.want)
 		}
+	}
+}
+
+// opaqueChecks are checked with the members named data as opaque.
+var opaqueChecks = []struct {
+	name string
+	text string
+	top  error // of Object: the members of the text itself are opaque
+	all  error // of CheckAnswer: members at any level are
+}{
+	{"name twice inside", `{"data":{"a":1,"a":2}}`, nil, nil},
+	{"name twice deep inside", `{"data":[{"x":{"a":1,"a":2}}]}`, nil, nil},
+	{"lone surrogate inside", `{"data":"\ud800"}`, nil, nil},
+	{"lone surrogate deep inside", `{"data":{"a":["\udc00"]}}`, nil, nil},
+	{"lone surrogate in a name inside", `{"data":{"\udc00":0,"\udc00":0}}`, nil, nil},
+	{"high surrogate, then no surrogate, inside", `{"data":"\ud800\u0041"}`, nil, nil},
+	{"high surrogate, then a bad escape, inside", `{"data":"\ud800\u00"}`, strictjson.ErrSyntax, strictjson.ErrSyntax},
+	{"bad escape inside", `{"data":"\x"}`, strictjson.ErrSyntax, strictjson.ErrSyntax},
+	{"not UTF-8 inside", "{\"data\":\"\xff\"}", strictjson.ErrUTF8, strictjson.ErrUTF8},
+	{"not UTF-8 next to a lone surrogate inside", "{\"data\":\"\\ud800\xff\"}", strictjson.ErrUTF8, strictjson.ErrUTF8},
+	{"syntax error inside", `{"data":{"a":1,}}`, strictjson.ErrSyntax, strictjson.ErrSyntax},
+	{"bracket in a string inside", `{"data":["]"]}`, nil, nil},
+	{"nested too deeply inside", `{"data":` + nested(4096) + `}`, strictjson.ErrDepth, strictjson.ErrDepth},
+
+	{"name twice outside", `{"a":{"b":1,"b":2},"data":{}}`, strictjson.ErrDuplicateName, strictjson.ErrDuplicateName},
+	{"name twice after it", `{"data":{"a":1,"a":2},"b":1,"b":2}`, strictjson.ErrDuplicateName, strictjson.ErrDuplicateName},
+	{"name twice around it", `{"b":1,"data":{"a":1,"a":2},"b":2}`, strictjson.ErrDuplicateName, strictjson.ErrDuplicateName},
+	{"name twice in a value after it", `{"data":{"a":1,"a":2},"b":{"c":1,"c":2}}`, strictjson.ErrDuplicateName, strictjson.ErrDuplicateName},
+	{"the opaque member twice", `{"data":{},"data":{}}`, strictjson.ErrDuplicateName, strictjson.ErrDuplicateName},
+	{"the opaque member twice, once escaped", `{"data":{},"d\u0061ta":{}}`, strictjson.ErrDuplicateName, strictjson.ErrDuplicateName},
+	{"the opaque member escaped", `{"d\u0061ta":{"a":1,"a":2}}`, nil, nil},
+	{"lone surrogate outside", `{"a":"\ud800","data":{}}`, strictjson.ErrUTF8, strictjson.ErrUTF8},
+	{"lone surrogate after it", `{"data":"\ud800","a":"\ud800"}`, strictjson.ErrUTF8, strictjson.ErrUTF8},
+	{"lone surrogate in a name next to it", `{"data":{},"\ud800":1}`, strictjson.ErrUTF8, strictjson.ErrUTF8},
+	{"name in another case", `{"Data":{"a":1,"a":2}}`, strictjson.ErrDuplicateName, strictjson.ErrDuplicateName},
+	{"member of a nested object", `{"x":{"data":{"a":1,"a":2}}}`, strictjson.ErrDuplicateName, nil},
+	{"member of an object in an array", `{"x":[{"data":"\ud800"}]}`, strictjson.ErrUTF8, nil},
+	{"string of that name in an array", `{"x":["data",{"a":1,"a":2}]}`, strictjson.ErrDuplicateName, strictjson.ErrDuplicateName},
+}
+
+func isData(name []byte) bool { return string(name) == "data" }
+
+func TestObject_Opaque(t *testing.T) {
+	for _, test := range opaqueChecks {
+		t.Run(test.name, func(t *testing.T) {
+			data := slices.Clip([]byte(test.text))
+			got, err := strictjson.Object(data, nil, isData)
+			if err != test.top {
+				t.Fatalf("got %v, want %v", err, test.top)
+			}
+			if _, err := strictjson.Object(data, nil, nil); test.top != nil && err == nil {
+				t.Error("without opaque members: got nil, want an error")
+			}
+			var names []string
+			for name := range strictjson.Members(data) {
+				names = append(names, string(name))
+			}
+			if err == nil && len(names) != len(got) {
+				t.Errorf("got members %q, want the %d of Object", names, len(got))
+			}
+		})
+	}
+}
+
+func TestCheckAnswer_Opaque(t *testing.T) {
+	for _, test := range opaqueChecks {
+		t.Run(test.name, func(t *testing.T) {
+			if got := strictjson.CheckAnswer(slices.Clip([]byte(test.text)), isData); got != test.all {
+				t.Errorf("got %v, want %v", got, test.all)
+			}
+		})
+	}
+}
+
+// A lone surrogate in an opaque value does not end the iteration over the members
+// that follow it.
+func TestMembers_LoneSurrogate(t *testing.T) {
+	text := []byte(`{"data":{"\ud800":["\udc00","}"]},"b":"x"}`)
+	if _, err := strictjson.Object(text, nil, isData); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for name, value := range strictjson.Members(text) {
+		got = append(got, string(name)+"="+string(value))
+		for inner, v := range strictjson.Members(value) {
+			got = append(got, string(inner)+"="+string(v))
+			for element := range strictjson.Elements(v) {
+				got = append(got, string(element))
+			}
+		}
+	}
+	want := []string{`data={"\ud800":["\udc00","}"]}`, "\ufffd=" + `["\udc00","}"]`, `"\udc00"`, `"}"`, `b="x"`}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

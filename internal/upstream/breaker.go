@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -9,6 +10,10 @@ import (
 const (
 	openAfter = 10              // failures in a row
 	openFor   = 5 * time.Second // then one call tests whether Stytch is back
+
+	// probeFor is how long that call may take before another one is admitted: a
+	// transport may never return.
+	probeFor = time.Minute
 )
 
 // A breaker is a circuit breaker: it stops calls to an endpoint that fails, so
@@ -20,7 +25,8 @@ type breaker struct {
 	mu       sync.Mutex
 	failures int       // in a row, while closed
 	opened   time.Time // zero while closed
-	probing  bool      // the one call is under way
+	probed   time.Time // when the one call began; zero if none is under way
+	garbage  []Subject // with an answer that is garbage since the last success, at most openAfter
 	cause    error     // the failure that opened it
 }
 
@@ -41,27 +47,37 @@ func (b *breaker) enter(now time.Time) (epoch time.Time, changed state, err erro
 	if b.opened.IsZero() {
 		return b.opened, "", nil
 	}
-	if b.isShut(now) || b.probing {
+	if b.isShut(now) || !b.probed.IsZero() && now.Sub(b.probed) < probeFor {
 		return b.opened, "", b.refusal(now)
 	}
-	b.probing = true
+	b.probed = now
 	return b.opened, halfOpen, nil
 }
 
 // leave records the result of a call that enter admitted, and returns the new
-// state or "". Results of calls from before the last change are ignored.
-func (b *breaker) leave(epoch time.Time, err error, now time.Time) state {
+// state or "". Results of calls from before the last change are ignored. An
+// answer that is garbage counts once for each subject: one user's data must not
+// open the breaker for others, nor keep it open.
+func (b *breaker) leave(epoch time.Time, subject Subject, err error, now time.Time) state {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !epoch.Equal(b.opened) {
 		return ""
 	}
-	b.probing = false
+	b.probed = time.Time{}
 	switch {
 	case isCanceled(err):
 		return ""
+	case isGarbage(err) && subject != (Subject{}):
+		if slices.Contains(b.garbage, subject) {
+			return ""
+		}
+		if len(b.garbage) == openAfter {
+			b.garbage = slices.Delete(b.garbage, 0, 1)
+		}
+		b.garbage = append(b.garbage, subject)
 	case !isFault(err):
-		b.failures = 0
+		b.failures, b.garbage = 0, nil
 		if b.opened.IsZero() {
 			return ""
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -131,6 +132,30 @@ func TestBreaker_HalfOpen(t *testing.T) {
 	})
 }
 
+// One user's data may be what makes an answer garbage.
+func TestBreaker_GarbageCountsOnceForEachSubject(t *testing.T) {
+	garbage, odd := &stytch.InvalidAnswerError{Garbled: true}, &stytch.InvalidAnswerError{}
+	inBubble(t, 8, func(t *testing.T, u *testUpstream) {
+		for range 3 * openAfter {
+			u.want(u.do(about(LoadUser, 1), garbage), garbage)
+		}
+		u.wantOpen()
+		for i := range openAfter - 1 {
+			u.want(u.do(about(LoadUser, 2+i), garbage), garbage)
+		}
+		u.wantOpen("users") // an endpoint that sends garbage to everyone
+		time.Sleep(openFor)
+		u.want(u.do(about(LoadUser, 2), garbage), garbage) // does not keep it open
+		u.want(u.do(about(LoadUser, 99), nil), nil)
+		u.wantOpen()
+		for range 2 * openAfter {
+			u.want(u.do(about(LoadUser, 1), garbage), garbage)
+			u.want(u.do(about(LoadUser, 1), odd), odd)
+		}
+		u.wantOpen()
+	})
+}
+
 // A call from before a change of state must not undo the change.
 func TestBreaker_LateResults(t *testing.T) {
 	// slow starts a call that returns a result after some time.
@@ -207,6 +232,31 @@ func TestIsFault(t *testing.T) {
 			if got := isFault(row.err); got != row.want {
 				t.Errorf("got %t, want %t", got, row.want)
 			}
+		})
+	}
+}
+
+// A call that ends its goroutine, or never returns, must not leave the endpoint
+// shut for good.
+func TestBreaker_ProbeThatDoesNotReturn(t *testing.T) {
+	for name, probe := range map[string]func(context.Context) (struct{}, error){
+		"ends its goroutine": func(context.Context) (struct{}, error) { runtime.Goexit(); return struct{}{}, nil },
+		"never returns":      func(context.Context) (struct{}, error) { time.Sleep(time.Hour); return struct{}{}, nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, 8, func(t *testing.T, u *testUpstream) {
+				u.fail(Revoke, openAfter)
+				time.Sleep(openFor)
+				go func() { _, _ = Do(context.Background(), u.Upstream, Revoke, probe) }()
+				synctest.Wait()
+				if u.do(Revoke, nil) == nil {
+					t.Error("got no error during the probe, want the breaker open")
+				}
+				time.Sleep(probeFor)
+				u.want(u.do(Revoke, nil), nil)
+				u.wantOpen()
+				time.Sleep(time.Hour)
+			})
 		})
 	}
 }

@@ -1,109 +1,89 @@
 package upstream
 
 import (
-	"errors"
 	"sync"
 	"time"
-
-	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// capacity limits how many calls are under way, by class.
+// capacity limits how many calls are under way. Each class but Unverified has
+// places that no other class takes; the remaining places are for all classes.
 type capacity struct {
-	max int // of all classes together
+	reserved [classCount]int
+	shared   int
 
-	mu          sync.Mutex
-	inFlight    [classCount]int
-	pausedUntil map[string]time.Time // by endpoint, after a 429
-
-	// Rejections of unverified tokens, counted by the second.
-	second     time.Time
-	rejections int
-	lastSecond int
+	mu       sync.Mutex
+	inFlight [classCount]int
+	limits   limits
 }
 
-// manyRejections in one second indicate that tokens are being guessed.
-const manyRejections = 100
+// newCapacity distributes maxInFlight places, which must be at least 4.
+func newCapacity(maxInFlight int) *capacity {
+	c := &capacity{shared: maxInFlight}
+	c.reserved[Verified] = max(1, maxInFlight/8)
+	c.reserved[Live] = max(1, maxInFlight/16)
+	c.reserved[SignIns] = max(1, maxInFlight/16)
+	for _, n := range c.reserved {
+		c.shared -= n
+	}
+	c.limits = newLimits(maxInFlight)
+	return c
+}
 
 // enter takes a place for a call, or returns an *Error. It never waits: a queue
-// behind a slow Stytch would only grow.
-func (c *capacity) enter(call Call, now time.Time) error {
+// behind a slow Stytch would only grow. leave must be called with the record,
+// which is nil if the call has no bound.
+func (c *capacity) enter(call Call, now time.Time) (*record, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if wait := c.pausedUntil[call.Endpoint].Sub(now); wait > 0 {
-		return &Error{Reason: RateLimited, RetryAfter: wait}
+	r, err := c.limits.check(call, now)
+	if err != nil {
+		return nil, err
 	}
-	public := c.inFlight[Unverified] + c.inFlight[SignIns]
-	switch {
-	case public+c.inFlight[Verified]+c.inFlight[Live] >= c.max,
-		call.Class == Live && c.inFlight[Live] >= max(1, c.max/2),
-		(call.Class == Unverified || call.Class == SignIns) && public >= c.publicShare(now):
-		return errOverloaded
+	if !c.hasPlace(call.Class) {
+		return nil, errOverloaded
 	}
 	c.inFlight[call.Class]++
-	return nil
+	if r != nil {
+		r.underWay[call.Class]++
+	}
+	return r, nil
 }
 
-func (c *capacity) leave(class Class) {
+// hasPlace requires mu.
+func (c *capacity) hasPlace(class Class) bool {
+	if c.inFlight[class] < c.reserved[class] {
+		return true
+	}
+	taken := 0
+	for class, n := range c.inFlight {
+		taken += max(0, n-c.reserved[class])
+	}
+	return taken < c.shared
+}
+
+// leave frees the place of a call that began at a time, and records what its
+// result means for later calls.
+func (c *capacity) leave(call Call, r *record, began time.Time, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.inFlight[class]--
-}
-
-// publicShare is how many places unverified tokens and sign-ins may take
-// together: half, and an eighth while tokens are being guessed.
-func (c *capacity) publicShare(now time.Time) int {
-	c.advance(now)
-	if max(c.rejections, c.lastSecond) > manyRejections {
-		return max(1, c.max/8)
-	}
-	return max(1, c.max/2)
-}
-
-// observe records what the result of a call means for later calls.
-func (c *capacity) observe(call Call, err error, now time.Time) {
-	var se *stytch.Error
-	if !errors.As(err, &se) {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case se.StatusCode == 429 && call.Class != SignIns && !call.Rare: // the 429 of a sign-in is about one user
-		if c.pausedUntil == nil {
-			c.pausedUntil = map[string]time.Time{}
+	c.inFlight[call.Class]--
+	if r != nil {
+		r.underWay[call.Class]--
+		if isCounted(call, err) {
+			r.add(began)
 		}
-		c.pausedUntil[call.Endpoint] = now.Add(ClampRetryAfter(se.RetryAfter))
-	case call.Class == Unverified && IsSessionRejected(err):
-		c.advance(now)
-		c.rejections++
 	}
+	c.limits.observe(call, err, time.Now())
 }
 
-// advance starts a new second if the current one is over.
-func (c *capacity) advance(now time.Time) {
-	switch since := now.Sub(c.second); {
-	case since >= 2*time.Second:
-		c.second, c.lastSecond, c.rejections = now, 0, 0
-	case since >= time.Second:
-		c.second, c.lastSecond, c.rejections = now, c.rejections, 0
-	}
-}
-
-// ClampRetryAfter limits a Retry-After to 1 to 60 seconds, so that an absurd
-// value locks nobody out.
-func ClampRetryAfter(d time.Duration) time.Duration {
-	return min(max(d, time.Second), time.Minute)
-}
-
-// paused returns the endpoints that are paused after a 429.
+// paused returns the endpoints that are paused for a class after a 429.
 func (c *capacity) paused(now time.Time) []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var names []string
-	for name, until := range c.pausedUntil {
-		if until.After(now) {
-			names = append(names, name)
+	for g, p := range c.limits.groups {
+		if p.until.After(now) {
+			names = append(names, g.endpoint)
 		}
 	}
 	return names

@@ -14,7 +14,7 @@ type Reason string
 // The reasons.
 const (
 	Overloaded  Reason = "overloaded"   // the class has no free place
-	RateLimited Reason = "rate_limited" // the endpoint is paused after a 429
+	RateLimited Reason = "rate_limited" // paused after a 429, or the subject has caused too many calls
 	BreakerOpen Reason = "breaker_open" // the endpoint failed many times in a row
 	Canceled    Reason = "canceled"     // the caller's own context ended
 	Unreachable Reason = "unreachable"  // the call did not return
@@ -40,6 +40,9 @@ func (e *Error) Unwrap() error {
 
 var errOverloaded = &Error{Reason: Overloaded}
 
+// errAborted stands for a call that ended its goroutine.
+var errAborted = &Error{Reason: Unreachable}
+
 // ErrPanic stands for a panic during a call. The panic was logged; the text
 // reveals nothing.
 var ErrPanic = errors.New("sessionauth: internal error")
@@ -52,7 +55,8 @@ func CanceledBy(cause error) *Error { return &Error{Reason: Canceled, Cause: cau
 // The error type decides, whatever the status.
 func IsSessionRejected(err error) bool {
 	switch errorType(err) {
-	case stytch.TypeSessionNotFound, stytch.TypeInvalidSessionToken, stytch.TypeUnableToParseSessionJWT:
+	case stytch.TypeSessionNotFound, stytch.TypeInvalidSessionToken, stytch.TypeInvalidSessionTokenDocs,
+		stytch.TypeUnableToParseSessionJWT, stytch.TypeIncompatibleSessionType:
 		return true
 	}
 	return false
@@ -103,15 +107,21 @@ func isRetryable(err error) bool {
 // answer, a 5xx, or garbage. A 4xx, or an answer that is refused because of
 // what one user stored, must not open the breaker for others.
 func isFault(err error) bool {
+	if err == errAborted {
+		return true
+	}
 	var se *stytch.Error
 	if errors.As(err, &se) {
 		return se.StatusCode >= 500 && !isAnswered(err)
 	}
+	return isGarbage(err) || errors.As(err, new(*stytch.NoAnswerError))
+}
+
+// isGarbage reports whether an answer is not what the endpoint sends. One user's
+// data may still be the cause.
+func isGarbage(err error) bool {
 	var invalid *stytch.InvalidAnswerError
-	if errors.As(err, &invalid) {
-		return invalid.Garbled
-	}
-	return errors.As(err, new(*stytch.NoAnswerError))
+	return errors.As(err, &invalid) && invalid.Garbled
 }
 
 // isCanceled reports whether an error only says that the caller left.
@@ -121,11 +131,11 @@ func isCanceled(err error) bool {
 }
 
 // isMisconfigured reports whether Stytch refused the project's own credentials.
-// For a sign-in, unauthorized_credentials is also a wrong password.
+// For a password, unauthorized_credentials also means that it is wrong.
 func isMisconfigured(call Call, err error) bool {
 	var se *stytch.Error
 	return errors.As(err, &se) && se.Misconfigured() &&
-		!(call.Class == SignIns && se.Type == stytch.TypeUnauthorizedCredentials)
+		!(call.Personal && se.Type == stytch.TypeUnauthorizedCredentials)
 }
 
 // callError returns a call's error, or a Canceled one if parent has ended: no

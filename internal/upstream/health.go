@@ -62,6 +62,8 @@ func (h *health) observe(call Call, err error, now time.Time) {
 func isUnexpected(call Call, err error) bool {
 	var se *stytch.Error
 	switch {
+	case isGarbage(err) && call.Subject != (Subject{}): // which one user's data may cause
+		return false
 	case isFault(err):
 		return true
 	case !errors.As(err, &se) || se.StatusCode == 429 || IsForbidden(err) || IsNotMutable(err):

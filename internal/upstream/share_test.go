@@ -8,10 +8,12 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/sessionauth/sessionauth/stytch"
 )
 
 func TestShare_OneCall(t *testing.T) {
-	inBubble(t, 1, func(t *testing.T, u *testUpstream) {
+	inBubble(t, 4, func(t *testing.T, u *testUpstream) {
 		var callers sync.WaitGroup
 		for range 100 {
 			callers.Go(func() {
@@ -128,5 +130,85 @@ func TestShare_BreakerOpen(t *testing.T) {
 			t.Errorf("got %d, %v, want the call that tests whether Stytch is back", got, err)
 		}
 		u.wantOpen()
+	})
+}
+
+// A caller who comes when a call has little time left has still all of their own.
+func TestShare_JoinedLate(t *testing.T) {
+	// hangs is a call that hangs the first n times.
+	hangs := func(u *testUpstream, n int64) func(context.Context) (int, error) {
+		return func(ctx context.Context) (int, error) {
+			if u.calls.Add(1) > n {
+				time.Sleep(100 * time.Millisecond)
+				return 7, nil
+			}
+			<-ctx.Done()
+			return 0, &stytch.NoAnswerError{}
+		}
+	}
+	rows := []struct {
+		name         string
+		hangs, calls int64
+		joined       time.Duration // after the first caller
+		took         time.Duration // of those who joined
+		ok           bool
+	}{
+		{"100 ms left", 1, 2, timeout - 100*time.Millisecond, 200 * time.Millisecond, true},
+		{"a nanosecond left", 1, 2, timeout - 1, 100*time.Millisecond + 1, true},
+		{"half of the time left", 1, 2, timeout / 2, timeout/2 + 100*time.Millisecond, true},
+		{"too little of their own left", 1, 2, 50 * time.Millisecond, timeout, false},
+		{"the second call hangs too", 2, 2, timeout - time.Second, timeout, false},
+		{"joined at once", 1, 1, 0, timeout, false},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			inBubble(t, 4, func(t *testing.T, u *testUpstream) {
+				do := hangs(u, row.hangs)
+				var callers sync.WaitGroup
+				callers.Go(func() {
+					if _, err := Share(t.Context(), u.Upstream, Extend, "k", do); err == nil {
+						t.Error("got an answer for the first caller, want none")
+					}
+				})
+				synctest.Wait()
+				time.Sleep(row.joined)
+				for range 20 {
+					callers.Go(func() {
+						began := time.Now()
+						got, err := Share(t.Context(), u.Upstream, Extend, "k", do)
+						if (got == 7) != row.ok || (err == nil) != row.ok {
+							t.Errorf("got %d, %v, want an answer: %t", got, err, row.ok)
+						}
+						if took := time.Since(began); took != row.took {
+							t.Errorf("got the result after %v, want %v", took, row.took)
+						}
+					})
+				}
+				callers.Wait()
+				u.wantCalls(row.calls)
+				time.Sleep(timeout)
+				u.want(u.do(Extend, nil), nil)
+			})
+		})
+	}
+	t.Run("a failure that is no lack of time", func(t *testing.T) {
+		inBubble(t, 4, func(t *testing.T, u *testUpstream) {
+			do := func(context.Context) (int, error) {
+				u.calls.Add(1)
+				time.Sleep(time.Second)
+				return 0, err500
+			}
+			var callers sync.WaitGroup
+			for i := range 2 {
+				callers.Go(func() {
+					time.Sleep(time.Duration(i) * 900 * time.Millisecond)
+					if _, err := Share(t.Context(), u.Upstream, Extend, "k", do); err != err500 {
+						t.Errorf("got %v, want %v", err, err500)
+					}
+				})
+			}
+			callers.Wait()
+			u.wantCalls(1)
+		})
 	})
 }

@@ -5,6 +5,7 @@ package upstream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -21,7 +22,7 @@ import (
 // Config configures an Upstream. All fields but OnSuccess are required.
 type Config struct {
 	Timeout     time.Duration // of one call, its retry included
-	MaxInFlight int           // calls under way at one time
+	MaxInFlight int           // calls under way at one time, at least 4
 	Logger      func() *slog.Logger
 
 	// OnSuccess, if not nil, is called after each call that succeeded, once its
@@ -33,7 +34,7 @@ type Config struct {
 // goroutines. Make one with New.
 type Upstream struct {
 	config   Config
-	capacity capacity
+	capacity *capacity
 	breakers map[string]*breaker // by endpoint
 	flights  singleflight.Group
 
@@ -44,58 +45,86 @@ type Upstream struct {
 
 // New returns an Upstream.
 func New(c Config) *Upstream {
-	u := &Upstream{config: c, capacity: capacity{max: c.MaxInFlight}, breakers: map[string]*breaker{}}
+	u := &Upstream{config: c, capacity: newCapacity(c.MaxInFlight), breakers: map[string]*breaker{}}
 	for _, call := range withBreaker {
 		u.breakers[call.Endpoint] = &breaker{count: &u.openBreakers}
 	}
 	return u
 }
 
+// A shared is the outcome of a call that several callers may wait for.
+type shared[T any] struct {
+	answer    T
+	began     time.Time
+	outOfTime bool // it failed because Timeout had passed
+}
+
 // Share is Do once for all callers that have the same key at the same time. The
 // call goes on when the request that started it goes away, and each caller
-// waits no longer than its own ctx.
+// waits no longer than its own ctx. A caller that joined a call late, and has
+// time left when that runs out of time, is served by another call.
 func Share[T any](ctx context.Context, u *Upstream, call Call, key string, do func(context.Context) (T, error)) (T, error) {
 	var none T
+	arrived := time.Now()
 	if b := u.breakers[call.Endpoint]; b != nil {
-		if err := b.refuse(time.Now()); err != nil {
+		if err := b.refuse(arrived); err != nil {
 			return none, err // as Do would, but without a goroutine: during an outage this is every miss
 		}
 	}
-	detached := context.WithoutCancel(ctx)
-	results := u.flights.DoChan(key, func() (any, error) { return Do(detached, u, call, do) })
 	// A transport that ends its goroutine never returns.
 	overdue := time.NewTimer(u.config.Timeout + time.Second)
 	defer overdue.Stop()
-	select {
-	case result := <-results:
-		answer, _ := result.Val.(T)
-		return answer, result.Err
-	case <-ctx.Done():
-		return none, CanceledBy(ctx.Err())
-	case <-overdue.C:
-		u.flights.Forget(key)
-		return none, &Error{Reason: Unreachable}
+	detached := context.WithoutCancel(ctx)
+	for late := false; ; late = true {
+		results := u.flights.DoChan(key, func() (any, error) {
+			began := time.Now()
+			answer, outOfTime, err := perform(detached, u, call, do)
+			return shared[T]{answer, began, outOfTime}, err
+		})
+		select {
+		case result := <-results:
+			outcome, _ := result.Val.(shared[T])
+			if !outcome.outOfTime || !outcome.began.Before(arrived) {
+				return outcome.answer, result.Err
+			}
+			overdue.Reset(time.Until(arrived.Add(u.config.Timeout)))
+		case <-ctx.Done():
+			return none, CanceledBy(ctx.Err())
+		case <-overdue.C:
+			if !late { // another caller may still wait for a later call
+				u.flights.Forget(key)
+			}
+			return none, &Error{Reason: Unreachable}
+		}
 	}
 }
 
 // Do makes one call. The error is what do returned, an *Error if it was not
 // made, or ErrPanic.
 func Do[T any](ctx context.Context, u *Upstream, call Call, do func(context.Context) (T, error)) (T, error) {
-	answer, err := inPlace(ctx, u, call, do)
+	answer, _, err := perform(ctx, u, call, do)
+	return answer, err
+}
+
+// perform is Do. outOfTime reports whether the call failed because Timeout had
+// passed.
+func perform[T any](ctx context.Context, u *Upstream, call Call, do func(context.Context) (T, error)) (answer T, outOfTime bool, err error) {
+	answer, outOfTime, err = inPlace(ctx, u, call, do)
 	if err == nil && u.config.OnSuccess != nil {
 		u.config.OnSuccess()
 	}
-	return answer, err
+	return answer, outOfTime, err
 }
 
 // inPlace makes a call within Timeout, if its class has a free place, and a
 // second time if that may succeed and does no harm.
-func inPlace[T any](ctx context.Context, u *Upstream, call Call, do func(context.Context) (T, error)) (T, error) {
-	if err := u.capacity.enter(call, time.Now()); err != nil {
-		var none T
-		return none, err
+func inPlace[T any](ctx context.Context, u *Upstream, call Call, do func(context.Context) (T, error)) (answer T, outOfTime bool, err error) {
+	began := time.Now()
+	record, err := u.capacity.enter(call, began)
+	if err != nil {
+		return answer, false, err
 	}
-	defer u.capacity.leave(call.Class)
+	defer func() { u.capacity.leave(call, record, began, err) }()
 	limited, cancel := context.WithTimeout(ctx, u.config.Timeout)
 	defer cancel()
 	once := func() (answer T, err error) {
@@ -108,35 +137,36 @@ func inPlace[T any](ctx context.Context, u *Upstream, call Call, do func(context
 		answer, err = do(limited)
 		return answer, callError(ctx, err)
 	}
-	answer, err := throughBreaker(u, call, once)
-	if call.Idempotent && isRetryable(err) && pause(limited) {
+	answer, err = throughBreaker(u, call, once)
+	if call.Idempotent && isRetryable(err) && pauseBeforeRetry(limited) {
 		answer, err = throughBreaker(u, call, once)
 	}
 	u.observe(call, err, time.Now())
-	return answer, err
+	outOfTime = err != nil && (limited.Err() != nil || errors.Is(err, context.DeadlineExceeded))
+	return answer, outOfTime, err
 }
 
 // throughBreaker makes one exchange if the circuit breaker of the endpoint
 // admits it.
-func throughBreaker[T any](u *Upstream, call Call, exchange func() (T, error)) (T, error) {
+func throughBreaker[T any](u *Upstream, call Call, exchange func() (T, error)) (answer T, err error) {
 	b := u.breakers[call.Endpoint]
 	if b == nil {
 		return exchange()
 	}
 	epoch, changed, err := b.enter(time.Now())
 	if err != nil {
-		var none T
-		return none, err
+		return answer, err
 	}
 	u.logState(call, changed, nil)
-	answer, err := exchange()
-	u.logState(call, b.leave(epoch, err, time.Now()), err)
+	defer func() { u.logState(call, b.leave(epoch, call.Subject, err, time.Now()), err) }()
+	err = errAborted // stays if a transport ends its goroutine
+	answer, err = exchange()
 	return answer, err
 }
 
-// pause waits for a random time, so that processes that failed together do not
+// pauseBeforeRetry waits for a random time, so that processes that failed together do not
 // retry together. It reports false if ctx ended.
-func pause(ctx context.Context) bool {
+func pauseBeforeRetry(ctx context.Context) bool {
 	timer := time.NewTimer(50*time.Millisecond + rand.N(100*time.Millisecond))
 	defer timer.Stop()
 	select {
@@ -149,7 +179,6 @@ func pause(ctx context.Context) bool {
 
 // observe records what the result of a call says about Stytch.
 func (u *Upstream) observe(call Call, err error, now time.Time) {
-	u.capacity.observe(call, err, now)
 	u.health.observe(call, err, now)
 	switch {
 	case isMisconfigured(call, err):

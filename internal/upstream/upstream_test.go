@@ -227,7 +227,7 @@ func TestDo_Retry(t *testing.T) {
 }
 
 func TestDo_Timeout(t *testing.T) {
-	inBubble(t, 1, func(t *testing.T, u *testUpstream) {
+	inBubble(t, 4, func(t *testing.T, u *testUpstream) {
 		began := time.Now()
 		_, err := Do(t.Context(), u.Upstream, Introspect, func(ctx context.Context) (int, error) {
 			<-ctx.Done()
@@ -283,7 +283,7 @@ func TestDo_Panic(t *testing.T) {
 	for _, row := range rows {
 		for _, shared := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, shared %t", row.name, shared), func(t *testing.T) {
-				inBubble(t, 1, func(t *testing.T, u *testUpstream) {
+				inBubble(t, 4, func(t *testing.T, u *testUpstream) {
 					do := func(context.Context) (int, error) { row.panic(); return 0, nil }
 					var err error
 					if shared {
@@ -321,7 +321,7 @@ func TestDo_OnSuccess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var u *testUpstream
 		successes := 0
-		u = newTestUpstream(t, 1, func(c *Config) {
+		u = newTestUpstream(t, 4, func(c *Config) {
 			c.OnSuccess = func() {
 				if successes++; successes == 1 {
 					u.want(u.do(Introspect, nil), nil) // the only place is free
@@ -340,11 +340,9 @@ func TestDo_OnSuccess(t *testing.T) {
 	})
 }
 
-// A transport that ends its goroutine never returns, and singleflight waits for
-// it. Callers must not.
 // runtime.Goexit in a transport fails the call, and frees its place.
 func TestDo_Goexit(t *testing.T) {
-	inBubble(t, 1, func(t *testing.T, u *testUpstream) {
+	inBubble(t, 4, func(t *testing.T, u *testUpstream) {
 		var callers sync.WaitGroup
 		callers.Go(func() {
 			_, _ = Do(t.Context(), u.Upstream, Introspect, func(context.Context) (int, error) {

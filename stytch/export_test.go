@@ -1,0 +1,5 @@
+package stytch
+
+// DefaultTransport is defaultTransport, for tests with a certificate authority of
+// their own.
+var DefaultTransport = defaultTransport
