@@ -78,6 +78,7 @@ func TestUpstream_Failing(t *testing.T) {
 		{"sign-ins behind a proxy that refuses", SignIn, html, failingAfter, []string{"passwords"}},
 		{"wrong session ids", Revoke, &stytch.Error{StatusCode: 400, Type: stytch.TypeInvalidSessionID}, failingAfter, nil},
 		{"missing permissions", IntrospectLive, &stytch.Error{StatusCode: 403, Type: stytch.TypeSessionAuthorization}, failingAfter, nil},
+		{"garbage about one user", LoadUser.About(Subject{1}, NoBound), &stytch.InvalidAnswerError{Garbled: true}, failingAfter, nil},
 		{"invalid parameters", LoadUser, &stytch.ParamError{Field: "user_id"}, failingAfter, nil},
 	}
 	for _, row := range rows {
@@ -126,7 +127,12 @@ func TestUpstream_LogsFailuresOfRareCalls(t *testing.T) {
 
 func TestUpstream_Paused(t *testing.T) {
 	inBubble(t, 8, func(t *testing.T, u *testUpstream) {
-		_ = u.do(Introspect, err429(2*time.Second))
+		for i := range byte(pauseAfter) {
+			if got := u.Paused(time.Now()); got != nil {
+				t.Errorf("got %q after %d, want none", got, i)
+			}
+			_ = u.do(Introspect.About(Subject{i + 1}, NoBound), err429(2*time.Second))
+		}
 		if got := u.Paused(time.Now()); !slices.Equal(got, []string{"sessions"}) {
 			t.Errorf("got %q, want sessions", got)
 		}
