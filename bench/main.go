@@ -146,8 +146,8 @@ func (o *outcome) caseTable() string {
 
 func (o *outcome) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Measured on %s: %s. %d rounds of %s for each case; the JWT has %d bytes. ", o.Date, o.Machine, o.Rounds, o.Slice, o.JWTBytes)
-	fmt.Fprintf(&b, "Two goroutines: %d rounds of %v, with a heap of %.1f MB, and of %.1f MB with a full cache.\n\n", o.RoundsOfTwo, longer**slice, o.Heap/(1<<20), o.HeapInUse/(1<<20))
+	fmt.Fprintf(&b, "Measured on %s (%s). Each case ran for %d rounds of %s. The JWT has %d bytes. ", o.Date, o.Machine, o.Rounds, o.Slice, o.JWTBytes)
+	fmt.Fprintf(&b, "With two goroutines, each case ran for %d rounds of %v. The heap had %.1f MB with an empty cache and %.1f MB with a full cache.\n\n", o.RoundsOfTwo, longer**slice, o.Heap/(1<<20), o.HeapInUse/(1<<20))
 	var versions [][]string
 	for _, m := range modules() {
 		versions = append(versions, []string{m, o.Versions[m]})
