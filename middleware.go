@@ -209,7 +209,9 @@ func (a *Authenticator) authenticateRequest(result *authResult, r *http.Request,
 		arrived = time.Now()
 	}
 	a.authenticate(result, r)
-	a.reportResult(r.Context(), r, result, arrived, optional)
+	if result.err != nil || a.config.Observe != nil {
+		a.reportResult(r.Context(), r, result, arrived, optional)
+	}
 }
 
 // authenticate works on local variables and writes result once, at the end:

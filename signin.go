@@ -206,9 +206,10 @@ func (a *Authenticator) Reject(w http.ResponseWriter, r *http.Request, err error
 // elsewhere, such as by a page that shows the sign-in form again. Unless the
 // handlers of package login call it, the log line has no method and no path.
 func (a *Authenticator) ObserveRefusal(ctx context.Context, err error) {
-	if details(err).reported {
+	if e, ok := err.(*Error); ok && e.reported {
 		return
 	}
+	a.events.report(ctx, Event{Decider: deciderOf(err)}, err)
 	if a.events.logs(ctx) {
 		var session *stytch.Session
 		if s := stateOf(ctx); s != nil && s.entry != nil {
@@ -216,7 +217,6 @@ func (a *Authenticator) ObserveRefusal(ctx context.Context, err error) {
 		}
 		a.events.logRefusal(ctx, nil, session, false, err)
 	}
-	a.events.report(ctx, Event{Decider: deciderOf(err)}, err)
 }
 
 // SetClaims merges custom claims into the session of a sign-in that has just
