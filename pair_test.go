@@ -247,8 +247,8 @@ func TestCheckRole_LongRequest(t *testing.T) {
 	})
 }
 
-// Require refuses an upgrade to h2c, because the later requests on that connection would bypass
-// Require.
+// Require removes the header fields of an upgrade to h2c. After such an upgrade, the requests on
+// the connection would bypass Require.
 func TestRequire_UpgradeToH2C(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)

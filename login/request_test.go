@@ -11,12 +11,12 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// ways are the paths of the three handlers.
+// ways lists the paths of the three handlers and of StepUp without Require.
 var ways = []string{"/login", "/step-up", "/bare", "/logout"}
 
 func TestHandlers_Origin(t *testing.T) {
 	rows := []struct {
-		name, fields string // of header, by line
+		name, fields string // fields are header fields, one per line
 		refused      bool
 	}{
 		{"182 from another site", "Sec-Fetch-Site: cross-site", true},
@@ -126,7 +126,7 @@ func TestHandlers_AnswersOfAnErrorHandlerAreNotCacheable(t *testing.T) {
 	}
 }
 
-// fill returns a body of the given length. The password is that of Ada and more.
+// fill returns a body of the given length. Its password begins with that of Ada.
 func fill(size int, before, after string) string {
 	return before + strings.Repeat("x", size-len(before)-len(after)) + after
 }

@@ -92,7 +92,7 @@ func TestClient_InvalidParameters(t *testing.T) {
 	loop["self"] = loop
 	tests := []struct {
 		name   string
-		params any // or a user id
+		params any // the params of a call, or a user id
 		fields string
 	}{
 		{"no credential", session{}, "session_token session_jwt"},
@@ -154,7 +154,8 @@ type failing struct{}
 
 func (failing) MarshalJSON() ([]byte, error) { return nil, errors.New("cannot write " + token) }
 
-// call makes the call to which params belongs; a string is a user id.
+// call makes the call to which the type of params belongs. For a string, it loads the user with
+// that id.
 func call(t *testing.T, c *stytch.Client, params any) (err error) {
 	t.Helper()
 	switch p := params.(type) {

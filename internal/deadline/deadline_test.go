@@ -42,8 +42,8 @@ func TestPassed(t *testing.T) {
 	}
 }
 
-// jump returns now as it would be read if the monotonic clock, which no API can
-// move, had gone on by d more than the wall clock.
+// jump returns the time that would be read if the monotonic clock had advanced by d more than the
+// wall clock. No API can set the monotonic clock, so jump changes the field of time.Time.
 func jump(t *testing.T, now time.Time, d time.Duration) time.Time {
 	t.Helper()
 	jumped := now
@@ -57,12 +57,12 @@ func jump(t *testing.T, now time.Time, d time.Duration) time.Time {
 	return jumped
 }
 
-// Whichever clock gets there first ends it.
+// A deadline has passed as soon as it has passed by one of the two clocks.
 func TestPassedWhenTheClocksDisagree(t *testing.T) {
 	now := time.Now()
 	for _, row := range []struct {
 		name            string
-		wall, monotonic time.Duration // what went by
+		wall, monotonic time.Duration // time that passed by each clock
 		want            bool
 	}{
 		{"neither is there", 59 * time.Second, 59 * time.Second, false},
@@ -93,12 +93,13 @@ func TestPassedWhenTheClocksDisagree(t *testing.T) {
 	}
 }
 
-// PassedByAll, of a Deadline and of a Compact, waits for both clocks.
+// PassedByAll returns true only if the deadline has passed by both clocks. This holds for Deadline
+// and for Compact.
 func TestPassedByAllWhenTheClocksDisagree(t *testing.T) {
 	now := time.Now()
 	for _, row := range []struct {
 		name            string
-		wall, monotonic time.Duration // what went by
+		wall, monotonic time.Duration // time that passed by each clock
 		want            bool
 	}{
 		{"neither is there", 59 * time.Second, 59 * time.Second, false},
@@ -163,7 +164,7 @@ func TestCompact(t *testing.T) {
 	}
 }
 
-// Nothing but the passing of time ends a deadline early.
+// While time passes normally, a deadline does not pass early.
 func TestPassedAsTimeGoesBy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in, at := deadline.In(time.Now(), time.Minute), deadline.At(time.Now(), time.Now().Round(0).Add(time.Minute))
@@ -198,7 +199,7 @@ func TestEarlier(t *testing.T) {
 	}
 }
 
-// At goes by the wall clock of what it is given, whatever else that carries.
+// At uses the wall clock of its argument, even if that also has a monotonic reading.
 func TestAtOfATimeWithAMonotonicReading(t *testing.T) {
 	now := time.Now()
 	end := jump(t, now.Add(time.Minute), time.Hour)
@@ -207,7 +208,7 @@ func TestAtOfATimeWithAMonotonicReading(t *testing.T) {
 	}
 }
 
-// What is shown or compared outside is the wall time alone.
+// Time returns only the wall clock time, so that it can be printed and compared.
 func TestTime(t *testing.T) {
 	now := time.Now()
 	wall := time.Date(now.Year()+1, 5, 6, 7, 8, 9, 10, time.UTC)

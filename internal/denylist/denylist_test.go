@@ -10,9 +10,9 @@ import (
 	"unsafe"
 )
 
-// A request reads the counters without the lock, so no counter may be too low
-// while an entry is replaced. From outside, one request in thousands would see
-// it.
+// Requests read the counters without the lock. While an entry is replaced, no counter may therefore
+// be too low. This test looks inside the list, because from outside only one request in thousands
+// would see the error.
 func TestCountersWhileAnEntryIsReplaced(t *testing.T) {
 	now := time.Now()
 	l := New(time.Hour)
@@ -41,7 +41,7 @@ func TestCountersWhileAnEntryIsReplaced(t *testing.T) {
 	}
 }
 
-// While a full list is purged, a revoked session must be Denied or Purged.
+// While a full list is purged, a session that was revoked must be Denied or Purged.
 func TestCheckDuringPurge(t *testing.T) {
 	for range 5 {
 		l := New(time.Hour)
@@ -135,7 +135,7 @@ func TestCheck_UserBefore(t *testing.T) {
 	now := time.Now()
 	l := New(time.Hour)
 	l.DenyUserBefore("ada", now, now)
-	l.DenyUserBefore("ada", now.Add(-time.Minute), now) // an older one changes nothing
+	l.DenyUserBefore("ada", now.Add(-time.Minute), now) // an older time changes nothing
 	l.DenyUserBefore("bob", now.Round(0).Add(time.Second), now)
 	for _, row := range []struct {
 		name      string
@@ -165,8 +165,8 @@ func TestCheck_UserBefore(t *testing.T) {
 	}
 }
 
-// jump returns now as it would be read if the monotonic clock, which no API can
-// move, had gone on by d more than the wall clock.
+// jump returns the time that would be read if the monotonic clock had advanced by d more than the
+// wall clock. No API can set the monotonic clock, so jump changes the field of time.Time.
 func jump(t *testing.T, now time.Time, d time.Duration) time.Time {
 	t.Helper()
 	jumped := now
@@ -180,12 +180,12 @@ func jump(t *testing.T, now time.Time, d time.Duration) time.Time {
 	return jumped
 }
 
-// A clock that is set forward or back ends no revocation early, whatever is
+// Setting the wall clock forward or back ends no revocation early, even if other sessions are
 // revoked while it is wrong.
 func TestCheck_ClocksThatDisagree(t *testing.T) {
 	for _, row := range []struct {
 		name            string
-		wall, monotonic time.Duration // that went by
+		wall, monotonic time.Duration // time that passed by each clock
 		want            Status
 	}{
 		{"neither is there", time.Minute, time.Minute, Denied},
@@ -203,7 +203,7 @@ func TestCheck_ClocksThatDisagree(t *testing.T) {
 			l.Confirm("confirmed", now)
 			l.Deny("unconfirmed", now)
 			l.DenyCredential(Key{1}, Credential{Token: "x"}, now)
-			for i := range 100_000 { // visits every bucket while the wall clock is wrong
+			for i := range 100_000 { // these visit every bucket while the wall clock is wrong
 				l.Confirm(fmt.Sprint(i), forward)
 			}
 			for i := range 2 {
@@ -223,12 +223,11 @@ func TestCheck_ClocksThatDisagree(t *testing.T) {
 	}
 }
 
-// What has ended is removed as entries are added, so that the list stays as long
-// as what it holds.
+// Adding entries removes those that have expired, so that the list does not grow without bound.
 func TestConfirm_RemovesWhatHasEnded(t *testing.T) {
 	now := time.Now()
 	l := New(time.Hour)
-	for i := range 120_000 { // 20,000 an hour
+	for i := range 120_000 { // 20,000 per hour
 		now = now.Add(180 * time.Millisecond)
 		l.Confirm(fmt.Sprint(i), now)
 		l.DenyUserBefore(fmt.Sprint(i), now, now)
@@ -241,7 +240,7 @@ func TestConfirm_RemovesWhatHasEnded(t *testing.T) {
 	}
 }
 
-// Confirmed entries that are too many are dropped together.
+// If there are too many confirmed entries, all of them are dropped together.
 func TestConfirm_Purge(t *testing.T) {
 	l := New(time.Hour)
 	l.maxConfirmed = 1000
@@ -313,7 +312,8 @@ func TestDeny_IsBounded(t *testing.T) {
 	})
 }
 
-// A credential is part of a header line, and must not keep all of it.
+// A credential is a part of a header line. The list must copy it, because otherwise it would keep
+// the whole line in memory.
 func TestDeny_Copies(t *testing.T) {
 	line := strings.Repeat("x", 1000)
 	l := New(time.Hour)
@@ -328,7 +328,7 @@ func TestDeny_Copies(t *testing.T) {
 	}
 }
 
-// Each of those that wait is returned as often as any other.
+// Next returns each waiting revocation equally often.
 func TestNext_IsFair(t *testing.T) {
 	now := time.Now()
 	l := New(time.Hour)
@@ -368,7 +368,7 @@ func TestNext_IsFair(t *testing.T) {
 	}
 }
 
-// A List redacts itself, and so do the credentials that it returns.
+// A List does not print its contents, and neither do the credentials that it returns.
 func TestList_Redacts(t *testing.T) {
 	l := New(time.Hour)
 	l.DenyCredential(Key{1}, Credential{Token: "hush-hush"}, time.Now())
@@ -401,8 +401,8 @@ func TestCheck_DoesNotAllocate(t *testing.T) {
 	}
 }
 
-// filled returns a List of n confirmed sessions, and as many that wait as fit
-// into n.
+// filled returns a List with n confirmed sessions and with n waiting ones, or as many of those as
+// fit.
 func filled(n int) *List {
 	l, now := New(time.Hour), time.Now()
 	for i := range n {
@@ -412,8 +412,8 @@ func filled(n int) *List {
 	return l
 }
 
-// No operation takes longer because the list is long. The bound is far above what
-// one takes, and far below what a search would.
+// No operation takes longer because the list is long. The bound is far above the usual time and far
+// below the time of a search.
 func TestList_CostsTheSameAtAnySize(t *testing.T) {
 	const n = 1000
 	l := filled(150_000)
