@@ -201,7 +201,7 @@ func TestLogout_MalformedHeader(t *testing.T) {
 				resp := s.postJSON("/logout", "", strings.Split(row.fields, "\n")...)
 				s.wantProblem(resp, 400, "invalid-request", badCredential)
 				s.wantCleared(s.browser, resp)
-				s.wantAlive(session.Token, false) // the cookie is removed, so the session must be ended now
+				s.wantAlive(session.Token, false) // without the cookie, nobody could end the session later
 			})
 		})
 	}

@@ -175,7 +175,7 @@ func TestLogout_NoPlaceForACall(t *testing.T) {
 		s.hold("", session.JWT)
 		s.want(s.get("/me"), 200)
 		s.SetFault(pathRevoke, stytchtest.Fault{Delay: 2 * time.Second})
-		for range 2 { // these calls use all places for calls about sessions
+		for range 2 { // these calls use all places that the sign-out could use
 			go s.Auth.Revoke(t.Context(), s.StartSession(s.bob.ID, stytchtest.SessionOptions{}).ID)
 		}
 		time.Sleep(time.Second)

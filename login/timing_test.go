@@ -127,7 +127,7 @@ func TestLogin_TrimsTheAddress(t *testing.T) {
 		for _, path := range []string{"/login", "/step-up"} {
 			t.Run(row.name+" "+path, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := newEnv(t, func(c *setup) { c.auth.SessionOnly = true }) // without SessionOnly, because step-up needs the e-mail address
+					s := newEnv(t, func(c *setup) { c.auth.SessionOnly = true }) // with SessionOnly, StepUp does not fill in a missing address
 					session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 					s.hold(session.Token, session.JWT)
 					fields := map[string]string{"email": row.email, "password": adasPassword}

@@ -146,7 +146,7 @@ func TestBreaker_GarbageCountsOnceForEachSubject(t *testing.T) {
 		}
 		u.wantOpen("users") // the endpoint sends garbage about many users, so the circuit breaker is open
 		time.Sleep(openFor)
-		u.want(u.do(about(LoadUser, 2), garbage), garbage) // this failure is about a user who was already counted, so the breaker does not stay open
+		u.want(u.do(about(LoadUser, 2), garbage), garbage) // does not keep the circuit breaker open
 		u.want(u.do(about(LoadUser, 99), nil), nil)
 		u.wantOpen()
 		for range 2 * openAfter {

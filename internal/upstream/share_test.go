@@ -118,7 +118,7 @@ func TestShare_BreakerOpen(t *testing.T) {
 			return 0, nil
 		})
 		u.wantReason(err, BreakerOpen, openFor)
-		_, release := u.hold(LoadUser, 8) // all places are taken, but Share must report the open breaker without calling Do
+		_, release := u.hold(LoadUser, 8) // all places are taken, and Do would report that instead of the open breaker
 		_, err = Share(t.Context(), u.Upstream, Introspect, "k", func(context.Context) (int, error) { return 0, nil })
 		u.wantReason(err, BreakerOpen, openFor)
 		release()
@@ -133,8 +133,8 @@ func TestShare_BreakerOpen(t *testing.T) {
 	})
 }
 
-// A caller may join a call that is about to time out. It still waits for its own full timeout, with
-// another call if necessary.
+// A caller may join a call that is about to time out. It must still be able to wait for its own
+// full timeout, so Share makes a second call if there is enough time for one.
 func TestShare_JoinedLate(t *testing.T) {
 	// hangs returns a call that hangs the first n times.
 	hangs := func(u *testUpstream, n int64) func(context.Context) (int, error) {

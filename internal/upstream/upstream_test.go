@@ -369,7 +369,7 @@ func TestUpstream_LastSuccessAndSecretAccepted(t *testing.T) {
 		step(LoadUser, err500, false, false)
 		step(LoadKeySet, nil, true, false) // this does not show that the secret is accepted, because the key set is public
 		step(Introspect, errRejected, true, true)
-		step(SignIn, errForbids, false, true) // the password is wrong, which shows that Stytch accepted the secret
+		step(SignIn, errForbids, false, true) // a wrong password, which says nothing about the secret
 		step(LoadUser, errForbids, false, false)
 		step(LoadUser, err500, false, false)
 		step(LoadUser, errNoUser, true, true)
