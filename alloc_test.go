@@ -23,7 +23,7 @@ func (q quiet) WriteString(s string) (int, error) { return len(s), nil }
 
 // The limits apply to a request that Require handles from the cache. Two of the allocations are the
 // copy of the request and the result in its context. Reading cookies allocates in net/http.
-func TestAllocations(t *testing.T) {
+func TestRequire_Allocations(t *testing.T) {
 	s := newEnv(t, func(c *sessionauth.Config) { c.Observe, c.Logger = nil, nil })
 	h := s.Auth.Require(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	s.Want(s.Get(bearer(s.Session.JWT)), 200)
@@ -58,7 +58,7 @@ func TestAllocations(t *testing.T) {
 // again when the entry of its user has expired and Stytch is down. That request takes 21
 // allocations. Verifying the JWT would take 27 more, and starting a goroutine for a call that the
 // open circuit breaker prevents would take as many again.
-func TestAJWTIsVerifiedOnce(t *testing.T) {
+func TestRequire_JWTIsVerifiedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t, func(c *sessionauth.Config) {
 			c.Observe, c.Logger, c.CacheTTL, c.StaleIfError = nil, slog.New(slog.DiscardHandler), time.Second, time.Hour

@@ -107,7 +107,7 @@ func heapDump(t *testing.T) []byte {
 
 // A background job may keep the context of the request that started it. The context must not keep
 // the body of that request in memory.
-func TestAKeptContextKeepsNoRequest(t *testing.T) {
+func TestRequire_KeptContextKeepsNoRequest(t *testing.T) {
 	s := newEnv(t)
 	freed := make(chan struct{})
 	ctx := contextOfRequest(s, freed)

@@ -117,7 +117,7 @@ func TestLogin_SecretIsTrustedAfterOneGoodAnswer(t *testing.T) {
 		{"about a token", func(s *env, session stytchtest.Session) {
 			s.want(s.other().get("/me", "Authorization: Bearer "+session.Token), 200)
 		}},
-		{"about a token that is none", func(s *env, _ stytchtest.Session) {
+		{"about a token that does not exist", func(s *env, _ stytchtest.Session) {
 			s.want(s.other().get("/me", "Authorization: Bearer abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH"), 401)
 		}},
 		{"about a user", func(s *env, session stytchtest.Session) {

@@ -41,7 +41,7 @@ func TestStepUp_HasAnImmediateEffect(t *testing.T) {
 					}
 					after := s.session(s.get("/me"))
 					if after.ID != session.ID || time.Since(after.LastFactorAt()) != 0 || time.Until(after.ExpiresAt) != time.Hour || !before.ExpiresAt.Before(after.ExpiresAt) {
-						t.Errorf("got %+v, want the same session with a factor of now and an hour to live", after)
+						t.Errorf("got %+v, want the same session with a new factor and an hour left", after)
 					}
 					s.want(s.get("/fresh"), 200)
 					// Requests from another tab, with the old cookies, are still in progress.
@@ -83,7 +83,7 @@ func TestStepUp_ExpiredJWT(t *testing.T) {
 		s.want(s.get("/me", "Cookie: stytch_session_jwt="+session.JWT), 200) // refreshes the JWT and caches the answer
 		s.want(s.postJSON("/step-up", right), 200)
 		if after := s.session(s.get("/fresh")); after.ID != session.ID || time.Since(after.LastFactorAt()) != 0 {
-			t.Errorf("got %+v, want the same session with a factor of now", after)
+			t.Errorf("got %+v, want the same session with a new factor", after)
 		}
 		b := s.other()
 		b.hold("", session.JWT) // the JWT was refreshed just before the step-up
@@ -177,8 +177,8 @@ func TestStepUp_WithoutSession(t *testing.T) {
 	}{
 		{"no credential", "", "no-credential"},
 		{"a forged JWT", "Cookie: stytch_session_jwt=eyJhbGciOiJSUzI1NiJ9.e30.x", "invalid-session"},
-		{"a token that is none", "Cookie: stytch_session=abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH", "invalid-session"},
-		{"a header that is none", "Authorization: Bearer abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH", "invalid-session"},
+		{"a token that does not exist", "Cookie: stytch_session=abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH", "invalid-session"},
+		{"a header with a token that does not exist", "Authorization: Bearer abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH", "invalid-session"},
 	}
 	for _, row := range rows {
 		for _, way := range []string{"/step-up", "/bare"} {

@@ -114,7 +114,7 @@ func TestClient_InvalidParameters(t *testing.T) {
 		{"a check without a resource", session{SessionToken: token, AuthorizationCheck: &question{Action: "read"}}, "authorization_check.resource_id"},
 		{"a check without an action", session{SessionToken: token, AuthorizationCheck: &question{ResourceID: "documents"}}, "authorization_check.action"},
 		{"a check without anything", session{SessionToken: token, AuthorizationCheck: &question{}}, "authorization_check"},
-		{"a revocation of nothing", revoke{}, "session_id session_token session_jwt"},
+		{"a revocation without an id or a credential", revoke{}, "session_id session_token session_jwt"},
 		{"a revocation of an id and a token", revoke{SessionID: sessionID, SessionToken: token}, "session_id session_token session_jwt"},
 		{"a revocation of an id and a JWT", revoke{SessionID: sessionID, SessionJWT: jwt}, "session_id session_token session_jwt"},
 		{"a revocation of a token and a JWT", revoke{SessionToken: token, SessionJWT: jwt}, "session_id session_token session_jwt"},

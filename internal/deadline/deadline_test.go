@@ -58,17 +58,17 @@ func jump(t *testing.T, now time.Time, d time.Duration) time.Time {
 }
 
 // A deadline has passed as soon as it has passed by one of the two clocks.
-func TestPassedWhenTheClocksDisagree(t *testing.T) {
+func TestPassed_ClocksDisagree(t *testing.T) {
 	now := time.Now()
 	for _, row := range []struct {
 		name            string
 		wall, monotonic time.Duration // time that passed by each clock
 		want            bool
 	}{
-		{"neither is there", 59 * time.Second, 59 * time.Second, false},
-		{"both are there", 60 * time.Second, 60 * time.Second, true},
+		{"neither clock has reached it", 59 * time.Second, 59 * time.Second, false},
+		{"both clocks have reached it", 60 * time.Second, 60 * time.Second, true},
 		{"wall clock set back an hour", -time.Hour, 60 * time.Second, true},
-		{"wall clock set back, not yet there", -time.Hour, 59 * time.Second, false},
+		{"wall clock set back, neither clock has reached it", -time.Hour, 59 * time.Second, false},
 		{"wall clock set forward an hour", time.Hour, time.Second, true},
 		{"machine suspended for a day", 24 * time.Hour, time.Second, true},
 		{"wall clock a nanosecond behind", 60*time.Second - 1, 60 * time.Second, true},
@@ -95,18 +95,18 @@ func TestPassedWhenTheClocksDisagree(t *testing.T) {
 
 // PassedByAll returns true only if the deadline has passed by both clocks. This holds for Deadline
 // and for Compact.
-func TestPassedByAllWhenTheClocksDisagree(t *testing.T) {
+func TestPassedByAll_ClocksDisagree(t *testing.T) {
 	now := time.Now()
 	for _, row := range []struct {
 		name            string
 		wall, monotonic time.Duration // time that passed by each clock
 		want            bool
 	}{
-		{"neither is there", 59 * time.Second, 59 * time.Second, false},
-		{"both are there", 60 * time.Second, 60 * time.Second, true},
+		{"neither clock has reached it", 59 * time.Second, 59 * time.Second, false},
+		{"both clocks have reached it", 60 * time.Second, 60 * time.Second, true},
 		{"wall clock set back an hour", -time.Hour, 60 * time.Second, false},
 		{"wall clock set forward an hour", time.Hour, time.Second, false},
-		{"wall clock set forward, and both are there", time.Hour, 60 * time.Second, true},
+		{"wall clock set forward, both clocks have reached it", time.Hour, 60 * time.Second, true},
 		{"machine suspended for a day", 24 * time.Hour, time.Second, false},
 		{"wall clock a nanosecond behind", 60*time.Second - 1, 60 * time.Second, false},
 		{"monotonic clock a nanosecond behind", 60 * time.Second, 60*time.Second - 1, false},
@@ -165,7 +165,7 @@ func TestCompact(t *testing.T) {
 }
 
 // While time passes normally, a deadline does not pass early.
-func TestPassedAsTimeGoesBy(t *testing.T) {
+func TestPassed_TimePasses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in, at := deadline.In(time.Now(), time.Minute), deadline.At(time.Now(), time.Now().Round(0).Add(time.Minute))
 		time.Sleep(time.Minute - time.Nanosecond)
@@ -200,7 +200,7 @@ func TestEarlier(t *testing.T) {
 }
 
 // At uses the wall clock of its argument, even if that also has a monotonic reading.
-func TestAtOfATimeWithAMonotonicReading(t *testing.T) {
+func TestAt_TimeWithMonotonicReading(t *testing.T) {
 	now := time.Now()
 	end := jump(t, now.Add(time.Minute), time.Hour)
 	if got, want := deadline.At(now, end).Time(), now.Round(0).Add(time.Minute); !got.Equal(want) {

@@ -13,7 +13,7 @@ import (
 // Requests read the counters without the lock. While an entry is replaced, no counter may therefore
 // be too low. This test looks inside the list, because from outside only one request in thousands
 // would see the error.
-func TestCountersWhileAnEntryIsReplaced(t *testing.T) {
+func TestDenyCredential_CountersDuringReplacement(t *testing.T) {
 	now := time.Now()
 	l := New(time.Hour)
 	replace := func() { l.DenyCredential(Key{1}, Credential{Token: "x"}, now) }
@@ -42,7 +42,7 @@ func TestCountersWhileAnEntryIsReplaced(t *testing.T) {
 }
 
 // While a full list is purged, a session that was revoked must be Denied or Purged.
-func TestCheckDuringPurge(t *testing.T) {
+func TestCheck_DuringPurge(t *testing.T) {
 	for range 5 {
 		l := New(time.Hour)
 		l.maxConfirmed = 100_000
@@ -115,7 +115,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-func TestDenyCredentialIsBounded(t *testing.T) {
+func TestDenyCredential_Bounded(t *testing.T) {
 	now := time.Now()
 	l := New(time.Hour)
 	for i := range maxCredentials {
@@ -188,12 +188,12 @@ func TestCheck_ClocksThatDisagree(t *testing.T) {
 		wall, monotonic time.Duration // time that passed by each clock
 		want            Status
 	}{
-		{"neither is there", time.Minute, time.Minute, Denied},
+		{"neither clock has reached it", time.Minute, time.Minute, Denied},
 		{"wall clock set forward", 400 * 24 * time.Hour, time.Second, Denied},
 		{"wall clock set forward and back", time.Minute, time.Minute, Denied},
 		{"wall clock set back", -time.Hour, 400 * 24 * time.Hour, Denied},
 		{"machine suspended", 400 * 24 * time.Hour, time.Minute, Denied},
-		{"both are there", 400 * 24 * time.Hour, 400 * 24 * time.Hour, Clear},
+		{"both clocks have reached it", 400 * 24 * time.Hour, 400 * 24 * time.Hour, Clear},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			now := time.Now()
@@ -252,12 +252,12 @@ func TestConfirm_Purge(t *testing.T) {
 	l.Deny("unconfirmed", before)
 	now := time.Now()
 	for name, row := range map[string]struct{ got, want Status }{
-		"revoked":                         {l.Check("0", "", Key{}, before, now), Purged},
-		"not revoked, vouched for before": {l.Check("other", "", Key{}, before, now), Purged},
-		"not revoked, vouched for after":  {l.Check("other", "", Key{}, now, now), Clear},
-		"a user, vouched for before":      {l.Check("other", "0", Key{}, before, now), Purged},
-		"revoked after the purge":         {l.Check("599", "", Key{}, now, now), Denied},
-		"unconfirmed":                     {l.Check("unconfirmed", "", Key{}, now, now), Denied},
+		"revoked": {l.Check("0", "", Key{}, before, now), Purged},
+		"not revoked, authenticated before the purge": {l.Check("other", "", Key{}, before, now), Purged},
+		"not revoked, authenticated after the purge":  {l.Check("other", "", Key{}, now, now), Clear},
+		"a user, authenticated before the purge":      {l.Check("other", "0", Key{}, before, now), Purged},
+		"revoked after the purge":                     {l.Check("599", "", Key{}, now, now), Denied},
+		"unconfirmed":                                 {l.Check("unconfirmed", "", Key{}, now, now), Denied},
 	} {
 		if row.got != row.want {
 			t.Errorf("%s: got %d, want %d", name, row.got, row.want)

@@ -109,7 +109,7 @@ func TestCache_BoundInBytes(t *testing.T) {
 	}{
 		{"exactly full", func(c *cache) { c.add("aaaaa", "bbbbb") }, list("aaaaa", "bbbbb"), nil},
 		{"one byte more", func(c *cache) { c.add("aaaaa", "bbbbb", "c") }, list("bbbbb", "c"), list("aaaaa")},
-		{"one that takes the room of several", func(c *cache) { c.add("aa", "bb", "cc", "dddddddd") }, list("cc", "dddddddd"), list("aa", "bb")},
+		{"a value that needs the space of several others", func(c *cache) { c.add("aa", "bb", "cc", "dddddddd") }, list("cc", "dddddddd"), list("aa", "bb")},
 		{"as large as the cache", func(c *cache) { c.add("aa", "bbbbbbbbbb") }, list("bbbbbbbbbb"), list("aa")},
 		{"larger than the cache", func(c *cache) { c.add("aa", "bbbbbbbbbbb") }, list("aa"), list("bbbbbbbbbbb")},
 		{"larger than the cache, in place of another value", func(c *cache) {

@@ -356,7 +356,7 @@ func TestClasses_UnverifiedClientsDoNotAffectUsers(t *testing.T) {
 		{"odd answers", func(s *env) { unverified(s, stytchtest.WithoutIDs()) }},
 		{"answers about others", func(s *env) { unverified(s, stytchtest.OtherUser()) }},
 		{"repeated names", func(s *env) { unverified(s, stytchtest.RepeatedNames()) }},
-		{"faults of their own endpoint", func(s *env) { unverified(s, status(500)) }},
+		{"faults of the endpoint for unverified tokens", func(s *env) { unverified(s, status(500)) }},
 		{"a user whose data are invalid", func(s *env) {
 			s.SetFault(pathUser, stytchtest.WithoutIDs())
 			own := s.SignIn(stytchtest.SessionOptions{})

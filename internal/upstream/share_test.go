@@ -157,9 +157,9 @@ func TestShare_JoinedLate(t *testing.T) {
 		{"100 ms left", 1, 2, timeout - 100*time.Millisecond, 200 * time.Millisecond, true},
 		{"a nanosecond left", 1, 2, timeout - 1, 100*time.Millisecond + 1, true},
 		{"half of the time left", 1, 2, timeout / 2, timeout/2 + 100*time.Millisecond, true},
-		{"too little of their own left", 1, 2, 50 * time.Millisecond, timeout, false},
+		{"less time left than a second call takes", 1, 2, 50 * time.Millisecond, timeout, false},
 		{"the second call hangs too", 2, 2, timeout - time.Second, timeout, false},
-		{"joined at once", 1, 1, 0, timeout, false},
+		{"joined immediately", 1, 1, 0, timeout, false},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
