@@ -98,7 +98,7 @@ func TestHello(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := httptest.NewRequest("GET", "/hello", nil)
-	r.Header.Set("Authorization", "Bearer "+session.Token) // session.JWT works as well
+	r.Header.Set("Authorization", "Bearer "+session.Token) // or session.JWT
 	w := httptest.NewRecorder()
 	auth.Require(hello).ServeHTTP(w, r)
 	if w.Code != http.StatusOK {
