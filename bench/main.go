@@ -34,8 +34,8 @@ func main() {
 	}
 }
 
-// run counts the calls first, while the key cache of the Clerk client is cold, and
-// measures memory last, because that disturbs times.
+// run counts the calls first, while the key cache of the Clerk client is empty. It measures memory
+// last, because that disturbs the measurement of times.
 func run() error {
 	began := time.Now()
 	o := &outcome{Machine: report.ThisMachine(), Versions: report.Versions(modules()...), Tags: report.BuildTags(), Rounds: *rounds, Slice: slice.String(), Date: began.UTC().Format(time.DateOnly)}
@@ -94,9 +94,9 @@ type outcome struct {
 	Rounds      int               `json:"rounds"`
 	Slice       string            `json:"slice"`
 	JWTBytes    int               `json:"jwt_bytes"`
-	RoundsOfTwo int               `json:"rounds_of_two"` // with two goroutines, in longer slices
-	Heap        float64           `json:"heap"`          // bytes
-	HeapInUse   float64           `json:"heap_in_use"`   // bytes, with a full cache
+	RoundsOfTwo int               `json:"rounds_of_two"` // rounds with two goroutines, whose slices are longer
+	Heap        float64           `json:"heap"`          // size of the heap in bytes
+	HeapInUse   float64           `json:"heap_in_use"`   // size of the heap in bytes with a full cache
 	Cases       []caseOutcome     `json:"cases"`
 	Targets     []verdict         `json:"targets"`
 	Memory      []memory          `json:"memory,omitempty"`
@@ -112,7 +112,7 @@ type caseOutcome struct {
 	Allocs     float64 `json:"allocs"`
 	Bytes      float64 `json:"bytes"`
 	TwoSpeedup float64 `json:"two_goroutines,omitempty"`        // throughput of two goroutines divided by that of one
-	TwoInUse   float64 `json:"two_goroutines_in_use,omitempty"` // the same with a full cache
+	TwoInUse   float64 `json:"two_goroutines_in_use,omitempty"` // the same quotient with a full cache
 }
 
 func (o *outcome) add(all []workload, fs figures) {

@@ -1,5 +1,5 @@
-// Package docs tests the documentation: its code compiles, its links lead
-// somewhere, and the tests it names exist.
+// Package docs tests the documentation: its code compiles, its links resolve, and the tests that it
+// names exist.
 package docs
 
 import (
@@ -21,7 +21,7 @@ import (
 	"testing"
 )
 
-// pages returns the text of each page, by its path below the module's root.
+// pages returns the text of each page, keyed by its path relative to the root of the module.
 func pages(t *testing.T) map[string]string {
 	t.Helper()
 	found := map[string]string{}
@@ -58,8 +58,8 @@ var imports = map[string]string{
 	"httptest": "net/http/httptest", "os": "os", "testing": "testing", "time": "time",
 }
 
-// completed returns a Go block as a file. A block without a package clause holds
-// declarations, and gets the imports that it uses.
+// completed returns a Go block as a file. If the block has no package clause, it contains
+// declarations, and completed adds the imports that it uses.
 func completed(block string) string {
 	if strings.HasPrefix(block, "package ") {
 		return block
@@ -152,8 +152,8 @@ func exportData(t *testing.T) importer.Lookup {
 	return func(path string) (io.ReadCloser, error) { return os.Open(files[path]) }
 }
 
-// Tests move and are renamed: a page that names one that does not exist
-// promises what nothing shows.
+// Tests may be moved or renamed. A page must not name a test that does not exist, because the
+// reader takes the test as the evidence for a promise.
 func TestPages_NameExistingTests(t *testing.T) {
 	declared := declaredTests(t)
 	mention := regexp.MustCompile(`\b(?:Test|Fuzz)[A-Z]\w*…?`)
@@ -207,7 +207,7 @@ func TestPages_LinksLeadSomewhere(t *testing.T) {
 		for _, m := range link.FindAllStringSubmatch(code.ReplaceAllString(text, ""), -1) {
 			target, anchor, _ := strings.Cut(m[1], "#")
 			if strings.Contains(target, ":") {
-				continue // another site
+				continue // a link to another site is not checked
 			}
 			page := name
 			if target != "" {
@@ -223,7 +223,7 @@ func TestPages_LinksLeadSomewhere(t *testing.T) {
 	}
 }
 
-// hasHeading reports whether GitHub gives a heading of text this anchor.
+// hasHeading reports whether the text has a heading whose anchor on GitHub is anchor.
 func hasHeading(text, anchor string) bool {
 	notInAnchor := regexp.MustCompile(`[^\w\- ]`)
 	for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(text, -1) {

@@ -98,7 +98,7 @@ func TestClient_InvalidParameters(t *testing.T) {
 	loop["self"] = loop
 	tests := []struct {
 		name   string
-		params any // or a user id
+		params any // the params of a call, or a user id
 		fields string
 	}{
 		{"no credential", session{}, "session_token session_jwt"},
@@ -120,7 +120,7 @@ func TestClient_InvalidParameters(t *testing.T) {
 		{"a check without a resource", session{SessionToken: token, AuthorizationCheck: &question{Action: "read"}}, "authorization_check.resource_id"},
 		{"a check without an action", session{SessionToken: token, AuthorizationCheck: &question{ResourceID: "documents"}}, "authorization_check.action"},
 		{"a check without anything", session{SessionToken: token, AuthorizationCheck: &question{}}, "authorization_check"},
-		{"a revocation of nothing", revoke{}, "session_id session_token session_jwt"},
+		{"a revocation without an id or a credential", revoke{}, "session_id session_token session_jwt"},
 		{"a revocation of an id and a token", revoke{SessionID: sessionID, SessionToken: token}, "session_id session_token session_jwt"},
 		{"a revocation of an id and a JWT", revoke{SessionID: sessionID, SessionJWT: jwt}, "session_id session_token session_jwt"},
 		{"a revocation of a token and a JWT", revoke{SessionToken: token, SessionJWT: jwt}, "session_id session_token session_jwt"},
@@ -160,7 +160,8 @@ type failing struct{}
 
 func (failing) MarshalJSON() ([]byte, error) { return nil, errors.New("cannot write " + token) }
 
-// call makes the call to which params belongs; a string is a user id.
+// call makes the call to which the type of params belongs. For a string, it loads the user with
+// that id.
 func call(t *testing.T, c *stytch.Client, params any) (err error) {
 	t.Helper()
 	switch p := params.(type) {
