@@ -70,8 +70,8 @@ func (s *requestState) within(ctx context.Context) context.Context {
 // authenticated it after that entry has expired.
 const requestGrace = 30 * time.Second
 
-// check reports whether the entry may still be used for the request. If the
-// error is errStale or errPurged, the credential must be authenticated again.
+// check returns nil if the entry may still be used for the request. If the error
+// is errStale or errPurged, the credential must be authenticated again.
 func (s *requestState) check() error {
 	now := time.Now()
 	err := s.auth.sessions.usable(s.entry, s.credential.key(), now)

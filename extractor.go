@@ -40,9 +40,8 @@ func FromBearer(r *http.Request) (Credential, error) {
 	return headerCredential(rest), nil
 }
 
-// isBearer compares a scheme with "bearer", ignoring ASCII case (RFC 9110,
-// section 11.1). It does not use strings.EqualFold, which folds Unicode
-// letters, too.
+// isBearer reports whether a scheme is Bearer. Schemes are case-insensitive (RFC
+// 9110, section 11.1).
 func isBearer(scheme string) bool {
 	const bearer = "bearer"
 	if len(scheme) != len(bearer) {
@@ -202,8 +201,9 @@ func candidates(tokens, jwts *cookieValues, source *cookieSource) []Credential {
 }
 
 // FirstOf returns an Extractor that tries extractors in order. It returns the
-// result of the first one that finds a credential or fails. It does not fall
-// back to a cookie if a header is malformed.
+// result of the first one that finds a credential or fails. It tries no others
+// after a failure, so a malformed header is refused even if the request has a
+// valid cookie.
 func FirstOf(extractors ...Extractor) Extractor {
 	return func(r *http.Request) (Credential, error) {
 		for _, extract := range extractors {

@@ -135,8 +135,8 @@ func (a *Authenticator) handler(next http.Handler, optional bool) http.Handler {
 // Use the returned ResponseWriter and request instead of w and r. Guards and
 // FromContext accept the context of the returned request. If the session cookie
 // must be refreshed, the returned ResponseWriter sets it when the header of the
-// response is written. An adapter that copies the header earlier must call
-// Attach before it does so.
+// response is written. An adapter that copies the header itself must call
+// WriteHeader of the returned ResponseWriter before it does so.
 //
 // If err is not nil, Attach wrote no response. To respond, call Reject.
 func (a *Authenticator) Attach(w http.ResponseWriter, r *http.Request) (http.ResponseWriter, *http.Request, error) {
