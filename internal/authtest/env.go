@@ -1,13 +1,13 @@
-// Package authtest is the environment in which the tests of this module run: an
+// Package authtest provides the environment for the tests of this module: an
 // in-memory Stytch, an Authenticator in front of a handler that records who
-// passed, and a user who is signed in.
+// passed, and a signed-in user.
 //
 //	env := authtest.New(t)
 //	env.Want(env.Get(authtest.Bearer(env.Session.JWT)), 200)
 //	env.WantPassed(1, env.Session.ID)
 //
-// Requests are written as header fields ("Name: value"). The environment checks
-// at the end of each test that nothing secret was logged or observed.
+// Requests are written as header fields ("Name: value"). At the end of each
+// test, the environment checks that no secret was logged or observed.
 package authtest
 
 import (
@@ -31,7 +31,7 @@ const (
 	Password = "correct horse battery staple"
 )
 
-// The endpoints of Stytch, as Server.Calls and Server.SetFault name them.
+// The endpoints of Stytch, as in Server.Calls and Server.SetFault.
 const (
 	PathAuthenticate = "/v1/sessions/authenticate"
 	PathKeySet       = "/v1/sessions/jwks/{project_id}"
@@ -45,10 +45,10 @@ const (
 type Env struct {
 	*stytchtest.Server
 	T       *testing.T
-	Config  sessionauth.Config // as it was passed to sessionauth.New
+	Config  sessionauth.Config // as passed to sessionauth.New
 	Auth    *sessionauth.Authenticator
-	Handler http.Handler // receives the requests; Require in front of Next, unless a test changes it
-	User    stytch.User  // has Email and Password
+	Handler http.Handler // receives the requests; by default Require in front of Next
+	User    stytch.User  // the user with Email and Password
 	Session stytchtest.Session
 	Wire    *Wire
 	Leaks   LeakCheck
@@ -58,8 +58,8 @@ type Env struct {
 	last   *http.Request
 }
 
-// New returns a new Env. Each change edits the Config before sessionauth.New
-// receives it.
+// New returns a new Env. Each change edits the Config before it is passed to
+// sessionauth.New.
 func New(t *testing.T, changes ...func(*sessionauth.Config)) *Env {
 	t.Helper()
 	e := &Env{Server: stytchtest.NewServer(), T: t}
@@ -88,7 +88,7 @@ func (e *Env) newAuthenticator() *sessionauth.Authenticator {
 	return auth
 }
 
-// SignInAs adds a user, starts a session, and makes them Env.User and
+// SignInAs adds a user, starts a session, and stores both in Env.User and
 // Env.Session.
 func (e *Env) SignInAs(u stytchtest.User) {
 	e.User = e.AddUser(u)
@@ -98,12 +98,13 @@ func (e *Env) SignInAs(u stytchtest.User) {
 	}
 }
 
-// SignIn starts a session of another user, who has neither email nor password.
+// SignIn starts a session of another user, who has neither an email address nor
+// a password.
 func (e *Env) SignIn(opts stytchtest.SessionOptions) stytchtest.Session {
 	return e.StartSession(e.AddUser(stytchtest.User{}).ID, opts)
 }
 
-// SignInMany starts n sessions, each of another user.
+// SignInMany starts n sessions, each for another user.
 func (e *Env) SignInMany(n int) []stytchtest.Session {
 	list := make([]stytchtest.Session, n)
 	for i := range list {
@@ -113,7 +114,7 @@ func (e *Env) SignInMany(n int) []stytchtest.Session {
 }
 
 // Next returns a handler that records who passed: the id of the request's
-// session, or "" if it has none.
+// session, or "" if there is none.
 func (e *Env) Next() http.Handler {
 	return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		id := ""
@@ -126,12 +127,13 @@ func (e *Env) Next() http.Handler {
 	})
 }
 
-// Behind returns Next behind Require and these middlewares, the first outermost.
+// Behind returns Next behind Require and these middlewares. The first one is
+// outermost.
 func (e *Env) Behind(middlewares ...func(http.Handler) http.Handler) http.Handler {
 	return e.Auth.Require(e.Wrap(middlewares...))
 }
 
-// Wrap returns Next behind these middlewares, the first outermost.
+// Wrap returns Next behind these middlewares. The first one is outermost.
 func (e *Env) Wrap(middlewares ...func(http.Handler) http.Handler) http.Handler {
 	h := e.Next()
 	for _, m := range slices.Backward(middlewares) {
@@ -140,8 +142,8 @@ func (e *Env) Wrap(middlewares ...func(http.Handler) http.Handler) http.Handler 
 	return h
 }
 
-// Fresh returns Require of a new Authenticator, which has nothing cached, in
-// front of Next.
+// Fresh returns Require of a new Authenticator with empty caches, in front of
+// Next.
 func (e *Env) Fresh() http.Handler {
 	e.T.Helper()
 	return e.newAuthenticator().Require(e.Next())
@@ -154,7 +156,7 @@ func (e *Env) Passed() []string {
 	return slices.Clone(e.passed)
 }
 
-// Last returns the request that reached Next last.
+// Last returns the latest request that reached Next.
 func (e *Env) Last() *http.Request {
 	e.T.Helper()
 	e.mu.Lock()
@@ -165,8 +167,8 @@ func (e *Env) Last() *http.Request {
 	return e.last
 }
 
-// Expire waits until the JWT of Env.Session is past its exp and the leeway. Call
-// it in a synctest bubble.
+// Expire waits until the JWT of Env.Session is past its exp and the leeway. It
+// must be called in a synctest bubble.
 func (e *Env) Expire() { time.Sleep(6 * time.Minute) }
 
 // SignJWT signs a JWT of Env.Session after edit has changed it.
@@ -176,8 +178,8 @@ func (e *Env) SignJWT(edit func(header, claims map[string]any)) string {
 	return e.Sign(JSON(header), JSON(claims))
 }
 
-// UnknownKeyJWT signs a JWT with the id of a key that does not exist, issued some
-// time ago.
+// UnknownKeyJWT signs a JWT that was issued some time ago and whose key id does
+// not exist.
 func (e *Env) UnknownKeyJWT(kid string, ago time.Duration) string {
 	return e.SignJWT(func(header, claims map[string]any) {
 		issued := time.Now().Add(-ago)
@@ -207,8 +209,8 @@ func SessionOnly(c *sessionauth.Config) { c.SessionOnly = true }
 // WriteBack sets Config.Cookies.WriteBack.
 func WriteBack(c *sessionauth.Config) { c.Cookies.WriteBack = true }
 
-// SlowOnly skips a test unless the build tag slow is set. Floods and simulated
-// days take the time of hundreds of other tests.
+// SlowOnly skips a test unless the build tag slow is set. It is for floods and
+// simulated days, which take the time of hundreds of other tests.
 func SlowOnly(t *testing.T) {
 	t.Helper()
 	if !Slow {

@@ -15,18 +15,19 @@ import (
 	"github.com/sessionauth/sessionauth"
 )
 
-// A LeakCheck collects the secrets of a test and everything that an Authenticator
-// logs, from debug level on, and passes to Observe. None of the secrets may occur
-// there. Secrets are what requests, calls to Stytch and its answers hold.
+// A LeakCheck collects the secrets of a test: what requests, calls to Stytch
+// and their responses contain. It also collects everything that an
+// Authenticator logs, from debug level on, and passes to Observe. None of the
+// secrets may occur there.
 type LeakCheck struct {
 	mu      sync.Mutex
 	log     Log
-	events  map[sessionauth.Event]bool // without their times, so that few remain
+	events  map[sessionauth.Event]bool // without their times, so that there are few different ones
 	secrets map[string]bool
 }
 
 // Watch wraps the Logger, the Observe and the HTTPClient of c. If the Logger is
-// nil, which tests that count allocations need, it watches nothing.
+// nil, which tests that count allocations need, Watch does nothing.
 func (l *LeakCheck) Watch(c *sessionauth.Config) {
 	l.events, l.secrets = map[sessionauth.Event]bool{}, map[string]bool{}
 	l.AddSecret(c.Secret)
@@ -52,11 +53,12 @@ func (l *LeakCheck) addEvent(e sessionauth.Event) {
 	l.events[e] = true
 }
 
-// ShortestLeak is the number of bytes of a secret that count as a leak.
+// ShortestLeak is the number of consecutive bytes of a secret that count as a
+// leak.
 const ShortestLeak = 16
 
 // AddSecret adds a secret. It ignores texts below 12 bytes, which may occur by
-// chance, and all after the first 4096. Before Watch it does nothing.
+// chance, and every text after the first 4096. Before Watch it does nothing.
 func (l *LeakCheck) AddSecret(secret string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -66,7 +68,7 @@ func (l *LeakCheck) AddSecret(secret string) {
 }
 
 // AddHeader adds every value in a request header that may be a credential or a
-// part of one. The segments of a JWT count one by one.
+// part of one. It adds the segments of a JWT separately.
 func (l *LeakCheck) AddHeader(h http.Header) {
 	for _, values := range h {
 		for _, value := range values {
@@ -79,14 +81,13 @@ func (l *LeakCheck) AddHeader(h http.Header) {
 	}
 }
 
-// isSeparator reports whether r is outside the alphabets of base64, and so
-// separates credentials or segments of one.
+// isSeparator reports whether r is outside the base64 alphabets. Such a rune
+// separates credentials, or segments of a credential.
 func isSeparator(r rune) bool {
 	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-_+/", r))
 }
 
-// addBody adds the confidential values of a body, JSON or a form, of a request, a
-// call or an answer.
+// addBody adds the confidential values of a body, which may be JSON or a form.
 func (l *LeakCheck) addBody(body string) {
 	for _, name := range []string{"session_token", "session_jwt", "password", "email", "email_address", "error_message"} {
 		for rest := body; ; {
@@ -110,14 +111,15 @@ func (l *LeakCheck) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		l.AddHeader(r.Header)
 		body := &watchedBody{ReadCloser: r.Body, check: l}
-		watched := r.WithContext(r.Context()) // a copy: the server reads the Body of its own request
+		watched := r.WithContext(r.Context()) // a copy, because the server reads the Body of its own request
 		watched.Body = body
 		next.ServeHTTP(w, watched)
 		l.addBody(body.text.String())
 	})
 }
 
-// A watchedTransport adds the secrets of calls to Stytch and of their answers.
+// A watchedTransport adds the secrets of calls to Stytch and of their
+// responses.
 type watchedTransport struct {
 	next  http.RoundTripper
 	check *LeakCheck
@@ -138,7 +140,7 @@ func (c *watchedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// A watchedBody keeps the first 64 KiB that are read from a body.
+// A watchedBody records the first 64 KiB that are read from a body.
 type watchedBody struct {
 	io.ReadCloser
 	check *LeakCheck
@@ -201,7 +203,7 @@ func (l *LeakCheck) Report(t *testing.T) {
 	}
 }
 
-// bothHandlers are the handler of a LeakCheck and the one of a test.
+// bothHandlers holds the handler of a LeakCheck and the handler of a test.
 type bothHandlers [2]slog.Handler
 
 func (bothHandlers) Enabled(context.Context, slog.Level) bool { return true }
