@@ -45,7 +45,7 @@ const (
 type Env struct {
 	*stytchtest.Server
 	T       *testing.T
-	Config  sessionauth.Config // as it was passed to sessionauth.New
+	Config  sessionauth.Config // as passed to sessionauth.New
 	Auth    *sessionauth.Authenticator
 	Handler http.Handler // receives the requests; Require in front of Next, unless a test replaces it
 	User    stytch.User  // has Email and Password
@@ -58,8 +58,8 @@ type Env struct {
 	last   *http.Request
 }
 
-// New returns a new Env. Each change edits the Config before sessionauth.New
-// receives it.
+// New returns a new Env. Each change edits the Config before it is passed to
+// sessionauth.New.
 func New(t *testing.T, changes ...func(*sessionauth.Config)) *Env {
 	t.Helper()
 	e := &Env{Server: stytchtest.NewServer(), T: t}
@@ -97,12 +97,13 @@ func (e *Env) SignInAs(u stytchtest.User) {
 	}
 }
 
-// SignIn starts a session of another user, who has neither email nor password.
+// SignIn starts a session of another user, who has neither an email address nor
+// a password.
 func (e *Env) SignIn(opts stytchtest.SessionOptions) stytchtest.Session {
 	return e.StartSession(e.AddUser(stytchtest.User{}).ID, opts)
 }
 
-// SignInMany starts n sessions, each of another user.
+// SignInMany starts n sessions, each for another user.
 func (e *Env) SignInMany(n int) []stytchtest.Session {
 	list := make([]stytchtest.Session, n)
 	for i := range list {

@@ -36,7 +36,7 @@ func (l *Log) String() string {
 	return l.text.String()
 }
 
-// WantErrors checks how many errors were logged so far.
+// WantErrors checks how many errors have been logged so far.
 func (l *Log) WantErrors(t *testing.T, n int) {
 	t.Helper()
 	if got := strings.Count(l.String(), "level=ERROR"); got != n {

@@ -117,7 +117,7 @@ func (e *Env) WantIdle() {
 	}
 }
 
-// WantPanic checks that Env.Handler panics with a value.
+// WantPanic checks that Env.Handler panics with this value.
 func (e *Env) WantPanic(value any, fields ...string) {
 	e.T.Helper()
 	defer func() {
