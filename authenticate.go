@@ -114,10 +114,15 @@ func (s *sessions) usable(e *entry, key digest, now time.Time) error {
 // usableNow is like usable, for an entry that was verified just now. Its age in
 // a cache does not matter, so errStale is not an error.
 func (s *sessions) usableNow(e *entry, key digest) error {
-	if err := s.usable(e, key, time.Now()); err != errStale {
-		return err
+	return ignoreStale(s.usable(e, key, time.Now()))
+}
+
+// ignoreStale returns err unless it is errStale.
+func ignoreStale(err error) error {
+	if err == errStale {
+		return nil
 	}
-	return nil
+	return err
 }
 
 // authenticate returns the entry for a credential. All authentication goes
@@ -223,9 +228,9 @@ func (s *sessions) admit(ctx context.Context, key digest, e *entry) (_ *entry, c
 			return nil, false, err
 		}
 		e.user, e.end = u.user, e.end.Earlier(u.end)
-		if err := s.usableNow(e, key); err != nil { // the session may have been revoked while the user was loaded
-			return nil, false, err
-		}
+	}
+	if err := s.usableNow(e, key); err != nil { // the session may have been revoked during a call
+		return nil, false, err
 	}
 	s.caches.store(generation, e, func() { s.caches.addJWT(key, e, time.Now()) })
 	return e, false, nil
@@ -235,6 +240,12 @@ func (s *sessions) admit(ctx context.Context, key digest, e *entry) (_ *entry, c
 // accepted by itself any more. If a token came with the JWT, refresh sends the
 // token, because Stytch accepts it without a valid JWT.
 func (s *sessions) refresh(ctx context.Context, t *sessionjwt.Token, key digest, token, jwt string) (e *entry, cached bool, err error) {
+	if t.ThirdParty && isSessionToken(token) { // the response about the token would say nothing about the JWT
+		if e, cached, err = s.authenticateToken(ctx, token); !errors.Is(err, ErrInvalidSession) {
+			return e, cached, err
+		}
+		token = ""
+	}
 	byJWT := jwtQuery(jwt, key).refreshing(t, key)
 	q := byJWT
 	if token != "" && isSessionToken(token) {
@@ -282,10 +293,14 @@ func (s *sessions) otherSession(q *query) error {
 // cannot be trusted. If there is no token, it returns err, the error of the
 // JWT.
 func (s *sessions) fallBackToToken(ctx context.Context, token string, err error) (_ *entry, cached bool, _ error) {
-	if isSessionToken(token) {
-		return s.authenticateToken(ctx, token)
+	if !isSessionToken(token) {
+		return nil, false, err
 	}
-	return nil, false, err
+	e, cached, tokenErr := s.authenticateToken(ctx, token)
+	if errors.Is(tokenErr, ErrInvalidSession) && !errors.Is(err, ErrInvalidSession) {
+		return nil, false, err // the JWT may be good
+	}
+	return e, cached, tokenErr
 }
 
 // authenticateToken authenticates a session token from the cache or by calling

@@ -1,6 +1,7 @@
 package sessionauth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -99,11 +100,7 @@ func CheckRole(ctx context.Context, anyOf ...string) error {
 // CheckPermission returns ErrForbidden unless the project's RBAC policy allows
 // one of the session's roles to perform action on resource.
 func CheckPermission(ctx context.Context, resource, action string) error {
-	s, err := authenticated(ctx)
-	if err != nil {
-		return err
-	}
-	p, err := s.auth.sessions.policy(ctx)
+	s, p, err := authenticatedWithPolicy(ctx)
 	if err != nil {
 		return err
 	}
@@ -305,18 +302,28 @@ func (a *Authenticator) Permissions(ctx context.Context) ([]stytch.Permission, e
 // rolesAndPolicy returns the policy, and the roles of the session of a request
 // that this Authenticator let through.
 func rolesAndPolicy(ctx context.Context, a *Authenticator) ([]string, *stytch.Policy, error) {
-	s := stateOf(ctx)
-	switch {
-	case s == nil || s.auth != a:
+	if s := stateOf(ctx); s == nil || s.auth != a {
 		return nil, nil, cloneError(errMissingRequire)
-	case s.err != nil:
+	} else if s.err != nil {
 		return nil, nil, ErrNoCredential
 	}
-	p, err := a.sessions.policy(ctx)
+	s, p, err := authenticatedWithPolicy(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	return s.entry.session.Roles, p.Value, nil
+}
+
+// authenticatedWithPolicy is authenticated once the policy has been fetched,
+// during which the session may be revoked.
+func authenticatedWithPolicy(ctx context.Context) (*requestState, *remote.Snapshot[*stytch.Policy], error) {
+	var p *remote.Snapshot[*stytch.Policy]
+	var policyErr error
+	if s := stateOf(ctx); s != nil && s.auth != nil && s.err == nil {
+		p, policyErr = s.auth.sessions.policy(ctx)
+	}
+	s, err := authenticated(ctx)
+	return s, p, cmp.Or(err, policyErr)
 }
 
 // policy returns the RBAC policy. If there is none, nothing can be allowed or

@@ -539,3 +539,40 @@ func TestCheckFresh_Leeway(t *testing.T) {
 		}
 	})
 }
+
+// A context that is kept after Revoke allows nothing, also if the policy was being
+// fetched at that moment.
+func TestAllowed_AfterRevoke(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newOffice(t)
+		s.Want(s.Get(bearer(s.Session.JWT)), 200)
+		ctx := s.Last().Context()
+		s.SetFault("/v1/rbac/policy", stytchtest.Fault{Delay: time.Second})
+		time.AfterFunc(500*time.Millisecond, func() { _ = s.Auth.Revoke(s.T.Context(), s.Session.ID) })
+		if err := sessionauth.CheckPermission(ctx, "documents", "write"); !errors.Is(err, sessionauth.ErrInvalidSession) {
+			t.Errorf("CheckPermission: got %v, want %v", err, sessionauth.ErrInvalidSession)
+		}
+		if ok, err := s.Auth.Allowed(ctx, "documents", "write"); ok || !errors.Is(err, sessionauth.ErrInvalidSession) {
+			t.Errorf("Allowed: got %t, %v, want %v", ok, err, sessionauth.ErrInvalidSession)
+		}
+		if list, err := s.Auth.Permissions(ctx); list != nil || err == nil {
+			t.Errorf("Permissions: got %v, %v, want an error", list, err)
+		}
+	})
+}
+
+// A user who lacks a factor costs a call in five seconds, also without caching.
+func TestCheckFactor_OneCallInFiveSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t, func(c *sessionauth.Config) { c.CacheTTL = -1 })
+		s.Want(s.Get(bearer(s.Session.JWT)), 200)
+		ctx := s.Last().Context()
+		for range 8 {
+			if err := sessionauth.CheckFactor(ctx, "totp"); !errors.Is(err, sessionauth.ErrStepUp) {
+				t.Errorf("got %v, want %v", err, sessionauth.ErrStepUp)
+			}
+			time.Sleep(500 * time.Millisecond)
+		}
+		s.WantCalls(pathAuthenticate, 1)
+	})
+}

@@ -236,7 +236,9 @@ func (s *sessions) store(answer *stytch.AuthenticateSessionResponse, q *query, a
 		if e.thirdParty = q.replaces.ThirdParty; e.thirdParty && asked.Before(q.replaces.ExpiresAt) {
 			e.refreshed = "" // a request with the new JWT would need a call again, but the response for the old JWT is cached
 		}
-		s.storeAnswer(q.answerKey, e, asked)
+		if !e.thirdParty || q.jwt != "" { // a response about the token says nothing about a third-party JWT
+			s.storeAnswer(q.answerKey, e, asked)
+		}
 	}
 	return e
 }
@@ -323,12 +325,11 @@ func (s *sessions) recheck(ctx context.Context, e *entry, c introspectionCredent
 		call: upstream.Introspect.About(sessionKey(e.session.ID), upstream.BoundCalls), kind: "recheck" + e.session.ID, flight: q.key, key: q.key,
 		cached: func(now time.Time) (*entry, error) {
 			recent, _ := s.caches.answers.Get(q.answerKey, now)
-			if err := s.usable(recent, q.key, now); err == errRevoked {
-				return nil, err
-			} else if err != nil || now.Sub(recent.vouchedAt) >= recheckTTL {
-				return nil, errStale
+			err := s.usable(recent, q.key, now)
+			if err == errRevoked || recent != nil && (err == nil || err == errStale) && now.Sub(recent.vouchedAt) < recheckTTL {
+				return recent, ignoreStale(err)
 			}
-			return recent, nil
+			return nil, errStale
 		},
 		fetch: func(ctx context.Context, asked moment) (*entry, error) {
 			answer, err := s.client.AuthenticateSession(ctx, q.params(0))

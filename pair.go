@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/sessionauth/sessionauth/internal/sessionjwt"
 	"github.com/sessionauth/sessionauth/internal/upstream"
 )
 
@@ -21,13 +22,19 @@ import (
 func (s *sessions) authenticatePair(ctx context.Context, cred *Credential) (*entry, bool, error) {
 	e, key, cached, err := s.authenticateLocally(ctx, cred.JWT)
 	switch {
-	case e == nil: // the JWT cannot be trusted
-		if !isSessionToken(cred.Token) {
+	case !isSessionToken(cred.Token):
+		cred.reduceTo("", cred.JWT)
+		if e == nil {
 			return nil, false, err
 		}
-		cred.reduceTo(cred.Token, "")
-		return s.authenticateToken(ctx, cred.Token)
-	case !isSessionToken(cred.Token):
+	case e == nil:
+		return s.authenticateTokenOf(ctx, cred, err)
+	case e.thirdParty: // only Stytch can check the JWT, so the token decides if its session is alive
+		byToken, hit, tokenErr := s.authenticateToken(ctx, cred.Token)
+		if !errors.Is(tokenErr, ErrInvalidSession) {
+			cred.reduceTo(cred.Token, "")
+			return byToken, hit, tokenErr
+		}
 		cred.reduceTo("", cred.JWT)
 	case !s.isBound(cred.Token, e):
 		return s.authenticateUnbound(ctx, cred, e, key, err)
@@ -47,6 +54,22 @@ func (s *sessions) continueWithJWT(ctx context.Context, cred *Credential, e *ent
 	return s.refresh(ctx, e.token, key, cred.Token, cred.JWT)
 }
 
+// authenticateTokenOf authenticates the token of a request whose JWT is refused
+// or, if err is not ErrInvalidSession, cannot be checked. In the second case, the
+// token must belong to the user that the JWT names, because the token may have
+// been planted.
+func (s *sessions) authenticateTokenOf(ctx context.Context, cred *Credential, err error) (*entry, bool, error) {
+	e, cached, tokenErr := s.authenticateToken(ctx, cred.Token)
+	if !errors.Is(err, ErrInvalidSession) {
+		isOfAnother := tokenErr == nil && sessionjwt.UnverifiedSubject(cred.JWT) != e.session.UserID
+		if isOfAnother || errors.Is(tokenErr, ErrInvalidSession) {
+			return nil, false, err
+		}
+	}
+	cred.reduceTo(cred.Token, "")
+	return e, cached, tokenErr
+}
+
 // isBound reports whether a response of Stytch has shown that the token belongs
 // to the session of e. An expired entry of the token is sufficient, because a
 // token always belongs to the same session.
@@ -60,8 +83,10 @@ func (s *sessions) isBound(token string, e *entry) bool {
 // authenticateLocally for the JWT, or nil.
 func (s *sessions) authenticateUnbound(ctx context.Context, cred *Credential, e *entry, key digest, localErr error) (*entry, bool, error) {
 	q := s.tokenQuery(cred.Token, digestOf(cred.Token))
+	if !q.verified {
+		q.subject, q.bound = sessionKey(cmp.Or(e.session.ID, e.session.UserID)), upstream.BoundCalls
+	}
 	q.verified = true // the call counts as one of the JWT's session, because the client of that session sent the token
-	q.subject, q.bound = sessionKey(cmp.Or(e.session.ID, e.session.UserID)), upstream.BoundCalls
 	asked := moment{time.Now(), s.caches.generation()}
 	byToken, cached, err := s.introspectSession(ctx, q)
 	switch {
@@ -71,7 +96,6 @@ func (s *sessions) authenticateUnbound(ctx context.Context, cred *Credential, e 
 		return s.admit(ctx, key, e)
 	case err == nil: // the response replaces the JWT, also for later requests
 		answer := *byToken
-		answer.thirdParty = e.thirdParty
 		s.storeAnswer(q.refreshing(e.token, key).answerKey, &answer, asked)
 		return &answer, cached, nil
 	case errors.Is(err, ErrInvalidSession): // the token has no live session
@@ -97,7 +121,7 @@ func (s *sessions) decideBetween(ctx context.Context, cred *Credential, e *entry
 		return nil, false, errAmbiguous
 	case err != nil, byToken.session.StartedAt.After(byJWT.session.StartedAt):
 		cred.reduceTo(cred.Token, "")
-		return byToken, tokenCached, nil
+		return byToken, tokenCached, s.usableNow(byToken, cred.key()) // it may have been revoked during the call about the JWT
 	}
 	cred.reduceTo("", cred.JWT)
 	return byJWT, cached, nil
@@ -132,5 +156,5 @@ func (s *sessions) authenticateCandidates(ctx context.Context, cred *Credential)
 		return nil, false, refused
 	}
 	cred.reduceTo(winner.Token, winner.JWT)
-	return best, cached, nil
+	return best, cached, s.usableNow(best, cred.key()) // it may have been revoked during a call about another value
 }

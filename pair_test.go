@@ -1,6 +1,8 @@
 package sessionauth_test
 
 import (
+	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -383,4 +385,82 @@ func TestRequire_CallsPerHour(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The holder of an access token must not gain a session by planting it as the JWT
+// cookie in a browser that has a session token: what Stytch says about the token
+// says nothing about the JWT.
+func TestRequire_ThirdPartyJWTBesideAToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		access := s.SignJWT(func(_, c map[string]any) { c["client_id"] = "connected-app-test-1" })
+		s.Tap(pathAuthenticate, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				return nil, err
+			}
+			if strings.Contains(string(body), access) {
+				return authtest.Reply(400, `{"status_code":400,"error_type":"unable_to_parse_session_jwt","request_id":"r","error_message":"m"}`), nil
+			}
+			r.Body = io.NopCloser(strings.NewReader(string(body)))
+			return stytch.RoundTrip(r)
+		})
+		s.Want(s.Get(bearer(access)), 401)
+		for range 3 {
+			s.Want(s.Get(bothCookies(s.Session.Token, access)), 200)
+			s.Want(s.Get(bearer(access)), 401)
+			time.Sleep(10 * time.Second)
+		}
+	})
+}
+
+// A session that is revoked during any call of a request does not pass.
+func TestRequire_RevokedDuringACall(t *testing.T) {
+	rows := map[string]struct {
+		change func(*sessionauth.Config)
+		field  func(*env) string
+		call   authtest.Tap
+	}{
+		"an invented token beside a good JWT": {sessionOnly, func(s *env) string { return bothCookies(inventedToken, s.Session.JWT) }, authtest.DelayAnswers(2 * time.Second)},
+		"Stytch hangs": {sessionOnly, func(s *env) string { return bothCookies(inventedToken, s.Session.JWT) }, func(r *http.Request, _ http.RoundTripper) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		}},
+		"a repeated cookie": {sessionOnly, func(s *env) string {
+			return "Cookie: stytch_session_jwt=" + s.Session.JWT + "; stytch_session=" + inventedToken + "; stytch_session=" + strings.ToUpper(inventedToken)
+		}, authtest.DelayAnswers(2 * time.Second)},
+	}
+	for name, row := range rows {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newEnv(t, row.change)
+				s.Want(s.Get(jwtCookie(s.Session.JWT)), 200)
+				s.Tap(pathAuthenticate, row.call)
+				time.AfterFunc(500*time.Millisecond, func() {
+					if err := s.Auth.Revoke(s.T.Context(), s.Session.ID); err != nil {
+						s.T.Error(err)
+					}
+				})
+				s.Want(s.Get(row.field(s)), 401)
+				s.WantPassed(1, s.Session.ID)
+			})
+		})
+	}
+}
+
+// The ResponseWriter of a request with a refreshed JWT holds credentials.
+func TestRequire_ResponseWriterRedactsItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t, writeBack, func(c *sessionauth.Config) { c.SessionDuration = time.Hour })
+		var text string
+		s.Handler = s.Auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			text = fmt.Sprintf("%v %+v %#v", w, w, w)
+		}))
+		s.Want(s.Get(bothCookies(s.Session.Token, s.Session.JWT)), 200)
+		s.Expire()
+		s.Want(s.Get(bothCookies(s.Session.Token, s.Session.JWT)), 200)
+		if strings.Contains(text, s.Session.Token) || strings.Contains(text, "eyJ") {
+			t.Errorf("got %s, want no credential", text)
+		}
+	})
 }

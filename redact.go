@@ -53,3 +53,11 @@ func (id Identity) Format(s fmt.State, _ rune) {
 	}
 	_, _ = fmt.Fprintf(s, "sessionauth.Identity{%s %s redacted}", session, user)
 }
+
+// Format redacts the cookies.
+func (*lateCookies) Format(s fmt.State, _ rune) { redact(s, "ResponseWriter") }
+
+// MarshalJSON redacts the cookies.
+func (*lateCookies) MarshalJSON() ([]byte, error) {
+	return []byte(`"sessionauth.ResponseWriter{redacted}"`), nil
+}
