@@ -96,7 +96,11 @@ func (s *sessions) usable(e *entry, key digest, now time.Time) error {
 		}
 		return errStale
 	}
-	switch s.denied.Check(e.session.ID, e.session.UserID, key, e.asOf, now) {
+	asOf := e.vouchedAt
+	if e.token != nil { // the clock of Stytch may be ahead
+		asOf = asOf.Add(-s.config.Leeway)
+	}
+	switch s.denied.Check(e.session.ID, e.session.UserID, key, asOf, now) {
 	case denylist.Denied:
 		return errRevoked
 	case denylist.Purged:
@@ -213,7 +217,7 @@ func (s *sessions) verify(ctx context.Context, known *entry, jwt string) (*entry
 	}
 	return &entry{
 		session: t.Session, token: t, thirdParty: t.ThirdParty,
-		vouchedAt: t.IssuedAt, asOf: t.IssuedAt.Add(-s.config.Leeway),
+		vouchedAt: t.IssuedAt,
 		expiresAt: t.ExpiresAt, end: end.EarlierAt(now, t.Session.ExpiresAt),
 	}, nil
 }

@@ -48,7 +48,6 @@ type entry struct {
 	thirdParty bool
 
 	vouchedAt time.Time         // iat of the JWT, or the time of the call to Stytch
-	asOf      time.Time         // vouchedAt minus the possible skew of the clock that set it
 	expiresAt time.Time         // when the session must be authenticated again
 	end       deadline.Deadline // when the entry expires; a hit never extends it
 	staleEnd  deadline.Deadline // until when the entry may be used if Stytch cannot be reached

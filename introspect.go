@@ -248,7 +248,7 @@ func (s *sessions) store(answer *stytch.AuthenticateSessionResponse, q *query, a
 func (s *sessions) entryOf(answer *stytch.AuthenticateSessionResponse, asked time.Time) *entry {
 	session, ttl := answer.Session, s.config.CacheTTL
 	e := &entry{
-		session: &session, vouchedAt: asked, asOf: asked, refreshed: answer.SessionJWT,
+		session: &session, vouchedAt: asked, refreshed: answer.SessionJWT,
 		end:      deadline.In(asked, ttl).EarlierAt(asked, session.ExpiresAt),
 		staleEnd: deadline.In(asked, ttl+s.config.StaleIfError).EarlierAt(asked, session.ExpiresAt),
 	}

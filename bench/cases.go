@@ -32,7 +32,7 @@ const (
 	forged       = "sessionauth: forged JWT"
 	shortGarbage = "sessionauth: garbage, short"
 	longGarbage  = "sessionauth: garbage as long as a JWT"
-	hugeGarbage  = "sessionauth: garbage of 9 KB"
+	hugeGarbage  = "sessionauth: garbage of 18 KB"
 
 	scsCookie = "scs: session, cookie"
 )
@@ -244,7 +244,7 @@ func ownCases(p *provider, session stytchtest.Session) ([]workload, error) {
 		serving(forged, h, 401, bearer(forge(session.JWT))),
 		serving(shortGarbage, h, 401, bearer("garbage")),
 		serving(longGarbage, h, 401, bearer(spoil(session.JWT))),
-		serving(hugeGarbage, h, 401, bearer(strings.Repeat("a", 3000)+"."+strings.Repeat("b", 3000)+"."+strings.Repeat("c", 3000))),
+		serving(hugeGarbage, h, 401, bearer(strings.Repeat("a", 6000)+"."+strings.Repeat("b", 6000)+"."+strings.Repeat("c", 6000))),
 	}, nil
 }
 

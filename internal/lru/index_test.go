@@ -35,8 +35,9 @@ func check(t *testing.T, c *Cache[value]) {
 		for subject, n := range want {
 			got := 0
 			var prev *slot[value]
-			for at := s.index[subject]; at != nil; at = at.linkOf(subject).next {
-				if _, ok := s.lru.Peek(at.key); !ok || at.linkOf(subject).prev != prev {
+			hash := c.hash(subject)
+			for at := s.index[hash]; at != nil; at = at.linkOf(hash).next {
+				if _, ok := s.lru.Peek(at.key); !ok || at.linkOf(hash).prev != prev {
 					t.Fatalf("%s: got a broken index", subject)
 				}
 				prev = at

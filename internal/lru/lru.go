@@ -8,6 +8,7 @@ package lru
 
 import (
 	"crypto/sha256"
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,7 @@ type Cache[V any] struct {
 	shards     []shard[V]
 	sizeOf     func(V) int
 	subjectsOf func(V) [subjects]string // nil if there is no index
+	seed       maphash.Seed             // of the hashes of subjects
 	budget     int                      // limit on the bytes of one shard
 }
 
@@ -35,7 +37,7 @@ type shard[V any] struct {
 	mu    sync.RWMutex
 	lru   *simplelru.LRU[Key, *slot[V]]
 	bytes int
-	index map[string]*slot[V] // the first slot of each subject; nil if there is no index
+	index map[uint64]*slot[V] // the first slot of each subject, by its hash; nil if there is no index
 
 	_ [64]byte // keeps two shards out of one cache line
 }
@@ -55,7 +57,7 @@ type slot[V any] struct {
 // A link is an element of the list of slots for one subject in a shard. The
 // index holds the first slot.
 type link[V any] struct {
-	subject    string
+	subject    uint64 // hash; zero for none
 	prev, next *slot[V]
 }
 
@@ -89,10 +91,10 @@ func New[V any](size, bytes int, sizeOf func(V) int) *Cache[V] {
 // returns the subjects of a value. An empty subject is not indexed.
 func NewIndexed[V any](size, bytes int, sizeOf func(V) int, subjectsOf func(V) [subjects]string) *Cache[V] {
 	c := New(size, bytes, sizeOf)
-	c.subjectsOf = subjectsOf
+	c.subjectsOf, c.seed = subjectsOf, maphash.MakeSeed()
 	for i := range c.shards {
 		s := &c.shards[i]
-		s.index = map[string]*slot[V]{}
+		s.index = map[uint64]*slot[V]{}
 	}
 	return c
 }
@@ -152,10 +154,11 @@ func (c *Cache[V]) RemoveSubject(subject string) {
 	if subject == "" {
 		return
 	}
+	hash := c.hash(subject)
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.Lock()
-		for first := s.index[subject]; first != nil; first = s.index[subject] {
+		for first := s.index[hash]; first != nil; first = s.index[hash] {
 			s.lru.Remove(first.key) // also unlinks the slot
 		}
 		s.mu.Unlock()
@@ -180,7 +183,11 @@ func (c *Cache[V]) put(s *shard[V], k Key, v V, now time.Time) {
 	added := &slot[V]{value: v, key: k}
 	added.moved.Store(now.UnixNano())
 	if c.subjectsOf != nil {
-		s.link(added, c.subjectsOf(v))
+		var hashes [subjects]uint64
+		for i, subject := range c.subjectsOf(v) {
+			hashes[i] = c.hash(subject)
+		}
+		s.link(added, hashes)
 	}
 	s.lru.Add(k, added)
 	for s.bytes > c.budget {
@@ -189,10 +196,10 @@ func (c *Cache[V]) put(s *shard[V], k Key, v V, now time.Time) {
 }
 
 // link adds a slot to the index. The caller must hold mu.
-func (s *shard[V]) link(added *slot[V], of [subjects]string) {
+func (s *shard[V]) link(added *slot[V], of [subjects]uint64) {
 	added.links = new([subjects]link[V])
 	for i, subject := range of {
-		if subject == "" || i > 0 && subject == of[0] {
+		if subject == 0 || i > 0 && subject == of[0] {
 			continue
 		}
 		l := &added.links[i]
@@ -202,8 +209,6 @@ func (s *shard[V]) link(added *slot[V], of [subjects]string) {
 			s.index[subject] = added
 			continue
 		}
-		// Insert after the first slot, whose subject string is the key of the
-		// index.
 		after := first.linkOf(subject)
 		l.prev, l.next = first, after.next
 		if l.next != nil {
@@ -220,7 +225,7 @@ func (s *shard[V]) unlink(removed *slot[V]) {
 	}
 	for i := range removed.links {
 		l := &removed.links[i]
-		if l.subject == "" {
+		if l.subject == 0 {
 			continue
 		}
 		if l.next != nil {
@@ -230,18 +235,28 @@ func (s *shard[V]) unlink(removed *slot[V]) {
 			l.prev.linkOf(l.subject).next = l.next
 			continue
 		}
-		delete(s.index, l.subject) // also drops the string, which belongs to the removed value
+		delete(s.index, l.subject)
 		if l.next != nil {
-			s.index[l.next.linkOf(l.subject).subject] = l.next
+			s.index[l.subject] = l.next
 		}
 	}
 	removed.links = nil
 }
 
 // linkOf returns the link of a slot for one of its subjects.
-func (v *slot[V]) linkOf(subject string) *link[V] {
+func (v *slot[V]) linkOf(subject uint64) *link[V] {
 	if v.links[0].subject == subject {
 		return &v.links[0]
 	}
 	return &v.links[1]
+}
+
+// hash returns the hash of a subject, and zero for an empty one. If two subjects
+// have the same hash, removing one also removes the other, which only costs a
+// call.
+func (c *Cache[V]) hash(subject string) uint64 {
+	if subject == "" {
+		return 0
+	}
+	return max(1, maphash.String(c.seed, subject))
 }
