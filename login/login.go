@@ -1,5 +1,5 @@
-// Package login provides HTTP handlers that sign users in and out with an
-// e-mail address and a password.
+// Package login provides HTTP handlers that sign users in and out. Users sign in
+// with an e-mail address and a password.
 //
 //	h, err := login.New(login.Config{Auth: auth})
 //	…
