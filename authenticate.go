@@ -333,3 +333,26 @@ func (s *sessions) stale(key digest, err error) *entry {
 	}
 	return e
 }
+
+// sessionOf returns the session of a refused credential, for the log, or nil. It
+// trusts what is cached and a good signature, and makes no call.
+func (s *sessions) sessionOf(cred Credential) *stytch.Session {
+	now := time.Now()
+	if isSessionJWT(cred.JWT) {
+		signingInput, signature := cutSignature(cred.JWT)
+		if e := s.caches.jwt(digestOf(signature), signingInput, now); e != nil {
+			return e.session
+		}
+		ended, cancel := context.WithCancel(context.Background())
+		cancel() // so that Verify makes no call
+		if t, err := s.verifier.Verify(ended, cred.JWT); err == nil {
+			return t.Session
+		}
+	}
+	if cred.Token != "" {
+		if e, ok := s.caches.tokens.Get(digestOf(cred.Token), now); ok {
+			return e.session
+		}
+	}
+	return nil
+}

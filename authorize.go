@@ -2,6 +2,7 @@ package sessionauth
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -11,9 +12,9 @@ import (
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// The guards of package guard call the Check functions below. Handlers may call
-// them, too. They use the Authenticator whose Require let the request through.
-// If no Require did, the error is ErrNoCredential.
+// The Check functions below are what package guard puts in front of a route; a
+// handler may call them too. They use the Authenticator whose Require let the
+// request in. If none did, the error is ErrNoCredential with ReasonMissingRequire.
 
 // authenticated returns the state that Require or Optional stored in ctx. It
 // returns an error if the session has since expired or been revoked, or if the
@@ -21,7 +22,7 @@ import (
 func authenticated(ctx context.Context) (*requestState, error) {
 	s := stateOf(ctx)
 	if s == nil || s.auth == nil {
-		return nil, ErrNoCredential
+		return nil, cloneError(errMissingRequire)
 	}
 	if s.err != nil {
 		return nil, cloneError(s.err)
@@ -68,7 +69,7 @@ func Reject(w http.ResponseWriter, r *http.Request, err error) {
 func CheckRequest(r *http.Request) error {
 	s, _ := r.Context().Value(contextKey{}).(*requestState)
 	if s == nil || s.auth == nil {
-		return ErrNoCredential
+		return cloneError(errMissingRequire)
 	}
 	cred, err := s.auth.extract(r)
 	switch {
@@ -305,7 +306,10 @@ func (a *Authenticator) Permissions(ctx context.Context) ([]stytch.Permission, e
 // that this Authenticator let through.
 func rolesAndPolicy(ctx context.Context, a *Authenticator) ([]string, *stytch.Policy, error) {
 	s := stateOf(ctx)
-	if s == nil || s.auth != a || s.err != nil {
+	switch {
+	case s == nil || s.auth != a:
+		return nil, nil, cloneError(errMissingRequire)
+	case s.err != nil:
 		return nil, nil, ErrNoCredential
 	}
 	p, err := a.sessions.policy(ctx)
@@ -319,6 +323,9 @@ func rolesAndPolicy(ctx context.Context, a *Authenticator) ([]string, *stytch.Po
 // forbidden, and the error is ErrUnavailable.
 func (s *sessions) policy(ctx context.Context) (*remote.Snapshot[*stytch.Policy], error) {
 	p, err := s.policies.Get(ctx)
+	if failed := s.policies.LastError(); failed != nil && errors.Is(err, remote.ErrTooSoon) {
+		err = failed // a moment ago
+	}
 	if err != nil {
 		return nil, missing(ReasonNoPolicy, s.policies.RetryAfter(), err)
 	}

@@ -90,7 +90,7 @@ func newAuthenticator(config Config) (*Authenticator, error) {
 		config: &c, sessions: s, origins: origins,
 		cookies: cookieWriter{c.Cookies, s.denied, c.SessionDuration > 0},
 		vary:    varyBy(c.Extractor),
-		events:  observer{c.Observe, s.verifier.Keys, s.upstream, s.denied},
+		events:  observer{c.Observe, c.logger, s.sessionOf, s.verifier.Keys, s.upstream, s.denied},
 	}, nil
 }
 
@@ -143,7 +143,7 @@ func (a *Authenticator) Attach(w http.ResponseWriter, r *http.Request) (http.Res
 	late, attached, err := a.attach(w, r, false)
 	switch {
 	case err != nil:
-		return w, r, cloneError(err)
+		return w, r, reportedError(err)
 	case late != nil:
 		return late, attached, nil
 	}
@@ -154,7 +154,8 @@ func (a *Authenticator) Attach(w http.ResponseWriter, r *http.Request) (http.Res
 // ResponseWriter is nil unless a session cookie must be set.
 func (a *Authenticator) attach(w http.ResponseWriter, r *http.Request, optional bool) (*lateCookies, *http.Request, error) {
 	if s, _ := r.Context().Value(contextKey{}).(*requestState); s != nil && s.isOf(a, r) {
-		if s.err != nil && !optional { // an outer Optional let the request through
+		if s.err != nil && !optional { // an Optional let it in
+			a.events.refused(r.Context(), r, s.credential, false, s.err)
 			return nil, r, s.err
 		}
 		return nil, r, nil
@@ -207,15 +208,16 @@ func withoutH2C(h http.Header) http.Header {
 	return h
 }
 
-// authenticateRequest authenticates a request and calls Observe.
+// authenticateRequest authenticates a request, logs a refusal and calls Observe.
 func (a *Authenticator) authenticateRequest(result *authResult, r *http.Request, optional bool) {
-	if a.config.Observe == nil {
-		a.authenticate(result, r)
-		return
+	var arrived time.Time
+	if a.config.Observe != nil {
+		arrived = time.Now()
 	}
-	arrived := time.Now()
 	a.authenticate(result, r)
-	a.reportResult(r.Context(), result, arrived, optional)
+	if result.err != nil || a.config.Observe != nil {
+		a.reportResult(r.Context(), r, result, arrived, optional)
+	}
 }
 
 // authenticate authenticates a request. It sets result to a failure first, so
@@ -241,14 +243,22 @@ func (a *Authenticator) authenticate(result *authResult, r *http.Request) {
 	*result = authResult{credential: cred, entry: e, cached: cached, err: err}
 }
 
-// reportResult calls Observe with the outcome of authentication.
-func (a *Authenticator) reportResult(ctx context.Context, result *authResult, arrived time.Time, optional bool) {
+// reportResult logs a refusal, and calls Observe with the outcome of
+// authentication. r is nil if the credential did not come in a request.
+func (a *Authenticator) reportResult(ctx context.Context, r *http.Request, result *authResult, arrived time.Time, optional bool) {
+	anonymous := result.err != nil && optional && result.isAnonymous()
+	if result.err != nil && !(anonymous && result.credential.isEmpty()) {
+		a.events.refused(ctx, r, result.credential, anonymous, result.err)
+	}
+	if a.config.Observe == nil {
+		return
+	}
 	e := Event{Latency: time.Since(arrived)}
 	if result.err == nil {
 		e.Decider = result.entry.decidedBy(result.cached)
 	} else {
 		e.Decider = deciderOf(result.err)
-		if optional && result.isAnonymous() {
+		if anonymous {
 			e.Outcome = Anonymous
 		}
 	}
@@ -262,7 +272,7 @@ func (a *Authenticator) reportResult(ctx context.Context, result *authResult, ar
 func (a *Authenticator) Authenticate(r *http.Request) (*Identity, error) {
 	if s := stateOf(r.Context()); s != nil && s.isOf(a, r) {
 		if s.err != nil {
-			return nil, cloneError(s.err)
+			return nil, reportedError(s.err)
 		}
 		return s.identity(), nil
 	}
@@ -291,9 +301,7 @@ func (a *Authenticator) verify(ctx context.Context, cred Credential) *authResult
 		result.entry, result.cached, result.err = a.sessions.authenticate(ctx, &cred)
 		result.credential = cred
 	}()
-	if a.config.Observe != nil {
-		a.reportResult(ctx, result, arrived, false)
-	}
+	a.reportResult(ctx, nil, result, arrived, false)
 	return result
 }
 
@@ -307,7 +315,7 @@ func (a *Authenticator) AttachContext(ctx context.Context, cred Credential) (con
 	}
 	result := a.verify(ctx, cred)
 	if result.err != nil {
-		return ctx, nil, cloneError(result.err)
+		return ctx, nil, reportedError(result.err)
 	}
 	s := newRequestState(ctx, a, result)
 	return &s.ctx, s.identity(), nil
@@ -315,7 +323,7 @@ func (a *Authenticator) AttachContext(ctx context.Context, cred Credential) (con
 
 func (r *authResult) identity() (*Identity, error) {
 	if r.err != nil {
-		return nil, cloneError(r.err)
+		return nil, reportedError(r.err)
 	}
 	return identityOf(r.entry, r.cached), nil
 }

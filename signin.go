@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sessionauth/sessionauth/internal/requestlog"
 	"github.com/sessionauth/sessionauth/internal/upstream"
 	"github.com/sessionauth/sessionauth/stytch"
 )
@@ -199,17 +200,28 @@ func (a *Authenticator) CheckOrigin(r *http.Request) error {
 	return nil
 }
 
-// Reject responds to a request with an error, as Require does: it calls Observe
-// and ErrorHandler.
+// Reject answers a request with an error, as Require does: it calls Observe,
+// Logger and ErrorHandler. An error that a method of the Authenticator has already
+// reported to Observe and Logger, such as one of Attach, is only answered.
 func (a *Authenticator) Reject(w http.ResponseWriter, r *http.Request, err error) {
-	a.ObserveRefusal(r.Context(), err)
+	a.ObserveRefusal(requestlog.With(r.Context(), r), err)
 	a.config.ErrorHandler(w, r, cloneError(err))
 }
 
 // ObserveRefusal calls Observe with an error to which the caller responds
 // itself, for example by showing the sign-in form again.
 func (a *Authenticator) ObserveRefusal(ctx context.Context, err error) {
+	if e, ok := err.(*Error); ok && e.reported {
+		return
+	}
 	a.events.report(ctx, Event{Decider: deciderOf(err)}, err)
+	if a.events.logs(ctx) {
+		var session *stytch.Session
+		if s := stateOf(ctx); s != nil && s.entry != nil {
+			session = s.entry.session
+		}
+		a.events.logRefusal(ctx, nil, session, false, err)
+	}
 }
 
 // SetClaims merges custom claims into the session of a successful sign-in. It

@@ -4,10 +4,11 @@
 //	r.Use(auth.Require)
 //	r.With(guard.Permission("documents", "delete"), guard.Fresh(10*time.Minute)).Delete("/documents/{id}", remove)
 //
-// Each guard is a func(http.Handler) http.Handler, for use with net/http or
-// with chi's With. A request must pass all guards of its route. A guard uses
-// the Authenticator whose Require authenticated the request. Without Require,
-// the response to every request is 401.
+// Each guard is a func(http.Handler) http.Handler for chi's With or for net/http. A
+// request must pass all guards of its route. The Authenticator whose Require
+// authenticated the request decides and writes the response. Without Require, every
+// response is 401, and the guard logs an error to slog.Default, at most once a
+// minute. An error never lets a request pass.
 //
 // If a role or permission is missing, the response is 403. If a factor is
 // missing or too old, it is 401 with the step-up challenge of RFC 9470. If a
@@ -21,12 +22,16 @@ package guard
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/deadline"
+	"github.com/sessionauth/sessionauth/internal/requestlog"
 )
 
 // Role requires that the session has at least one of the RBAC roles. Otherwise
@@ -83,9 +88,7 @@ func Factor(anyOf ...string) func(http.Handler) http.Handler {
 //
 // Fresh panics if maxAge is less than a second, the unit of max_age in RFC 9470.
 func Fresh(maxAge time.Duration) func(http.Handler) http.Handler {
-	if maxAge < time.Second {
-		panic("guard: Fresh: maxAge is less than a second")
-	}
+	checkMaxAge("Fresh", maxAge)
 	return guard(func(ctx context.Context) (context.Context, error) {
 		return ctx, sessionauth.CheckFresh(ctx, maxAge)
 	})
@@ -98,9 +101,7 @@ func Fresh(maxAge time.Duration) func(http.Handler) http.Handler {
 //
 // FreshFactor panics for the same arguments as Factor and Fresh.
 func FreshFactor(maxAge time.Duration, anyOf ...string) func(http.Handler) http.Handler {
-	if maxAge < time.Second {
-		panic("guard: FreshFactor: maxAge is less than a second")
-	}
+	checkMaxAge("FreshFactor", maxAge)
 	anyOf = factorTypes("FreshFactor", anyOf)
 	return guard(func(ctx context.Context) (context.Context, error) {
 		return ctx, sessionauth.CheckFreshFactor(ctx, maxAge, anyOf...)
@@ -127,6 +128,7 @@ func guard(check func(context.Context) (context.Context, error)) func(http.Handl
 		if next == nil {
 			panic("guard: the next handler is nil")
 		}
+		misplaced := &misplacedLog{}
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			ctx := r.Context()
 			err := sessionauth.CheckRequest(r)
@@ -134,6 +136,7 @@ func guard(check func(context.Context) (context.Context, error)) func(http.Handl
 				ctx, err = check(ctx)
 			}
 			if err != nil {
+				misplaced.log(r, err)
 				sessionauth.Reject(w, r, err)
 				return
 			}
@@ -145,7 +148,29 @@ func guard(check func(context.Context) (context.Context, error)) func(http.Handl
 	}
 }
 
-// factorTypes is like names, but also refuses what the challenge cannot quote.
+// A misplacedLog logs that a guard is not behind Require. No Logger is known then.
+type misplacedLog struct{ throttle deadline.Throttle }
+
+func (l *misplacedLog) log(r *http.Request, err error) {
+	var e *sessionauth.Error
+	if !errors.As(err, &e) || e.Reason != sessionauth.ReasonMissingRequire || !l.throttle.Allow(time.Now(), time.Minute) {
+		return
+	}
+	slog.Default().LogAttrs(r.Context(), slog.LevelError,
+		"sessionauth: a guard is not behind Require of an Authenticator: it refuses every request", requestlog.Attrs(r.Context(), r)...)
+}
+
+// checkMaxAge panics if maxAge is less than a second.
+func checkMaxAge(guard string, maxAge time.Duration) {
+	if err := deadline.CheckUnit(maxAge); err != nil {
+		panic("guard: " + guard + ": maxAge " + err.Error())
+	}
+	if maxAge < time.Second {
+		panic("guard: " + guard + ": maxAge is less than a second")
+	}
+}
+
+// factorTypes is names for types of factors, which the challenge quotes.
 func factorTypes(guard string, anyOf []string) []string {
 	anyOf = names(guard, anyOf)
 	for _, name := range anyOf {

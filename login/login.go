@@ -30,6 +30,8 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/deadline"
+	"github.com/sessionauth/sessionauth/internal/requestlog"
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
@@ -86,6 +88,9 @@ func New(c Config) (*Handlers, error) {
 	if c.SessionDuration == 0 {
 		c.SessionDuration = time.Hour
 	}
+	if err := deadline.CheckUnit(c.SessionDuration); err != nil {
+		return nil, fmt.Errorf("login: SessionDuration %w", err)
+	}
 	if err := stytch.CheckSessionDuration(c.SessionDuration); err != nil {
 		return nil, fmt.Errorf("login: SessionDuration %w", err)
 	}
@@ -99,7 +104,7 @@ func New(c Config) (*Handlers, error) {
 	c.OnFailure = c.Auth.Reject
 	if answer != nil {
 		c.OnFailure = func(w http.ResponseWriter, r *http.Request, err error) {
-			c.Auth.ObserveRefusal(r.Context(), err)
+			c.Auth.ObserveRefusal(requestlog.With(r.Context(), r), err)
 			answer(w, r, err)
 		}
 	}

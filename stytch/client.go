@@ -65,18 +65,15 @@ func NewClient(c Config) (*Client, error) {
 	if err := checkProjectID(c.ProjectID); err != nil {
 		return nil, err
 	}
-	if c.Secret == "" {
-		return nil, errors.New("Secret is required")
-	}
-	if strings.ContainsFunc(c.Secret, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
-		return nil, errors.New("Secret must not contain white space, control characters or non-ASCII characters")
+	if err := checkSecret(c.Secret, c.ProjectID); err != nil {
+		return nil, err
 	}
 	base, err := baseURL(c.BaseURL, c.ProjectID)
 	if err != nil {
 		return nil, err
 	}
-	if c.Timeout < 0 {
-		return nil, errors.New("Timeout must not be negative")
+	if err := checkTimeouts(&c); err != nil {
+		return nil, err
 	}
 	if c.Timeout == 0 {
 		c.Timeout = 3 * time.Second
@@ -112,7 +109,7 @@ func checkProjectID(id string) error {
 
 func baseURL(base, projectID string) (string, error) {
 	if base == "" {
-		if strings.HasPrefix(projectID, "project-live-") {
+		if isLive(projectID) {
 			return liveBase, nil
 		}
 		return testBase, nil
@@ -127,7 +124,14 @@ func baseURL(base, projectID string) (string, error) {
 	if u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
 		return "", errors.New("BaseURL must be https, or http to a loopback address")
 	}
-	return u.Scheme + "://" + u.Host, nil
+	origin := u.Scheme + "://" + u.Host
+	switch {
+	case origin == testBase && isLive(projectID):
+		return "", errors.New("BaseURL is the host of test projects, but ProjectID is that of a live project")
+	case origin == liveBase && !isLive(projectID):
+		return "", errors.New("BaseURL is the host of live projects, but ProjectID is that of a test project")
+	}
+	return origin, nil
 }
 
 func isLoopback(host string) bool {

@@ -1,13 +1,13 @@
-// Package authtest provides the environment for the tests of this module: an
-// in-memory Stytch, an Authenticator in front of a handler that records who
-// passed, and a signed-in user.
+// Package authtest is the environment in which the tests of this module run. It consists of an
+// in-memory Stytch, an Authenticator, a handler that records which requests passed, and a user who
+// is signed in.
 //
 //	env := authtest.New(t)
 //	env.Want(env.Get(authtest.Bearer(env.Session.JWT)), 200)
 //	env.WantPassed(1, env.Session.ID)
 //
-// Requests are written as header fields ("Name: value"). At the end of each
-// test, the environment checks that no secret was logged or observed.
+// Header fields of requests are written as "Name: value". At the end of each test the environment
+// checks that no secret was logged or observed.
 package authtest
 
 import (
@@ -31,7 +31,7 @@ const (
 	Password = "correct horse battery staple"
 )
 
-// The endpoints of Stytch, as in Server.Calls and Server.SetFault.
+// The endpoints of Stytch, as used by Server.Calls and Server.SetFault.
 const (
 	PathAuthenticate = "/v1/sessions/authenticate"
 	PathKeySet       = "/v1/sessions/jwks/{project_id}"
@@ -47,8 +47,8 @@ type Env struct {
 	T       *testing.T
 	Config  sessionauth.Config // as passed to sessionauth.New
 	Auth    *sessionauth.Authenticator
-	Handler http.Handler // receives the requests; by default Require in front of Next
-	User    stytch.User  // the user with Email and Password
+	Handler http.Handler // receives the requests; Require in front of Next, unless a test replaces it
+	User    stytch.User  // has Email and Password
 	Session stytchtest.Session
 	Wire    *Wire
 	Leaks   LeakCheck
@@ -88,8 +88,7 @@ func (e *Env) newAuthenticator() *sessionauth.Authenticator {
 	return auth
 }
 
-// SignInAs adds a user, starts a session, and stores both in Env.User and
-// Env.Session.
+// SignInAs adds a user and starts a session. They become Env.User and Env.Session.
 func (e *Env) SignInAs(u stytchtest.User) {
 	e.User = e.AddUser(u)
 	e.Session = e.StartSession(e.User.ID, stytchtest.SessionOptions{})
@@ -113,8 +112,8 @@ func (e *Env) SignInMany(n int) []stytchtest.Session {
 	return list
 }
 
-// Next returns a handler that records who passed: the id of the request's
-// session, or "" if there is none.
+// Next returns a handler that records which session passed: the id of the session of the request,
+// or "" if the request has none.
 func (e *Env) Next() http.Handler {
 	return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		id := ""
@@ -127,13 +126,12 @@ func (e *Env) Next() http.Handler {
 	})
 }
 
-// Behind returns Next behind Require and these middlewares. The first one is
-// outermost.
+// Behind returns Next behind Require and these middlewares. The first middleware is the outermost.
 func (e *Env) Behind(middlewares ...func(http.Handler) http.Handler) http.Handler {
 	return e.Auth.Require(e.Wrap(middlewares...))
 }
 
-// Wrap returns Next behind these middlewares. The first one is outermost.
+// Wrap returns Next behind these middlewares. The first middleware is the outermost.
 func (e *Env) Wrap(middlewares ...func(http.Handler) http.Handler) http.Handler {
 	h := e.Next()
 	for _, m := range slices.Backward(middlewares) {
@@ -142,8 +140,7 @@ func (e *Env) Wrap(middlewares ...func(http.Handler) http.Handler) http.Handler 
 	return h
 }
 
-// Fresh returns Require of a new Authenticator with empty caches, in front of
-// Next.
+// Fresh returns Next behind Require of a new Authenticator, whose cache is empty.
 func (e *Env) Fresh() http.Handler {
 	e.T.Helper()
 	return e.newAuthenticator().Require(e.Next())
@@ -156,7 +153,7 @@ func (e *Env) Passed() []string {
 	return slices.Clone(e.passed)
 }
 
-// Last returns the latest request that reached Next.
+// Last returns the last request that reached Next.
 func (e *Env) Last() *http.Request {
 	e.T.Helper()
 	e.mu.Lock()
@@ -167,19 +164,18 @@ func (e *Env) Last() *http.Request {
 	return e.last
 }
 
-// Expire waits until the JWT of Env.Session is past its exp and the leeway. It
-// must be called in a synctest bubble.
+// Expire waits until the JWT of Env.Session has expired and the leeway has passed. It must be
+// called in a synctest bubble.
 func (e *Env) Expire() { time.Sleep(6 * time.Minute) }
 
-// SignJWT signs a JWT of Env.Session after edit has changed it.
+// SignJWT signs a JWT of Env.Session whose header and claims edit has changed.
 func (e *Env) SignJWT(edit func(header, claims map[string]any)) string {
 	header, claims := e.Header(), e.Claims(e.Session.ID)
 	edit(header, claims)
 	return e.Sign(JSON(header), JSON(claims))
 }
 
-// UnknownKeyJWT signs a JWT that was issued some time ago and whose key id does
-// not exist.
+// UnknownKeyJWT signs a JWT that was issued some time ago and names a key that does not exist.
 func (e *Env) UnknownKeyJWT(kid string, ago time.Duration) string {
 	return e.SignJWT(func(header, claims map[string]any) {
 		issued := time.Now().Add(-ago)
@@ -209,8 +205,8 @@ func SessionOnly(c *sessionauth.Config) { c.SessionOnly = true }
 // WriteBack sets Config.Cookies.WriteBack.
 func WriteBack(c *sessionauth.Config) { c.Cookies.WriteBack = true }
 
-// SlowOnly skips a test unless the build tag slow is set. It is for floods and
-// simulated days, which take the time of hundreds of other tests.
+// SlowOnly skips a test unless the build tag slow is set. Floods and simulated days take as long as
+// hundreds of other tests.
 func SlowOnly(t *testing.T) {
 	t.Helper()
 	if !Slow {
@@ -218,7 +214,7 @@ func SlowOnly(t *testing.T) {
 	}
 }
 
-// SkipIfShort skips a test in go test -short.
+// SkipIfShort skips a test if the flag -short is set.
 func SkipIfShort(t *testing.T) {
 	t.Helper()
 	if testing.Short() {

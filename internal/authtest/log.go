@@ -11,14 +11,13 @@ import (
 	"github.com/sessionauth/sessionauth"
 )
 
-// A Log records what an Authenticator logs. The zero Log is empty.
+// A Log stores the log of an Authenticator. The zero value is an empty Log.
 type Log struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
-// Record sets the Logger of c to one that writes to l from debug level on. It
-// can be passed to New as a change.
+// Record makes c log to l, from debug level on. Pass it to New as a change.
 func (l *Log) Record(c *sessionauth.Config) {
 	c.Logger = slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
@@ -45,8 +44,8 @@ func (l *Log) WantErrors(t *testing.T, n int) {
 	}
 }
 
-// RecordEvents returns a change for New that makes Observe append each event to
-// events. Read events only while no request is in progress.
+// RecordEvents returns a change for New. It makes Observe append each event to events. Read events
+// only while no request is being handled.
 func RecordEvents(events *[]sessionauth.Event) func(*sessionauth.Config) {
 	var mu sync.Mutex
 	return func(c *sessionauth.Config) {

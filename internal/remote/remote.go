@@ -63,6 +63,7 @@ type Value[T any] struct {
 	full     time.Time // when Burst fetches are allowed again; each fetch adds interval
 	next     time.Time // after a failure, no fetch begins before this time
 	failures int       // consecutive failed fetches
+	lastErr  error     // of the last fetch
 }
 
 // A fetch is one call of Fetch. Several callers may wait for it.
@@ -101,7 +102,15 @@ func (v *Value[T]) IsFailing() bool {
 	return v.failures > 0
 }
 
-// Latest returns the latest snapshot of any age, or nil.
+// LastError returns the error of the last fetch: nil if it succeeded, or if there
+// was none.
+func (v *Value[T]) LastError() error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.lastErr
+}
+
+// Latest returns the latest snapshot whatever its age, or nil.
 func (v *Value[T]) Latest() *Snapshot[T] { return v.current.Load() }
 
 // Get returns a usable snapshot. If there is none, Get fetches the value. It
@@ -232,7 +241,7 @@ func (v *Value[T]) finish(f *fetch, began time.Time, value T, err error) {
 		v.next = time.Now().Add(backoff(v.failures))
 	}
 	v.pending = nil
-	f.err = err
+	f.err, v.lastErr = err, err
 	close(f.done)
 }
 

@@ -2,9 +2,11 @@ package sessionjwt
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/sessionauth/sessionauth/internal/remote"
+	"github.com/sessionauth/sessionauth/stytch"
 )
 
 // A KeySet holds the keys that sign the session JWTs of a project (a JWK Set,
@@ -29,10 +31,13 @@ func NewKeySet(fetch func(context.Context) ([]byte, error)) *KeySet {
 			return nil, err
 		}
 		fetched, err := parseKeySet(document)
-		if err == nil && old != nil {
+		if err != nil {
+			return nil, &stytch.InvalidAnswerError{Problem: err.Error(), Garbled: true}
+		}
+		if old != nil {
 			reuseKeys(fetched, old.Value)
 		}
-		return fetched, err
+		return fetched, nil
 	}
 	return k
 }
@@ -56,7 +61,12 @@ func (k *KeySet) Load(ctx context.Context) error {
 	return nil
 }
 
+// unavailable returns an *UnavailableError. If no fetch was made because one has
+// failed a moment ago, its cause is that of the failure.
 func (k *KeySet) unavailable(cause error) error {
+	if failed := k.LastError(); failed != nil && errors.Is(cause, remote.ErrTooSoon) {
+		cause = failed
+	}
 	return &UnavailableError{RetryAfter: k.RetryAfter(), Cause: cause}
 }
 

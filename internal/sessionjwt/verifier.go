@@ -132,6 +132,9 @@ func (v *Verifier) keySetFor(ctx context.Context, keyID string, payload []strict
 		return nil, refused(UnknownKey)
 	}
 	for {
+		if err := ctx.Err(); err != nil {
+			return nil, v.Keys.unavailable(err) // nobody waits for a fetch
+		}
 		err := v.Keys.Refresh(ctx, seen)
 		seen = v.Keys.Latest()
 		if set = v.Keys.Usable(time.Now()); set == nil {

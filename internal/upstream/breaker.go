@@ -26,8 +26,9 @@ type breaker struct {
 	mu       sync.Mutex
 	failures int       // consecutive failures while closed
 	opened   time.Time // zero while closed
-	probed   time.Time // when the probe began; zero if there is none
-	garbage  []Subject // subjects whose response was garbage since the last success, at most openAfter
+	probed   time.Time // when the one call began; zero if none is under way
+	garbage  []Subject // with an answer that is garbage since the last success, at most openAfter
+	cause    error     // the failure that opened it
 }
 
 // A state is the state of a breaker in the log.
@@ -82,7 +83,7 @@ func (b *breaker) leave(epoch time.Time, subject Subject, err error, now time.Ti
 		if b.opened.IsZero() {
 			return ""
 		}
-		b.opened = time.Time{}
+		b.opened, b.cause = time.Time{}, nil
 		b.count.Add(-1)
 		return closed
 	}
@@ -92,7 +93,7 @@ func (b *breaker) leave(epoch time.Time, subject Subject, err error, now time.Ti
 	if b.opened.IsZero() {
 		b.count.Add(1)
 	}
-	b.opened = now
+	b.opened, b.cause = now, withoutMessage(err)
 	return open
 }
 
@@ -118,5 +119,5 @@ func (b *breaker) isShut(now time.Time) bool { return now.Sub(b.opened) < openFo
 
 // refusal returns the error for a refused call. The caller must hold mu.
 func (b *breaker) refusal(now time.Time) *Error {
-	return &Error{Reason: BreakerOpen, RetryAfter: min(openFor, max(time.Second, b.opened.Add(openFor).Sub(now)))}
+	return &Error{Reason: BreakerOpen, RetryAfter: min(openFor, max(time.Second, b.opened.Add(openFor).Sub(now))), Cause: b.cause}
 }

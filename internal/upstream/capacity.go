@@ -75,3 +75,16 @@ func (c *capacity) leave(call Call, r *record, began time.Time, err error) {
 	}
 	c.limits.observe(call, err, time.Now())
 }
+
+// paused returns the endpoints that are paused for a class after a 429.
+func (c *capacity) paused(now time.Time) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var names []string
+	for g, p := range c.limits.groups {
+		if p.until.After(now) {
+			names = append(names, g.endpoint)
+		}
+	}
+	return names
+}

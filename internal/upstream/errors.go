@@ -25,13 +25,19 @@ const (
 type Error struct {
 	Reason     Reason
 	RetryAfter time.Duration // zero if unknown
-	Cause      error         // the context's error if Reason is Canceled, otherwise nil
+	Cause      error         // the context's error with Canceled, what opened the breaker with BreakerOpen, else nil
 }
 
 func (e *Error) Error() string { return "upstream: " + string(e.Reason) }
 
-// Unwrap returns Cause.
-func (e *Error) Unwrap() error { return e.Cause }
+// Unwrap returns Cause, unless that is the failure of an earlier call: what is
+// asked about this call must not be answered about that one.
+func (e *Error) Unwrap() error {
+	if e.Reason == BreakerOpen {
+		return nil
+	}
+	return e.Cause
+}
 
 var errOverloaded = &Error{Reason: Overloaded}
 

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"runtime"
 	"runtime/debug"
 	"slices"
 	"sync/atomic"
@@ -40,10 +39,9 @@ type Upstream struct {
 	breakers map[string]*breaker // by endpoint
 	flights  singleflight.Group
 
-	openBreakers   atomic.Int64
-	lastSuccess    atomic.Int64 // Unix nanoseconds
-	secretAccepted atomic.Bool
-	alarms         deadline.Throttle
+	openBreakers atomic.Int64
+	health       health
+	alarms       deadline.Throttle
 }
 
 // New returns an Upstream.
@@ -160,9 +158,9 @@ func throughBreaker[T any](u *Upstream, call Call, exchange func() (T, error)) (
 	if err != nil {
 		return answer, err
 	}
-	u.logState(call, changed)
-	defer func() { u.logState(call, b.leave(epoch, call.Subject, err, time.Now())) }()
-	err = errAborted // remains the error if a transport ends the goroutine
+	u.logState(call, changed, nil)
+	defer func() { u.logState(call, b.leave(epoch, call.Subject, err, time.Now()), err) }()
+	err = errAborted // stays if a transport ends its goroutine
 	answer, err = exchange()
 	return answer, err
 }
@@ -182,15 +180,13 @@ func pauseBeforeRetry(ctx context.Context) bool {
 
 // observe records what the result of a call shows about Stytch.
 func (u *Upstream) observe(call Call, err error, now time.Time) {
+	u.health.observe(call, err, now)
 	switch {
-	case isAnswered(err):
-		u.lastSuccess.Store(now.UnixNano())
-		if !call.Public {
-			u.secretAccepted.Store(true)
-		}
 	case isMisconfigured(call, err):
-		u.secretAccepted.Store(false)
 		u.Alarm("Stytch refuses the project's credentials: check ProjectID, Secret and BaseURL", err)
+	case call.Rare && isUnexpected(call, err) && u.health.rareAlarms.Allow(now, time.Minute):
+		// No circuit breaker logs it.
+		u.log(slog.LevelWarn, "sessionauth: call failed", "endpoint", call.Endpoint, "cause", CauseText(err))
 	}
 }
 
@@ -210,39 +206,37 @@ func (u *Upstream) OpenBreakers() []string {
 // CountOpenBreakers returns how many circuit breakers are not closed.
 func (u *Upstream) CountOpenBreakers() int { return int(u.openBreakers.Load()) }
 
-// LastSuccess returns the time of the last response that was a success or a
-// rejection.
-func (u *Upstream) LastSuccess() time.Time { return time.Unix(0, u.lastSuccess.Load()) }
-
-// SecretAccepted reports whether Stytch has accepted the project's secret, and
-// has not rejected it since.
-func (u *Upstream) SecretAccepted() bool { return u.secretAccepted.Load() }
-
-// logState logs a new state of a circuit breaker. If changed is empty, it logs
-// nothing.
-func (u *Upstream) logState(call Call, changed state) {
-	if changed == "" {
-		return
+// logState logs a change of a circuit breaker; changed is empty if there is
+// none. err is the failure that opened it.
+func (u *Upstream) logState(call Call, changed state, err error) {
+	switch changed {
+	case "":
+	case open:
+		u.log(slog.LevelWarn, "sessionauth: circuit breaker", "endpoint", call.Endpoint, "state", string(changed), "cause", CauseText(err))
+	default:
+		u.log(slog.LevelWarn, "sessionauth: circuit breaker", "endpoint", call.Endpoint, "state", string(changed))
 	}
-	u.log(slog.LevelWarn, "sessionauth: circuit breaker", "endpoint", call.Endpoint, "state", string(changed))
 }
 
 // Alarm logs a problem that an operator must solve. It logs at most once a
 // minute.
 func (u *Upstream) Alarm(problem string, err error) {
 	if u.alarms.Allow(time.Now(), time.Minute) {
-		u.log(slog.LevelError, "sessionauth: "+problem, "error", err)
+		u.log(slog.LevelError, "sessionauth: "+problem, "error", CauseText(err))
 	}
 }
 
 // LogPanic logs the stack of a panic. It logs the value only if the value is a
 // runtime.Error, because any other value may contain a credential.
 func (u *Upstream) LogPanic(v any) {
-	text := fmt.Sprintf("%T", v)
-	if err, ok := v.(runtime.Error); ok {
-		text = err.Error()
+	text := "not logged: it may contain a credential"
+	switch v := v.(type) {
+	case error:
+		text = CauseText(v)
+	case string:
+		text = fmt.Sprintf("%d bytes, not logged: they may contain a credential", len(v))
 	}
-	u.log(slog.LevelError, "sessionauth: panic", "value", text, "stack", string(debug.Stack()))
+	u.log(slog.LevelError, "sessionauth: panic", "type", fmt.Sprintf("%T", v), "value", text, "stack", string(debug.Stack()))
 }
 
 // log recovers a panic of the Logger, which must neither end the process nor
