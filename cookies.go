@@ -39,8 +39,9 @@ type Cookies struct {
 	Partitioned bool
 
 	// Old lists the domains and paths of cookies that earlier deployments set.
-	// Responses that set or remove a session cookie remove them, because a
-	// browser would send them in addition to the current ones.
+	// Responses that set or remove a session cookie also remove these old
+	// cookies, because a browser would send them in addition to the current
+	// ones.
 	Old []Cookie
 
 	// AllowHTTP omits Secure, for development without TLS. New returns an error

@@ -11,10 +11,10 @@ import (
 )
 
 // lateCookies is the ResponseWriter of a request whose response must set a
-// session cookie. It sets the cookie only when the header is written, for two
-// reasons. The session may be revoked before that. And the Cache-Control of the
-// handler must not allow a cache to store the response. If no cookie must be
-// set, the handler gets the original ResponseWriter.
+// session cookie. It sets the cookie only when the header is written, because
+// until then the session may be revoked, and because the handler must not
+// replace the Cache-Control that forbids caches to store the cookie. If no
+// cookie must be set, the handler gets the original ResponseWriter.
 type lateCookies struct {
 	http.ResponseWriter
 	cookies *cookieWriter

@@ -1,5 +1,5 @@
-// Package login provides HTTP handlers that sign users in and out with an
-// e-mail address and a password.
+// Package login provides HTTP handlers that sign users in and out. Users sign in
+// with an e-mail address and a password.
 //
 //	h, err := login.New(login.Config{Auth: auth})
 //	…
@@ -9,7 +9,7 @@
 //
 // Login and StepUp accept JSON or an HTML form of at most 8 KiB with the fields
 // email, password and, for forms only, return_to. White space around the e-mail
-// address is ignored, as browsers do in a field of type email. The response to
+// address is ignored, as in an HTML field of type email. The response to
 // JSON is the session and the user as JSON. The response to a form is a
 // redirect to return_to with status 303. The handlers refuse cross-origin
 // requests and methods other than POST. Every response has Cache-Control:

@@ -22,12 +22,11 @@ type User struct {
 	// wherever it accepts a user id. If empty, the user has no external id.
 	ExternalID string
 
-	// Email is a verified e-mail address. If empty, the user has no address.
-	// That letter case does not matter is an assumption.
+	// Email is a verified e-mail address. If empty, the user has no address. It
+	// is an assumption that letter case does not matter.
 	Email string
 
-	// Password is a password of any strength. If empty, the user has no
-	// password.
+	// Password is a password of any strength. If empty, the user has none.
 	Password string
 
 	// Name is the name of the user. Each part may be empty.
@@ -48,16 +47,14 @@ type User struct {
 	UntrustedMetadata map[string]any
 }
 
-// Format redacts the user: it prints neither the password nor the e-mail
-// address.
+// Format redacts the password and the e-mail address.
 func (User) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "stytchtest.User{redacted}") }
 
 // MarshalJSON returns what Format prints.
 func (User) MarshalJSON() ([]byte, error) { return []byte(`"stytchtest.User{redacted}"`), nil }
 
 // AddUser adds an active user and returns it as GET /v1/users/{user_id} does.
-// It panics if the id, external id or e-mail address is already in use. The
-// server stores only a hash of the password.
+// It panics if the id, external id or e-mail address is already in use.
 func (s *Server) AddUser(u User) stytch.User {
 	raw, err := state.Encode(s.project.AddUser(state.NewUser(u)))
 	if err != nil {
@@ -71,14 +68,12 @@ func (s *Server) AddUser(u User) stytch.User {
 }
 
 // SetRoles replaces the explicit roles of the user with this id or external id.
-// Without roles, it removes all of them. The user still has the role
-// "stytch_user". The change appears in the next JWT and the next response about
-// each session of the user. SetRoles panics if the user is unknown.
+// The change appears in the next JWT and the next response about each session
+// of the user. SetRoles panics if the user is unknown.
 func (s *Server) SetRoles(userID string, roles ...string) { s.project.SetRoles(userID, roles) }
 
-// SetPolicy replaces the RBAC policy, which the server uses for
-// authorization_check. The default policy has the role "stytch_user" without
-// permissions. SetPolicy copies p.
+// SetPolicy replaces the RBAC policy by a copy of p. The default policy has the
+// role "stytch_user" without permissions.
 func (s *Server) SetPolicy(p stytch.Policy) { s.project.SetPolicy(p) }
 
 // SessionOptions are the options of StartSession. The zero value describes a
@@ -88,10 +83,9 @@ type SessionOptions struct {
 	// negative, the session has already ended.
 	Duration time.Duration
 
-	// CustomClaims are the custom claims of the session. The rules of
-	// session_custom_claims apply: reserved names are ignored, and StartSession
-	// panics if Stytch would reject the claims. If nil, there are no custom
-	// claims.
+	// CustomClaims are the custom claims of the session. As in
+	// session_custom_claims, reserved names are ignored. StartSession panics if
+	// Stytch would reject the claims. If nil, there are no custom claims.
 	CustomClaims map[string]any
 
 	// Factors are the authentication factors of the session. If
@@ -100,8 +94,7 @@ type SessionOptions struct {
 	Factors []stytch.AuthenticationFactor
 }
 
-// A Session holds the ids and credentials of a session that StartSession
-// started.
+// A Session holds the ids and credentials of a started session.
 type Session struct {
 	ID, UserID string
 	Token      string // session token
@@ -138,9 +131,8 @@ func (s *Server) AddFactor(sessionID string, f stytch.AuthenticationFactor) {
 }
 
 // JWT mints and returns a session JWT. Within one second the result is the same
-// unless the session changes, because times are in whole seconds. Unlike
-// Stytch, JWT also mints JWTs of ended sessions, so that tests can send them.
-// It panics if the session is unknown.
+// unless the session changes. Unlike Stytch, JWT also mints JWTs of ended
+// sessions, so that tests can send them. It panics if the session is unknown.
 func (s *Server) JWT(sessionID string) string { return s.project.JWT(sessionID) }
 
 // Claims returns the claims that JWT would sign now. A test can change them and
@@ -154,23 +146,22 @@ func (s *Server) Claims(sessionID string) map[string]any { return s.project.Clai
 func (s *Server) Header() map[string]any { return s.project.Header() }
 
 // Sign returns a JWS in compact form (RFC 7515, section 7.1) over exactly these
-// bytes. It signs with RS256 and Key, whatever the header says. Neither the
-// header nor the payload needs to be JSON. The session claim may have another
-// form than that of Claims: the server finds the session if the claim contains
-// its id.
+// bytes, which need not be JSON. It signs with RS256 and Key, whatever the
+// header says. The server accepts any form of session claim that contains the
+// session id.
 func (s *Server) Sign(header, payload []byte) string { return s.project.Sign(header, payload) }
 
 // Key returns the private key that signs session JWTs now. The first keys are
-// the same in every Server and are public, because they are part of the source
-// of this module.
+// the same in every Server. They are public as part of the source of this
+// module.
 func (s *Server) Key() *rsa.PrivateKey { return s.project.Key() }
 
 // KeyID returns the kid of Key.
 func (s *Server) KeyID() string { return s.project.KeyID() }
 
-// RotateKeys replaces the signing key and returns the kid of the new key. The
-// old keys stay in the key set until WithdrawKey. Stytch documents that they
-// stay for a month.
+// RotateKeys replaces the signing key and returns the new kid. The old keys
+// stay in the key set until WithdrawKey. Stytch documents that they stay for a
+// month.
 func (s *Server) RotateKeys() string { return s.project.RotateKeys() }
 
 // WithdrawKey removes a key from the key set. The server then rejects JWTs

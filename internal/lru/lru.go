@@ -1,6 +1,6 @@
-// Package lru implements a least-recently-used cache with a limit on entries
-// and a limit on bytes. An index allows the removal of all values for one
-// subject.
+// Package lru implements a bounded least-recently-used cache. It has a limit on
+// entries and a limit on bytes. An index allows the removal of all values for
+// one subject.
 //
 // The cache consists of several shards of golang-lru, so that requests on
 // several cores do not wait for each other. A hit seldom takes a write lock.

@@ -81,11 +81,9 @@ type Opaque func(name []byte) bool
 // A Member is a member of an object: the unescaped name and the raw value.
 type Member struct{ Name, Value []byte }
 
-// Object checks data as CheckObject does and appends its members to list. It
-// does in one pass what CheckObject and Members do in two. If the check fails,
-// Object returns nil and the error. The members share memory with data, as
-// those of Members do. opaque applies to the members of data itself, but not to
-// those of nested objects.
+// Object is CheckObject and Members in one pass. It appends the members of data
+// to list. If the check fails, it returns nil and the error. opaque applies
+// only to the members of data itself.
 func Object(data []byte, list []Member, opaque Opaque) ([]Member, error) {
 	s := scanner{data: data, max: MaxDepth, opaque: opaque, topOnly: true}
 	err := checkObject(&s, func(name, value []byte) bool {
@@ -117,13 +115,13 @@ func checkObject(s *scanner, yield func(name, value []byte) bool) error {
 	return nil
 }
 
-// Members returns an iterator over the members of object, in order. It yields
-// the unescaped name and the raw value without surrounding white space. Values,
-// and names without a backslash, are sub-slices of object and must not be
-// changed.
+// Members returns an iterator over the members of object, in order: the
+// unescaped name, and the raw value without surrounding white space. Both may
+// be sub-slices of object and must not be changed. For an array, Members yields
+// nothing.
 //
 // object must be a text that a check has accepted, or a part of one. Otherwise
-// the members are unspecified. For an array, Members yields nothing.
+// the members are unspecified.
 func Members(object []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {
 		s := scanner{data: object, max: 1, lenient: true} // nested values are skipped, not scanned
