@@ -201,6 +201,69 @@ func TestRequire_RequestInTheContextOfAnother(t *testing.T) {
 	}
 }
 
+// The credential of a request is what it carries, and not what its context was
+// authenticated with.
+func TestCredential_RequestInTheContextOfAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		bob := s.SignIn(stytchtest.SessionOptions{})
+		newer := s.StartSession(s.User.ID, stytchtest.SessionOptions{})
+		for _, row := range []struct {
+			name, context, field string
+			session              string
+		}{
+			{"another token", bearer(s.Session.Token), bearer(bob.Token), bob.ID},
+			{"another JWT", bearer(s.Session.JWT), bearer(bob.JWT), bob.ID},
+			{"another JWT beside the same token", bothCookies(newer.Token, s.Session.JWT), bothCookies(newer.Token, newer.JWT), newer.ID},
+			{"a cookie in the context of a header", bearer(s.Session.Token), tokenCookie(s.Session.Token), s.Session.ID},
+			{"a header in the context of a cookie", tokenCookie(s.Session.Token), bearer(s.Session.Token), s.Session.ID},
+			{"another token of a repeated cookie", "Cookie: stytch_session=" + inventedToken + "; stytch_session=" + s.Session.Token, "Cookie: stytch_session=" + inventedToken + "; stytch_session=" + bob.Token, bob.ID},
+			{"another JWT of a repeated cookie", "Cookie: stytch_session_jwt=e.x.y; stytch_session_jwt=" + s.Session.JWT, "Cookie: stytch_session_jwt=e.x.y; stytch_session_jwt=" + bob.JWT, bob.ID},
+			{"no longer a repeated cookie", "Cookie: stytch_session=" + s.Session.Token + "; stytch_session=" + inventedToken, tokenCookie(inventedToken), ""},
+		} {
+			s.Want(s.Get(row.context), 200)
+			r := newRequest("GET", row.field)
+			want, _ := s.Auth.Credential(r)
+			r = r.WithContext(s.Last().Context())
+			if got, err := s.Auth.Credential(r); err != nil || got.Token != want.Token || got.JWT != want.JWT || got.Header != want.Header {
+				t.Errorf("%s: got another credential than that of the request, %v", row.name, err)
+			}
+			got := ""
+			if id, err := s.Auth.Authenticate(r); err == nil {
+				got = id.Session.ID
+			}
+			if got != row.session {
+				t.Errorf("%s: got session %q, want %q", row.name, got, row.session)
+			}
+		}
+	})
+}
+
+// Only a request without a credential is anonymous because its context is.
+func TestOptional_RequestInTheContextOfAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		s.Handler = s.Auth.Optional(s.Next())
+		s.Want(s.Get(), 200)
+		ctx := s.Last().Context()
+		for _, row := range []struct {
+			name, method string
+			fields       []string
+			status       int
+		}{
+			{"no credential", "GET", nil, 200},
+			{"a malformed header", "GET", []string{"Authorization: Bearer"}, 400},
+			{"from another site", "POST", []string{tokenCookie(s.Session.Token), "Sec-Fetch-Site: cross-site"}, 403},
+			{"a header that Stytch rejects", "GET", []string{bearer(inventedToken)}, 401},
+		} {
+			if resp := s.Do(newRequest(row.method, row.fields...).WithContext(ctx)); resp.StatusCode != row.status {
+				t.Errorf("%s: got %d, want %d", row.name, resp.StatusCode, row.status)
+			}
+		}
+		s.WantPassed(2, "")
+	})
+}
+
 // A context outlives a revocation: whoever keeps it is refused.
 func TestRequire_ContextAfterRevoke(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
