@@ -50,6 +50,7 @@ func TestRequire_TwoCookies(t *testing.T) {
 		}, 200, func(s pairSessions) stytchtest.Session { return s.bob }, 1},
 		{"an outage", fresh, pairTokenOf("bob"), func(s *env, _ pairSessions) { s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 500}) }, 200,
 			func(s pairSessions) stytchtest.Session { return s.ada }, 3},
+		{"a 429", fresh, pairTokenOf("bob"), func(s *env, _ pairSessions) { s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 429}) }, 503, nil, 1},
 		{"an outage, stale JWT", stale, pairTokenOf("bob"), func(s *env, _ pairSessions) { s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 500}) }, 503, nil, 3},
 	}
 	for _, row := range rows {
@@ -70,8 +71,21 @@ func TestRequire_TwoCookies(t *testing.T) {
 					s.Want(s.Get(cookies), row.status)
 				}
 				s.WantCalls(pathAuthenticate, row.calls)
-				if row.session != nil {
-					s.WantPassed(passed+3, row.session(x).ID)
+				if row.session == nil {
+					return
+				}
+				winner := row.session(x)
+				s.WantPassed(passed+3, winner.ID)
+				var want sessionauth.Credential // what belongs to that session
+				if winner.ID == x.ada.ID {
+					want.JWT = x.ada.JWT
+				}
+				if token := row.token(s, x); token == winner.Token {
+					want.Token = token
+				}
+				if got, err := s.Auth.Credential(s.Last()); err != nil || got.Token != want.Token || got.JWT != want.JWT {
+					t.Errorf("got a credential with token: %t, JWT: %t, want token: %t, JWT: %t (%v)",
+						got.Token != "", got.JWT != "", want.Token != "", want.JWT != "", err)
 				}
 			})
 		})
@@ -109,6 +123,31 @@ func TestRequire_CookiesThatNeedNoBinding(t *testing.T) {
 			})
 		})
 	}
+}
+
+// One name with __Host- does not protect the cookie of the other name.
+func TestRequire_OneHostPrefix(t *testing.T) {
+	for _, names := range [][2]string{{"__Host-token", "jwt"}, {"token", "__Host-jwt"}} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newEnv(t, func(c *sessionauth.Config) { c.Cookies.Token, c.Cookies.JWT = names[0], names[1] })
+			bob := s.SignIn(stytchtest.SessionOptions{})
+			s.Want(s.Get("Cookie: "+names[0]+"="+bob.Token+"; "+names[1]+"="+s.Session.JWT), 400)
+		})
+	}
+}
+
+// A JWT that cannot be trusted is not a part of the credential: the rejection of
+// the token beside it denies the session.
+func TestCheckLive_TokenBesideABadJWT(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		s.Want(s.Get(bothCookies(s.Session.Token, authtest.OtherSignature(s.Session.JWT))), 200)
+		s.RevokeSession(s.Session.ID)
+		if _, err := sessionauth.CheckLive(s.Last().Context()); err == nil {
+			t.Error("got no error for a session that was revoked, want one")
+		}
+		s.Want(s.Get(bearer(s.Session.Token)), 401) // although it is cached
+	})
 }
 
 // Of a repeated cookie the value that was accepted is the credential of the
@@ -305,6 +344,43 @@ func TestCheckRole_LongRequest(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		if err := sessionauth.CheckRole(ctx, "stytch_user"); err == nil {
 			t.Error("got no error after the session was revoked elsewhere, want one")
+		}
+	})
+}
+
+// Neither a revoked session nor one whose JWT has lost its key lasts as long as a
+// request.
+func TestCheckRole_RevokedDuringALongRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		s.Want(s.Get(bearer(s.Session.Token)), 200)
+		time.Sleep(70 * time.Second) // past the end of the entry
+		if err := sessionauth.CheckRole(s.Last().Context(), "stytch_user"); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Auth.Revoke(t.Context(), s.Session.ID); err != nil {
+			t.Fatal(err)
+		}
+		if err := sessionauth.CheckRole(s.Last().Context(), "stytch_user"); err == nil {
+			t.Error("got no error after Revoke, want one")
+		}
+	})
+}
+
+func TestCheckRole_KeyWithdrawnDuringALongRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t, sessionOnly, func(c *sessionauth.Config) { c.Cookies.Token, c.Cookies.JWT = "__Host-token", "__Host-jwt" })
+		bob := s.SignIn(stytchtest.SessionOptions{})
+		s.Want(s.Get("Cookie: __Host-token="+bob.Token+"; __Host-jwt="+s.Session.JWT), 200)
+		s.WantPassed(1, s.Session.ID)
+		ctx := s.Last().Context()
+		time.Sleep(time.Second)
+		old := s.KeyID()
+		s.RotateKeys()
+		s.WithdrawKey(old)
+		s.Want(s.Get(bearer(s.JWT(bob.ID))), 200) // fetches the key set
+		if err := sessionauth.CheckRole(ctx, "stytch_user"); err == nil {
+			t.Error("got no error for a JWT of a withdrawn key beside the token of another session, want one")
 		}
 	})
 }

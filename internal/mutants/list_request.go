@@ -17,7 +17,7 @@ var requestMutants = []mutant{
 	{"other values of a repeated cookie", ". Credential.wasPresentedAs", dropAnd("EqualFunc"), root},
 	{"other tokens of a repeated cookie", ". Credential.wasPresentedAs", dropAnd("x.Token", "-EqualFunc"), root},
 	{"other JWTs of a repeated cookie", ". Credential.wasPresentedAs", dropAnd("x.JWT", "-EqualFunc"), root},
-	{"what was presented besides what was accepted", ". Credential.wasPresentedAs", never("presented"), root},
+	{"what was presented besides what was accepted", ". Credential.wasPresentedAs", never("presented"), guards},
 
 	// A long request.
 	{"another session after a renewal", ". requestState.renewed", never("isAbout"), root},
@@ -40,7 +40,7 @@ var requestMutants = []mutant{
 	{"two cookies during an outage", ". sessions.authenticateUnbound", never("isOutage"), root},
 	{"an old JWT of two cookies during an outage", ". sessions.authenticateUnbound", condition("isOutage(err)", "isOutage"), root},
 	{"the token of an outage, in the request", ". sessions.authenticateUnbound", inCase(drop("reduceTo"), "isOutage"), root},
-	{"an answer for two cookies that replaces an access token", ". sessions.authenticateUnbound", drop("answer.thirdParty"), root},
+	{"an answer for two cookies that replaces an access token", ". sessions.authenticateUnbound", drop("answer.thirdParty"), guards},
 	{"the bound of two cookies", ". sessions.authenticateUnbound", statement("q.bound = upstream.NoBound", "BoundCalls"), root},
 	{"two users in two cookies", ". sessions.decideBetween", never("UserID"), root},
 	{"an undecided JWT beside another token", ". sessions.decideBetween", never("ErrInvalidSession"), root},
