@@ -1,6 +1,7 @@
 package sessionauth_test
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -120,6 +121,71 @@ func TestRequire_CookiesThatNeedNoBinding(t *testing.T) {
 				s := newEnv(t, sessionOnly, row.change)
 				s.Want(s.Get(row.cookie(s.Session)), 200)
 				s.WantCalls(pathAuthenticate, 0)
+			})
+		})
+	}
+}
+
+// The newer session of a user wins, whichever cookie it is in.
+func TestRequire_OlderTokenBesideAJWT(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		time.Sleep(time.Second)
+		newer := s.StartSession(s.User.ID, stytchtest.SessionOptions{})
+		s.Want(s.Get(bothCookies(s.Session.Token, newer.JWT)), 200)
+		s.WantPassed(1, newer.ID)
+		if cred, err := s.Auth.Credential(s.Last()); err != nil || cred.Token != "" || cred.JWT != newer.JWT {
+			t.Errorf("got a credential with the token: %t, want the JWT only (%v)", cred.Token != "", err)
+		}
+	})
+}
+
+// The token does not win because the JWT could not be checked.
+func TestRequire_UndecidedJWTBesideAToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		bob := s.SignIn(stytchtest.SessionOptions{})
+		s.Want(s.Get(jwtCookie(s.Session.JWT)), 200)
+		s.Expire()
+		s.Want(s.Get(tokenCookie(bob.Token)), 200)
+		s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 500})
+		s.Want(s.Get(bothCookies(bob.Token, s.Session.JWT)), 503)
+		s.WantPassed(2, bob.ID)
+	})
+}
+
+// A token and a JWT from elsewhere than cookies are sent by one client, which may
+// still confuse two sessions: the JWT decides.
+func TestVerify_TokenOfAnotherSession(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		before  func(s *env, bob stytchtest.Session)
+		token   func(bob stytchtest.Session) string
+		want    error // nil if the JWT is accepted
+		jwtGood bool  // whether the session of the JWT is alive afterwards
+	}{
+		{"alive", func(*env, stytchtest.Session) {}, func(bob stytchtest.Session) string { return bob.Token }, sessionauth.ErrInvalidSession, true},
+		{"revoked at Stytch", func(s *env, bob stytchtest.Session) { s.RevokeSession(bob.ID); time.Sleep(2 * time.Minute) }, func(bob stytchtest.Session) string { return bob.Token }, sessionauth.ErrInvalidSession, true},
+		{"invented", func(*env, stytchtest.Session) {}, func(stytchtest.Session) string { return inventedToken }, nil, true},
+		{"an outage", func(s *env, _ stytchtest.Session) {
+			time.Sleep(2 * time.Minute)
+			s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 500})
+		}, func(bob stytchtest.Session) string { return bob.Token }, sessionauth.ErrUnavailable, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newEnv(t, func(c *sessionauth.Config) { c.StaleIfError = 10 * time.Minute })
+				bob := s.SignIn(stytchtest.SessionOptions{})
+				s.Expire()
+				s.Want(s.Get(bearer(bob.Token)), 200)
+				row.before(s, bob)
+				id, err := s.Auth.Verify(t.Context(), sessionauth.Credential{Token: row.token(bob), JWT: s.Session.JWT})
+				if !errors.Is(err, row.want) || err == nil && id.Session.ID != s.Session.ID {
+					t.Errorf("got %v, want %v and no other session than that of the JWT", err, row.want)
+				}
+				if row.jwtGood {
+					s.Want(s.Get(bearer(s.Session.JWT)), 200)
+				}
 			})
 		})
 	}
