@@ -455,9 +455,15 @@ func TestCheckRole_KeyWithdrawnDuringALongRequest(t *testing.T) {
 func TestRequire_UpgradeToH2C(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
-		s.Want(s.Get(bearer(s.Session.JWT), "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__"), 200)
-		if h := s.Last().Header; h.Get("Upgrade") != "" || h.Get("HTTP2-Settings") != "" {
-			t.Errorf("got Upgrade %q in the handler, want none", h.Get("Upgrade"))
+		for _, protocol := range []string{"h2c", "H2C", "websocket, h2c"} {
+			r := newRequest("GET", bearer(s.Session.JWT), "Connection: Upgrade, HTTP2-Settings", "Upgrade: "+protocol, "HTTP2-Settings: AAMAAABkAAQAAP__")
+			s.Want(s.Do(r), 200)
+			if h := s.Last().Header; h.Get("Upgrade") != "" || h.Get("HTTP2-Settings") != "" {
+				t.Errorf("got Upgrade %q in the handler, want none", h.Get("Upgrade"))
+			}
+			if got := r.Header.Get("Upgrade"); got != protocol { // a middleware in front may read it afterwards
+				t.Errorf("got Upgrade %q in front of Require, want %q", got, protocol)
+			}
 		}
 		s.Want(s.Get(bearer(s.Session.JWT), "Connection: Upgrade", "Upgrade: websocket"), 200)
 		if got := s.Last().Header.Get("Upgrade"); got != "websocket" {
