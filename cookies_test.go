@@ -298,6 +298,22 @@ func TestCookies_WrittenWhenTheResponseStarts(t *testing.T) {
 	}
 }
 
+// A handler that signs the user out, or sets a JWT of its own, has the last word.
+func TestCookies_OfTheHandlerStay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t, writeBack)
+		s.Handler = s.Auth.Require(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { s.Auth.ClearCookies(w) }))
+		s.Expire()
+		resp := s.Get(jwtCookie(s.Session.JWT))
+		s.Want(resp, 200)
+		for _, c := range resp.Cookies() {
+			if c.MaxAge != -1 || c.Value != "" {
+				t.Errorf("got %s, want it removed", c.Name)
+			}
+		}
+	})
+}
+
 // A handler behind Require receives a ResponseWriter that implements the same interfaces as that of
 // net/http.
 func TestCookies_LateWriterIsComplete(t *testing.T) {

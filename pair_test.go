@@ -1,6 +1,7 @@
 package sessionauth_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -52,6 +53,7 @@ func TestRequire_TwoCookies(t *testing.T) {
 		}, 200, func(s pairSessions) stytchtest.Session { return s.bob }, 1},
 		{"an outage", fresh, pairTokenOf("bob"), func(s *env, _ pairSessions) { s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 500}) }, 200,
 			func(s pairSessions) stytchtest.Session { return s.ada }, 3},
+		{"a 429", fresh, pairTokenOf("bob"), func(s *env, _ pairSessions) { s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 429}) }, 503, nil, 1},
 		{"an outage, stale JWT", stale, pairTokenOf("bob"), func(s *env, _ pairSessions) { s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 500}) }, 503, nil, 3},
 	}
 	for _, row := range rows {
@@ -72,8 +74,21 @@ func TestRequire_TwoCookies(t *testing.T) {
 					s.Want(s.Get(cookies), row.status)
 				}
 				s.WantCalls(pathAuthenticate, row.calls)
-				if row.session != nil {
-					s.WantPassed(passed+3, row.session(x).ID)
+				if row.session == nil {
+					return
+				}
+				winner := row.session(x)
+				s.WantPassed(passed+3, winner.ID)
+				var want sessionauth.Credential // what belongs to that session
+				if winner.ID == x.ada.ID {
+					want.JWT = x.ada.JWT
+				}
+				if token := row.token(s, x); token == winner.Token {
+					want.Token = token
+				}
+				if got, err := s.Auth.Credential(s.Last()); err != nil || got.Token != want.Token || got.JWT != want.JWT {
+					t.Errorf("got a credential with token: %t, JWT: %t, want token: %t, JWT: %t (%v)",
+						got.Token != "", got.JWT != "", want.Token != "", want.JWT != "", err)
 				}
 			})
 		})
@@ -112,6 +127,96 @@ func TestRequire_CookiesThatNeedNoBinding(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The newer session of a user wins, whichever cookie it is in.
+func TestRequire_OlderTokenBesideAJWT(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		time.Sleep(time.Second)
+		newer := s.StartSession(s.User.ID, stytchtest.SessionOptions{})
+		s.Want(s.Get(bothCookies(s.Session.Token, newer.JWT)), 200)
+		s.WantPassed(1, newer.ID)
+		if cred, err := s.Auth.Credential(s.Last()); err != nil || cred.Token != "" || cred.JWT != newer.JWT {
+			t.Errorf("got a credential with the token: %t, want the JWT only (%v)", cred.Token != "", err)
+		}
+	})
+}
+
+// The token does not win because the JWT could not be checked.
+func TestRequire_UndecidedJWTBesideAToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		bob := s.SignIn(stytchtest.SessionOptions{})
+		s.Want(s.Get(jwtCookie(s.Session.JWT)), 200)
+		s.Expire()
+		s.Want(s.Get(tokenCookie(bob.Token)), 200)
+		s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 500})
+		s.Want(s.Get(bothCookies(bob.Token, s.Session.JWT)), 503)
+		s.WantPassed(2, bob.ID)
+	})
+}
+
+// A token and a JWT from elsewhere than cookies are sent by one client, which may
+// still confuse two sessions: the JWT decides.
+func TestVerify_TokenOfAnotherSession(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		before  func(s *env, bob stytchtest.Session)
+		token   func(bob stytchtest.Session) string
+		want    error // nil if the JWT is accepted
+		jwtGood bool  // whether the session of the JWT is alive afterwards
+	}{
+		{"alive", func(*env, stytchtest.Session) {}, func(bob stytchtest.Session) string { return bob.Token }, sessionauth.ErrInvalidSession, true},
+		{"revoked at Stytch", func(s *env, bob stytchtest.Session) { s.RevokeSession(bob.ID); time.Sleep(2 * time.Minute) }, func(bob stytchtest.Session) string { return bob.Token }, sessionauth.ErrInvalidSession, true},
+		{"invented", func(*env, stytchtest.Session) {}, func(stytchtest.Session) string { return inventedToken }, nil, true},
+		{"an outage", func(s *env, _ stytchtest.Session) {
+			time.Sleep(2 * time.Minute)
+			s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 500})
+		}, func(bob stytchtest.Session) string { return bob.Token }, sessionauth.ErrUnavailable, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newEnv(t, func(c *sessionauth.Config) { c.StaleIfError = 10 * time.Minute })
+				bob := s.SignIn(stytchtest.SessionOptions{})
+				s.Expire()
+				s.Want(s.Get(bearer(bob.Token)), 200)
+				row.before(s, bob)
+				id, err := s.Auth.Verify(t.Context(), sessionauth.Credential{Token: row.token(bob), JWT: s.Session.JWT})
+				if !errors.Is(err, row.want) || err == nil && id.Session.ID != s.Session.ID {
+					t.Errorf("got %v, want %v and no other session than that of the JWT", err, row.want)
+				}
+				if row.jwtGood {
+					s.Want(s.Get(bearer(s.Session.JWT)), 200)
+				}
+			})
+		})
+	}
+}
+
+// One name with __Host- does not protect the cookie of the other name.
+func TestRequire_OneHostPrefix(t *testing.T) {
+	for _, names := range [][2]string{{"__Host-token", "jwt"}, {"token", "__Host-jwt"}} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newEnv(t, func(c *sessionauth.Config) { c.Cookies.Token, c.Cookies.JWT = names[0], names[1] })
+			bob := s.SignIn(stytchtest.SessionOptions{})
+			s.Want(s.Get("Cookie: "+names[0]+"="+bob.Token+"; "+names[1]+"="+s.Session.JWT), 400)
+		})
+	}
+}
+
+// A JWT that cannot be trusted is not a part of the credential: the rejection of
+// the token beside it denies the session.
+func TestCheckLive_TokenBesideABadJWT(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		s.Want(s.Get(bothCookies(s.Session.Token, authtest.OtherSignature(s.Session.JWT))), 200)
+		s.RevokeSession(s.Session.ID)
+		if _, err := sessionauth.CheckLive(s.Last().Context()); err == nil {
+			t.Error("got no error for a session that was revoked, want one")
+		}
+		s.Want(s.Get(bearer(s.Session.Token)), 401) // although it is cached
+	})
 }
 
 // If a cookie is repeated, the value that Require accepted is the credential of the request. Guards
@@ -204,6 +309,69 @@ func TestRequire_RequestInTheContextOfAnother(t *testing.T) {
 	}
 }
 
+// The credential of a request is what it carries, and not what its context was
+// authenticated with.
+func TestCredential_RequestInTheContextOfAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		bob := s.SignIn(stytchtest.SessionOptions{})
+		newer := s.StartSession(s.User.ID, stytchtest.SessionOptions{})
+		for _, row := range []struct {
+			name, context, field string
+			session              string
+		}{
+			{"another token", bearer(s.Session.Token), bearer(bob.Token), bob.ID},
+			{"another JWT", bearer(s.Session.JWT), bearer(bob.JWT), bob.ID},
+			{"another JWT beside the same token", bothCookies(newer.Token, s.Session.JWT), bothCookies(newer.Token, newer.JWT), newer.ID},
+			{"a cookie in the context of a header", bearer(s.Session.Token), tokenCookie(s.Session.Token), s.Session.ID},
+			{"a header in the context of a cookie", tokenCookie(s.Session.Token), bearer(s.Session.Token), s.Session.ID},
+			{"another token of a repeated cookie", "Cookie: stytch_session=" + inventedToken + "; stytch_session=" + s.Session.Token, "Cookie: stytch_session=" + inventedToken + "; stytch_session=" + bob.Token, bob.ID},
+			{"another JWT of a repeated cookie", "Cookie: stytch_session_jwt=e.x.y; stytch_session_jwt=" + s.Session.JWT, "Cookie: stytch_session_jwt=e.x.y; stytch_session_jwt=" + bob.JWT, bob.ID},
+			{"no longer a repeated cookie", "Cookie: stytch_session=" + s.Session.Token + "; stytch_session=" + inventedToken, tokenCookie(inventedToken), ""},
+		} {
+			s.Want(s.Get(row.context), 200)
+			r := newRequest("GET", row.field)
+			want, _ := s.Auth.Credential(r)
+			r = r.WithContext(s.Last().Context())
+			if got, err := s.Auth.Credential(r); err != nil || got.Token != want.Token || got.JWT != want.JWT || got.Header != want.Header {
+				t.Errorf("%s: got another credential than that of the request, %v", row.name, err)
+			}
+			got := ""
+			if id, err := s.Auth.Authenticate(r); err == nil {
+				got = id.Session.ID
+			}
+			if got != row.session {
+				t.Errorf("%s: got session %q, want %q", row.name, got, row.session)
+			}
+		}
+	})
+}
+
+// Only a request without a credential is anonymous because its context is.
+func TestOptional_RequestInTheContextOfAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		s.Handler = s.Auth.Optional(s.Next())
+		s.Want(s.Get(), 200)
+		ctx := s.Last().Context()
+		for _, row := range []struct {
+			name, method string
+			fields       []string
+			status       int
+		}{
+			{"no credential", "GET", nil, 200},
+			{"a malformed header", "GET", []string{"Authorization: Bearer"}, 400},
+			{"from another site", "POST", []string{tokenCookie(s.Session.Token), "Sec-Fetch-Site: cross-site"}, 403},
+			{"a header that Stytch rejects", "GET", []string{bearer(inventedToken)}, 401},
+		} {
+			if resp := s.Do(newRequest(row.method, row.fields...).WithContext(ctx)); resp.StatusCode != row.status {
+				t.Errorf("%s: got %d, want %d", row.name, resp.StatusCode, row.status)
+			}
+		}
+		s.WantPassed(2, "")
+	})
+}
+
 // A context remains after its session is revoked. Checks with that context are refused.
 func TestRequire_ContextAfterRevoke(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -249,14 +417,57 @@ func TestCheckRole_LongRequest(t *testing.T) {
 	})
 }
 
+// Neither a revoked session nor one whose JWT has lost its key lasts as long as a
+// request.
+func TestCheckRole_RevokedDuringALongRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		s.Want(s.Get(bearer(s.Session.Token)), 200)
+		time.Sleep(70 * time.Second) // past the end of the entry
+		if err := sessionauth.CheckRole(s.Last().Context(), "stytch_user"); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Auth.Revoke(t.Context(), s.Session.ID); err != nil {
+			t.Fatal(err)
+		}
+		if err := sessionauth.CheckRole(s.Last().Context(), "stytch_user"); err == nil {
+			t.Error("got no error after Revoke, want one")
+		}
+	})
+}
+
+func TestCheckRole_KeyWithdrawnDuringALongRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t, sessionOnly, func(c *sessionauth.Config) { c.Cookies.Token, c.Cookies.JWT = "__Host-token", "__Host-jwt" })
+		bob := s.SignIn(stytchtest.SessionOptions{})
+		s.Want(s.Get("Cookie: __Host-token="+bob.Token+"; __Host-jwt="+s.Session.JWT), 200)
+		s.WantPassed(1, s.Session.ID)
+		ctx := s.Last().Context()
+		time.Sleep(time.Second)
+		old := s.KeyID()
+		s.RotateKeys()
+		s.WithdrawKey(old)
+		s.Want(s.Get(bearer(s.JWT(bob.ID))), 200) // fetches the key set
+		if err := sessionauth.CheckRole(ctx, "stytch_user"); err == nil {
+			t.Error("got no error for a JWT of a withdrawn key beside the token of another session, want one")
+		}
+	})
+}
+
 // Require removes the header fields of an upgrade to h2c. After such an upgrade, the requests on
 // the connection would bypass Require.
 func TestRequire_UpgradeToH2C(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
-		s.Want(s.Get(bearer(s.Session.JWT), "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__"), 200)
-		if h := s.Last().Header; h.Get("Upgrade") != "" || h.Get("HTTP2-Settings") != "" {
-			t.Errorf("got Upgrade %q in the handler, want none", h.Get("Upgrade"))
+		for _, protocol := range []string{"h2c", "H2C", "websocket, h2c"} {
+			r := newRequest("GET", bearer(s.Session.JWT), "Connection: Upgrade, HTTP2-Settings", "Upgrade: "+protocol, "HTTP2-Settings: AAMAAABkAAQAAP__")
+			s.Want(s.Do(r), 200)
+			if h := s.Last().Header; h.Get("Upgrade") != "" || h.Get("HTTP2-Settings") != "" {
+				t.Errorf("got Upgrade %q in the handler, want none", h.Get("Upgrade"))
+			}
+			if got := r.Header.Get("Upgrade"); got != protocol { // a middleware in front may read it afterwards
+				t.Errorf("got Upgrade %q in front of Require, want %q", got, protocol)
+			}
 		}
 		s.Want(s.Get(bearer(s.Session.JWT), "Connection: Upgrade", "Upgrade: websocket"), 200)
 		if got := s.Last().Header.Get("Upgrade"); got != "websocket" {

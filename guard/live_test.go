@@ -1,8 +1,10 @@
 package guard_test
 
 import (
+	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -59,6 +61,31 @@ func TestLive_DoesNotShareAnOlderCall(t *testing.T) {
 		s.RevokeSession(s.Session.ID)
 		wg.Go(func() { s.want(s.get(h, s.jwtOnly()), 401, invalidToken) })
 		wg.Wait()
+	})
+}
+
+// The token is sent, which has the session whether or not the JWT is still good.
+func TestLive_SendsTheToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		h := s.Behind(guard.Live())
+		s.want(s.get(h, authtest.BothCookies(s.Session.Token, s.Session.JWT)), 200)
+		sent := 0
+		s.Tap(pathAuthenticate, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				return nil, err
+			}
+			if strings.Contains(string(body), `"session_token"`) {
+				sent++
+			}
+			r.Body = io.NopCloser(strings.NewReader(string(body)))
+			return stytch.RoundTrip(r)
+		})
+		s.want(s.get(h, authtest.BothCookies(s.Session.Token, s.Session.JWT)), 200)
+		if sent != 1 {
+			t.Errorf("got %d calls with the token, want 1", sent)
+		}
 	})
 }
 

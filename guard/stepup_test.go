@@ -337,6 +337,24 @@ func TestStepUp_CallsByTwoCredentials(t *testing.T) {
 	})
 }
 
+// What Stytch says of the session is not what it says of a third-party JWT.
+func TestStepUp_ThirdPartyJWTHasAnAnswerOfItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		claims := s.Claims(s.Session.ID)
+		claims["client_id"] = "connected-app-test-1"
+		h, thirdParty := s.Behind(guard.Factor("totp")), bearer(s.signed(claims))
+		s.want(s.get(s.Behind(), thirdParty), 200)
+		time.Sleep(6 * time.Second)
+		s.want(s.get(h, s.jwtOnly()), 401)
+		before := s.Calls(pathAuthenticate)
+		s.want(s.get(h, thirdParty), 401)
+		if got := s.Calls(pathAuthenticate) - before; got != 1 {
+			t.Errorf("got %d calls about the third-party JWT, want 1", got)
+		}
+	})
+}
+
 // Concurrent requests share one call, whatever their order.
 func TestStepUp_UnderLoad(t *testing.T) {
 	for range 100 {

@@ -84,6 +84,26 @@ func TestGuards_BehindOptional(t *testing.T) {
 	}
 }
 
+// A request that is made in the context of another one must not act as its user.
+func TestGuards_RequestInTheContextOfAnother(t *testing.T) {
+	for name, g := range everyGuard() {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newEnv(t)
+				s.want(s.get(s.Behind(g), byToken(s)...), 200)
+				ctx := s.seen()
+				bob := s.SignIn(stytchtest.SessionOptions{})
+				for name, fields := range map[string][]string{"no credential": nil, "another user": {bearer(bob.Token)}, "another header": {"Authorization: Bearer"}} {
+					if got := s.DoTo(s.Wrap(g), newRequest(fields...).WithContext(ctx)).StatusCode; got != 401 && got != 400 {
+						t.Errorf("%s: got status %d, want a refusal", name, got)
+					}
+				}
+				s.wantPasses(1)
+			})
+		})
+	}
+}
+
 // Without Require no Logger and no Observe is known: the default logger says what
 // is wrong, once a minute.
 func TestGuards_WithoutRequireLog(t *testing.T) {

@@ -6,6 +6,7 @@ const (
 	clocks         = "./internal/deadline"
 	denylists      = "./internal/denylist . ./internal/attacktest"
 	upstreams      = "./internal/upstream . ./internal/attacktest"
+	signOuts       = ". ./login"
 	upstreamGuards = "./internal/upstream ./guard"
 )
 
@@ -18,7 +19,7 @@ var rootMutants = []mutant{
 	{"the form of a session token", ". isSessionToken", call("consistsOf", `$1 != ""`), root},
 	{"the length of a session token", ". isSessionToken", never("maxToken"), root},
 	{"repeated cookies", ". FromCookies", never("others"), root},
-	{"four candidates", ". candidates", never("maxCandidates"), root},
+	{"four candidates", ". FromCookies", never("maxCandidates"), root},
 	{"a bad header before a cookie", ". FirstOf", dropOr("ErrNoCredential"), root},
 	{"other origins", ". Authenticator.extract", never("isCrossOrigin"), root},
 	{"other origins for all but headers", ". Authenticator.extract", dropAnd("Header"), root},
@@ -33,9 +34,9 @@ var rootMutants = []mutant{
 	{"entries from before a purge", ". sessions.usable", inCase(statement("break", "errPurged"), "Purged"), root},
 
 	// The decision.
-	{"a revoked or stale JWT", ". sessions.authenticateJWT", drop("usable", "time.Now"), root},
-	{"a JWT that only Stytch can judge", ". sessions.authenticateJWT", never("errStale"), root},
-	{"other kinds of token", ". sessions.authenticateJWT", dropAnd("token", "!"), root},
+	{"a revoked or stale JWT", ". sessions.authenticateLocally", drop("usable", "time.Now"), root},
+	{"a JWT that only Stytch can judge", ". sessions.authenticateLocally", never("errStale"), root},
+	{"other kinds of token", ". sessions.authenticateLocally", never("ThirdParty"), root},
 	{"a withdrawn key of a verified JWT", ". sessions.verify", dropAnd("Trusts"), root},
 	{"the end of a JWT", ". sessions.verify", call("Add", "$r.Add(24 * time.Hour)", "ExpiresAt"), root},
 	{"MaxTokenAge", ". sessions.verify", never("MaxTokenAge"), root},
@@ -55,10 +56,9 @@ var rootMutants = []mutant{
 	{"errors that reject a session", "internal/upstream IsSessionRejected", addCase("TypeSessionNotFound", "stytch.TypeUnauthorizedCredentials"), upstreams},
 
 	// Require and Optional.
-	{"the result of another Authenticator", ". Authenticator.handler", comparison("$x != nil", "auth"), root},
-	{"the result of another Authenticator, in Authenticate", ". Authenticator.Authenticate", comparison("$x != nil", "auth"), root},
-	{"a refused cookie behind Require", ". Authenticator.handler", dropAnd("optional", "-isAnonymous", "-!"), root},
-	{"an anonymous request of an outer Optional", ". Authenticator.handler", never("err", "optional", "-isAnonymous"), root},
+	{"the result of another Authenticator", ". requestState.isOf", never("auth"), root},
+	{"a refused cookie behind Require", ". Authenticator.attach", dropAnd("optional", "-isAnonymous", "-!"), root},
+	{"an anonymous request of an outer Optional", ". Authenticator.attach", never("s.err", "optional"), root},
 	{"a refused header behind Optional", ". authResult.isAnonymous", dropAnd("Header"), root},
 	{"a panic", ". Authenticator.authenticate", drop("ErrPanic"), root},
 
@@ -79,17 +79,19 @@ var rootMutants = []mutant{
 	{"an index that follows the values", "internal/lru shard.unlink", drop("index", "next"), "./internal/lru"},
 	{"a retry by the token that was signed out", ". sessions.authenticateToken", drop("retryRevocations"), root},
 	{"a sign-out that is not stored", ". Authenticator.SignOut", never("errNotKept"), root},
-	{"a sign-out in a full class", ". sessions.signOutOne", never("isRefusedByClass"), root},
+	{"a sign-out in a full class", ". sessions.signOutOne", never("ReasonOverloaded"), root},
 	{"a sign-out without room", ". sessions.signOutOne", never("DenyCredential"), root},
 	{"another kind of token that signs out", ". sessions.sessionIDOf", always("t", "!"), root},
 	{"revocations behind one that fails", ". endsRetry", statement("return err != nil", "isRefusedByClass"), root},
 	{"a revocation without room", ". sessions.revoke", never("kept"), root},
 	{"a cookie for a revoked session", ". cookieWriter.set", never("Denied"), root},
 
-	// Capacity.
-	{"room besides Live", "internal/upstream capacity.enter", never("Live", "2"), upstreamGuards},
-	{"room besides unverified tokens", "internal/upstream capacity.enter", never("publicShare"), upstreams},
-	{"the pause after a 429", "internal/upstream capacity.enter", never("wait"), upstreams},
+	// Capacity; see also list_limits.go.
+	{"places of verified sessions", "internal/upstream newCapacity", statement("c.reserved[Verified] = 0", "Verified"), upstreams},
+	{"places of guards", "internal/upstream newCapacity", statement("c.reserved[Live] = 0", "Live"), upstreamGuards},
+	{"places of sign-ins", "internal/upstream newCapacity", statement("c.reserved[SignIns] = 0", "SignIns"), upstreams},
+	{"the number of calls", "internal/upstream capacity.hasPlace", comparison("true", "c.shared"), upstreams},
+	{"the pause after a 429", "internal/upstream limits.check", never("wait"), upstreams},
 
 	// The clocks.
 	{"the wall clock of a deadline", "internal/deadline Deadline.Passed", dropOr("Round"), clocks},
@@ -102,10 +104,10 @@ var rootMutants = []mutant{
 
 	// Guards.
 	{"an identity of NewContext", ". authenticated", dropOr("auth"), guards},
-	{"another Authenticator, in Allowed", ". Authenticator.rolesAndPolicy", dropOr("auth"), root},
+	{"another Authenticator, in Allowed", ". rolesAndPolicy", dropOr("auth"), root},
 	{"roles", ". CheckRole", statement("return nil", "ReasonRole"), guards},
 	{"permissions", ". CheckPermission", never("Allows"), guards},
-	{"fresh factors", ". CheckFresh", comparison("$y > 0", "<="), guards},
+	{"fresh factors", ". CheckFresh", call("After", "($0 || true)"), guards},
 	{"an answer that has just come from Stytch", ". checkSession", never("Stytch"), guards},
 	{"the decider: a JWT", ". entry.decidedBy", never("token"), guards},
 	{"the decider: a cache", ". entry.decidedBy", never("cached"), guards},
@@ -114,7 +116,6 @@ var rootMutants = []mutant{
 	{"a token with a JWT, in a guard", ". sessions.goneError", dropAnd("secondary"), guards},
 	{"another kind of token, in a guard", ". sessions.goneError", dropAnd("thirdParty"), guards},
 	{"a token without a JWT, in a guard", ". Credential.forIntrospection", inCase(name("false", "true"), "JWT", `""`), guard},
-	{"values added to a repeated cookie, in a guard", ". Credential.forIntrospection", never("candidates"), guards},
 	{"the token as the credential of a guard's call", ". Credential.forIntrospection", never("isSessionToken"), guards},
-	{"a repeated cookie, in a guard", ". introspectionQuery", never(`""`), guards},
+	{"values added to a repeated cookie", ". sessions.authenticateCandidates", statement("_ = winner", "reduceTo"), guards},
 }

@@ -56,7 +56,7 @@ func main() {
 
 // all returns the mutants of every list.
 func all() []mutant {
-	return slices.Concat(jwtMutants, libraryMutants, rootMutants)
+	return slices.Concat(jwtMutants, libraryMutants, rootMutants, requestMutants, limitMutants)
 }
 
 // chosen returns the mutants whose names contain one of the words. If there are no words, it
