@@ -528,6 +528,47 @@ func TestSignOut_WhileStytchIsDown(t *testing.T) {
 	}
 }
 
+// A sign-out ends the sessions of both cookies, also of the one that was not
+// accepted.
+func TestSignOut_OfTwoSessions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		time.Sleep(time.Second)
+		newer := s.StartSession(s.User.ID, stytchtest.SessionOptions{})
+		s.Want(s.Get(bothCookies(newer.Token, s.Session.JWT)), 200)
+		s.WantPassed(1, newer.ID)
+		cred, err := s.Auth.Credential(s.Last())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Auth.SignOut(t.Context(), cred); err != nil {
+			t.Fatal(err)
+		}
+		for _, credential := range []string{newer.Token, newer.JWT, s.Session.Token, s.Session.JWT} {
+			s.Want(s.Get(bearer(credential)), 401)
+		}
+	})
+}
+
+// The session of a request that another Authenticator let in proves nothing: a
+// password for a token beside it has no place of the verified sessions.
+func TestSignIn_InTheContextOfAnotherAuthenticator(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := newEnv(t), newEnv(t)
+		theirs.Want(theirs.Get(bearer(theirs.Session.Token)), 200)
+		ours.Leaks.AddSecret(inventedToken)
+		for range 6 {
+			_, err := ours.Auth.SignIn(theirs.Last().Context(), stytch.AuthenticatePasswordParams{
+				Email: authtest.Email, Password: authtest.Password, SessionToken: inventedToken,
+			})
+			if !errors.Is(err, sessionauth.ErrInvalidSession) {
+				t.Errorf("got %v, want %v", err, sessionauth.ErrInvalidSession)
+			}
+		}
+		ours.WantCalls(authtest.PathPassword, 6)
+	})
+}
+
 // A second Revoke does not count as a confirmation of the first.
 func TestRevoke_TwiceWhileStytchIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
