@@ -83,6 +83,24 @@ func refusedOnceRevoked(s *env, field string, calls int) {
 	s.Want(s.Get(bearer(s.JWT(other.ID))), 200)
 }
 
+// An outage must not revive an answer about a session that was revoked before.
+func TestRevoke_IsKeptForTheLifeOfAStaleAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t, func(c *sessionauth.Config) { c.StaleIfError = 10 * time.Hour })
+		long := s.SignIn(stytchtest.SessionOptions{Duration: 24 * time.Hour})
+		s.Want(s.Get(bearer(long.Token)), 200)
+		s.Tap(pathRevoke, confirmOnly)
+		if err := s.Auth.Revoke(t.Context(), long.ID); err != nil {
+			t.Fatal(err)
+		}
+		s.SetFault("", stytchtest.Fault{Status: 500})
+		for range 10 {
+			time.Sleep(time.Hour)
+			s.Want(s.Get(bearer(long.Token)), 401)
+		}
+	})
+}
+
 func TestRevoke_IsKeptForTheLifeOfAJWT(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
