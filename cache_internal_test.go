@@ -89,6 +89,27 @@ func fullCaches(n int) *caches {
 	return c
 }
 
+// A call may begin before many things are forgotten: its answer is stored if it is
+// about none of them.
+func TestCaches_StoreAfterManyForgets(t *testing.T) {
+	about := func(id string) *entry { return &entry{session: &stytch.Session{ID: id}} }
+	for _, n := range []int{0, maxForgotten - 1, maxForgotten, maxForgotten + 1} {
+		c := newCaches(1000, 1<<30)
+		generation := c.generation()
+		c.forget([]string{"forgotten"})
+		for i := range n {
+			c.forget([]string{fmt.Sprint(i)})
+		}
+		for id, want := range map[string]bool{"forgotten": false, "another": true} {
+			stored := false
+			c.store(generation, about(id), func() { stored = true })
+			if stored != want {
+				t.Errorf("%s, with %d forgotten after it: got stored: %t, want %t", id, n, stored, want)
+			}
+		}
+	}
+}
+
 // Forget takes no longer when many entries are cached. Searching all of them would take
 // milliseconds.
 func TestCaches_ForgetWithManyEntries(t *testing.T) {

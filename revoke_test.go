@@ -83,6 +83,24 @@ func refusedOnceRevoked(s *env, field string, calls int) {
 	s.Want(s.Get(bearer(s.JWT(other.ID))), 200)
 }
 
+// An outage must not revive an answer about a session that was revoked before.
+func TestRevoke_IsKeptForTheLifeOfAStaleAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t, func(c *sessionauth.Config) { c.StaleIfError = 10 * time.Hour })
+		long := s.SignIn(stytchtest.SessionOptions{Duration: 24 * time.Hour})
+		s.Want(s.Get(bearer(long.Token)), 200)
+		s.Tap(pathRevoke, confirmOnly)
+		if err := s.Auth.Revoke(t.Context(), long.ID); err != nil {
+			t.Fatal(err)
+		}
+		s.SetFault("", stytchtest.Fault{Status: 500})
+		for range 10 {
+			time.Sleep(time.Hour)
+			s.Want(s.Get(bearer(long.Token)), 401)
+		}
+	})
+}
+
 func TestRevoke_IsKeptForTheLifeOfAJWT(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
@@ -532,6 +550,47 @@ func TestSignOut_WhileStytchIsDown(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A sign-out ends the sessions of both cookies, also of the one that was not
+// accepted.
+func TestSignOut_OfTwoSessions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		time.Sleep(time.Second)
+		newer := s.StartSession(s.User.ID, stytchtest.SessionOptions{})
+		s.Want(s.Get(bothCookies(newer.Token, s.Session.JWT)), 200)
+		s.WantPassed(1, newer.ID)
+		cred, err := s.Auth.Credential(s.Last())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Auth.SignOut(t.Context(), cred); err != nil {
+			t.Fatal(err)
+		}
+		for _, credential := range []string{newer.Token, newer.JWT, s.Session.Token, s.Session.JWT} {
+			s.Want(s.Get(bearer(credential)), 401)
+		}
+	})
+}
+
+// The session of a request that another Authenticator let in proves nothing: a
+// password for a token beside it has no place of the verified sessions.
+func TestSignIn_InTheContextOfAnotherAuthenticator(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := newEnv(t), newEnv(t)
+		theirs.Want(theirs.Get(bearer(theirs.Session.Token)), 200)
+		ours.Leaks.AddSecret(inventedToken)
+		for range 6 {
+			_, err := ours.Auth.SignIn(theirs.Last().Context(), stytch.AuthenticatePasswordParams{
+				Email: authtest.Email, Password: authtest.Password, SessionToken: inventedToken,
+			})
+			if !errors.Is(err, sessionauth.ErrInvalidSession) {
+				t.Errorf("got %v, want %v", err, sessionauth.ErrInvalidSession)
+			}
+		}
+		ours.WantCalls(authtest.PathPassword, 6)
+	})
 }
 
 // If Revoke is called twice while Stytch is down, the second call is not taken for a confirmation

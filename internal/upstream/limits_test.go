@@ -93,6 +93,16 @@ func TestLimits_ThreeSubjectsPauseTheClass(t *testing.T) {
 	})
 }
 
+func TestLimits_OneSubjectPausesNoClass(t *testing.T) {
+	inBubble(t, 8, func(t *testing.T, u *testUpstream) {
+		for range 2 * pauseAfter { // within pausePeriod
+			_ = u.do(about(Introspect, 1), err429(time.Second))
+			u.want(u.do(about(Introspect, 2), nil), nil)
+			time.Sleep(time.Second)
+		}
+	})
+}
+
 func TestLimits_BoundOfASession(t *testing.T) {
 	odd := &stytch.InvalidAnswerError{}
 	other := errors.New("another session")
