@@ -659,6 +659,24 @@ func TestRequire_RevokedDuringACall(t *testing.T) {
 	}
 }
 
+// The newer session of two cookies is revoked while Stytch is asked about the other.
+func TestRequire_NewerSessionRevokedDuringACall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		s.Expire()
+		newer := s.StartSession(s.User.ID, stytchtest.SessionOptions{})
+		s.Want(s.Get(bearer(newer.Token)), 200)
+		s.Tap(pathAuthenticate, authtest.DelayAnswers(2*time.Second))
+		time.AfterFunc(500*time.Millisecond, func() {
+			if err := s.Auth.Revoke(s.T.Context(), newer.ID); err != nil {
+				s.T.Error(err)
+			}
+		})
+		s.Want(s.Get(bothCookies(newer.Token, s.Session.JWT)), 401)
+		s.WantPassed(1, newer.ID)
+	})
+}
+
 // The ResponseWriter of a request with a refreshed JWT holds credentials.
 func TestRequire_ResponseWriterRedactsItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
