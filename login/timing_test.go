@@ -101,6 +101,7 @@ func TestLogin_ClientThatHangsUp(t *testing.T) {
 					if first == "" {
 						first = string(dump)
 					}
+					time.Sleep(time.Second) // the call to Stytch ends
 					if string(dump) != first {
 						t.Errorf("%s, closed after %dms: got\n%s\nwant, as for another account,\n%s", account.body, after, dump, first)
 					}
