@@ -85,6 +85,16 @@ func errorType(err error) string {
 	return se.Type
 }
 
+// isAccountRefused reports whether err refuses a sign-in because of the account.
+// Stytch looks up the account only after it has accepted the project's secret.
+func isAccountRefused(err error) bool {
+	switch errorType(err) {
+	case stytch.TypeEmailNotFound, stytch.TypeNoUserPassword, stytch.TypeResetPassword, stytch.TypeUserLockLimitReached:
+		return true
+	}
+	return false
+}
+
 // isAnswered reports whether Stytch responded normally: with a success or a
 // rejection.
 func isAnswered(err error) bool {

@@ -415,6 +415,10 @@ func TestUpstream_LastSuccessAndSecretAccepted(t *testing.T) {
 		step(SignIn, errForbids, false, true) // a wrong password, which says nothing about the secret
 		step(LoadUser, errForbids, false, false)
 		step(LoadUser, err500, false, false)
+		step(SignIn, &stytch.Error{StatusCode: 400, Type: stytch.TypeInvalidEmail}, false, false)
+		step(LoadUser, &stytch.Error{StatusCode: 404, Type: stytch.TypeEmailNotFound}, false, false)
+		step(SignIn, &stytch.Error{StatusCode: 404, Type: stytch.TypeEmailNotFound}, false, true) // Stytch looked for the account
+		step(LoadUser, errForbids, false, false)
 		step(LoadUser, errNoUser, true, true)
 		u.wantLogged("level=ERROR", 1)
 	})
