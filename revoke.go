@@ -44,8 +44,8 @@ func detach(ctx context.Context) (context.Context, context.CancelFunc) {
 	return detached, func() {}
 }
 
-// SignOut revokes the session of a credential, as Revoke does. It accepts an
-// expired JWT if the signature is valid. If the credential is invalid, there is
+// SignOut revokes the session of a credential, as Revoke does. It accepts a JWT
+// that has expired or is not valid yet, if the signature is valid. If the credential is invalid, there is
 // no session to revoke, and SignOut returns nil.
 //
 // If Stytch cannot be reached, the error is ErrUnavailable. This process still
@@ -156,7 +156,7 @@ func (s *sessions) sessionIDOf(ctx context.Context, cred denylist.Credential, ke
 	if cred.JWT != "" {
 		limited, cancel := context.WithTimeout(ctx, s.config.Timeout)
 		defer cancel()
-		t, err := s.verifier.Verify(limited, cred.JWT)
+		t, err := s.verifier.VerifyAnyTime(limited, cred.JWT)
 		if err != nil {
 			return "", translate(err, nil)
 		}
