@@ -127,3 +127,16 @@ func FillDenylist(a *Authenticator, n int) {
 		a.sessions.denied.Confirm(fmt.Sprint("session-test-", i), time.Now())
 	}
 }
+
+// A retry stops at an error that the next call would probably have too.
+func TestEndsRetry(t *testing.T) {
+	for reason, want := range map[Reason]bool{
+		ReasonOverloaded: true, ReasonRateLimited: true, ReasonBreakerOpen: true, ReasonUnreachable: true,
+		ReasonNotKept:       true, // how signOutOne reports a full class
+		ReasonStytchFailing: false, ReasonMisconfigured: false,
+	} {
+		if got := endsRetry(&Error{Kind: ErrUnavailable, Reason: reason}); got != want {
+			t.Errorf("%s: got %t, want %t", reason, got, want)
+		}
+	}
+}

@@ -230,6 +230,10 @@ func (s *sessions) retryUnconfirmed() {
 }
 
 // endsRetry reports whether the next call would probably fail with the same
-// error. Any other error concerns only this revocation, which Stytch may never
-// confirm, so the retry continues with the next one.
-func endsRetry(err error) bool { return isRefusedByClass(err) || reasonOf(err) == ReasonUnreachable }
+// error. ReasonNotKept means that the class of the call is full or that the
+// denylist is. Any other error concerns only this revocation, which Stytch may
+// never confirm, so the retry continues with the next one.
+func endsRetry(err error) bool {
+	reason := reasonOf(err)
+	return isRefusedByClass(err) || reason == ReasonUnreachable || reason == ReasonNotKept
+}
