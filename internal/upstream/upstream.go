@@ -141,11 +141,11 @@ func perform[T any](ctx context.Context, u *Upstream, call Call, do func(context
 // call once if the call is idempotent and a retry may succeed.
 func inPlace[T any](ctx context.Context, u *Upstream, call Call, do func(context.Context) (T, error)) (answer T, outOfTime bool, err error) {
 	began := time.Now()
-	record, err := u.capacity.enter(call, began)
+	records, err := u.capacity.enter(call, began)
 	if err != nil {
 		return answer, false, err
 	}
-	defer func() { u.capacity.leave(call, record, began, err) }()
+	defer func() { u.capacity.leave(call, records, began, err) }()
 	limited, cancel := context.WithTimeout(ctx, u.config.Timeout)
 	defer cancel()
 	once := func() (answer T, err error) {
