@@ -234,6 +234,5 @@ func (s *sessions) retryUnconfirmed() {
 // denylist is. Any other error concerns only this revocation, which Stytch may
 // never confirm, so the retry continues with the next one.
 func endsRetry(err error) bool {
-	reason := reasonOf(err)
-	return isRefusedByClass(err) || reason == ReasonUnreachable || reason == ReasonNotKept
+	return isRefusedByClass(err) || reasonOf(err) == ReasonUnreachable || reasonOf(err) == ReasonNotKept
 }
