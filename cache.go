@@ -75,11 +75,14 @@ func (e *entry) isAbout(s *stytch.Session) bool {
 // subjects returns the session and the user of an entry.
 func (e *entry) subjects() [2]string { return [2]string{e.session.ID, e.session.UserID} }
 
-// size estimates the memory of an entry without its user, which the cache of
-// users counts.
+// size estimates the memory of an entry. It counts the user, although other
+// entries may share it, because each entry keeps the user in memory.
 func (e *entry) size() int {
 	s := e.session
-	n := 1024 + len(s.CustomClaims) + len(e.refreshed) + 1024*len(s.Factors)
+	n := 1024 + len(s.CustomClaims) + len(e.refreshed) + 768*len(s.Factors)
+	if e.user != nil {
+		n += userSize(e.user)
+	}
 	if e.token != nil {
 		n += e.token.Size()
 	}
@@ -101,11 +104,12 @@ type userEntry struct {
 // subjects returns the user of an entry.
 func (u *userEntry) subjects() [2]string { return [2]string{"", u.user.ID} }
 
-func (u *userEntry) size() int {
-	p := u.user
+func (u *userEntry) size() int { return 512 + userSize(u.user) }
+
+func userSize(p *stytch.User) int {
 	lists := len(p.Emails) + len(p.Roles) + len(p.PhoneNumbers) + len(p.WebAuthnRegistrations) + len(p.Providers) +
 		len(p.TOTPs) + len(p.CryptoWallets) + len(p.BiometricRegistrations)
-	return 1024 + 256*lists + len(p.TrustedMetadata) + len(p.UntrustedMetadata)
+	return 512 + 256*lists + len(p.TrustedMetadata) + len(p.UntrustedMetadata)
 }
 
 const (
@@ -128,13 +132,16 @@ type caches struct {
 	forgotten forgotten
 }
 
+// newCaches divides bytes so that the default CacheBytes suffices for the
+// default CacheSize of sessions that each have a JWT, a token and a user.
 func newCaches(size, bytes int) *caches {
+	share := func(n int) int { return bytes / 32 * n }
 	return &caches{
-		jwts:     lru.NewIndexed(size, bytes/2, (*entry).size, (*entry).subjects),
+		jwts:     lru.NewIndexed(size, share(14), (*entry).size, (*entry).subjects),
 		jwtsOf:   lru.New(size, bytes, func(*ring) int { return 0 }), // bounded by the number of JWTs
-		tokens:   lru.NewIndexed(size, bytes/4, (*entry).size, (*entry).subjects),
-		answers:  lru.NewIndexed(min(size, maxAnswers), bytes/8, (*entry).size, (*entry).subjects),
-		users:    lru.New(size, bytes/8, (*userEntry).size),
+		tokens:   lru.NewIndexed(size, share(11), (*entry).size, (*entry).subjects),
+		answers:  lru.NewIndexed(min(size, maxAnswers), share(2), (*entry).size, (*entry).subjects),
+		users:    lru.New(size, share(5), (*userEntry).size),
 		rejected: lru.New(maxRejections, 1, func(deadline.Deadline) int { return 0 }),
 	}
 }

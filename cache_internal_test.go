@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sessionauth/sessionauth/internal/lru"
 	"github.com/sessionauth/sessionauth/stytch"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
@@ -65,6 +66,62 @@ func TestEntry_SizeCountsTheJWT(t *testing.T) {
 }
 
 // A digest of a text that is longer than the buffer on the stack must be the same SHA-256.
+// Each entry keeps its user in memory.
+func TestEntry_SizeCountsTheUser(t *testing.T) {
+	e := &entry{session: &stytch.Session{}}
+	bare := e.size()
+	e.user = &stytch.User{TrustedMetadata: make(stytch.Object, 4000), UntrustedMetadata: make(stytch.Object, 4000)}
+	if got := e.size() - bare; got < 8000 {
+		t.Errorf("got %d bytes for a user, want those of its metadata, 8,000", got)
+	}
+}
+
+// The default sizes hold 10,000 sessions with a JWT, a token and a user of ordinary size.
+func TestCaches_DefaultSizes(t *testing.T) {
+	srv := stytchtest.NewServer()
+	a, err := New(Config{ProjectID: srv.ProjectID, Secret: srv.Secret, BaseURL: srv.URL, HTTPClient: srv.Client()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srvUser := srv.AddUser(stytchtest.User{Email: "ada@example.com"})
+	token, err := a.sessions.verifier.Verify(t.Context(), srv.StartSession(srvUser.ID, stytchtest.SessionOptions{}).JWT)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, n := time.Now(), a.config.CacheSize
+	user := &stytch.User{Emails: make([]stytch.Email, 1), Roles: make([]string, 1)}
+	c := a.sessions.caches
+	var jwts, tokens, users int
+	for i := range n {
+		session := *token.Session
+		session.ID = fmt.Sprint(i)
+		session.Factors = make([]stytch.AuthenticationFactor, 1)
+		key := digestOf(session.ID)
+		c.jwts.Add(key, &entry{session: &session, token: token, user: user}, now)
+		c.tokens.Add(key, &entry{session: &session, user: user}, now)
+		c.users.Add(key, &userEntry{user: user}, now)
+	}
+	for i := range n {
+		key := digestOf(fmt.Sprint(i))
+		for count, found := range map[*int]bool{
+			&jwts: has(c.jwts, key, now), &tokens: has(c.tokens, key, now), &users: has(c.users, key, now),
+		} {
+			if found {
+				*count++
+			}
+		}
+	}
+	// The shards fill unevenly.
+	if least := n * 9 / 10; jwts < least || tokens < least || users < least {
+		t.Errorf("got %d JWTs, %d tokens and %d users in the caches, want %d each at least", jwts, tokens, users, least)
+	}
+}
+
+func has[V any](c *lru.Cache[V], key digest, now time.Time) bool {
+	_, ok := c.Get(key, now)
+	return ok
+}
+
 func TestDigestOf(t *testing.T) {
 	for _, n := range []int{0, 1, 511, 512, 513, 16 << 10} {
 		s := string(make([]byte, n))
@@ -146,5 +203,18 @@ func BenchmarkCaches_Forget(b *testing.B) {
 func FillDenylist(a *Authenticator, n int) {
 	for i := range n {
 		a.sessions.denied.Confirm(fmt.Sprint("session-test-", i), time.Now())
+	}
+}
+
+// A retry stops at an error that the next call would probably have too.
+func TestEndsRetry(t *testing.T) {
+	for reason, want := range map[Reason]bool{
+		ReasonOverloaded: true, ReasonRateLimited: true, ReasonBreakerOpen: true, ReasonUnreachable: true,
+		ReasonNotKept:       true, // how signOutOne reports a full class
+		ReasonStytchFailing: false, ReasonMisconfigured: false,
+	} {
+		if got := endsRetry(&Error{Kind: ErrUnavailable, Reason: reason}); got != want {
+			t.Errorf("%s: got %t, want %t", reason, got, want)
+		}
 	}
 }

@@ -73,8 +73,9 @@ type Config struct {
 	CacheSize int
 
 	// CacheBytes bounds the estimated memory of the caches: entries with many
-	// claims or much metadata are evicted sooner. If zero, it is 96 MiB, enough
-	// for the default CacheSize of sessions with one or two factors.
+	// claims or much metadata are evicted sooner. A user counts with each entry
+	// that holds it. If zero, it is 96 MiB, enough for the default CacheSize of
+	// sessions with one or two factors.
 	CacheBytes int
 
 	// CacheTTL is how long an answer of Stytch about a session token or a user is

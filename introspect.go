@@ -358,7 +358,7 @@ func (s *sessions) live(ctx context.Context, e *entry, c introspectionCredential
 	params := q.params(0)
 	params.AuthorizationCheck = check
 	asked := time.Now()
-	call := upstream.IntrospectLive.About(sessionKey(e.session.ID), upstream.BoundRejections)
+	call := upstream.IntrospectLive.About(sessionKey(e.session.ID), upstream.BoundRejections).By(userKey(e.session.UserID))
 	answer, err := upstream.Do(ctx, s.upstream, call, func(ctx context.Context) (*stytch.AuthenticateSessionResponse, error) {
 		return s.client.AuthenticateSession(ctx, params)
 	})

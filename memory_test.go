@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/authtest"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
@@ -138,4 +139,28 @@ func contextOfRequest(s *env, freed chan struct{}) (ctx context.Context) {
 	r.Body = body
 	h.ServeHTTP(httptest.NewRecorder(), r)
 	return ctx
+}
+
+// CacheBytes limits the memory of the users that cached sessions hold.
+func TestCacheBytes_UsersWithMuchMetadata(t *testing.T) {
+	s := newEnv(t, func(c *sessionauth.Config) { c.CacheBytes = 2 << 20 })
+	blob := strings.Repeat("m", 4000)
+	var sessions []stytchtest.Session
+	for range 1000 {
+		user := s.AddUser(stytchtest.User{TrustedMetadata: map[string]any{"a": blob}, UntrustedMetadata: map[string]any{"a": blob}})
+		sessions = append(sessions, s.StartSession(user.ID, stytchtest.SessionOptions{}))
+	}
+	s.Want(s.Get(jwtCookie(s.Session.JWT)), 200)
+	before := authtest.LiveHeap()
+	for _, session := range sessions {
+		for _, field := range []string{tokenCookie(session.Token), jwtCookie(session.JWT)} {
+			if _, err := s.Auth.Authenticate(newRequest(http.MethodGet, field)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if grown := int64(authtest.LiveHeap()) - int64(before); grown > 4<<20 {
+		t.Errorf("the live heap has grown by %d KiB, want 4,096 at most", grown>>10)
+	}
+	runtime.KeepAlive(s)
 }

@@ -44,8 +44,8 @@ func detach(ctx context.Context) (context.Context, context.CancelFunc) {
 	return detached, func() {}
 }
 
-// SignOut revokes the session of a credential, as Revoke does. It accepts an
-// expired JWT if the signature is valid. If the credential is invalid, there is
+// SignOut revokes the session of a credential, as Revoke does. It accepts a JWT
+// that has expired or is not valid yet, if the signature is valid. If the credential is invalid, there is
 // no session to revoke, and SignOut returns nil.
 //
 // If Stytch cannot be reached, the error is ErrUnavailable. This process still
@@ -54,16 +54,23 @@ func detach(ctx context.Context) (context.Context, context.CancelFunc) {
 // because there was no room to record it. The caller must then try again.
 // Credentials that this process has never seen have less room, because anyone
 // can invent them. Like Revoke, SignOut ignores the cancellation of ctx, but
-// not its deadline.
+// not its deadline. It returns after Config.Timeout at the latest.
 func (a *Authenticator) SignOut(ctx context.Context, cred Credential) error {
 	if cred.isEmpty() {
 		return ErrNoCredential
 	}
 	ctx, cancel := detach(ctx)
 	defer cancel()
-	err := a.sessions.signOut(ctx, &cred)
-	if errors.Is(err, errNotKept) {
+	// One deadline for all values: a browser may carry 16 planted cookies. Values
+	// for which no time is left are recorded for a retry.
+	limited, cancelLimited := context.WithTimeout(ctx, a.config.Timeout)
+	defer cancelLimited()
+	err := a.sessions.signOut(limited, &cred)
+	switch {
+	case errors.Is(err, errNotKept):
 		return cloneError(errNotKept) // the caller must try again, even if other values were recorded
+	case reasonOf(err) == ReasonCanceled && ctx.Err() == nil:
+		return &Error{Kind: ErrUnavailable, Reason: ReasonUnreachable}
 	}
 	return err
 }
@@ -156,7 +163,7 @@ func (s *sessions) sessionIDOf(ctx context.Context, cred denylist.Credential, ke
 	if cred.JWT != "" {
 		limited, cancel := context.WithTimeout(ctx, s.config.Timeout)
 		defer cancel()
-		t, err := s.verifier.Verify(limited, cred.JWT)
+		t, err := s.verifier.VerifyAnyTime(limited, cred.JWT)
 		if err != nil {
 			return "", translate(err, nil)
 		}
@@ -177,6 +184,9 @@ func (s *sessions) sessionIDOf(ctx context.Context, cred denylist.Credential, ke
 	l := s.sessionLookup(q)
 	l.kind, l.flight = "sign-out", key
 	l.cached = func(time.Time) (*entry, error) { return nil, errStale } // usable would refuse a session that is already signed out
+	if err := ctx.Err(); err != nil {
+		return "", translate(upstream.CanceledBy(err), nil) // no call whose result would be ignored
+	}
 	e, _, err := introspect(ctx, s, l)
 	switch {
 	case err != nil:
@@ -220,6 +230,9 @@ func (s *sessions) retryUnconfirmed() {
 }
 
 // endsRetry reports whether the next call would probably fail with the same
-// error. Any other error concerns only this revocation, which Stytch may never
-// confirm, so the retry continues with the next one.
-func endsRetry(err error) bool { return isRefusedByClass(err) || reasonOf(err) == ReasonUnreachable }
+// error. ReasonNotKept means that the class of the call is full or that the
+// denylist is. Any other error concerns only this revocation, which Stytch may
+// never confirm, so the retry continues with the next one.
+func endsRetry(err error) bool {
+	return isRefusedByClass(err) || reasonOf(err) == ReasonUnreachable || reasonOf(err) == ReasonNotKept
+}

@@ -800,3 +800,22 @@ func BenchmarkRequire_WhileSessionsAreRevoked(b *testing.B) {
 		})
 	}
 }
+
+// A JWT that is not valid yet, because the clock of Stytch is ahead, can be signed out.
+func TestSignOut_JWTOfAClockAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		ahead := s.SignJWT(func(_, c map[string]any) {
+			issued := time.Now().Add(8 * time.Second).Unix()
+			c["iat"], c["nbf"], c["exp"] = issued, issued, issued+300
+		})
+		s.Want(s.Get(bearer(ahead)), 401)
+		if err := s.Auth.SignOut(t.Context(), sessionauth.Credential{JWT: ahead}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(4 * time.Second)
+		s.Want(s.Get(bearer(ahead)), 401)
+		s.WantCalls(pathRevoke, 1)
+		wantElsewhere(s, s.Session.Token, sessionauth.ErrInvalidSession)
+	})
+}

@@ -24,6 +24,7 @@ import (
 func (a *Authenticator) SignIn(ctx context.Context, p stytch.AuthenticatePasswordParams) (*stytch.AuthenticatePasswordResponse, error) {
 	s := a.sessions
 	asked := moment{time.Now(), s.caches.generation()}
+	accepted := s.upstream.SecretAccepted()
 	answer, err := upstream.Do(ctx, s.upstream, s.signInCall(ctx, &p), func(ctx context.Context) (*stytch.AuthenticatePasswordResponse, error) {
 		return s.client.AuthenticatePassword(ctx, p)
 	})
@@ -34,7 +35,7 @@ func (a *Authenticator) SignIn(ctx context.Context, p stytch.AuthenticatePasswor
 	if upstream.IsSessionRejected(err) && p.SessionToken == "" && p.SessionJWT == "" {
 		return nil, translate(err, nil) // the call named no session
 	}
-	return nil, s.signInError(ctx, err)
+	return nil, s.signInError(ctx, accepted, err)
 }
 
 // signInCall returns the upstream.Call for a sign-in. If the password is for a
@@ -70,8 +71,9 @@ func (s *sessions) provenSession(ctx context.Context, p *stytch.AuthenticatePass
 	return e.session.ID
 }
 
-// signInError translates an error of AuthenticatePassword.
-func (s *sessions) signInError(ctx context.Context, err error) error {
+// signInError translates an error of AuthenticatePassword. accepted reports
+// whether Stytch had accepted the project secret before the call.
+func (s *sessions) signInError(ctx context.Context, accepted bool, err error) error {
 	var param *stytch.ParamError
 	if errors.As(err, &param) {
 		return param
@@ -85,12 +87,13 @@ func (s *sessions) signInError(ctx context.Context, err error) error {
 		return translate(err, nil)
 	}
 	switch se.Type {
-	case stytch.TypeUnauthorizedCredentials:
-		if err := s.checkProject(ctx); err != nil {
-			return err
+	case stytch.TypeUnauthorizedCredentials,
+		stytch.TypeEmailNotFound, stytch.TypeNoUserPassword, stytch.TypeInvalidEmail, stytch.TypeUserNotFound:
+		if !accepted {
+			if err := s.checkProject(ctx); err != nil {
+				return err
+			}
 		}
-		return &Error{Kind: ErrSignIn, Reason: ReasonRejected, cause: err}
-	case stytch.TypeEmailNotFound, stytch.TypeNoUserPassword, stytch.TypeInvalidEmail, stytch.TypeUserNotFound:
 		return &Error{Kind: ErrSignIn, Reason: ReasonRejected, cause: err}
 	case stytch.TypeResetPassword:
 		return &Error{Kind: ErrResetPassword, Reason: ReasonRejected, cause: err}
@@ -105,13 +108,13 @@ func (s *sessions) signInError(ctx context.Context, err error) error {
 }
 
 // checkProject returns an error if the project secret is wrong. Stytch uses the
-// same error type for a wrong password and a wrong secret. Unless a call with
-// the secret has succeeded before, checkProject fetches the policy to tell them
-// apart, at most once a minute.
+// same error type for a wrong password and a wrong secret. To tell them apart,
+// checkProject fetches the policy, at most once a minute.
+//
+// A sign-in calls checkProject unless a call with the secret succeeded before
+// it. It does so for every type of refusal. Otherwise the duration and the
+// result of this call would reveal whether an account exists.
 func (s *sessions) checkProject(ctx context.Context) error {
-	if s.upstream.SecretAccepted() {
-		return nil
-	}
 	s.projectMu.Lock()
 	last, checked := s.projectError, s.projectChecked
 	s.projectMu.Unlock()
@@ -122,6 +125,9 @@ func (s *sessions) checkProject(ctx context.Context) error {
 	err = translate(err, nil)
 	if ctx.Err() != nil {
 		return err // a canceled call does not show whether the secret is valid
+	}
+	if reasonOf(err) != ReasonMisconfigured {
+		err = nil // any other failure shows nothing about the secret
 	}
 	s.projectMu.Lock()
 	defer s.projectMu.Unlock()

@@ -1,6 +1,7 @@
 package login_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -105,4 +106,22 @@ func TestStepUp_AnswerAboutAnother(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Clients that disconnect before Stytch responds must not keep the circuit breaker of sign-ins open.
+func TestLogin_ClientsThatHangUpAfterAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		s.SetFault(pathPassword, stytchtest.Fault{Status: 500})
+		for range 12 {
+			s.postJSON("/login", right)
+		}
+		s.SetFault(pathPassword, stytchtest.Fault{Delay: 100 * time.Millisecond})
+		time.Sleep(6 * time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		s.want(s.do(newRequest("POST", "/login", right, jsonType).WithContext(ctx)), 503)
+		time.Sleep(60 * time.Millisecond)
+		s.want(s.other().postJSON("/login", right), 200)
+	})
 }

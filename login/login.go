@@ -119,10 +119,10 @@ func New(c Config) (*Handlers, error) {
 // the session of a cookie that an attacker planted ends with the sign-in.
 //
 // A wrong password and an unknown e-mail address cause the same error,
-// sessionauth.ErrSignIn. The response to both is delayed to a multiple of 500
-// milliseconds after the end of the request. If the client disconnects before
-// that, the error is sessionauth.ErrUnavailable, as it would be if Stytch had
-// not responded yet.
+// sessionauth.ErrSignIn. The response to both, and to any password if the
+// project secret is wrong, is delayed to a multiple of 500 milliseconds after
+// the end of the request. If the client disconnects before that, the error is
+// sessionauth.ErrUnavailable, as it would be if Stytch had not responded yet.
 func (h *Handlers) Login(w http.ResponseWriter, r *http.Request) {
 	h.answer(w, r, true, func(in input) (*stytch.AuthenticatePasswordResponse, error) {
 		if in.email == "" || in.password == "" {
@@ -257,7 +257,7 @@ func (h *Handlers) answer(w http.ResponseWriter, r *http.Request, cookies bool, 
 	// Stytch.
 	began := time.Now()
 	answer, err := signIn(in)
-	if errors.Is(err, sessionauth.ErrSignIn) && !waitEvenly(r.Context(), began) {
+	if isRefusal(err) && !waitEvenly(r.Context(), began) {
 		err = errCanceled
 	}
 	if err != nil {
@@ -272,6 +272,13 @@ func (h *Handlers) answer(w http.ResponseWriter, r *http.Request, cookies bool, 
 		return
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"session": answer.Session, "user": answer.User})
+}
+
+// isRefusal reports whether err may be the response to a wrong password. If the
+// project secret is wrong, Stytch refuses every password.
+func isRefusal(err error) bool {
+	var e *sessionauth.Error
+	return errors.Is(err, sessionauth.ErrSignIn) || errors.As(err, &e) && e.Reason == sessionauth.ReasonMisconfigured
 }
 
 // evenStep is the unit to which waitEvenly rounds up the duration of a sign-in.

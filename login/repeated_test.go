@@ -220,3 +220,25 @@ func TestLogin_OneCookieOfEachName(t *testing.T) {
 		}
 	})
 }
+
+// While Stytch hangs, the cookies of a browser delay a sign-in or sign-out by one Timeout at most.
+func TestLogin_RepeatedCookiesWhileStytchHangs(t *testing.T) {
+	for path, status := range map[string]int{"/login": 200, "/logout": 202} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newEnv(t)
+			a := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
+			b := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
+			s.SetFault(pathAuthenticate, stytchtest.Hang())
+			began := time.Now()
+			s.want(s.postJSON(path, right, cookies(tokenName, append(invented(15), a.Token)...)), status)
+			if took := time.Since(began); took > 3*time.Second {
+				t.Errorf("%s: got the response after %v, want 3s at most", path, took)
+			}
+			time.Sleep(3 * time.Second)
+			s.SetFault(pathAuthenticate, stytchtest.Fault{})
+			s.want(s.other().get("/me", cookies(tokenName, a.Token)), 401)
+			s.passing(b)
+			s.wantAlive(a.Token, false)
+		})
+	}
+}

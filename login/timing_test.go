@@ -101,6 +101,7 @@ func TestLogin_ClientThatHangsUp(t *testing.T) {
 					if first == "" {
 						first = string(dump)
 					}
+					time.Sleep(time.Second) // the call to Stytch ends
 					if string(dump) != first {
 						t.Errorf("%s, closed after %dms: got\n%s\nwant, as for another account,\n%s", account.body, after, dump, first)
 					}
@@ -149,4 +150,34 @@ func TestLogin_DoesNotTrimThePassword(t *testing.T) {
 		s.want(s.postJSON("/login", `{"email":"mallory@example.com ","password":" a password with spaces "}`), 200)
 		s.want(s.postJSON("/login", `{"email":"mallory@example.com","password":"a password with spaces"}`), 401)
 	})
+}
+
+// After a start, a refused sign-in also checks the project secret. The responses to all accounts
+// must be the same.
+func TestLogin_RefusedBeforeTheSecretIsAccepted(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		policy stytchtest.Fault
+		status int
+		took   time.Duration
+	}{
+		{"the policy is slow", stytchtest.Fault{Delay: 300 * time.Millisecond}, 401, time.Second},
+		{"the policy fails", stytchtest.Fault{Status: 500}, 401, 500 * time.Millisecond},
+		{"the policy is refused", stytchtest.Fault{Status: 401, ErrorType: "unauthorized_credentials"}, 503, 500 * time.Millisecond},
+	} {
+		for _, account := range accounts {
+			t.Run(row.name+", "+account.body, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := newEnv(t)
+					s.SetFault(pathPassword, stytchtest.Fault{Delay: 300 * time.Millisecond})
+					s.SetFault(pathPolicy, row.policy)
+					began := time.Now()
+					s.want(s.postJSON("/login", account.body), row.status)
+					if took := time.Since(began); took != row.took {
+						t.Errorf("got a response after %v, want %v", took, row.took)
+					}
+				})
+			})
+		}
+	}
 }

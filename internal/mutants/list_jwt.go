@@ -25,7 +25,7 @@ var jwtMutants = []mutant{
 	{"base64 of the payload", "internal/sessionjwt parseCompact", dropOrAt(1, 3), jwt},
 	{"base64 of the signature", "internal/sessionjwt parseCompact", dropOrAt(2, 3), jwt},
 	{"strict JSON of the header", "internal/sessionjwt parseHeader", call("strictjson.Object", lenient), jwt},
-	{"strict JSON of the payload", "internal/sessionjwt Verifier.Verify", call("strictjson.Object", lenient), jwt},
+	{"strict JSON of the payload", "internal/sessionjwt Verifier.verify", call("strictjson.Object", lenient), jwt},
 
 	// The header.
 	{"alg", "internal/sessionjwt parseHeader", comparison(`$x == ""`, `"RS256"`), jwt},
@@ -39,7 +39,7 @@ var jwtMutants = []mutant{
 
 	// The signature.
 	{"the signature", "internal/sessionjwt compact.verify", never("SigningMethodRS256"), jwt},
-	{"the error of the signature", "internal/sessionjwt Verifier.Verify", never("verify"), jwt},
+	{"the error of the signature", "internal/sessionjwt Verifier.verify", never("verify"), jwt},
 
 	// The claims.
 	{"types of claims", "internal/sessionjwt parseClaims", dropAndAt(1, 2), jwt},
@@ -63,7 +63,7 @@ var jwtMutants = []mutant{
 	{"a session claim that cannot be read", "internal/sessionjwt claims.isUndecided", dropOr("unreadable"), jwt},
 	{"what stands in a session claim that cannot be read", "internal/sessionjwt parseSession", never("unreadable"), jwt},
 	{"Stytch's own keys among custom claims", "internal/sessionjwt isCustom", call("strings.HasPrefix", "false"), jwt},
-	{"strict JSON outside of custom claims", "internal/sessionjwt Verifier.Verify", call("strictjson.Object", "strictjson.Object($1, $2, func([]byte) bool { return true })"), jwt},
+	{"strict JSON outside of custom claims", "internal/sessionjwt Verifier.verify", call("strictjson.Object", "strictjson.Object($1, $2, func([]byte) bool { return true })"), jwt},
 	{"a bound for each user of an unreadable claim", ". query.refreshing", call("cmp.Or", "cmp.Or($1)"), root},
 	{"exact names of custom claims", "stytch Session.Claims", call("strictjson.Unmarshal", `func() error {
 		_ = strictjson.MaxDepth
@@ -101,8 +101,8 @@ var jwtMutants = []mutant{
 	{"a withdrawn key", "internal/sessionjwt Verifier.Trusts", dropAnd("Value"), jwt},
 
 	// A verified JWT in the cache.
-	{"a copy of the payload without the signature", "internal/sessionjwt Verifier.Verify", call("strings.Clone", "$1", "payload"), root},
-	{"a copy of the header without the signature", "internal/sessionjwt Verifier.Verify", call("strings.Clone", "$1", "header"), root},
+	{"a copy of the payload without the signature", "internal/sessionjwt Verifier.verify", call("strings.Clone", "$1", "payload"), root},
+	{"a copy of the header without the signature", "internal/sessionjwt Verifier.verify", call("strings.Clone", "$1", "header"), root},
 	{"the header of a JWT with a known signature", "internal/sessionjwt Token.Matches", dropAnd("header"), jwt},
 	{"the payload of a JWT with a known signature", "internal/sessionjwt Token.Matches", dropAnd("payload", "-len"), jwt},
 

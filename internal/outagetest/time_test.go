@@ -383,6 +383,7 @@ func TestClasses_UnverifiedClientsDoNotAffectUsers(t *testing.T) {
 				}
 				cancel()
 			}
+			time.Sleep(2 * time.Second)
 		}},
 		{"wrong passwords", func(s *env) {
 			for range many {

@@ -242,3 +242,36 @@ func TestVerify_Reason(t *testing.T) {
 		})
 	}
 }
+
+// VerifyAnyTime ignores only the times.
+func TestVerifyAnyTime(t *testing.T) {
+	e := newEnv(t)
+	withAll := func(changes map[string]any) string {
+		claims := e.Claims(e.session.ID)
+		maps.Copy(claims, changes)
+		return e.Sign(e.header(), asJSON(claims))
+	}
+	now := time.Now().Unix()
+	for name, changes := range map[string]map[string]any{
+		"exp before iat": {"exp": now - 1}, "exp in two hours": {"exp": now + 7200}, "nbf in an hour": {"nbf": now + 3600},
+		"all in an hour": {"iat": now + 3600, "nbf": now + 3600, "exp": now + 3900},
+	} {
+		token := withAll(changes)
+		if _, err := e.verify(token); reasonOf(err) != sessionjwt.BadTime {
+			t.Errorf("%s: Verify: got %v, want %s", name, err, sessionjwt.BadTime)
+		}
+		got, err := e.verifier.VerifyAnyTime(t.Context(), token)
+		if err != nil || got.Session.ID != e.session.ID {
+			t.Errorf("%s: got %v and %v, want the session", name, got, err)
+		}
+	}
+	for want, token := range map[sessionjwt.Reason]string{
+		sessionjwt.WrongIssuer:   withAll(map[string]any{"iss": "stytch.com/x", "iat": now + 3600}),
+		sessionjwt.WrongAudience: withAll(map[string]any{"aud": []string{"x"}, "iat": now + 3600}),
+		sessionjwt.BadSignature:  e.valid() + "A",
+	} {
+		if got, err := e.verifier.VerifyAnyTime(t.Context(), token); reasonOf(err) != want || got != nil {
+			t.Errorf("got %v and %v, want %s", got, err, want)
+		}
+	}
+}

@@ -68,8 +68,6 @@ func (b *breaker) leave(epoch time.Time, subject Subject, err error, now time.Ti
 	}
 	b.probed = time.Time{}
 	switch {
-	case isCanceled(err):
-		return ""
 	case isGarbage(err) && subject != (Subject{}):
 		if slices.Contains(b.garbage, subject) {
 			return ""

@@ -106,19 +106,21 @@ func TestBreaker_HalfOpen(t *testing.T) {
 			u.wantOpen()
 		})
 	})
-	t.Run("a canceled call leaves the place to the next one", func(t *testing.T) {
+	t.Run("a caller that disconnects does not end it", func(t *testing.T) {
 		inBubble(t, 8, func(t *testing.T, u *testUpstream) {
 			halfOpened(u)
-			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 			defer cancel()
 			_, err := Do(ctx, u.Upstream, Introspect, func(ctx context.Context) (int, error) {
-				<-ctx.Done()
+				time.Sleep(100 * time.Millisecond)
 				return 0, ctx.Err()
 			})
 			u.wantReason(err, Canceled, 0)
 			u.wantOpen("sessions")
-			u.want(u.do(Introspect, nil), nil)
+			time.Sleep(50 * time.Millisecond)
+			synctest.Wait()
 			u.wantOpen()
+			u.want(u.do(Introspect, nil), nil)
 		})
 	})
 	t.Run("a panic is no failure of the endpoint", func(t *testing.T) {

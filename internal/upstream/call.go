@@ -42,6 +42,10 @@ type Call struct {
 	Subject Subject
 	Bound   Bound
 
+	// User, if set, is the user of the session that Subject identifies. It
+	// bounds the calls of class Live in progress of all sessions of one user.
+	User Subject
+
 	// Idempotent reports whether the call may be retried once.
 	Idempotent bool
 
@@ -77,6 +81,12 @@ var (
 // About returns a copy of c with a subject and a bound.
 func (c Call) About(subject Subject, bound Bound) Call {
 	c.Subject, c.Bound = subject, bound
+	return c
+}
+
+// By returns a copy of c with the user who causes the call.
+func (c Call) By(user Subject) Call {
+	c.User = user
 	return c
 }
 

@@ -30,23 +30,21 @@ func newCapacity(maxInFlight int) *capacity {
 }
 
 // enter takes a place for a call or returns an *Error. It never waits, because
-// a queue would only grow while Stytch is slow. The caller must pass the record
-// to leave. The record is nil if the call has no bound.
-func (c *capacity) enter(call Call, now time.Time) (*record, error) {
+// a queue would only grow while Stytch is slow. The caller must pass the records
+// to leave.
+func (c *capacity) enter(call Call, now time.Time) (counted, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r, err := c.limits.check(call, now)
+	records, err := c.limits.check(call, now)
 	if err != nil {
-		return nil, err
+		return counted{}, err
 	}
 	if !c.hasPlace(call.Class) {
-		return nil, errOverloaded
+		return counted{}, errOverloaded
 	}
 	c.inFlight[call.Class]++
-	if r != nil {
-		r.underWay[call.Class]++
-	}
-	return r, nil
+	records.count(call.Class, 1)
+	return records, nil
 }
 
 // hasPlace reports whether a place for the class is free. The caller must hold
@@ -63,15 +61,13 @@ func (c *capacity) hasPlace(class Class) bool {
 }
 
 // leave frees the place of a call and records its result for later calls.
-func (c *capacity) leave(call Call, r *record, began time.Time, err error) {
+func (c *capacity) leave(call Call, records counted, began time.Time, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.inFlight[call.Class]--
-	if r != nil {
-		r.underWay[call.Class]--
-		if isCounted(call, err) {
-			r.add(began)
-		}
+	records.count(call.Class, -1)
+	if r := records.subject; r != nil && isCounted(call, err) {
+		r.add(began)
 	}
 	c.limits.observe(call, err, time.Now())
 }

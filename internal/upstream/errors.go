@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"context"
 	"errors"
 	"time"
 
@@ -86,6 +85,16 @@ func errorType(err error) string {
 	return se.Type
 }
 
+// isAccountRefused reports whether err refuses a sign-in because of the account.
+// Stytch looks up the account only after it has accepted the project's secret.
+func isAccountRefused(err error) bool {
+	switch errorType(err) {
+	case stytch.TypeEmailNotFound, stytch.TypeNoUserPassword, stytch.TypeResetPassword, stytch.TypeUserLockLimitReached:
+		return true
+	}
+	return false
+}
+
 // isAnswered reports whether Stytch responded normally: with a success or a
 // rejection.
 func isAnswered(err error) bool {
@@ -126,13 +135,6 @@ func isGarbage(err error) bool {
 	return errors.As(err, &invalid) && invalid.Garbled
 }
 
-// isCanceled reports whether an error only means that the caller's context is
-// done.
-func isCanceled(err error) bool {
-	var e *Error
-	return errors.As(err, &e) && e.Reason == Canceled
-}
-
 // isMisconfigured reports whether Stytch rejected the project's own
 // credentials. In a call with a password, unauthorized_credentials may also
 // mean that the password is wrong, so it does not count.
@@ -140,13 +142,4 @@ func isMisconfigured(call Call, err error) bool {
 	var se *stytch.Error
 	return errors.As(err, &se) && se.Misconfigured() &&
 		!(call.Personal && se.Type == stytch.TypeUnauthorizedCredentials)
-}
-
-// callError returns err, or a Canceled error if parent is done. A client that
-// disconnects must not open a breaker.
-func callError(parent context.Context, err error) error {
-	if err != nil && parent.Err() != nil {
-		return CanceledBy(parent.Err())
-	}
-	return err
 }

@@ -41,10 +41,10 @@ func (h *health) observe(call Call, err error, now time.Time) {
 		h.lastSuccess.Store(now.UnixNano())
 		h.failures[call.Endpoint], h.projectRefused = 0, nil
 		if !call.Public {
-			h.secretRefused = nil
-			h.secretAccepted.Store(true)
-			h.everAccepted.Store(true)
+			h.acceptSecret()
 		}
+	case call.Personal && isAccountRefused(err):
+		h.acceptSecret()
 	case isMisconfigured(call, err):
 		if call.Public {
 			h.projectRefused = withoutMessage(err)
@@ -55,6 +55,14 @@ func (h *health) observe(call Call, err error, now time.Time) {
 	case isUnexpected(call, err):
 		h.failures[call.Endpoint]++
 	}
+}
+
+// acceptSecret records that Stytch accepted the project's secret. The caller
+// must hold mu.
+func (h *health) acceptSecret() {
+	h.secretRefused = nil
+	h.secretAccepted.Store(true)
+	h.everAccepted.Store(true)
 }
 
 // isUnexpected reports whether a call failed in a way that says something about

@@ -22,7 +22,7 @@ const (
 // calls about a subject after a 429 or after too many calls, and calls of a
 // group after several subjects received a 429. The mutex of capacity guards it.
 type limits struct {
-	maxLive int // maximum number of calls of class Live in progress about one subject
+	maxLive int // maximum number of calls of class Live in progress about one subject, and by one user
 
 	paused  recentMap[time.Time] // when the pause of a subject ends
 	records recentMap[*record]
@@ -63,36 +63,61 @@ func newLimits(maxInFlight int) limits {
 	}
 }
 
+// counted holds the records of a call's subject and of its user. A record is
+// nil if the call has no such bound.
+type counted struct{ subject, user *record }
+
+// count adds n to the calls in progress.
+func (c counted) count(class Class, n int) {
+	for _, r := range []*record{c.subject, c.user} {
+		if r != nil {
+			r.underWay[class] += n
+		}
+	}
+}
+
 // check returns an *Error if a call must not be made now. Otherwise it returns
-// the record of the call's subject, or nil if the call has no bound.
-func (l *limits) check(call Call, now time.Time) (*record, error) {
+// the records in which the call counts.
+func (l *limits) check(call Call, now time.Time) (c counted, err error) {
 	if call.Rare {
-		return nil, nil
+		return c, nil
 	}
 	until, _ := l.paused.get(call.Subject)
 	if g := l.groups[group{call.Class, call.Endpoint}]; g != nil && g.until.After(until) {
 		until = g.until
 	}
 	if wait := until.Sub(now); wait > 0 {
-		return nil, &Error{Reason: RateLimited, RetryAfter: wait}
+		return c, &Error{Reason: RateLimited, RetryAfter: wait}
 	}
 	if call.Bound == NoBound {
-		return nil, nil
+		return c, nil
 	}
-	r, ok := l.records.get(call.Subject)
-	if !ok {
-		r = &record{}
-		l.records.put(call.Subject, r)
-	}
+	r := l.record(call.Subject)
 	r.began = slices.DeleteFunc(r.began, func(t time.Time) bool { return now.Sub(t) >= boundPeriod })
 	limit := boundCalls
 	if call.Class == Live { // a page may send several such requests at once
 		limit = l.maxLive
 	}
 	if len(r.began) >= boundCalls || len(r.began)+r.underWay[call.Class] >= limit {
-		return nil, &Error{Reason: RateLimited, RetryAfter: r.wait(now)}
+		return c, &Error{Reason: RateLimited, RetryAfter: r.wait(now)}
 	}
-	return r, nil
+	c.subject = r
+	if call.User != (Subject{}) && call.Class == Live {
+		if c.user = l.record(call.User); c.user.underWay[Live] >= l.maxLive {
+			return counted{}, &Error{Reason: RateLimited, RetryAfter: time.Second}
+		}
+	}
+	return c, nil
+}
+
+// record returns the record of a subject. It makes one if there is none.
+func (l *limits) record(subject Subject) *record {
+	r, ok := l.records.get(subject)
+	if !ok {
+		r = &record{}
+		l.records.put(subject, r)
+	}
+	return r
 }
 
 // observe records the result of a call.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -225,4 +226,33 @@ func TestLimits_Memory(t *testing.T) {
 		t.Errorf("got %d more bytes in use, want 8 MiB at most", grown)
 	}
 	runtime.KeepAlive(u)
+}
+
+// A user can have many sessions. Together they have as many calls of class Live in progress as one
+// session.
+func TestLimits_LiveCallsOfOneUser(t *testing.T) {
+	inBubble(t, 64, func(t *testing.T, u *testUpstream) {
+		by := func(session, user int) Call {
+			return IntrospectLive.About(subject(session), BoundRejections).By(subject(1000 + user))
+		}
+		done := make(chan struct{})
+		var calls sync.WaitGroup
+		for i := range 16 {
+			calls.Go(func() {
+				_, err := Do(t.Context(), u.Upstream, by(i%4, 0), func(context.Context) (int, error) { <-done; return 0, nil })
+				u.want(err, nil)
+			})
+		}
+		synctest.Wait()
+		u.wantReason(u.do(by(5, 0), nil), RateLimited, time.Second)
+		u.want(u.do(by(6, 1), nil), nil)
+		u.want(u.do(Introspect.About(subject(0), BoundRejections).By(subject(1000)), nil), nil) // another class
+		close(done)
+		calls.Wait()
+		u.want(u.do(by(5, 0), nil), nil)
+		for range boundCalls { // rejections count for their session alone
+			u.want(u.do(by(7, 0), errRejected), errRejected)
+		}
+		u.want(u.do(by(5, 0), nil), nil)
+	})
 }

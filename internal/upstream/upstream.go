@@ -101,14 +101,34 @@ func Share[T any](ctx context.Context, u *Upstream, call Call, key string, do fu
 }
 
 // Do makes one call. It returns the error of do, an *Error if the call was not
-// made, or ErrPanic.
+// made or ctx is done, or ErrPanic. Like a call of Share, the call continues
+// until Timeout if ctx is done earlier. Otherwise clients that disconnect could
+// take every probe of a circuit breaker and keep it open.
 func Do[T any](ctx context.Context, u *Upstream, call Call, do func(context.Context) (T, error)) (T, error) {
-	answer, _, err := perform(ctx, u, call, do)
-	return answer, err
+	var none T
+	if err := ctx.Err(); err != nil {
+		return none, CanceledBy(err)
+	}
+	type result struct {
+		answer T
+		err    error
+	}
+	results := make(chan result, 1)
+	go func() {
+		r := result{err: errAborted} // stays if a transport ends this goroutine
+		defer func() { results <- r }()
+		r.answer, _, r.err = perform(context.WithoutCancel(ctx), u, call, do)
+	}()
+	select {
+	case r := <-results:
+		return r.answer, r.err
+	case <-ctx.Done():
+		return none, CanceledBy(ctx.Err())
+	}
 }
 
-// perform implements Do. outOfTime reports whether the call failed because
-// Timeout had passed.
+// perform implements Do and Share. ctx must not be canceled with a request.
+// outOfTime reports whether the call failed because Timeout had passed.
 func perform[T any](ctx context.Context, u *Upstream, call Call, do func(context.Context) (T, error)) (answer T, outOfTime bool, err error) {
 	answer, outOfTime, err = inPlace(ctx, u, call, do)
 	if err == nil && u.config.OnSuccess != nil {
@@ -121,11 +141,11 @@ func perform[T any](ctx context.Context, u *Upstream, call Call, do func(context
 // call once if the call is idempotent and a retry may succeed.
 func inPlace[T any](ctx context.Context, u *Upstream, call Call, do func(context.Context) (T, error)) (answer T, outOfTime bool, err error) {
 	began := time.Now()
-	record, err := u.capacity.enter(call, began)
+	records, err := u.capacity.enter(call, began)
 	if err != nil {
 		return answer, false, err
 	}
-	defer func() { u.capacity.leave(call, record, began, err) }()
+	defer func() { u.capacity.leave(call, records, began, err) }()
 	limited, cancel := context.WithTimeout(ctx, u.config.Timeout)
 	defer cancel()
 	once := func() (answer T, err error) {
@@ -135,8 +155,7 @@ func inPlace[T any](ctx context.Context, u *Upstream, call Call, do func(context
 				err = ErrPanic
 			}
 		}()
-		answer, err = do(limited)
-		return answer, callError(ctx, err)
+		return do(limited)
 	}
 	answer, err = throughBreaker(u, call, once)
 	if call.Idempotent && isRetryable(err) && pauseBeforeRetry(limited) {

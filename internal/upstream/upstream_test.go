@@ -240,9 +240,48 @@ func TestDo_Timeout(t *testing.T) {
 	})
 }
 
+// A caller that stops waiting gets its result at once. The call continues and counts.
 func TestDo_CanceledCaller(t *testing.T) {
 	inBubble(t, 8, func(t *testing.T, u *testUpstream) {
 		for range 2 * openAfter {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			began := time.Now()
+			_, err := Do(ctx, u.Upstream, SignIn, func(ctx context.Context) (int, error) {
+				time.Sleep(2 * time.Second)
+				return 0, ctx.Err()
+			})
+			cancel()
+			u.wantReason(err, Canceled, 0)
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got %v, want the error of the context", err)
+			}
+			if took := time.Since(began); took != time.Second {
+				t.Errorf("got the result after %v, want 1s", took)
+			}
+			time.Sleep(time.Second)
+		}
+		synctest.Wait()
+		u.wantOpen()
+		u.want(u.do(SignIn, nil), nil)
+	})
+}
+
+func TestDo_CanceledBefore(t *testing.T) {
+	inBubble(t, 8, func(t *testing.T, u *testUpstream) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := Do(ctx, u.Upstream, SignIn, func(context.Context) (int, error) {
+			t.Error("got a call, want none")
+			return 0, nil
+		})
+		u.wantReason(err, Canceled, 0)
+	})
+}
+
+// A call whose caller has left ends after Timeout, and its failure counts.
+func TestDo_CanceledCallerOfACallThatHangs(t *testing.T) {
+	inBubble(t, 8, func(t *testing.T, u *testUpstream) {
+		for range openAfter {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			_, err := Do(ctx, u.Upstream, SignIn, func(ctx context.Context) (int, error) {
 				<-ctx.Done()
@@ -250,12 +289,10 @@ func TestDo_CanceledCaller(t *testing.T) {
 			})
 			cancel()
 			u.wantReason(err, Canceled, 0)
-			if !errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("got %v, want the error of the context", err)
-			}
+			time.Sleep(timeout - time.Second)
 		}
-		u.wantOpen()
-		u.want(u.do(SignIn, nil), nil)
+		synctest.Wait()
+		u.wantOpen("passwords")
 	})
 }
 
@@ -344,11 +381,11 @@ func TestDo_Goexit(t *testing.T) {
 	inBubble(t, 4, func(t *testing.T, u *testUpstream) {
 		var callers sync.WaitGroup
 		callers.Go(func() {
-			_, _ = Do(t.Context(), u.Upstream, Introspect, func(context.Context) (int, error) {
+			_, err := Do(t.Context(), u.Upstream, Introspect, func(context.Context) (int, error) {
 				runtime.Goexit()
 				return 0, nil
 			})
-			t.Error("got a result, want none")
+			u.wantReason(err, Unreachable, 0)
 		})
 		callers.Wait()
 		u.want(u.do(Introspect, nil), nil)
@@ -378,6 +415,10 @@ func TestUpstream_LastSuccessAndSecretAccepted(t *testing.T) {
 		step(SignIn, errForbids, false, true) // a wrong password, which says nothing about the secret
 		step(LoadUser, errForbids, false, false)
 		step(LoadUser, err500, false, false)
+		step(SignIn, &stytch.Error{StatusCode: 400, Type: stytch.TypeInvalidEmail}, false, false)
+		step(LoadUser, &stytch.Error{StatusCode: 404, Type: stytch.TypeEmailNotFound}, false, false)
+		step(SignIn, &stytch.Error{StatusCode: 404, Type: stytch.TypeEmailNotFound}, false, true) // Stytch looked for the account
+		step(LoadUser, errForbids, false, false)
 		step(LoadUser, errNoUser, true, true)
 		u.wantLogged("level=ERROR", 1)
 	})
