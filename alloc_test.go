@@ -11,19 +11,19 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// A quiet is a ResponseWriter that keeps the header only.
+// A quiet is a ResponseWriter that stores the header and discards the rest.
 type quiet struct{ header http.Header }
 
 func (q quiet) Header() http.Header         { return q.header }
 func (q quiet) Write(b []byte) (int, error) { return len(b), nil }
 func (q quiet) WriteHeader(int)             {}
 
-// WriteString is what the server's own has, too.
+// WriteString implements io.StringWriter, as the ResponseWriter of net/http does.
 func (q quiet) WriteString(s string) (int, error) { return len(s), nil }
 
-// What a request allocates in all of Require: two are the request's copy and the
-// decision in its context. Cookies are net/http's own.
-func TestAllocations(t *testing.T) {
+// The limits apply to a request that Require handles from the cache. Two of the allocations are the
+// copy of the request and the result in its context. Reading cookies allocates in net/http.
+func TestRequire_Allocations(t *testing.T) {
 	s := newEnv(t, func(c *sessionauth.Config) { c.Observe, c.Logger = nil, nil })
 	h := s.Auth.Require(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	s.Want(s.Get(bearer(s.Session.JWT)), 200)
@@ -54,10 +54,11 @@ func TestAllocations(t *testing.T) {
 	}
 }
 
-// A JWT is verified once, also where the answer about its user has ended and no
-// newer one can be had. Finding that out takes 21 allocations; verifying the JWT
-// would be 27 more, and a goroutine to learn that the breaker is open as many again.
-func TestAJWTIsVerifiedOnce(t *testing.T) {
+// The result of verifying a JWT is cached. The test shows that Require does not verify the JWT
+// again when the entry of its user has expired and Stytch is down. That request takes 21
+// allocations. Verifying the JWT would take 27 more, and starting a goroutine for a call that the
+// open circuit breaker prevents would take as many again.
+func TestRequire_JWTIsVerifiedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t, func(c *sessionauth.Config) {
 			c.Observe, c.Logger, c.CacheTTL, c.StaleIfError = nil, slog.New(slog.DiscardHandler), time.Second, time.Hour
@@ -67,7 +68,7 @@ func TestAJWTIsVerifiedOnce(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		s.SetFault("", stytchtest.Fault{Status: 500})
 		r, w := newRequest(http.MethodGet, bearer(s.Session.JWT)), quiet{http.Header{}}
-		got := testing.AllocsPerRun(200, func() { // the first ones open the breaker
+		got := testing.AllocsPerRun(200, func() { // the first runs open the circuit breaker
 			clear(w.header)
 			h.ServeHTTP(w, r)
 		})

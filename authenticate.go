@@ -15,8 +15,8 @@ import (
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// sessions authenticates credentials. It is the sole owner of the caches, the
-// denylist and the upstream.
+// sessions authenticates credentials. It alone owns the caches, the denylist
+// and the upstream.
 type sessions struct {
 	config   *Config
 	client   *stytch.Client
@@ -26,24 +26,27 @@ type sessions struct {
 	verifier *sessionjwt.Verifier
 	policies remote.Value[*stytch.Policy]
 
-	retries  deadline.Throttle // of unconfirmed revocations
-	retrying atomic.Bool       // whether one is under way
+	retries  deadline.Throttle // limits how often retries of revocations start
+	retrying atomic.Bool       // a retry of revocations is running
 
 	projectMu      sync.Mutex
 	projectChecked time.Time // see checkProject
 	projectError   error
 
-	// retryRevocations is called after each call that succeeded.
+	// retryRevocations is called after each successful call to Stytch.
 	retryRevocations func()
 }
 
-// newSessions returns a sessions without retryRevocations.
+// newSessions returns sessions whose retryRevocations the caller must set.
 func newSessions(c *Config, client *stytch.Client) *sessions {
 	s := &sessions{
 		config: c, client: client,
 		caches: newCaches(c.CacheSize, c.CacheBytes),
-		// A JWT lives for at most an hour, a cached answer for CacheTTL. A JWT that
-		// a clock ahead by Leeway issued is accepted until Leeway after its exp.
+		// A denylist entry must outlast every JWT and cached response for which
+		// it was made. A JWT is valid for at most an hour, and a cached
+		// response for CacheTTL plus StaleIfError. Twice the Leeway is added
+		// because the issuing clock may be ahead by Leeway, and because a JWT
+		// is accepted until Leeway after its exp.
 		denied: denylist.New(max(time.Hour, c.CacheTTL+c.StaleIfError) + 2*c.Leeway),
 	}
 	s.upstream = upstream.New(upstream.Config{
@@ -56,7 +59,7 @@ func newSessions(c *Config, client *stytch.Client) *sessions {
 			return upstream.Do(ctx, s.upstream, upstream.LoadKeySet, client.KeySet)
 		}),
 	}
-	s.policies.RefreshAfter = min(5*time.Minute, c.PolicyMaxAge) // as Stytch's SDKs do
+	s.policies.RefreshAfter = min(5*time.Minute, c.PolicyMaxAge) // the interval of the official Stytch SDKs
 	s.policies.MaxAge = c.PolicyMaxAge
 	s.policies.Fetch = func(ctx context.Context, _ *remote.Snapshot[*stytch.Policy]) (*stytch.Policy, error) {
 		return upstream.Do(ctx, s.upstream, upstream.LoadPolicy, client.Policy)
@@ -67,25 +70,25 @@ func newSessions(c *Config, client *stytch.Client) *sessions {
 // An authResult is the outcome of authenticating a request.
 type authResult struct {
 	credential Credential
-	entry      *entry // shared with other requests, never changed; nil if err is not
+	entry      *entry // shared with other requests, never changed; nil if err is set
 	cached     bool   // the entry was found in a cache
 	err        error
 }
 
-// isAnonymous reports whether Optional lets a refused request in: it carries no
-// credential, or a stale cookie.
+// isAnonymous reports whether Optional lets the request through without a
+// session, because it carries no credential or a cookie that is invalid.
 func (r *authResult) isAnonymous() bool {
 	return errors.Is(r.err, ErrNoCredential) || errors.Is(r.err, ErrInvalidSession) && !r.credential.Header
 }
 
-// usable decides whether an entry may be used for the credential that key is the
-// digest of. Every entry passes here each time before it is used: from a cache,
-// from a JWT just verified, or from an answer of Stytch. The error is one of
+// usable returns nil if an entry may be used for the credential with the digest
+// key. Every entry is checked by usable before each use, whether it comes from
+// a cache, a JWT or a response of Stytch. The errors are
 //
-//	errRevoked  the session or the credential was revoked here
-//	errEnded    the session has ended
-//	errPurged   the session may have been revoked here: Stytch must be asked
-//	errStale    the entry is nil, too old, or its key was withdrawn: likewise
+//	errRevoked  this process revoked the session or the credential
+//	errEnded    the session has expired
+//	errPurged   this process may have revoked the session: call Stytch
+//	errStale    the entry is nil or too old, or its key was withdrawn: call Stytch
 func (s *sessions) usable(e *entry, key digest, now time.Time) error {
 	if e == nil {
 		if s.denied.Check("", "", key, now, now) == denylist.Denied {
@@ -93,7 +96,11 @@ func (s *sessions) usable(e *entry, key digest, now time.Time) error {
 		}
 		return errStale
 	}
-	switch s.denied.Check(e.session.ID, e.session.UserID, key, e.asOf, now) {
+	asOf := e.vouchedAt
+	if e.token != nil { // the clock of Stytch may be ahead
+		asOf = asOf.Add(-s.config.Leeway)
+	}
+	switch s.denied.Check(e.session.ID, e.session.UserID, key, asOf, now) {
 	case denylist.Denied:
 		return errRevoked
 	case denylist.Purged:
@@ -108,18 +115,24 @@ func (s *sessions) usable(e *entry, key digest, now time.Time) error {
 	return errStale
 }
 
-// usableNow is usable for an entry that was vouched for just now, which no
-// lifetime in a cache makes stale.
+// usableNow is like usable, for an entry that was verified just now. Its age in
+// a cache does not matter, so errStale is not an error.
 func (s *sessions) usableNow(e *entry, key digest) error {
-	if err := s.usable(e, key, time.Now()); err != errStale {
-		return err
-	}
-	return nil
+	return ignoreStale(s.usable(e, key, time.Now()))
 }
 
-// authenticate is the one way from a credential to an entry. cached reports
-// whether the entry was found in a cache. It reduces cred to what was accepted:
-// one value of a repeated cookie, one of two cookies that do not belong together.
+// ignoreStale returns err unless it is errStale.
+func ignoreStale(err error) error {
+	if err == errStale {
+		return nil
+	}
+	return err
+}
+
+// authenticate returns the entry for a credential. All authentication goes
+// through it. cached reports whether the entry was found in a cache. If only a
+// part of the credential is accepted, such as one value of a repeated cookie or
+// one of two cookies, authenticate reduces cred to that part.
 func (s *sessions) authenticate(ctx context.Context, cred *Credential) (e *entry, cached bool, err error) {
 	switch {
 	case cred.cookies != nil && len(cred.cookies.candidates) > 0:
@@ -134,8 +147,8 @@ func (s *sessions) authenticate(ctx context.Context, cred *Credential) (e *entry
 	return nil, false, ErrNoCredential
 }
 
-// authenticateJWT authenticates a JWT, and the token that came with it, if any.
-// The JWT decides if it can be trusted, and else the token.
+// authenticateJWT authenticates a JWT and the token that came with it, if any.
+// If the JWT cannot be trusted, it authenticates the token instead.
 func (s *sessions) authenticateJWT(ctx context.Context, token, jwt string) (*entry, bool, error) {
 	e, key, cached, err := s.authenticateLocally(ctx, jwt)
 	switch {
@@ -149,12 +162,15 @@ func (s *sessions) authenticateJWT(ctx context.Context, token, jwt string) (*ent
 	return s.fallBackToToken(ctx, token, err)
 }
 
-// authenticateLocally authenticates a JWT without asking Stytch. If err is nil
-// and cached is false, the JWT is good, but its user is not loaded. If err and e
-// are both not nil, the JWT has a good signature, but only Stytch can tell
-// whether its session is alive.
+// authenticateLocally authenticates a JWT without calling Stytch. There are
+// four results:
+//
+//	cached         the entry was found in a cache
+//	err == nil     the JWT is valid, but its user is not loaded yet
+//	e and err      the signature is valid, but Stytch must be called
+//	err only       the JWT is not valid
 func (s *sessions) authenticateLocally(ctx context.Context, jwt string) (e *entry, key digest, cached bool, err error) {
-	if !isSessionJWT(jwt) { // before any work that grows with its length
+	if !isSessionJWT(jwt) { // refuse a long string before doing work that grows with its length
 		return nil, key, false, errMalformedSession
 	}
 	signingInput, signature := cutSignature(jwt)
@@ -180,8 +196,9 @@ func (s *sessions) authenticateLocally(ctx context.Context, jwt string) (e *entr
 	return nil, key, false, err
 }
 
-// verify verifies a JWT locally. known is the entry of the same JWT, or nil:
-// what made it unusable may be its age, and then the signature is still good.
+// verify verifies a JWT locally. known is the cached entry of the same JWT, or
+// nil. If only its age made it unusable, the signature need not be verified
+// again.
 func (s *sessions) verify(ctx context.Context, known *entry, jwt string) (*entry, error) {
 	now := time.Now()
 	var t *sessionjwt.Token
@@ -200,12 +217,13 @@ func (s *sessions) verify(ctx context.Context, known *entry, jwt string) (*entry
 	}
 	return &entry{
 		session: t.Session, token: t, thirdParty: t.ThirdParty,
-		vouchedAt: t.IssuedAt, asOf: t.IssuedAt.Add(-s.config.Leeway),
+		vouchedAt: t.IssuedAt,
 		expiresAt: t.ExpiresAt, end: end.EarlierAt(now, t.Session.ExpiresAt),
 	}, nil
 }
 
-// admit accepts a JWT that was verified locally, loads its user, and caches it.
+// admit accepts a JWT that was verified locally. It loads the user and caches
+// the entry.
 func (s *sessions) admit(ctx context.Context, key digest, e *entry) (_ *entry, cached bool, _ error) {
 	generation := s.caches.generation()
 	if !s.config.SessionOnly {
@@ -214,18 +232,24 @@ func (s *sessions) admit(ctx context.Context, key digest, e *entry) (_ *entry, c
 			return nil, false, err
 		}
 		e.user, e.end = u.user, e.end.Earlier(u.end)
-		if err := s.usableNow(e, key); err != nil { // loading the user took time
-			return nil, false, err
-		}
+	}
+	if err := s.usableNow(e, key); err != nil { // the session may have been revoked during a call
+		return nil, false, err
 	}
 	s.caches.store(generation, e, func() { s.caches.addJWT(key, e, time.Now()) })
 	return e, false, nil
 }
 
-// refresh asks Stytch about a JWT that has a good signature, but cannot be
-// accepted by itself any more. It asks about the token that came with the JWT,
-// if any, because that needs no valid JWT.
+// refresh calls Stytch for a JWT that has a valid signature but cannot be
+// accepted by itself any more. If a token came with the JWT, refresh sends the
+// token, because Stytch accepts it without a valid JWT.
 func (s *sessions) refresh(ctx context.Context, t *sessionjwt.Token, key digest, token, jwt string) (e *entry, cached bool, err error) {
+	if t.ThirdParty && isSessionToken(token) { // the response about the token would say nothing about the JWT
+		if e, cached, err = s.authenticateToken(ctx, token); !errors.Is(err, ErrInvalidSession) {
+			return e, cached, err
+		}
+		token = ""
+	}
 	byJWT := jwtQuery(jwt, key).refreshing(t, key)
 	q := byJWT
 	if token != "" && isSessionToken(token) {
@@ -233,7 +257,8 @@ func (s *sessions) refresh(ctx context.Context, t *sessionjwt.Token, key digest,
 	}
 	e, cached, err = s.introspectSession(ctx, q)
 	if !q.verified && (isRefusedByClass(err) || isRejected(err)) {
-		// The token may be an attacker's. The signature of the JWT is good.
+		// An attacker may have planted the token. The JWT has a valid signature,
+		// so send the JWT instead.
 		q = byJWT
 		e, cached, err = s.introspectSession(ctx, q)
 	}
@@ -244,8 +269,8 @@ func (s *sessions) refresh(ctx context.Context, t *sessionjwt.Token, key digest,
 	}
 	if err != nil {
 		if q.jwt != "" && !t.ThirdParty && upstream.IsSessionNotFound(err) {
-			// The signature was good, so the session id is genuine: its other
-			// JWTs are refused without a call.
+			// The signature was valid, so the session id is genuine. Deny the
+			// session, so that its other JWTs are refused without a call.
 			s.denied.Confirm(t.Session.ID, time.Now())
 		}
 		return nil, false, err
@@ -256,8 +281,9 @@ func (s *sessions) refresh(ctx context.Context, t *sessionjwt.Token, key digest,
 	return e, cached, nil
 }
 
-// otherSession returns the error for an answer about another session than that
-// of the JWT: the token belongs to another session, or the answer is nonsense.
+// otherSession returns the error for a response about another session than that
+// of the JWT. If a token was sent, the token belongs to another session.
+// Otherwise the response is invalid.
 func (s *sessions) otherSession(q *query) error {
 	if q.token != "" {
 		return errOtherSession
@@ -267,16 +293,21 @@ func (s *sessions) otherSession(q *query) error {
 	return translate(invalid, nil)
 }
 
-// fallBackToToken authenticates the token that came with a JWT, if any, because
-// err says that the JWT cannot be trusted.
+// fallBackToToken authenticates the token that came with a JWT, because the JWT
+// cannot be trusted. If there is no token, it returns err, the error of the
+// JWT.
 func (s *sessions) fallBackToToken(ctx context.Context, token string, err error) (_ *entry, cached bool, _ error) {
-	if isSessionToken(token) {
-		return s.authenticateToken(ctx, token)
+	if !isSessionToken(token) {
+		return nil, false, err
 	}
-	return nil, false, err
+	e, cached, tokenErr := s.authenticateToken(ctx, token)
+	if errors.Is(tokenErr, ErrInvalidSession) && !errors.Is(err, ErrInvalidSession) {
+		return nil, false, err // the JWT may be good
+	}
+	return e, cached, tokenErr
 }
 
-// authenticateToken authenticates a session token, from the cache or by asking
+// authenticateToken authenticates a session token from the cache or by calling
 // Stytch.
 func (s *sessions) authenticateToken(ctx context.Context, token string) (e *entry, cached bool, err error) {
 	if len(token) > maxToken {
@@ -289,10 +320,10 @@ func (s *sessions) authenticateToken(ctx context.Context, token string) (e *entr
 		return e, true, nil
 	case err == errRevoked:
 		if e != nil {
-			s.retryRevocations() // this request may be the only traffic
+			s.retryRevocations() // there may be no other requests to start a retry
 		}
 		return nil, false, err
-	case !isSessionToken(token): // nothing else is ever cached
+	case !isSessionToken(token): // checked last, because no other string is ever cached
 		return nil, false, errMalformedSession
 	}
 	e, cached, err = s.introspectSession(ctx, s.tokenQuery(token, key))
@@ -305,8 +336,8 @@ func (s *sessions) authenticateToken(ctx context.Context, token string) (e *entr
 	return e, cached, nil
 }
 
-// stale returns the last answer about a token, or nil, if err says that Stytch
-// cannot be reached and StaleIfError allows it.
+// stale returns the last cached response for a token if err means that Stytch
+// cannot be reached and StaleIfError allows its use. Otherwise it returns nil.
 func (s *sessions) stale(key digest, err error) *entry {
 	if s.config.StaleIfError == 0 || !isOutage(err) {
 		return nil
@@ -320,4 +351,27 @@ func (s *sessions) stale(key digest, err error) *entry {
 		return nil
 	}
 	return e
+}
+
+// sessionOf returns the session of a refused credential, for the log, or nil. It
+// trusts what is cached and a good signature, and makes no call.
+func (s *sessions) sessionOf(cred Credential) *stytch.Session {
+	now := time.Now()
+	if isSessionJWT(cred.JWT) {
+		signingInput, signature := cutSignature(cred.JWT)
+		if e := s.caches.jwt(digestOf(signature), signingInput, now); e != nil {
+			return e.session
+		}
+		ended, cancel := context.WithCancel(context.Background())
+		cancel() // so that Verify makes no call
+		if t, err := s.verifier.Verify(ended, cred.JWT); err == nil {
+			return t.Session
+		}
+	}
+	if cred.Token != "" {
+		if e, ok := s.caches.tokens.Get(digestOf(cred.Token), now); ok {
+			return e.session
+		}
+	}
+	return nil
 }

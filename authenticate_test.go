@@ -109,7 +109,7 @@ func TestRequire_MaxTokenAge(t *testing.T) {
 func TestRequire_UnknownKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t, sessionOnly)
-		for i := range 4 { // the key set is fetched each time, the key does not exist
+		for i := range 4 { // each request fetches the key set, because the key does not exist
 			s.Want(s.Get(bearer(s.UnknownKeyJWT("jwk-1", 0))), 401)
 			s.WantCalls(pathKeySet, i+1)
 			time.Sleep(time.Second)
@@ -118,8 +118,8 @@ func TestRequire_UnknownKey(t *testing.T) {
 		time.Sleep(6 * time.Second)
 		s.WantRetry(s.Get(bearer(s.UnknownKeyJWT("jwk-2", 0))), "20")
 		s.Want(s.Get(bothCookies(s.Session.Token, s.UnknownKeyJWT("jwk-2", 0))), 200)
-		s.Want(s.Get(bothCookies(inventedToken, s.UnknownKeyJWT("jwk-2", 0))), 401)
-		s.Want(s.Get(bearer(s.UnknownKeyJWT("jwk-3", 13*time.Second))), 401) // issued before the last fetch
+		s.Want(s.Get(bothCookies(inventedToken, s.UnknownKeyJWT("jwk-2", 0))), 503) // the JWT may be good
+		s.Want(s.Get(bearer(s.UnknownKeyJWT("jwk-3", 13*time.Second))), 401)        // the JWT was issued before the last fetch
 		s.WantRetry(s.Get(bearer(s.UnknownKeyJWT("jwk-3", 12*time.Second))), "20")
 		s.WantCalls(pathKeySet, 4)
 
@@ -130,11 +130,11 @@ func TestRequire_UnknownKey(t *testing.T) {
 		s.Want(s.Get(bearer(rotated)), 200)
 		s.Want(s.Get(bearer(s.Session.JWT)), 200)
 		s.WantCalls(pathKeySet, 5)
-		s.WantCalls(pathAuthenticate, 2) // for the tokens beside the JWTs
+		s.WantCalls(pathAuthenticate, 2) // calls for the two requests that also have a token
 	})
 }
 
-// The first JWT of a key that was published a moment after a fetch passes.
+// A key may be published right after the key set was fetched. The first JWT of that key must pass.
 func TestRequire_RotationJustAfterFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t, sessionOnly)
@@ -153,11 +153,12 @@ func TestRequire_NoKeySet(t *testing.T) {
 		s.Want(s.Get(bearer(s.Session.JWT)), 503)
 		s.WantRetry(s.Get(jwtCookie(s.Session.JWT)), "1")
 		s.Expire()
-		s.Want(s.Get(jwtCookie(s.Session.JWT)), 503) // no call with an unverified JWT
+		s.Want(s.Get(jwtCookie(s.Session.JWT)), 503) // Require makes no call for an unverified JWT
 		s.WantCalls(pathAuthenticate, 0)
 		s.Want(s.Get(bothCookies(s.Session.Token, s.Session.JWT)), 200)
-		s.Want(s.Get(bothCookies(inventedToken, s.Session.JWT)), 401)
-		s.WantCalls(pathAuthenticate, 2)
+		s.Want(s.Get(bothCookies(inventedToken, s.Session.JWT)), 503)                               // the JWT may be good
+		s.Want(s.Get(bothCookies(s.SignIn(stytchtest.SessionOptions{}).Token, s.Session.JWT)), 503) // the token may be planted
+		s.WantCalls(pathAuthenticate, 3)
 		s.WantPassed(1, s.Session.ID)
 	})
 }
@@ -187,16 +188,16 @@ func TestRequire_StartWhileStytchIsDown(t *testing.T) {
 		s := newEnv(t)
 		s.Tap("", func(*http.Request, http.RoundTripper) (*http.Response, error) { return nil, errors.New("no such host") })
 		for range 100 {
-			s.Want(s.Get(bearer(s.Session.JWT)), 503) // not 401: the JWT may be good
+			s.Want(s.Get(bearer(s.Session.JWT)), 503) // not 401, because the JWT may be valid
 			s.Want(s.Get(bearer(s.Session.Token)), 503)
 			s.Want(s.Get(bothCookies(s.Session.Token, s.Session.JWT)), 503)
 			time.Sleep(2 * time.Second)
 		}
-		s.Want(s.Get(bearer("a.b.c")), 401) // this needs no key
+		s.Want(s.Get(bearer("a.b.c")), 401) // refusing a malformed JWT needs no key
 		s.WantPassed(0, "")
 		s.Tap("", nil)
-		s.Want(s.Get(bearer(s.Session.JWT)), 200) // at once
-		time.Sleep(time.Minute)                   // a breaker may be open
+		s.Want(s.Get(bearer(s.Session.JWT)), 200) // the next request fetches the key set
+		time.Sleep(time.Minute)                   // a circuit breaker may still be open
 		s.Want(s.Get(bearer(s.Session.Token)), 200)
 	})
 }
@@ -222,7 +223,7 @@ func TestRequire_RepeatedCookies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
 		time.Sleep(time.Minute)
-		newer := s.StartSession(s.Session.UserID, stytchtest.SessionOptions{}) // of the same user
+		newer := s.StartSession(s.Session.UserID, stytchtest.SessionOptions{}) // a second session of the same user
 		other := s.SignIn(stytchtest.SessionOptions{})
 		ended := s.SignIn(stytchtest.SessionOptions{})
 		s.RevokeSession(ended.ID)
@@ -231,7 +232,7 @@ func TestRequire_RepeatedCookies(t *testing.T) {
 			"JWT": s.Session.JWT, "newer JWT": newer.JWT, "other JWT": other.JWT, "forged": "a.b.c",
 		}
 		rows := []struct {
-			cookies string // in order
+			cookies string // names of the cookie values, in order
 			status  int
 			as      string // id of the session that passes
 			calls   int    // at most one for each value
@@ -261,7 +262,7 @@ func TestRequire_RepeatedCookies(t *testing.T) {
 			{"JWT, forged, newer", 200, newer.ID, 1},
 			{"JWT, forged, other", 400, "", 1},
 			{"JWT, newer JWT, forged, live", 200, newer.ID, 1},
-			{"JWT, newer JWT, forged, live, newer", 400, "", 0}, // five values, no call
+			{"JWT, newer JWT, forged, live, newer", 400, "", 0}, // Require makes no call if a cookie has five values
 			{"live, newer, ended, invented, other", 400, "", 0},
 		}
 		for _, row := range rows {
@@ -294,7 +295,7 @@ func TestRequire_PlantedCookieInAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
 		planted := s.SignIn(stytchtest.SessionOptions{})
-		s.Want(s.Get(tokenCookie(planted.Token)), 200) // cached
+		s.Want(s.Get(tokenCookie(planted.Token)), 200) // caches the planted token
 		s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 503})
 		cookies := []string{"stytch_session=" + planted.Token, "stytch_session=" + s.Session.Token, "stytch_session=" + inventedToken}
 		for _, order := range [][]int{{0, 1}, {1, 0}, {0, 1, 2}, {2, 1, 0}} {

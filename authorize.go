@@ -1,7 +1,9 @@
 package sessionauth
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,15 +15,15 @@ import (
 
 // The Check functions below are what package guard puts in front of a route; a
 // handler may call them too. They use the Authenticator whose Require let the
-// request in. If none did, the error is ErrNoCredential.
+// request in. If none did, the error is ErrNoCredential with ReasonMissingRequire.
 
-// authenticated returns the state that Require or Optional left in ctx, unless
-// its session was revoked or has ended since. What NewContext put there was
-// verified by no one.
+// authenticated returns the state that Require or Optional stored in ctx. It
+// returns an error if the session has since expired or been revoked, or if the
+// state was stored by NewContext, which verifies nothing.
 func authenticated(ctx context.Context) (*requestState, error) {
 	s := stateOf(ctx)
 	if s == nil || s.auth == nil {
-		return nil, ErrNoCredential
+		return nil, cloneError(errMissingRequire)
 	}
 	if s.err != nil {
 		return nil, cloneError(s.err)
@@ -29,15 +31,15 @@ func authenticated(ctx context.Context) (*requestState, error) {
 	switch err := s.check(); err {
 	case nil:
 		return s, nil
-	case errStale, errPurged: // the context is older than its entry allows
+	case errStale, errPurged: // the entry can no longer be used
 		return s.renewed(ctx)
 	default:
 		return nil, cloneError(err)
 	}
 }
 
-// renewed authenticates the credential of a long request again. It must still
-// belong to the same session.
+// renewed authenticates the credential of a long request again. The result must
+// be the same session.
 func (s *requestState) renewed(ctx context.Context) (*requestState, error) {
 	cred := s.credential
 	e, cached, err := s.auth.sessions.authenticate(ctx, &cred)
@@ -50,13 +52,25 @@ func (s *requestState) renewed(ctx context.Context) (*requestState, error) {
 	return &requestState{auth: s.auth, entry: e, cached: cached, credential: cred}, nil
 }
 
-// CheckRequest returns an error unless r carries the credential that its context
-// was authenticated with. A request that was made in the context of another one
-// must not act as its user. The guards call it before their own check.
+// Reject responds to a request with an error. If Require, Optional or Attach
+// let the request through, Reject calls the Reject method of that
+// Authenticator. Otherwise it calls WriteError.
+func Reject(w http.ResponseWriter, r *http.Request, err error) {
+	if s := stateOf(r.Context()); s != nil && s.auth != nil {
+		s.auth.Reject(w, r, err)
+		return
+	}
+	WriteError(w, r, err)
+}
+
+// CheckRequest returns an error unless r carries the credential that its
+// context was authenticated with. Without this check, a request made in the
+// context of another one would act as the user of that one. The guards call
+// CheckRequest before their own check.
 func CheckRequest(r *http.Request) error {
-	s := stateOf(r.Context())
+	s, _ := r.Context().Value(contextKey{}).(*requestState)
 	if s == nil || s.auth == nil {
-		return ErrNoCredential
+		return cloneError(errMissingRequire)
 	}
 	cred, err := s.auth.extract(r)
 	switch {
@@ -68,8 +82,8 @@ func CheckRequest(r *http.Request) error {
 	return nil
 }
 
-// CheckRole returns ErrForbidden unless the session has one of the roles. Names
-// are compared exactly.
+// CheckRole returns ErrForbidden unless the session has at least one of the
+// roles. Role ids are compared exactly.
 func CheckRole(ctx context.Context, anyOf ...string) error {
 	s, err := authenticated(ctx)
 	if err != nil {
@@ -83,14 +97,10 @@ func CheckRole(ctx context.Context, anyOf ...string) error {
 	return &Error{Kind: ErrForbidden, Reason: ReasonRole}
 }
 
-// CheckPermission returns ErrForbidden unless the session's roles allow the
-// action on the resource by the project's RBAC policy.
+// CheckPermission returns ErrForbidden unless the project's RBAC policy allows
+// one of the session's roles to perform action on resource.
 func CheckPermission(ctx context.Context, resource, action string) error {
-	s, err := authenticated(ctx)
-	if err != nil {
-		return err
-	}
-	p, err := s.auth.sessions.policy(ctx)
+	s, p, err := authenticatedWithPolicy(ctx)
 	if err != nil {
 		return err
 	}
@@ -103,8 +113,9 @@ func CheckPermission(ctx context.Context, resource, action string) error {
 }
 
 // CheckFactor returns ErrStepUp unless the session has a factor of one of the
-// types, such as "totp" or "webauthn". Before it refuses what a cache or a JWT
-// says it asks Stytch: the user may have added the factor elsewhere.
+// types, such as "totp" or "webauthn". If the session came from a cache or a
+// JWT, CheckFactor calls Stytch before it returns ErrStepUp, because the user
+// may have added the factor elsewhere.
 func CheckFactor(ctx context.Context, anyOf ...string) error {
 	has := func(s *stytch.Session) bool { return hasFactor(s, anyOf, time.Time{}) }
 	if ok, err := checkSession(ctx, has); ok || err != nil {
@@ -114,7 +125,7 @@ func CheckFactor(ctx context.Context, anyOf ...string) error {
 }
 
 // CheckFresh returns ErrStepUp unless a factor of the session was authenticated
-// within maxAge. Like CheckFactor it asks Stytch before it refuses.
+// within maxAge. Like CheckFactor, it calls Stytch before it returns ErrStepUp.
 func CheckFresh(ctx context.Context, maxAge time.Duration) error {
 	oldest := oldestFresh(ctx, maxAge)
 	fresh := func(s *stytch.Session) bool { return s.LastFactorAt().After(oldest) }
@@ -125,8 +136,9 @@ func CheckFresh(ctx context.Context, maxAge time.Duration) error {
 }
 
 // CheckFreshFactor returns ErrStepUp unless a factor of one of the types was
-// authenticated within maxAge. CheckFactor and CheckFresh together are less: an
-// old factor of the type and a recent one of another type pass both.
+// authenticated within maxAge. CheckFactor and CheckFresh together require
+// less: a session with an old factor of the type and a recent factor of another
+// type passes both.
 func CheckFreshFactor(ctx context.Context, maxAge time.Duration, anyOf ...string) error {
 	oldest := oldestFresh(ctx, maxAge)
 	has := func(s *stytch.Session) bool { return hasFactor(s, anyOf, oldest) }
@@ -136,8 +148,8 @@ func CheckFreshFactor(ctx context.Context, maxAge time.Duration, anyOf ...string
 	return &Error{Kind: ErrStepUp, Reason: ReasonRecency, MaxAge: maxAge, ACRValues: slices.Clone(anyOf)}
 }
 
-// CheckNotImpersonated returns ErrForbidden if someone else than the user acts
-// in the session: a member of the Stytch workspace who impersonates them.
+// CheckNotImpersonated returns ErrForbidden if a member of the Stytch workspace
+// impersonates the user in this session.
 func CheckNotImpersonated(ctx context.Context) error {
 	s, err := authenticated(ctx)
 	if err != nil {
@@ -150,8 +162,9 @@ func CheckNotImpersonated(ctx context.Context) error {
 }
 
 // hasFactor reports whether a session has a factor of one of the types that was
-// authenticated after oldest, or at any time if that is zero. An impersonator has
-// proved nothing about the user: that factor never counts.
+// authenticated after oldest. If oldest is zero, any time is accepted. The
+// factor of an impersonator does not count, because it proves nothing about the
+// user.
 func hasFactor(s *stytch.Session, anyOf []string, oldest time.Time) bool {
 	return slices.ContainsFunc(s.Factors, func(f stytch.AuthenticationFactor) bool {
 		return f.Type != stytch.FactorImpersonated && slices.Contains(anyOf, f.Type) &&
@@ -159,9 +172,10 @@ func hasFactor(s *stytch.Session, anyOf []string, oldest time.Time) bool {
 	})
 }
 
-// oldestFresh returns the time after which a factor is fresh. It allows for
-// Config.Leeway, because factors have the times of Stytch's clock. A negative
-// maxAge makes no factor fresh.
+// oldestFresh returns the time after which a factor must have been
+// authenticated to be fresh. It subtracts Config.Leeway, because the times of
+// factors come from the clock of Stytch. If maxAge is negative, no factor is
+// fresh.
 func oldestFresh(ctx context.Context, maxAge time.Duration) time.Time {
 	s := stateOf(ctx)
 	if s == nil || s.auth == nil || maxAge < 0 {
@@ -170,8 +184,9 @@ func oldestFresh(ctx context.Context, maxAge time.Duration) time.Time {
 	return time.Now().Add(-maxAge - s.auth.config.Leeway - 1)
 }
 
-// checkSession reports whether the session satisfies a condition, if need be by
-// what Stytch says of it now.
+// checkSession reports whether the session satisfies a condition. If the
+// session of a cache or a JWT does not, checkSession calls Stytch for its
+// current state.
 func checkSession(ctx context.Context, satisfies func(*stytch.Session) bool) (bool, error) {
 	s, err := authenticated(ctx)
 	if err != nil {
@@ -180,7 +195,7 @@ func checkSession(ctx context.Context, satisfies func(*stytch.Session) bool) (bo
 	if satisfies(s.entry.session) {
 		return true, nil
 	}
-	if s.entry.decidedBy(s.cached) == Stytch {
+	if !s.cached && s.entry.token == nil { // the session is a new response of Stytch
 		return false, nil
 	}
 	recent, err := s.auth.sessions.recheck(ctx, s.entry, s.introspection())
@@ -190,16 +205,18 @@ func checkSession(ctx context.Context, satisfies func(*stytch.Session) bool) (bo
 	return satisfies(recent.session), nil
 }
 
-// introspection returns the credential to ask Stytch about the session with. If
-// an answer about it was live, it certainly belongs to the session.
+// introspection returns the credential with which to check the session at
+// Stytch. If the state is the result of a live check, its token is known to
+// belong to the session, so it is not secondary.
 func (s *requestState) introspection() introspectionCredential {
 	c := s.credential.forIntrospection()
 	c.secondary = c.secondary && !s.live
 	return c
 }
 
-// CheckLive asks Stytch whether the session is alive, for each request. The
-// returned context holds the session and the user as Stytch knows them now.
+// CheckLive calls Stytch to check whether the session is still alive. It never
+// uses a cache. The returned context holds the session and the user of the
+// response.
 func CheckLive(ctx context.Context) (context.Context, error) {
 	live, _, err := checkLive(ctx, nil)
 	if err != nil {
@@ -208,9 +225,9 @@ func CheckLive(ctx context.Context) (context.Context, error) {
 	return live, nil
 }
 
-// CheckPermissionLive asks Stytch, for each request, whether the session may do
-// the action on the resource, and returns ErrForbidden if not. The returned
-// context holds what that of CheckLive does, and the verdict.
+// CheckPermissionLive calls Stytch to check whether the session is alive and
+// may perform action on resource. If it may not, the error is ErrForbidden. The
+// returned context holds the session, the user and the verdict of the response.
 func CheckPermissionLive(ctx context.Context, resource, action string) (context.Context, error) {
 	live, verdict, err := checkLive(ctx, &stytch.AuthorizationCheck{ResourceID: resource, Action: action})
 	if err != nil {
@@ -221,8 +238,8 @@ func CheckPermissionLive(ctx context.Context, resource, action string) (context.
 
 type verdictKey struct{}
 
-// VerdictFromContext returns the verdict of Stytch that CheckPermissionLive, or
-// guard.PermissionLive, obtained.
+// VerdictFromContext returns the verdict that CheckPermissionLive or
+// guard.PermissionLive stored in ctx.
 func VerdictFromContext(ctx context.Context) (stytch.Verdict, bool) {
 	v, ok := ctx.Value(verdictKey{}).(*stytch.Verdict)
 	if !ok {
@@ -244,11 +261,11 @@ func checkLive(ctx context.Context, check *stytch.AuthorizationCheck) (context.C
 	return live.within(ctx), verdict, nil
 }
 
-// Allowed reports whether the user of a request may do the action on the
-// resource, by the session's roles and the project's RBAC policy. It makes no
-// call to Stytch while the policy is cached. The error is ErrNoCredential if this
-// Authenticator did not let the request in, or ErrUnavailable if there is no
-// policy; it never comes with true.
+// Allowed reports whether the project's RBAC policy allows one of the roles of
+// the session to perform action on resource. While the policy is cached, it
+// makes no call to Stytch. The error is ErrNoCredential if this Authenticator
+// did not let the request through, and ErrUnavailable if there is no policy. If
+// the error is not nil, the result is false.
 func (a *Authenticator) Allowed(ctx context.Context, resource, action string) (bool, error) {
 	roles, policy, err := rolesAndPolicy(ctx, a)
 	if err != nil {
@@ -257,7 +274,7 @@ func (a *Authenticator) Allowed(ctx context.Context, resource, action string) (b
 	return policy.Allows(roles, resource, action), nil
 }
 
-// Permissions lists what the user of a request may do, sorted by resource. The
+// Permissions returns the permissions of the session, sorted by resource. The
 // action "*" stands for every action. The errors are those of Allowed.
 func (a *Authenticator) Permissions(ctx context.Context) ([]stytch.Permission, error) {
 	roles, policy, err := rolesAndPolicy(ctx, a)
@@ -282,24 +299,40 @@ func (a *Authenticator) Permissions(ctx context.Context) ([]stytch.Permission, e
 	return list, nil
 }
 
-// rolesAndPolicy returns the roles of a request that this Authenticator let in,
-// and the policy.
+// rolesAndPolicy returns the policy, and the roles of the session of a request
+// that this Authenticator let through.
 func rolesAndPolicy(ctx context.Context, a *Authenticator) ([]string, *stytch.Policy, error) {
-	s := stateOf(ctx)
-	if s == nil || s.auth != a || s.err != nil {
+	if s := stateOf(ctx); s == nil || s.auth != a {
+		return nil, nil, cloneError(errMissingRequire)
+	} else if s.err != nil {
 		return nil, nil, ErrNoCredential
 	}
-	p, err := a.sessions.policy(ctx)
+	s, p, err := authenticatedWithPolicy(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	return s.entry.session.Roles, p.Value, nil
 }
 
-// policy returns the RBAC policy. Without one nothing is allowed and nothing
-// forbidden: the error is ErrUnavailable.
+// authenticatedWithPolicy is authenticated once the policy has been fetched,
+// during which the session may be revoked.
+func authenticatedWithPolicy(ctx context.Context) (*requestState, *remote.Snapshot[*stytch.Policy], error) {
+	var p *remote.Snapshot[*stytch.Policy]
+	var policyErr error
+	if s := stateOf(ctx); s != nil && s.auth != nil && s.err == nil {
+		p, policyErr = s.auth.sessions.policy(ctx)
+	}
+	s, err := authenticated(ctx)
+	return s, p, cmp.Or(err, policyErr)
+}
+
+// policy returns the RBAC policy. If there is none, nothing can be allowed or
+// forbidden, and the error is ErrUnavailable.
 func (s *sessions) policy(ctx context.Context) (*remote.Snapshot[*stytch.Policy], error) {
 	p, err := s.policies.Get(ctx)
+	if failed := s.policies.LastError(); failed != nil && errors.Is(err, remote.ErrTooSoon) {
+		err = failed // a moment ago
+	}
 	if err != nil {
 		return nil, missing(ReasonNoPolicy, s.policies.RetryAfter(), err)
 	}

@@ -36,7 +36,7 @@ func newOffice(t *testing.T, changes ...func(*sessionauth.Config)) *env {
 	return s
 }
 
-// inside returns the context of a request in a handler behind wrap.
+// inside returns the context of a request that has reached a handler behind wrap.
 func inside(s *env, wrap func(http.Handler) http.Handler, fields ...string) context.Context {
 	s.T.Helper()
 	var ctx context.Context
@@ -49,7 +49,7 @@ func inside(s *env, wrap func(http.Handler) http.Handler, fields ...string) cont
 	return ctx
 }
 
-// checks returns every check that a handler can make. The editor passes them all.
+// checks returns one call of each check that a handler can make. An editor passes all of them.
 func checks(auth *sessionauth.Authenticator) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
 		"CheckRole":       func(ctx context.Context) error { return sessionauth.CheckRole(ctx, "editor") },
@@ -113,7 +113,7 @@ func TestCheck_InAHandler(t *testing.T) {
 	}
 }
 
-// Allowed and Permissions accept only a result of their own Authenticator.
+// Allowed and Permissions fail for the context of another Authenticator.
 func TestAllowed_OtherAuthenticator(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, other := newOffice(t), newOffice(t)
@@ -135,7 +135,7 @@ func TestAllowed_AndPermissions(t *testing.T) {
 		if ok, err := s.Auth.Allowed(ctx, "documents", "delete"); ok || err != nil {
 			t.Errorf("got %t, %v, want false and nil", ok, err)
 		}
-		for range 2 { // the second shows that the first result was a copy
+		for range 2 { // the second iteration shows that changing the first result changed only a copy
 			list, err := s.Auth.Permissions(ctx)
 			if err != nil || len(list) != 2 || list[0].ResourceID != "documents" || list[1].ResourceID != "notes" ||
 				!slices.Equal(list[0].Actions, []string{"read", "write"}) || !slices.Equal(list[1].Actions, []string{"read", "write"}) {
@@ -182,7 +182,7 @@ func TestCheck_InvalidArguments(t *testing.T) {
 	rows := []struct {
 		name  string
 		check func(context.Context) error
-		want  error // nil for any
+		want  error // nil if any error will do
 	}{
 		{"no role", func(ctx context.Context) error { return sessionauth.CheckRole(ctx) }, sessionauth.ErrForbidden},
 		{"an empty role", func(ctx context.Context) error { return sessionauth.CheckRole(ctx, "") }, sessionauth.ErrForbidden},
@@ -208,7 +208,7 @@ func TestCheck_InvalidArguments(t *testing.T) {
 	}
 }
 
-// A session without factors is not fresh within any limit.
+// CheckFresh refuses a session without factors, whatever the limit is.
 func TestCheckFresh_WithoutFactors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newOffice(t)
@@ -220,7 +220,7 @@ func TestCheckFresh_WithoutFactors(t *testing.T) {
 	})
 }
 
-// A check does not allocate once the policy is cached.
+// A check makes no allocation once the policy is cached, because guards call it for every request.
 func TestCheck_DoesNotAllocate(t *testing.T) {
 	observed := 0
 	rows := map[string]func(*sessionauth.Config){
@@ -271,8 +271,8 @@ func BenchmarkCheckPermission(b *testing.B) {
 	}
 }
 
-// The names in a random policy: few, so that they often match, and similar, so
-// that a match that is not exact is found.
+// The names in a random policy. They are few, so that they often match, and similar, so that the
+// test finds a comparison that is not exact.
 var (
 	someRoles     = []string{"stytch_user", "editor", "Editor", "editor ", "admin", "*", "é"}
 	someResources = []string{"documents", "Documents", "documents*", "notes", "*", "é"}
@@ -282,7 +282,7 @@ var (
 // A generator makes random policies and checks.
 type generator struct{ *rand.Rand }
 
-// pick returns up to most of the names, maybe with repetitions.
+// pick returns a random number of the names, at most most. Names may be repeated.
 func (f generator) pick(names []string, most int) []string {
 	picked := []string{}
 	for range f.IntN(most + 1) {
@@ -293,8 +293,8 @@ func (f generator) pick(names []string, most int) []string {
 
 func (f generator) one(names []string) string { return names[f.IntN(len(names))] }
 
-// policy returns a policy with repeated roles, overlapping permissions, and
-// resources and scopes, which grant nothing to a session.
+// policy returns a random policy. Its roles and permissions may be repeated. It also has resources
+// and scopes, which grant nothing to a session.
 func (f generator) policy() stytch.Policy {
 	p := stytch.Policy{}
 	for range f.IntN(7) {
@@ -317,8 +317,8 @@ func (f generator) permissions() []stytch.Permission {
 	return list
 }
 
-// For random policies, roles and checks, Allowed returns what Stytch answers, and
-// Permissions lists exactly what Allowed allows.
+// For random policies, roles and checks, Allowed returns the same result as Stytch, and Permissions
+// lists exactly what Allowed allows.
 func TestPermissions_AgreeWithStytch(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -329,7 +329,7 @@ func TestPermissions_AgreeWithStytch(t *testing.T) {
 		rounds = 50
 	}
 	for range rounds {
-		// The clock of the bubble stands still, so neither a session nor a policy expires.
+		// No time passes in this synctest bubble, so no session and no policy expires.
 		synctest.Test(t, func(t *testing.T) {
 			p := newPolicyEnv(t, f.policy())
 			for range 3 {
@@ -368,8 +368,8 @@ func newPolicyEnv(t *testing.T, policy stytch.Policy) *policyEnv {
 	return s
 }
 
-// agree compares Allowed with the policy and with Permissions for every name, and
-// with Stytch for some. It counts the answers of Stytch.
+// agree compares Allowed with the policy and with Permissions for every name, and with Stytch for
+// some names. It returns how often Stytch allowed and refused.
 func (s *policyEnv) agree(f generator) (yes, no int) {
 	s.T.Helper()
 	ctx := inside(s.env, s.Auth.Require, bearer(s.Session.JWT))
@@ -391,7 +391,7 @@ func (s *policyEnv) agree(f generator) (yes, no int) {
 				s.T.Errorf("%v, %q, %q: got listed %t and Allowed %t, want the same", roles, resource, action, listed, allowed)
 			}
 			if f.IntN(3) > 0 {
-				continue // Stytch signs a JWT with each answer, which takes long
+				continue // comparing every name with Stytch is slow, because Stytch signs a JWT for each answer
 			}
 			s.agreeWithStytch(allowed, resource, action)
 			if allowed {
@@ -404,7 +404,7 @@ func (s *policyEnv) agree(f generator) (yes, no int) {
 	return yes, no
 }
 
-// roles returns the roles of the session in its JWT.
+// roles returns the roles that the JWT of the session contains.
 func (s *policyEnv) roles() []string {
 	session, _ := sessionauth.SessionFromContext(inside(s.env, s.Auth.Require, bearer(s.Session.JWT)))
 	return session.Roles
@@ -431,7 +431,8 @@ func (s *policyEnv) agreeWithStytch(allowed bool, resource, action string) {
 	}
 }
 
-// Someone who impersonates the user has proved nothing about them.
+// In an impersonated session the impersonator has not proved any factor of the user, so checks of
+// factors fail.
 func TestCheck_Impersonated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
@@ -466,8 +467,8 @@ func TestCheck_Impersonated(t *testing.T) {
 	})
 }
 
-// The session of an impersonator cannot be extended: it is authenticated without
-// a duration.
+// An impersonated session cannot be extended, so Require authenticates it without a session
+// duration.
 func TestRequire_SessionThatCannotBeExtended(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t, func(c *sessionauth.Config) { c.SessionDuration = time.Hour })
@@ -486,8 +487,8 @@ func TestRequire_SessionThatCannotBeExtended(t *testing.T) {
 	})
 }
 
-// A factor must be of the type and fresh: an old TOTP and a fresh password are
-// not a fresh TOTP.
+// CheckFreshFactor needs one factor that has the type and is fresh. An old TOTP and a fresh
+// password together are not enough.
 func TestCheckFreshFactor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
@@ -521,7 +522,7 @@ func TestCheckFreshFactor(t *testing.T) {
 	})
 }
 
-// The clock of Stytch may be behind ours by Leeway.
+// Checks of the age of a factor allow that the clock of Stytch is behind the local clock by Leeway.
 func TestCheckFresh_Leeway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t, func(c *sessionauth.Config) { c.Leeway = time.Minute })
@@ -536,5 +537,42 @@ func TestCheckFresh_Leeway(t *testing.T) {
 		if err := sessionauth.CheckFresh(ctx, 9*time.Second); err == nil {
 			t.Error("got no error for a factor that is too old, want one")
 		}
+	})
+}
+
+// A context that is kept after Revoke allows nothing, also if the policy was being
+// fetched at that moment.
+func TestAllowed_AfterRevoke(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newOffice(t)
+		s.Want(s.Get(bearer(s.Session.JWT)), 200)
+		ctx := s.Last().Context()
+		s.SetFault("/v1/rbac/policy", stytchtest.Fault{Delay: time.Second})
+		time.AfterFunc(500*time.Millisecond, func() { _ = s.Auth.Revoke(s.T.Context(), s.Session.ID) })
+		if err := sessionauth.CheckPermission(ctx, "documents", "write"); !errors.Is(err, sessionauth.ErrInvalidSession) {
+			t.Errorf("CheckPermission: got %v, want %v", err, sessionauth.ErrInvalidSession)
+		}
+		if ok, err := s.Auth.Allowed(ctx, "documents", "write"); ok || !errors.Is(err, sessionauth.ErrInvalidSession) {
+			t.Errorf("Allowed: got %t, %v, want %v", ok, err, sessionauth.ErrInvalidSession)
+		}
+		if list, err := s.Auth.Permissions(ctx); list != nil || err == nil {
+			t.Errorf("Permissions: got %v, %v, want an error", list, err)
+		}
+	})
+}
+
+// A user who lacks a factor costs a call in five seconds, also without caching.
+func TestCheckFactor_OneCallInFiveSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t, func(c *sessionauth.Config) { c.CacheTTL = -1 })
+		s.Want(s.Get(bearer(s.Session.JWT)), 200)
+		ctx := s.Last().Context()
+		for range 8 {
+			if err := sessionauth.CheckFactor(ctx, "totp"); !errors.Is(err, sessionauth.ErrStepUp) {
+				t.Errorf("got %v, want %v", err, sessionauth.ErrStepUp)
+			}
+			time.Sleep(500 * time.Millisecond)
+		}
+		s.WantCalls(pathAuthenticate, 1)
 	})
 }

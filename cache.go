@@ -12,48 +12,49 @@ import (
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// A digest identifies a credential in the caches. The time of a look-up depends
-// on no secret, and the caches hold nothing that authenticates anyone.
+// A digest identifies a credential in the caches. With digests, the time of a
+// lookup does not depend on a secret, and the caches contain no credentials.
 type digest = lru.Key
 
 func digestOf(s string) digest {
-	var buffer [512]byte // on the stack; holds a session token, or the signature of a JWT
+	var buffer [512]byte // on the stack; large enough for a session token or the signature of a JWT
 	if len(s) <= len(buffer) {
 		return sha256.Sum256(buffer[:copy(buffer[:], s)])
 	}
 	return sha256.Sum256([]byte(s))
 }
 
-// userKey contains a colon, which no session token does.
+// userKey returns the cache key of a user. It differs from every digest of a
+// session token, because no session token contains a colon.
 func userKey(id string) digest { return digestOf("user:" + id) }
 
-// sessionKey contains a colon, which no session token does.
+// sessionKey returns the cache key of a session. See userKey.
 func sessionKey(id string) digest { return digestOf("session:" + id) }
 
-// An entry is an authenticated session. Entries are shared by requests and never
-// changed.
+// An entry is an authenticated session. Requests share entries, so they are
+// never changed.
 type entry struct {
 	session *stytch.Session
 	user    *stytch.User      // nil with SessionOnly
-	token   *sessionjwt.Token // the JWT that was verified locally; nil if Stytch answered
+	token   *sessionjwt.Token // the JWT that was verified locally; nil if the entry is a response of Stytch
 
-	// refreshed is the new JWT in an answer about an old one. Only the cache of
-	// answers keeps it.
+	// refreshed is the new JWT in a response about an old one. It is kept only
+	// in the cache of answers.
 	refreshed string
 
-	// thirdParty reports that the answer is about a JWT that may be another
-	// kind of token: a rejection of it says nothing about the session.
+	// thirdParty reports whether the entry is for a JWT that may be another
+	// kind of token. A rejection of such a JWT does not mean that the session
+	// has ended.
 	thirdParty bool
 
-	vouchedAt time.Time         // iat of the JWT, or when Stytch was called
-	asOf      time.Time         // vouchedAt, less the possible skew of the clock that it is from
-	expiresAt time.Time         // when the session must be vouched for again
-	end       deadline.Deadline // of its life in a cache; a hit never extends it
-	staleEnd  deadline.Deadline // until then it may be used if Stytch cannot be reached
+	vouchedAt time.Time         // iat of the JWT, or the time of the call to Stytch
+	expiresAt time.Time         // when the session must be authenticated again
+	end       deadline.Deadline // when the entry expires; a hit never extends it
+	staleEnd  deadline.Deadline // until when the entry may be used if Stytch cannot be reached
 }
 
-// decidedBy returns the Decider for a request that found the entry in a cache,
-// or did not.
+// decidedBy returns the Decider for a request, depending on whether it found
+// the entry in a cache.
 func (e *entry) decidedBy(cached bool) Decider {
 	switch {
 	case cached:
@@ -64,17 +65,18 @@ func (e *entry) decidedBy(cached bool) Decider {
 	return Stytch
 }
 
-// isAbout reports whether two entries are of the same session and user. If s has
-// no id, because the session claim of its JWT cannot be read, the user decides.
+// isAbout reports whether an entry is for the session s and its user. If s has
+// no id, because the session claim of its JWT cannot be read, only the users
+// are compared.
 func (e *entry) isAbout(s *stytch.Session) bool {
 	return (e.session.ID == s.ID || s.ID == "") && e.session.UserID == s.UserID
 }
 
-// subjects returns the session and the user that an entry is about.
+// subjects returns the session and the user of an entry.
 func (e *entry) subjects() [2]string { return [2]string{e.session.ID, e.session.UserID} }
 
-// size estimates the memory of an entry. Its user is counted where users are
-// cached.
+// size estimates the memory of an entry without its user, which the cache of
+// users counts.
 func (e *entry) size() int {
 	s := e.session
 	n := 1024 + len(s.CustomClaims) + len(e.refreshed) + 1024*len(s.Factors)
@@ -96,7 +98,7 @@ type userEntry struct {
 	staleEnd deadline.Deadline
 }
 
-// subjects returns the user that an entry is about.
+// subjects returns the user of an entry.
 func (u *userEntry) subjects() [2]string { return [2]string{"", u.user.ID} }
 
 func (u *userEntry) size() int {
@@ -107,20 +109,20 @@ func (u *userEntry) size() int {
 }
 
 const (
-	maxAnswers    = 1024 // each holds a JWT
+	maxAnswers    = 1024 // each entry holds a JWT
 	maxRejections = 4096
 	rejectionTTL  = 10 * time.Second
 )
 
 // caches holds everything that an Authenticator remembers about credentials.
 type caches struct {
-	jwts    *lru.Cache[*entry]     // verified locally, by SHA-256 of the signature
-	jwtsOf  *lru.Cache[*ring]      // the JWTs of a session, by SHA-256 of its id
-	tokens  *lru.Cache[*entry]     // Stytch's answers, by SHA-256 of the token
-	answers *lru.Cache[*entry]     // recent answers about a session, by sessionKey, or by the key of a third-party JWT
+	jwts    *lru.Cache[*entry]     // verified locally; by SHA-256 of the signature
+	jwtsOf  *lru.Cache[*ring]      // the JWTs of a session; by SHA-256 of the session id
+	tokens  *lru.Cache[*entry]     // responses of Stytch; by SHA-256 of the token
+	answers *lru.Cache[*entry]     // recent responses about a session; by sessionKey, or by the key of a third-party JWT
 	users   *lru.Cache[*userEntry] // by userKey
 
-	// rejected is a cache of its own, so that rejections evict nothing else.
+	// rejected is a separate cache, so that rejections do not evict sessions.
 	rejected *lru.Cache[deadline.Deadline]
 
 	forgotten forgotten
@@ -137,9 +139,9 @@ func newCaches(size, bytes int) *caches {
 	}
 }
 
-// jwt returns the entry of a JWT that was verified here, or nil. Only the
-// signature is secret, so only it is hashed, a quarter of the text: header and
-// payload authenticate no one, and are compared as they are.
+// jwt returns the entry of a JWT that was verified before, or nil. It hashes
+// only the signature, which is a quarter of the text, because only the
+// signature is secret. It compares the header and the payload directly.
 func (c *caches) jwt(signature digest, signingInput string, now time.Time) *entry {
 	e, ok := c.jwts.Get(signature, now)
 	if !ok || !e.token.Matches(signingInput) {
@@ -151,24 +153,24 @@ func (c *caches) jwt(signature digest, signingInput string, now time.Time) *entr
 // addJWT adds a verified JWT.
 func (c *caches) addJWT(key digest, e *entry, now time.Time) {
 	r := c.jwtsOf.GetOrAdd(digestOf(e.session.ID), func() *ring { return &ring{} }, now)
-	c.jwts.Add(key, e, now) // before the ring can evict it for another
+	c.jwts.Add(key, e, now) // first, because another goroutine may evict the key as soon as the ring has it
 	if evicted, ok := r.add(key); ok {
 		c.jwts.Remove(evicted)
 	}
 }
 
 // A ring holds the newest verified JWTs of one session. The owner of a session
-// can have Stytch mint any number of JWTs; they evict each other from the cache
-// and no one else's.
+// can make Stytch mint any number of JWTs. With a ring, they evict only each
+// other from the cache.
 type ring struct {
 	mu     sync.Mutex
-	keys   []digest // grows to ringSize: most sessions have one or two JWTs here
-	oldest int      // index, once the ring is full
+	keys   []digest // grows up to ringSize, because most sessions have one or two JWTs
+	oldest int      // index of the oldest key once the ring is full
 }
 
 const ringSize = 8
 
-// add adds a JWT and returns the one it replaces, if any.
+// add adds a JWT and returns the one that it replaces, if any.
 func (r *ring) add(key digest) (evicted digest, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -184,17 +186,24 @@ func (r *ring) add(key digest) (evicted digest, ok bool) {
 	return evicted, true
 }
 
-// generation is read before a call begins, and passed to store with its answer.
+// begin returns the generation, and whether Stytch has recently rejected the
+// credential or user with this key.
+func (c *caches) begin(key digest, now time.Time) (generation uint64, rejected bool) {
+	return c.generation(), c.isRejected(key, now)
+}
+
+// generation returns the current generation. Read it before a call begins, and
+// pass it to store with the response.
 func (c *caches) generation() uint64 {
 	c.forgotten.mu.RLock()
 	defer c.forgotten.mu.RUnlock()
 	return c.forgotten.count
 }
 
-// An identified value is about a session, a user, or both.
+// An identified value belongs to a session, a user, or both.
 type identified interface{ subjects() [2]string }
 
-// store calls add unless a subject of the answer was forgotten since generation.
+// store calls add unless a subject of a was forgotten since generation.
 func (c *caches) store(generation uint64, a identified, add func()) {
 	c.forgotten.mu.RLock()
 	defer c.forgotten.mu.RUnlock()
@@ -203,8 +212,8 @@ func (c *caches) store(generation uint64, a identified, add func()) {
 	}
 }
 
-// isForgotten reports whether a subject of an answer was forgotten between the
-// generations at which its call began and a request arrived.
+// isForgotten reports whether a subject of a was forgotten after its call began
+// and before the request arrived. Both are generations.
 func (c *caches) isForgotten(began, arrived uint64, a identified) bool {
 	if began >= arrived {
 		return false
@@ -214,9 +223,9 @@ func (c *caches) isForgotten(began, arrived uint64, a identified) bool {
 	return c.forgotten.since(began, a)
 }
 
-// forget removes everything about these sessions and users. Calls that began
-// before store nothing about them once they are recorded, so that the lock,
-// which every miss needs, is not held during the search.
+// forget removes everything about these sessions and users. It first records
+// the ids, so that calls that began earlier store nothing about them. Every
+// miss needs the lock, so forget does not hold it while it searches the caches.
 func (c *caches) forget(ids []string) {
 	c.forgotten.mu.Lock()
 	c.forgotten.record(ids)
@@ -229,21 +238,21 @@ func (c *caches) forget(ids []string) {
 	}
 }
 
-// forgotten records what was forgotten a moment ago: a call that began before
-// must not store it.
+// forgotten records what was recently forgotten, so that a call that began
+// earlier does not store it.
 type forgotten struct {
 	mu     sync.RWMutex
-	count  uint64            // calls of record
-	latest map[digest]uint64 // what was recorded last, by its digest: the count then
-	older  map[digest]uint64 // what was recorded before
-	floor  uint64            // the highest count that was dropped: anything may have been forgotten then
+	count  uint64            // number of calls of record
+	latest map[digest]uint64 // the newer half: by digest of the id, the count when it was recorded
+	older  map[digest]uint64 // the older half
+	floor  uint64            // the highest count that was dropped; until then, any id may have been forgotten
 }
 
-// maxForgotten bounds latest and older. It is far above what an application
-// forgets within one call to Stytch.
+// maxForgotten is the maximum size of latest and of older. It is far above the
+// number of ids that an application forgets during one call to Stytch.
 const maxForgotten = 1024
 
-// record requires mu.
+// record records ids. The caller must hold mu.
 func (f *forgotten) record(ids []string) {
 	f.count++
 	for _, id := range ids {
@@ -257,8 +266,8 @@ func (f *forgotten) record(ids []string) {
 	}
 }
 
-// since reports whether a subject of an answer may have been recorded since a
-// generation. It requires mu.
+// since reports whether a subject of a may have been recorded after generation.
+// The caller must hold mu.
 func (f *forgotten) since(generation uint64, a identified) bool {
 	if f.count == generation {
 		return false
@@ -275,8 +284,8 @@ func (f *forgotten) since(generation uint64, a identified) bool {
 	return false
 }
 
-// reject remembers for a moment that Stytch rejected a credential or a user.
-// Nothing transient may be remembered here.
+// reject records for rejectionTTL that Stytch rejected a credential or a user.
+// It must not be called for a temporary error.
 func (c *caches) reject(k digest, now time.Time) {
 	c.rejected.Add(k, deadline.In(now, rejectionTTL), now)
 }

@@ -11,15 +11,15 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// First requests with several JWTs of one session wait for its user and wake up
-// at once: they must find one ring.
+// Several first requests, each with another JWT of one session, wait for the same user and continue
+// at the same time. They must all use the same ring of JWTs.
 func TestCaches_JWTsOfOneSessionAtOnce(t *testing.T) {
 	e := &entry{session: &stytch.Session{ID: "session-test-1"}}
 	var keys [64]digest
 	for i := range keys {
 		keys[i] = digestOf(fmt.Sprint(i))
 	}
-	for range 300 { // whether two goroutines meet is chance
+	for range 300 { // repeated, because the goroutines do not always meet
 		c := newCaches(1000, 1<<30)
 		var all sync.WaitGroup
 		start := make(chan struct{})
@@ -43,8 +43,8 @@ func TestCaches_JWTsOfOneSessionAtOnce(t *testing.T) {
 	}
 }
 
-// What an entry keeps alive counts against CacheBytes, including the text of its
-// JWT.
+// The size of an entry includes everything that the entry keeps in memory, such as the text of its
+// JWT, so that CacheBytes limits the real memory.
 func TestEntry_SizeCountsTheJWT(t *testing.T) {
 	srv := stytchtest.NewServer()
 	a, err := New(Config{ProjectID: srv.ProjectID, Secret: srv.Secret, BaseURL: srv.URL, HTTPClient: srv.Client()})
@@ -64,7 +64,7 @@ func TestEntry_SizeCountsTheJWT(t *testing.T) {
 	}
 }
 
-// A digest longer than the buffer on the stack is the same SHA-256.
+// A digest of a text that is longer than the buffer on the stack must be the same SHA-256.
 func TestDigestOf(t *testing.T) {
 	for _, n := range []int{0, 1, 511, 512, 513, 16 << 10} {
 		s := string(make([]byte, n))
@@ -76,10 +76,9 @@ func TestDigestOf(t *testing.T) {
 
 func sum(s string) digest { return sha256.Sum256([]byte(s)) }
 
-// fullCaches returns caches with n sessions, each of another user, and with a
-// token and a JWT.
+// fullCaches returns caches with n sessions. Each session has its own user, a token and a JWT.
 func fullCaches(n int) *caches {
-	c, now := newCaches(2*n, 1<<30), time.Now() // shards fill unevenly
+	c, now := newCaches(2*n, 1<<30), time.Now() // the size is twice n, because shards fill unevenly
 	for i := range n {
 		e := &entry{session: &stytch.Session{ID: fmt.Sprint("session-test-", i), UserID: fmt.Sprint("user-test-", i)}}
 		c.tokens.Add(digestOf(fmt.Sprint("token ", i)), e, now)
@@ -111,7 +110,7 @@ func TestCaches_StoreAfterManyForgets(t *testing.T) {
 	}
 }
 
-// Forget takes no longer because much is cached. A search would take
+// Forget takes no longer when many entries are cached. Searching all of them would take
 // milliseconds.
 func TestCaches_ForgetWithManyEntries(t *testing.T) {
 	c := fullCaches(10_000)
@@ -143,7 +142,7 @@ func BenchmarkCaches_Forget(b *testing.B) {
 	}
 }
 
-// FillDenylist confirms the revocations of n sessions that nobody uses.
+// FillDenylist adds n confirmed revocations of sessions that no test uses.
 func FillDenylist(a *Authenticator, n int) {
 	for i := range n {
 		a.sessions.denied.Confirm(fmt.Sprint("session-test-", i), time.Now())

@@ -35,14 +35,14 @@ func TestCache_EndsToTheMillisecond(t *testing.T) {
 	rows := []struct {
 		name    string
 		change  change
-		session time.Duration // its length
+		session time.Duration // length of the session
 		field   func(*env) string
-		age     time.Duration // of the credential when it is sent first
-		path    string        // of the calls
-		end     time.Duration // after it was sent first
-		status  int           // before the end and after
+		age     time.Duration // age of the credential when the first request sends it
+		path    string        // endpoint of the counted calls
+		end     time.Duration // time from the first request to the end of its entry
+		status  int           // status before the end and after it
 		after   int
-		calls   int // in all
+		calls   int // number of calls in the whole test
 	}{
 		{"a JWT at exp and the default leeway", sessionOnly, 0, jwt, 0, pathAuthenticate, 5*m + 5*s, 200, 200, 1},
 		{"a JWT at exp and a leeway of a minute", leeway(m), 0, jwt, 0, pathAuthenticate, 6 * m, 200, 200, 1},
@@ -82,7 +82,7 @@ func TestCache_EndsToTheMillisecond(t *testing.T) {
 				verdicts := map[int]authtest.Answer{200: {Status: 200}, 401: want401i}
 				s.WantAnswer(s.Get(field), verdicts[row.status])
 				first := s.Calls(row.path)
-				for range 2 { // a hit does not extend an entry
+				for range 2 { // a cache hit does not extend the entry
 					time.Sleep(row.end/2 - time.Millisecond/2)
 					s.WantAnswer(s.Get(field), verdicts[row.status])
 				}
@@ -113,7 +113,7 @@ func TestCache_TokenAtTheEndOfItsSession(t *testing.T) {
 				s.Want(s.Get(by(short.Token)), 200)
 				s.WantCalls(pathAuthenticate, 3)
 				time.Sleep(time.Millisecond)
-				s.Want(s.Get(by(short.Token)), 200) // a miss, not a rejection
+				s.Want(s.Get(by(short.Token)), 200) // a cache miss; the session is still alive
 				s.WantCalls(pathAuthenticate, 4)
 			})
 		})
@@ -122,12 +122,12 @@ func TestCache_TokenAtTheEndOfItsSession(t *testing.T) {
 
 func TestCache_JWTEndsWithItsKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newEnv(t, sessionOnly) // so that the entry does not end with its user
+		s := newEnv(t, sessionOnly) // without users, so that the entry does not expire with the user's
 		first := s.KeyID()
 		s.Want(s.Get(bearer(s.Session.JWT)), 200)
 		s.RotateKeys()
 		time.Sleep(40 * time.Second)
-		s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 200) // fetches both keys
+		s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 200) // this fetch gets both keys
 		s.Want(s.Get(bearer(s.Session.JWT)), 200)
 		s.WithdrawKey(first)
 		s.Want(s.Get(bearer(s.Session.JWT)), 200)
@@ -193,18 +193,18 @@ func TestCache_LeastRecentlyUsed(t *testing.T) {
 		a, b, c := s.SignIn(stytchtest.SessionOptions{}), s.SignIn(stytchtest.SessionOptions{}), s.Session
 		for _, sent := range []stytchtest.Session{a, b, a, c, a, c} {
 			s.Want(s.Get(bearer(sent.Token)), 200)
-			time.Sleep(time.Second) // uses within a second count as one
+			time.Sleep(time.Second) // two uses within a second may count as one
 		}
 		s.WantCalls(pathAuthenticate, 3)
-		for _, sent := range []stytchtest.Session{a, b, c} { // JWTs have another cache
+		for _, sent := range []stytchtest.Session{a, b, c} { // JWTs have their own cache
 			s.Want(s.Get(bearer(sent.JWT)), 200)
-			s.Want(s.Get(tokenCookie(inventedToken+sent.ID[len(sent.ID)-8:])), 401) // rejections have another cache
+			s.Want(s.Get(tokenCookie(inventedToken+sent.ID[len(sent.ID)-8:])), 401) // rejections have their own cache
 		}
 		s.WantCalls(pathAuthenticate, 6)
 		s.Want(s.Get(bearer(a.Token)), 200)
 		s.Want(s.Get(bearer(c.Token)), 200)
 		s.WantCalls(pathAuthenticate, 6)
-		s.Want(s.Get(bearer(b.Token)), 200) // was evicted
+		s.Want(s.Get(bearer(b.Token)), 200) // this token was evicted
 		s.WantCalls(pathAuthenticate, 7)
 	})
 }
@@ -218,7 +218,7 @@ func TestCache_SizeOne(t *testing.T) {
 			s.WantCalls(pathAuthenticate, []int{1, 1, 2, 2, 3}[i])
 		}
 		s.Expire()
-		for i, credential := range []string{s.Session.Token, s.Session.JWT, s.Session.Token} { // old JWTs have another cache
+		for i, credential := range []string{s.Session.Token, s.Session.JWT, s.Session.Token} { // expired JWTs have their own cache
 			s.Want(s.Get(bearer(credential)), 200)
 			s.WantCalls(pathAuthenticate, []int{4, 5, 5}[i])
 		}
@@ -241,7 +241,7 @@ func TestCache_OtherSpellings(t *testing.T) {
 			s.Want(s.Get(bearer(other)), 401)
 		}
 		s.WantPassed(2, s.Session.ID)
-		s.WantCalls(pathAuthenticate, 1+5) // one for each token
+		s.WantCalls(pathAuthenticate, 1+5) // one call for the session and one for each other token
 	})
 }
 
@@ -339,7 +339,7 @@ func TestForget_DropsEntries(t *testing.T) {
 				s.WantCalls(pathUser, 1)
 				s.WantCalls(pathAuthenticate, 2)
 				s.Auth.Forget("session-test-1", row.id(s))
-				s.Want(s.Get(bearer(s.Session.JWT)), 200) // Forget refuses nothing
+				s.Want(s.Get(bearer(s.Session.JWT)), 200) // Forget does not refuse the session
 				s.WantCalls(pathUser, row.user)
 				s.Want(s.Get(bearer(s.Session.Token)), 200)
 				s.Want(s.Get(bearer(other.Token)), 200)
@@ -386,15 +386,15 @@ func TestForget_DuringACallKeepsTheNewerAnswer(t *testing.T) {
 				done := make(chan struct{})
 				go func() {
 					defer close(done)
-					s.Want(s.Get(ask.Field(s)), 200) // arrived before Forget
+					s.Want(s.Get(ask.Field(s)), 200) // this request arrives before Forget
 				}()
 				time.Sleep(500 * time.Millisecond)
 				s.Auth.Forget(s.Session.UserID)
-				s.Want(s.Get(ask.Field(s)), 200) // does not share the earlier call
+				s.Want(s.Get(ask.Field(s)), 200) // this request does not share the earlier call
 				s.WantCalls(ask.Path, 2)
 				<-done
 				s.Want(s.Get(ask.Field(s)), 200)
-				s.WantCalls(ask.Path, 2) // the later answer is stored
+				s.WantCalls(ask.Path, 2) // the cache has the answer of the later call
 			})
 		})
 	}
@@ -417,7 +417,7 @@ func TestForget_DuringACallStoresNothing(t *testing.T) {
 	}
 }
 
-// forgetEvery calls Forget about an unrelated user again and again.
+// forgetEvery calls Forget repeatedly with the id of an unrelated user.
 func forgetEvery(s *env, interval time.Duration, times int) {
 	other := s.SignIn(stytchtest.SessionOptions{}).UserID
 	go func() {
@@ -456,7 +456,8 @@ func TestForget_AnotherUserDuringCalls(t *testing.T) {
 	}
 }
 
-// More ids than are remembered: nothing of a call under way is stored.
+// While a call is in progress, Forget remembers only a limited number of ids. If there are more,
+// the answer of that call is not stored.
 func TestForget_ManyDuringACallStoresNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
@@ -475,7 +476,7 @@ func TestForget_ManyDuringACallStoresNothing(t *testing.T) {
 	})
 }
 
-// A user's sessions and credentials are forgotten, and those of nobody else.
+// Forget with a user id drops all sessions and credentials of that user and none of another user.
 func TestForget_EverySessionOfAUser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t, func(c *sessionauth.Config) { c.MaxInFlight = 1000 })
@@ -500,7 +501,7 @@ func TestForget_EverySessionOfAUser(t *testing.T) {
 	})
 }
 
-// The JWTs of one session evict only each other.
+// A session has a limited number of cached JWTs. A new one evicts only JWTs of the same session.
 func TestCache_EightJWTsOfOneSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
@@ -523,7 +524,7 @@ func TestCache_EightJWTsOfOneSession(t *testing.T) {
 	})
 }
 
-// A JWT that is verified again takes one place only.
+// A JWT that is verified a second time does not take a second place in the cache.
 func TestCache_JWTVerifiedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t, func(c *sessionauth.Config) { c.CacheTTL = 10 * time.Second })

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
+	"github.com/sessionauth/sessionauth/internal/deadline"
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
@@ -17,7 +19,7 @@ import (
 // off; a negative size is an error. New copies the Config.
 type Config struct {
 	ProjectID string // required, "project-test-…" or "project-live-…"
-	Secret    string // required
+	Secret    string // required, a secret of that project
 
 	// BaseURL is the URL of Stytch's API: https, or http to a loopback address.
 	// If empty, it is Stytch's live or test host, by the prefix of ProjectID. If
@@ -26,7 +28,8 @@ type Config struct {
 
 	// Issuers lists the issuers to accept in addition to "stytch.com/<ProjectID>":
 	// the custom domains that browsers sign in through, such as
-	// "https://login.example.com". They are compared byte by byte.
+	// "https://login.example.com", without a slash at the end. They are compared
+	// byte by byte.
 	Issuers []string
 
 	// HTTPClient makes the calls to Stytch. If nil, a default client with the
@@ -41,10 +44,11 @@ type Config struct {
 	// Cookies configures the names and attributes of the session's cookies.
 	Cookies Cookies
 
-	// TrustedOrigins lists other origins, such as "https://app.example.com",
-	// that may send unsafe requests authenticated by a cookie. Unsafe requests
-	// from any other origin, including a sibling subdomain, are answered with
-	// 403. The check does not apply to credentials in a header.
+	// TrustedOrigins lists other origins, such as "https://app.example.com", as
+	// browsers send them: in lower case, without a default port, a path or a
+	// wildcard. They may send unsafe requests authenticated by a cookie. Unsafe
+	// requests from any other origin, including a sibling subdomain, are answered
+	// with 403. The check does not apply to credentials in a header.
 	TrustedOrigins []string
 
 	// Leeway is the clock skew allowed for exp, nbf and iat: at most 60 seconds.
@@ -108,9 +112,12 @@ type Config struct {
 	// request. A panic in Observe is a panic of the handler.
 	Observe func(context.Context, Event)
 
-	// Logger receives rare operational events, such as a project secret that
-	// Stytch refuses, and panics. If nil, it is slog.Default() at the time of the
-	// event.
+	// Logger receives rare operational events at the levels Warn and Error, such
+	// as a project secret that Stytch refuses, an open circuit breaker, and panics.
+	// At the level Debug it receives one line for each request that is refused: the
+	// method, the route or the path without the query, the status, the Reason, the
+	// cause, and the ids of the session and the user if they are known. It receives
+	// no credential. If nil, it is slog.Default() at the time of the event.
 	Logger *slog.Logger
 }
 
@@ -157,9 +164,73 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 
 func (c *Config) check() error {
 	for _, issuer := range c.Issuers {
-		if issuer == "" || strings.ContainsFunc(issuer, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-			return errors.New("Issuers holds an empty issuer, or one with white space")
+		if err := checkIssuer(issuer); err != nil {
+			return fmt.Errorf("Issuers %w", err)
 		}
+	}
+	for _, origin := range c.TrustedOrigins {
+		if err := checkOrigin(origin); err != nil {
+			return fmt.Errorf("TrustedOrigins %w", err)
+		}
+	}
+	if err := c.checkDurations(); err != nil {
+		return err
+	}
+	if c.CacheSize < 0 {
+		return errors.New("CacheSize is negative")
+	}
+	if c.CacheBytes < 0 {
+		return errors.New("CacheBytes is negative")
+	}
+	if c.MaxInFlight != 0 && c.MaxInFlight < 4 {
+		return errors.New("MaxInFlight is less than 4: each class of calls needs a place of its own")
+	}
+	return c.Cookies.check(strings.HasPrefix(c.ProjectID, "project-live-"))
+}
+
+// checkIssuer refuses an issuer that no JWT of Stytch can have: iss is
+// stytch.com/ and the project ID, or the base URL of a custom domain, which has a
+// scheme and no slash at its end.
+func checkIssuer(issuer string) error {
+	switch {
+	case issuer == "" || strings.ContainsFunc(issuer, func(r rune) bool { return r <= ' ' || r == 0x7f }):
+		return errors.New("holds an empty issuer, or one with white space")
+	case strings.HasPrefix(issuer, "stytch.com/project-"):
+		return nil
+	case strings.HasPrefix(issuer, "project-"):
+		return fmt.Errorf("holds %q: use %q", issuer, "stytch.com/"+issuer)
+	case !strings.Contains(issuer, "://"):
+		return fmt.Errorf("holds %q without a scheme: use %q", issuer, "https://"+strings.TrimSuffix(issuer, "/"))
+	case strings.HasSuffix(issuer, "/"):
+		return fmt.Errorf("holds %q: use %q, as the iss claim has no slash at its end", issuer, strings.TrimRight(issuer, "/"))
+	}
+	return nil
+}
+
+// checkOrigin refuses an origin that a browser never sends (RFC 6454, section
+// 6.2). net/http compares origins byte by byte.
+func checkOrigin(origin string) error {
+	u, err := url.Parse(origin)
+	if err != nil || u.Scheme == "" || u.Host == "" {
+		return fmt.Errorf("holds %q: use the form https://app.example.com", origin)
+	}
+	sent := strings.ToLower(u.Scheme) + "://" + normalHost(u.Host, strings.ToLower(u.Scheme)+"://")
+	switch {
+	case strings.Contains(u.Host, "*"):
+		return fmt.Errorf("holds %q: there are no wildcards, list each origin", origin)
+	case u.User != nil:
+		return errors.New("holds an origin with a user: browsers send none")
+	case strings.ContainsFunc(u.Host, func(r rune) bool { return r >= 0x80 }):
+		return fmt.Errorf("holds %q: use the ASCII form (xn--) of the host, which browsers send", origin)
+	case sent != origin:
+		return fmt.Errorf("holds %q: use %q, as browsers send it", origin, sent)
+	}
+	return nil
+}
+
+func (c *Config) checkDurations() error {
+	if err := c.checkUnits(); err != nil {
+		return err
 	}
 	if c.Leeway > time.Minute {
 		return errors.New("Leeway is more than 60 seconds: expired JWTs would live too long")
@@ -177,22 +248,29 @@ func (c *Config) check() error {
 			return errors.New(d.field + " is more than 24 hours")
 		}
 	}
-	if c.CacheSize < 0 {
-		return errors.New("CacheSize is negative")
-	}
-	if c.CacheBytes < 0 {
-		return errors.New("CacheBytes is negative")
-	}
-	if c.MaxInFlight != 0 && c.MaxInFlight < 4 {
-		return errors.New("MaxInFlight is less than 4: each class of calls needs a place of its own")
-	}
 	if c.PolicyMaxAge != 0 && c.PolicyMaxAge < time.Minute {
 		return errors.New("PolicyMaxAge is less than a minute")
 	}
 	if c.Timeout < 0 {
 		return errors.New("Timeout is negative: a call to Stytch always has an end")
 	}
-	return c.Cookies.check(strings.HasPrefix(c.ProjectID, "project-live-"))
+	return nil
+}
+
+// checkUnits refuses durations that were probably written without a unit.
+func (c *Config) checkUnits() error {
+	for _, d := range []struct {
+		field string
+		value time.Duration
+	}{
+		{"Leeway", c.Leeway}, {"MaxTokenAge", c.MaxTokenAge}, {"SessionDuration", c.SessionDuration},
+		{"CacheTTL", c.CacheTTL}, {"StaleIfError", c.StaleIfError}, {"PolicyMaxAge", c.PolicyMaxAge}, {"Timeout", c.Timeout},
+	} {
+		if err := deadline.CheckUnit(d.value); err != nil {
+			return fmt.Errorf("%s %w", d.field, err)
+		}
+	}
+	return nil
 }
 
 // logger returns the Logger at the time of an event.

@@ -28,6 +28,9 @@ func cookies(c sessionauth.Cookies) func(*sessionauth.Config) {
 	return func(config *sessionauth.Config) { config.Cookies = c }
 }
 
+// live sets a live project and a secret of it.
+func live(c *sessionauth.Config) { c.ProjectID, c.Secret = "project-live-1", "secret-live-1" }
+
 func baseURL(u string) func(*sessionauth.Config) {
 	return func(c *sessionauth.Config) { c.BaseURL = u }
 }
@@ -51,6 +54,7 @@ func TestNew_Refuses(t *testing.T) {
 		{"Secret", configRow{"with a newline", func(c *sessionauth.Config) { c.Secret = "secret-test-1\n" }}},
 		{"Secret", configRow{"with a space", func(c *sessionauth.Config) { c.Secret = " secret-test-1" }}},
 		{"Secret", configRow{"with a letter beyond ASCII", func(c *sessionauth.Config) { c.Secret = "secret-test-é" }}},
+		{"Secret", configRow{"with a line break at its end", func(c *sessionauth.Config) { c.Secret = "secret-test-1\r\n" }}},
 		{"BaseURL", configRow{"no URL", baseURL("::")}},
 		{"BaseURL", configRow{"a host alone", baseURL("api.example.com")}},
 		{"BaseURL", configRow{"a path alone", baseURL("/stytch")}},
@@ -98,7 +102,7 @@ func TestNew_Refuses(t *testing.T) {
 		{"Cookies.Token", configRow{"with =", cookies(sessionauth.Cookies{Token: "a=b"})}},
 		{"Cookies.JWT", configRow{"with a newline", cookies(sessionauth.Cookies{JWT: "a\nSet-Cookie: b"})}},
 		{"Cookies.JWT", configRow{"with a letter beyond ASCII", cookies(sessionauth.Cookies{JWT: "é"})}},
-		{"Cookies.AllowHTTP", configRow{"with a live project", func(c *sessionauth.Config) { c.ProjectID, c.Cookies.AllowHTTP = "project-live-1", true }}},
+		{"Cookies.AllowHTTP", configRow{"with a live project", func(c *sessionauth.Config) { live(c); c.Cookies.AllowHTTP = true }}},
 		{"AllowHTTP", configRow{"with __Host-", cookies(sessionauth.Cookies{Token: "__Host-a", AllowHTTP: true})}},
 		{"AllowHTTP", configRow{"with __Secure-", cookies(sessionauth.Cookies{JWT: "__Secure-a", AllowHTTP: true})}},
 		{"AllowHTTP", configRow{"with __secure-, which browsers treat like __Secure-", cookies(sessionauth.Cookies{JWT: "__secure-a", AllowHTTP: true})}},
@@ -135,11 +139,88 @@ func TestNew_Refuses(t *testing.T) {
 	}
 }
 
+// Each mistake is named with what to write instead.
+func TestNew_NamesTheMistake(t *testing.T) {
+	type config = sessionauth.Config
+	duration := func(field string, set func(*config, time.Duration)) []struct {
+		name   string
+		change func(*config)
+		want   string
+	} {
+		return []struct {
+			name   string
+			change func(*config)
+			want   string
+		}{
+			{field + " 3", func(c *config) { set(c, 3) }, field + " is 3ns, because a number without a unit counts nanoseconds: use 3 * time.Second"},
+			{field + " 3000", func(c *config) { set(c, 3000) }, field + " is 3µs, because a number without a unit counts nanoseconds: use 3000 * time.Millisecond"},
+		}
+	}
+	rows := []struct {
+		name   string
+		change func(*config)
+		want   string
+	}{
+		{"a live project with a secret of a test project", func(c *config) { c.ProjectID = "project-live-1" }, "Secret is one of a test project, but ProjectID is that of a live project"},
+		{"a test project with a secret of a live project", func(c *config) { c.Secret = "secret-live-1" }, "Secret is one of a live project, but ProjectID is that of a test project"},
+		{"a public token", func(c *config) { c.Secret = "public-token-test-1" }, "Secret is a public token: use a secret of the project"},
+		{"the project ID as secret", func(c *config) { c.Secret = c.ProjectID }, "Secret is a project ID: use a secret of the project"},
+		{"a line break after the secret", func(c *config) { c.Secret += "\n" }, "Secret begins or ends with white space, such as the line break at the end of a file: trim it"},
+		{"a public token as project", func(c *config) { c.ProjectID = "public-token-test-1" }, `ProjectID must begin with "project-test-" or "project-live-"`},
+		{"the host of live projects", baseURL("https://api.stytch.com"), "BaseURL is the host of live projects, but ProjectID is that of a test project"},
+		{"the host of test projects", func(c *config) { live(c); c.BaseURL = "https://test.stytch.com/" }, "BaseURL is the host of test projects, but ProjectID is that of a live project"},
+		{"a wildcard", origin("https://*.example.com"), `TrustedOrigins holds "https://*.example.com": there are no wildcards, list each origin`},
+		{"an origin in capitals", origin("https://App.example.com"), `TrustedOrigins holds "https://App.example.com": use "https://app.example.com", as browsers send it`},
+		{"an origin with a slash", origin("https://app.example.com/"), `TrustedOrigins holds "https://app.example.com/": use "https://app.example.com", as browsers send it`},
+		{"an origin with a path", origin("https://app.example.com/app"), `TrustedOrigins holds "https://app.example.com/app": use "https://app.example.com", as browsers send it`},
+		{"an origin with the default port", origin("https://app.example.com:443"), `TrustedOrigins holds "https://app.example.com:443": use "https://app.example.com", as browsers send it`},
+		{"an origin with http and its default port", origin("http://localhost:80"), `TrustedOrigins holds "http://localhost:80": use "http://localhost", as browsers send it`},
+		{"an origin without scheme", origin("app.example.com"), `TrustedOrigins holds "app.example.com": use the form https://app.example.com`},
+		{"an origin in Unicode", origin("https://bücher.example"), `TrustedOrigins holds "https://bücher.example": use the ASCII form (xn--) of the host, which browsers send`},
+		{"an issuer without scheme", issuer("login.example.com"), `Issuers holds "login.example.com" without a scheme: use "https://login.example.com"`},
+		{"an issuer without scheme, with a slash", issuer("login.example.com/"), `Issuers holds "login.example.com/" without a scheme: use "https://login.example.com"`},
+		{"an issuer with a slash", issuer("https://login.example.com/"), `Issuers holds "https://login.example.com/": use "https://login.example.com", as the iss claim has no slash at its end`},
+		{"the project ID as issuer", issuer("project-test-1"), `Issuers holds "project-test-1": use "stytch.com/project-test-1"`},
+	}
+	for field, set := range map[string]func(*config, time.Duration){
+		"Leeway":             func(c *config, d time.Duration) { c.Leeway = d },
+		"MaxTokenAge":        func(c *config, d time.Duration) { c.MaxTokenAge = d },
+		"SessionDuration":    func(c *config, d time.Duration) { c.SessionDuration = d },
+		"CacheTTL":           func(c *config, d time.Duration) { c.CacheTTL = d },
+		"StaleIfError":       func(c *config, d time.Duration) { c.StaleIfError = d },
+		"PolicyMaxAge":       func(c *config, d time.Duration) { c.PolicyMaxAge = d },
+		"Timeout":            func(c *config, d time.Duration) { c.Timeout = d },
+		"HTTPClient.Timeout": func(c *config, d time.Duration) { c.HTTPClient = &http.Client{Timeout: d} },
+	} {
+		rows = append(rows, duration(field, set)...)
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			config := goodConfig()
+			row.change(&config)
+			if _, err := sessionauth.New(config); err == nil || err.Error() != "sessionauth: "+row.want {
+				t.Errorf("got %v, want %q", err, "sessionauth: "+row.want)
+			}
+		})
+	}
+}
+
+func origin(o string) func(*sessionauth.Config) {
+	return func(c *sessionauth.Config) { c.TrustedOrigins = []string{o} }
+}
+
+func issuer(i string) func(*sessionauth.Config) {
+	return func(c *sessionauth.Config) { c.Issuers = []string{i} }
+}
+
 func TestNew_Accepts(t *testing.T) {
 	const off = -time.Second
 	for _, row := range []configRow{
 		{"only the required fields", func(*sessionauth.Config) {}},
-		{"a live project", func(c *sessionauth.Config) { c.ProjectID = "project-live-1" }},
+		{"a live project", live},
+		{"a live project and its host", func(c *sessionauth.Config) { live(c); c.BaseURL = "https://api.stytch.com" }},
+		{"a test project and its host", baseURL("https://test.stytch.com")},
+		{"a secret of another form", func(c *sessionauth.Config) { c.Secret = "s3cret" }},
 		{"localhost by http", baseURL("http://localhost:1")},
 		{"127.0.0.1 by http", baseURL("http://127.0.0.1:1")},
 		{"another loopback address by http", baseURL("http://127.8.8.8")},
@@ -147,9 +228,11 @@ func TestNew_Accepts(t *testing.T) {
 		{"a custom domain", baseURL("https://login.example.com")},
 		{"a custom domain with a slash", baseURL("https://login.example.com/")},
 		{"a custom domain with a port", baseURL("https://login.example.com:8443")},
-		{"issuers", func(c *sessionauth.Config) { c.Issuers = []string{"https://login.example.com", "login.example.com"} }},
+		{"issuers", func(c *sessionauth.Config) {
+			c.Issuers = []string{"https://login.example.com", "stytch.com/project-test-2"}
+		}},
 		{"trusted origins", func(c *sessionauth.Config) {
-			c.TrustedOrigins = []string{"https://app.example.com", "http://localhost:5173"}
+			c.TrustedOrigins = []string{"https://app.example.com", "http://localhost:5173", "https://app.example.com:8443", "https://[::1]:1", "capacitor://localhost"}
 		}},
 		{"__Host- names", cookies(sessionauth.Cookies{Token: "__Host-session", JWT: "__Host-jwt"})},
 		{"__Host- names and Path /", cookies(sessionauth.Cookies{Token: "__Host-session", JWT: "__Host-jwt", Path: "/"})},
@@ -163,6 +246,9 @@ func TestNew_Accepts(t *testing.T) {
 		{"the longest leeway", func(c *sessionauth.Config) { c.Leeway = time.Minute }},
 		{"the shortest session", func(c *sessionauth.Config) { c.SessionDuration = 5 * time.Minute }},
 		{"the longest session", func(c *sessionauth.Config) { c.SessionDuration = 366 * 24 * time.Hour }},
+		{"the shortest durations", func(c *sessionauth.Config) {
+			c.Leeway, c.MaxTokenAge, c.CacheTTL, c.StaleIfError, c.Timeout = time.Millisecond, time.Millisecond, time.Millisecond, time.Millisecond, time.Millisecond
+		}},
 		{"the smallest sizes", func(c *sessionauth.Config) { c.CacheSize, c.MaxInFlight = 1, 4 }},
 	} {
 		t.Run(row.name, func(t *testing.T) {

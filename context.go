@@ -8,21 +8,21 @@ import (
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// An Identity is the session and the user of a request. It is the caller's own
-// copy: changing it changes nothing for other requests.
+// An Identity is the session and the user of a request. It is a copy: changing
+// it does not affect other requests.
 type Identity struct {
 	Session *stytch.Session
 	User    *stytch.User // nil with Config.SessionOnly
 
-	// Refreshed holds the new session JWT, if Stytch returned one.
+	// Refreshed holds the new session JWT if Stytch returned one.
 	Refreshed Credential
 
 	DecidedBy  Decider
-	VerifiedAt time.Time // when the session was vouched for: iat of a JWT, or time of Stytch's answer
-	ExpiresAt  time.Time // when the session must be vouched for again: exp of a JWT, or end of the cached answer
+	VerifiedAt time.Time // when the session was last confirmed: iat of the JWT, or the time of the call to Stytch
+	ExpiresAt  time.Time // when the session must be confirmed again: exp of the JWT, or the expiry of the cached response
 }
 
-// identityOf copies everything that a caller could change.
+// identityOf returns a copy of the session and the user of e.
 func identityOf(e *entry, cached bool) *Identity {
 	return &Identity{
 		Session:    e.session.Clone(),
@@ -34,24 +34,26 @@ func identityOf(e *entry, cached bool) *Identity {
 	}
 }
 
-// A requestState is the outcome of authentication in the context of a request:
-// what guards and FromContext need later, and no more. It does not refer to the
-// request, whose body a kept context would otherwise keep alive.
+// A requestState is the outcome of authentication, stored in the context of a
+// request. It holds what guards and FromContext need. It does not refer to the
+// request, because a context that outlives the request would then keep the body
+// in memory.
 type requestState struct {
-	auth   *Authenticator // nil if NewContext made it: no guard trusts that
-	entry  *entry         // shared with other requests, never changed; nil if err is not
+	auth   *Authenticator // nil if NewContext made the state, so that no guard trusts it
+	entry  *entry         // shared with other requests, never changed; nil if err is set
 	cached bool           // the entry was found in a cache
-	live   bool           // the entry is an answer of Stytch to this request alone
-	err    error          // why the request is anonymous, behind Optional
+	live   bool           // the entry is a response of Stytch to this request alone
+	err    error          // why Optional treated the request as anonymous
 
-	credential Credential // the part of the request's credential that was accepted
+	credential Credential // the accepted part of the request's credential
 
-	copied atomic.Pointer[Identity] // the request's own copy, made when first asked for
-	ctx    requestContext           // holds the state; in one allocation with it
-	header [2]string                // values of the response: see markPrivate
+	copied atomic.Pointer[Identity] // the Identity of this request; nil until it is first needed
+	ctx    requestContext           // embedded here to save an allocation
+	header [2]string                // response header values: see markPrivate
 }
 
-// newRequestState returns the state of a request, in a context derived from ctx.
+// newRequestState returns the state of a request, with a context derived from
+// ctx.
 func newRequestState(ctx context.Context, a *Authenticator, r *authResult) *requestState {
 	s := &requestState{auth: a, entry: r.entry, cached: r.cached, err: r.err, credential: r.credential}
 	s.ctx = requestContext{ctx, s}
@@ -64,12 +66,12 @@ func (s *requestState) within(ctx context.Context) context.Context {
 	return &s.ctx
 }
 
-// requestGrace is how long a request may go on with the entry that it was
-// authenticated with, past the end of the entry.
+// requestGrace is how long a request may keep using the entry that
+// authenticated it after that entry has expired.
 const requestGrace = 30 * time.Second
 
-// check asks usable whether the entry may still be used for the request. The
-// error is errStale or errPurged if the credential must be authenticated again.
+// check returns nil if the entry may still be used for the request. If the error
+// is errStale or errPurged, the credential must be authenticated again.
 func (s *requestState) check() error {
 	now := time.Now()
 	err := s.auth.sessions.usable(s.entry, s.credential.key(), now)
@@ -79,7 +81,8 @@ func (s *requestState) check() error {
 	return err
 }
 
-// identity returns the request's own copy: the same one each time.
+// identity returns the Identity of the request. Every call returns the same
+// pointer.
 func (s *requestState) identity() *Identity {
 	if id := s.copied.Load(); id != nil {
 		return id
@@ -88,18 +91,19 @@ func (s *requestState) identity() *Identity {
 	return s.copied.Load()
 }
 
-// A contextKey is a type of this package, so that no other package has the key.
+// A contextKey is the context key of a requestState. It is unexported, so that
+// other packages cannot set or read the value.
 type contextKey struct{}
 
-// A requestContext holds a requestState. Printed by itself it redacts itself.
-// Inside of a request fmt calls no method of it, but prints only an address, as
-// it follows no second pointer.
+// A requestContext is a context that holds a requestState. It redacts itself
+// when it is printed. Within a printed http.Request, fmt calls no method of it,
+// but it prints only an address, because fmt does not follow nested pointers.
 type requestContext struct {
 	context.Context
 	state *requestState
 }
 
-// Value returns the state for contextKey.
+// Value implements context.Context. It returns the state for contextKey.
 func (c *requestContext) Value(key any) any {
 	if _, ok := key.(contextKey); ok {
 		return c.state
@@ -113,8 +117,8 @@ func stateOf(ctx context.Context) *requestState {
 	return s
 }
 
-// NewContext returns a context that holds id, for tests of handlers. Require and
-// the guards never trust it.
+// NewContext returns a context that holds id, for tests of handlers. Require
+// and the guards do not trust it.
 func NewContext(ctx context.Context, id *Identity) context.Context {
 	if id == nil {
 		return ctx
@@ -126,8 +130,8 @@ func NewContext(ctx context.Context, id *Identity) context.Context {
 	return s.within(ctx)
 }
 
-// FromContext returns the identity that Require or Optional found. It returns
-// the same copy each time within one request.
+// FromContext returns the identity that Require or Optional stored in ctx.
+// Within one request, every call returns the same pointer.
 func FromContext(ctx context.Context) (*Identity, bool) {
 	s := stateOf(ctx)
 	if s == nil || s.err != nil {
@@ -136,7 +140,8 @@ func FromContext(ctx context.Context) (*Identity, bool) {
 	return s.identity(), true
 }
 
-// SessionFromContext returns the session that Require or Optional found.
+// SessionFromContext returns the session that Require or Optional stored in
+// ctx.
 func SessionFromContext(ctx context.Context) (*stytch.Session, bool) {
 	id, ok := FromContext(ctx)
 	if !ok || id.Session == nil {
@@ -145,8 +150,8 @@ func SessionFromContext(ctx context.Context) (*stytch.Session, bool) {
 	return id.Session, true
 }
 
-// UserFromContext returns the user that Require or Optional found. With
-// Config.SessionOnly it reports false.
+// UserFromContext returns the user that Require or Optional stored in ctx. With
+// Config.SessionOnly it returns false.
 func UserFromContext(ctx context.Context) (*stytch.User, bool) {
 	id, ok := FromContext(ctx)
 	if !ok || id.User == nil {
@@ -155,9 +160,10 @@ func UserFromContext(ctx context.Context) (*stytch.User, bool) {
 	return id.User, true
 }
 
-// ClaimsFromContext decodes the session's custom claims into a T by exact names, as
-// stytch.Session.Claims does. Without a session the error is ErrNoCredential. A
-// session without custom claims yields the zero T.
+// ClaimsFromContext decodes the custom claims of the session into a T. It
+// matches names exactly, as stytch.Session.Claims does. If ctx holds no
+// session, the error is ErrNoCredential. If the session has no custom claims,
+// ClaimsFromContext returns the zero T.
 func ClaimsFromContext[T any](ctx context.Context) (T, error) {
 	var claims T
 	s, ok := SessionFromContext(ctx)

@@ -21,7 +21,7 @@ func TestFromContext_FollowsTheRequest(t *testing.T) {
 	}
 	for _, row := range []struct {
 		name   string
-		change func(*http.Request) *http.Request // in the handler
+		change func(*http.Request) *http.Request // changes the request in the handler
 	}{
 		{"201 the same key with another value", func(r *http.Request) *http.Request { return r.WithContext(another(r.Context())) }},
 		{"202 Clone", func(r *http.Request) *http.Request { return r.Clone(r.Context()) }},
@@ -35,12 +35,12 @@ func TestFromContext_FollowsTheRequest(t *testing.T) {
 					next := s.Next()
 					behind := s.Auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(w, row.change(r)) }))
 					s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-						behind.ServeHTTP(w, r.WithContext(another(r.Context()))) // in front of Require too
+						behind.ServeHTTP(w, r.WithContext(another(r.Context()))) // another value also in front of Require
 					})
 					s.Want(s.Get(by.Carry(bearer(s.Session.JWT))), 200)
 					s.WantPassed(1, s.Session.ID)
 					s.WantAnswer(s.Get(), want401n)
-					s.WantCalls("", 2) // the key set and the user
+					s.WantCalls("", 2) // one call for the key set and one for the user
 				})
 			})
 		}

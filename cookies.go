@@ -11,43 +11,46 @@ import (
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// Cookies configures the names and attributes of the session's cookies.
+// Cookies configures the names and attributes of the session cookies.
 type Cookies struct {
-	// Token and JWT are the names of the cookies. If empty, they are those of
-	// Stytch's SDKs: stytch_session and stytch_session_jwt.
+	// Token and JWT are the names of the cookies. If empty, the names are those
+	// of the official Stytch SDKs: stytch_session and stytch_session_jwt.
 	Token, JWT string
 
-	// Domain and Path are attributes of the cookies. If Domain is empty, the
-	// cookies are for this host only. If Path is empty, it is "/".
+	// Domain and Path are attributes of the cookies. If Domain is empty,
+	// browsers send the cookies to this host only. If Path is empty, it is "/".
 	Domain, Path string
 
-	// SameSite is Lax, Strict or None. If zero, Lax.
+	// SameSite is Lax, Strict or None. If zero, it is Lax.
 	SameSite http.SameSite
 
-	// WriteBack writes a refreshed JWT to the cookie that the old one came from.
-	// Leave it off where Stytch's browser SDK runs: it refreshes the cookies by
-	// itself, and cannot overwrite one that is HttpOnly.
+	// WriteBack writes a refreshed JWT to the cookie that the old one came
+	// from. Do not set it if your pages use the Stytch browser SDK: the SDK
+	// refreshes the cookies itself and cannot overwrite an HttpOnly cookie.
 	WriteBack bool
 
-	// ScriptReadable omits HttpOnly, for Stytch's browser SDK. Every script on
-	// the page can then read the session.
+	// ScriptReadable omits HttpOnly. The Stytch browser SDK needs it. Every
+	// script on the page can then read the credentials of the session.
 	ScriptReadable bool
 
-	// Partitioned sets the attribute of that name: the cookies are kept apart for
-	// each site that embeds this one (CHIPS). It excludes AllowHTTP.
+	// Partitioned sets the Partitioned attribute (CHIPS): the browser stores
+	// the cookies separately for each top-level site that embeds this one. It
+	// cannot be combined with AllowHTTP.
 	Partitioned bool
 
 	// Old lists the domains and paths of cookies that earlier deployments set.
-	// Sign-in and sign-out remove them: a browser would send them beside the
-	// current ones.
+	// Responses that set or remove a session cookie also remove these old
+	// cookies, because a browser would send them in addition to the current
+	// ones.
 	Old []Cookie
 
-	// AllowHTTP omits Secure, for development without TLS. New refuses it for a
-	// live project, with a __Host- or __Secure- name, and with SameSite=None.
+	// AllowHTTP omits Secure, for development without TLS. New returns an error
+	// if it is set for a live project, with a __Host- or __Secure- name, or
+	// with SameSite=None.
 	AllowHTTP bool
 }
 
-// A Cookie names the attributes of a cookie that an earlier deployment set.
+// A Cookie holds the attributes of a cookie that an earlier deployment set.
 type Cookie struct {
 	Domain string // if empty, this host only
 	Path   string // if empty, "/"
@@ -114,8 +117,8 @@ func (c Cookies) check(live bool) error {
 	return nil
 }
 
-// checkName checks a name against the rules of its prefix (RFC 6265bis, section
-// 4.1.3). Browsers ignore the case of the prefix.
+// checkName checks a name against the rules for its prefix (RFC 6265bis,
+// section 4.1.3). Browsers ignore the case of the prefix.
 func (c Cookies) checkName(field, name string) error {
 	if !isToken(name) {
 		return errors.New("Cookies." + field + " is not a cookie name")
@@ -134,7 +137,8 @@ func (c Cookies) checkName(field, name string) error {
 	return nil
 }
 
-// cookie returns a cookie that lives for maxAge; zero is until the browser ends.
+// cookie returns a cookie that expires after maxAge. If maxAge is zero, it is a
+// session cookie of the browser.
 func (c Cookies) cookie(name, value string, maxAge time.Duration) *http.Cookie {
 	return &http.Cookie{
 		Name: name, Value: value, Domain: c.Domain, Path: c.Path,
@@ -142,21 +146,22 @@ func (c Cookies) cookie(name, value string, maxAge time.Duration) *http.Cookie {
 	}
 }
 
-// A cookieWriter writes the session's cookies.
+// A cookieWriter sets and removes the session cookies.
 type cookieWriter struct {
 	Cookies
 	denied *denylist.List
-	renews bool // Config.SessionDuration extends sessions, and so the life of their cookies
+	renews bool // Config.SessionDuration is set, so a refresh extends the session and its cookies
 }
 
-// maxCookie is the length of name and value above which browsers ignore a
-// Set-Cookie, and keep the cookie they have (RFC 6265bis, section 5.6).
+// maxCookie is the greatest length of name and value together that browsers
+// accept. They ignore a longer Set-Cookie and keep the existing cookie (RFC
+// 6265bis, section 5.6).
 const maxCookie = 4096
 
-// set writes one cookie that lives as long as the session. It writes nothing
-// for a session that has ended, or that was revoked here meanwhile. A value that
-// is too large for a browser removes the cookie instead: it might be that of
-// another session.
+// set writes one cookie that expires with the session. If the session has
+// expired, or was revoked by this process, set writes nothing. If the value is
+// too large for a browser, set removes the cookie instead, because the existing
+// cookie may belong to another session.
 func (c *cookieWriter) set(w http.ResponseWriter, s *stytch.Session, name, value string) {
 	now := time.Now()
 	life := time.Duration(0)
@@ -186,7 +191,7 @@ func (c *cookieWriter) clear(w http.ResponseWriter) {
 	}
 }
 
-// removeOld removes the cookies of earlier deployments.
+// removeOld removes the cookies that earlier deployments set.
 func (c *cookieWriter) removeOld(w http.ResponseWriter, name string) {
 	for _, old := range c.Old {
 		removed := c.cookie(name, "", 0)
@@ -197,8 +202,8 @@ func (c *cookieWriter) removeOld(w http.ResponseWriter, name string) {
 	}
 }
 
-// put sets a cookie in place of one that the response sets already, and forbids
-// any cache to store the response.
+// put sets a cookie. It replaces a cookie with the same name, domain and path
+// in the response, and forbids caches to store the response.
 func put(w http.ResponseWriter, cookie *http.Cookie) {
 	h := w.Header()
 	h["Set-Cookie"] = slices.DeleteFunc(h["Set-Cookie"], func(line string) bool {
@@ -209,7 +214,7 @@ func put(w http.ResponseWriter, cookie *http.Cookie) {
 	h.Set("Cache-Control", "no-store")
 }
 
-// setsCookie reports whether a response sets a cookie of this name already.
+// setsCookie reports whether the response already sets a cookie with this name.
 func setsCookie(h http.Header, name string) bool {
 	return slices.ContainsFunc(h["Set-Cookie"], func(line string) bool { return strings.HasPrefix(line, name+"=") })
 }

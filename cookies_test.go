@@ -18,7 +18,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// setCookies returns the Set-Cookie fields of an answer without their values.
+// setCookies returns the Set-Cookie fields of a response without the cookie values.
 func setCookies(resp *http.Response) []string {
 	var all []string
 	for _, field := range resp.Header["Set-Cookie"] {
@@ -30,7 +30,7 @@ func setCookies(resp *http.Response) []string {
 }
 
 func TestCookies_WriteBackAttributes(t *testing.T) {
-	const left = "; Max-Age=3240; " // of an hour, after six minutes
+	const left = "; Max-Age=3240; " // the session lasts an hour, and six minutes have passed
 	rows := []struct {
 		name    string
 		cookies sessionauth.Cookies
@@ -51,9 +51,10 @@ func TestCookies_WriteBackAttributes(t *testing.T) {
 				s := newEnv(t, func(c *sessionauth.Config) { c.Cookies = row.cookies; c.Cookies.WriteBack = true })
 				name, _, _ := strings.Cut(row.want, ";")
 				s.Expire()
-				for range 2 { // the second comes from the cache
+				for range 2 { // the second response comes from the cache
 					r := newRequest("GET", "Cookie: "+name+"="+s.Session.JWT)
-					// No header of a proxy or an attacker changes the cookie.
+					// The cookie does not depend on header fields that a proxy or an attacker may
+					// set.
 					r.Host, r.TLS = "evil.example", nil
 					for _, field := range []string{"Host", "X-Forwarded-Host", "X-Original-Host", "Forwarded"} {
 						r.Header.Set(field, "host=evil.example")
@@ -83,7 +84,7 @@ func TestCookies_WriteBackTarget(t *testing.T) {
 		name   string
 		change func(*sessionauth.Config)
 		fields fields
-		want   string // name of the cookie, or empty
+		want   string // name of the cookie; empty if there is none
 	}{
 		{"a JWT cookie", writeBack, field(func(s *env) string { return jwtCookie(s.Session.JWT) }), jwtName},
 		{"both cookies", writeBack, field(func(s *env) string { return bothCookies(s.Session.Token, s.Session.JWT) }), jwtName},
@@ -242,8 +243,8 @@ func TestCookies_SetAndClear(t *testing.T) {
 	})
 }
 
-// A refreshed JWT is written when the response starts: the session may have been
-// revoked by then, and whatever the handler says no cache may store it.
+// Require writes a refreshed JWT when the response starts, because the handler may revoke the
+// session before that. The response must not be cached, whatever Cache-Control the handler sets.
 func TestCookies_WrittenWhenTheResponseStarts(t *testing.T) {
 	revoke := func(s *env, _ http.ResponseWriter, r *http.Request) { _ = s.Auth.Revoke(r.Context(), s.Session.ID) }
 	rows := []struct {
@@ -313,9 +314,11 @@ func TestCookies_OfTheHandlerStay(t *testing.T) {
 	})
 }
 
-// The ResponseWriter that sets cookies late has what net/http's own has.
+// A handler behind Require receives a ResponseWriter that implements the same interfaces as that of
+// net/http.
 func TestCookies_LateWriterIsComplete(t *testing.T) {
-	s := newEnv(t, writeBack, func(c *sessionauth.Config) { c.MaxTokenAge = time.Nanosecond })
+	s := newEnv(t, writeBack, func(c *sessionauth.Config) { c.MaxTokenAge = time.Millisecond })
+	old := s.SignJWT(func(_, claims map[string]any) { claims["iat"] = time.Now().Add(-time.Minute).Unix() })
 	srv := httptest.NewServer(s.Auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, ok := w.(http.Hijacker); !ok {
 			t.Error("got no http.Hijacker, want one")
@@ -323,7 +326,7 @@ func TestCookies_LateWriterIsComplete(t *testing.T) {
 		if _, ok := w.(io.ReaderFrom); !ok {
 			t.Error("got no io.ReaderFrom, want one")
 		}
-		w.WriteHeader(http.StatusEarlyHints) // sets no cookie
+		w.WriteHeader(http.StatusEarlyHints) // an informational response sets no cookie
 		if got := w.Header()["Set-Cookie"]; got != nil {
 			t.Errorf("got %q in an informational response, want none", got)
 		}
@@ -347,7 +350,7 @@ func TestCookies_LateWriterIsComplete(t *testing.T) {
 	})))
 	defer srv.Close()
 	for _, path := range []string{"/", "/hijack"} {
-		r := newRequest("GET", jwtCookie(s.Session.JWT))
+		r := newRequest("GET", jwtCookie(old))
 		r.RequestURI, r.URL = "", &url.URL{Scheme: "http", Host: srv.Listener.Addr().String(), Path: path}
 		resp, err := srv.Client().Do(r)
 		if err != nil {
@@ -360,8 +363,8 @@ func TestCookies_LateWriterIsComplete(t *testing.T) {
 	}
 }
 
-// Browsers ignore a cookie above 4,096 bytes and keep the one they have, which
-// may be that of another session: it is removed instead.
+// Browsers ignore a cookie of more than 4,096 bytes and keep the previous one, which may belong to
+// another session. Require removes the cookie instead.
 func TestCookies_LargeJWT(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t, writeBack)
@@ -375,8 +378,8 @@ func TestCookies_LargeJWT(t *testing.T) {
 	})
 }
 
-// With SessionDuration a session in constant use does not end, and so the cookie
-// of its token must not either.
+// With SessionDuration each call extends the session. The cookie of the token must be extended too,
+// because otherwise a session in constant use would lose its token.
 func TestCookies_SessionDurationRenewsTheToken(t *testing.T) {
 	for name, field := range map[string]func(*env) string{
 		"token": func(s *env) string { return tokenCookie(s.Session.Token) },
@@ -403,7 +406,8 @@ func TestCookies_SessionDurationRenewsTheToken(t *testing.T) {
 	}
 }
 
-// Cookies of earlier deployments are removed at sign-in and at sign-out.
+// Sign-in and sign-out remove the cookies that an earlier configuration set with another Domain or
+// Path (Cookies.Old).
 func TestCookies_Old(t *testing.T) {
 	s := newEnv(t, func(c *sessionauth.Config) {
 		c.Cookies.Old = []sessionauth.Cookie{{Domain: "example.com"}, {Path: "/app"}, {}}

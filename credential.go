@@ -9,44 +9,46 @@ import (
 )
 
 // A Credential is a session token, a session JWT, or both. It redacts itself
-// when it is printed or marshalled. In an unexported field keep it behind a
-// pointer: fmt calls no methods there.
+// when it is printed or marshalled. If a struct holds a Credential in an
+// unexported field, the field should be a pointer, because fmt calls no methods
+// on values in unexported fields.
 type Credential struct {
 	Token string // opaque session token
 	JWT   string // session JWT
 
-	// Header reports that the credential came in a header that no browser sends
-	// by itself. If false, the cross-origin check applies.
+	// Header reports whether the credential came in a header that a browser
+	// does not send by itself. If false, the cross-origin check applies.
 	Header bool
 
-	cookies *cookieSource // nil unless FromCookies found it; a pointer keeps a Credential small
+	cookies *cookieSource // set only by FromCookies; a pointer keeps Credential small
 }
 
-// A cookieSource is what else FromCookies knows about a Credential.
+// A cookieSource holds further facts about a Credential that came from cookies.
 type cookieSource struct {
-	tokenCookie, jwtCookie string // names of the cookies; empty if there is no such cookie
+	tokenCookie, jwtCookie string // names of the cookies; empty if the Extractor ignores that cookie
 
-	// hostOnly reports that no other host can set either cookie, so that a token
-	// and a JWT belong together.
+	// hostOnly reports whether no other host can set either cookie. If true, a
+	// token and a JWT belong together.
 	hostOnly bool
 
-	candidates []Credential // if a cookie is repeated with different values: each value by itself, in order
-	tooMany    bool         // there are more than maxCandidates, and candidates is empty
+	candidates []Credential // if a cookie is repeated with different values: a separate Credential for each value, in order
+	tooMany    bool         // there were more than maxCandidates values; candidates is empty
 
-	signOut []Credential // single values for SignOut; no request is authenticated with them
-	more    bool         // there are more than maxSignOutValues
+	signOut []Credential // single values for SignOut; never used to authenticate a request
+	more    bool         // there were more than maxSignOutValues values
 
-	// presented is what the request carried, if only a part of it was accepted.
+	// presented is the whole credential of the request. It is nil unless only a
+	// part of that credential was accepted.
 	presented *Credential
 }
 
 const (
-	// maxCandidates bounds the cost of a request with repeated cookies.
+	// maxCandidates limits the cost of a request with repeated cookies.
 	maxCandidates = 4
 
-	// maxSignOutValues bounds the cost of a sign-out. It is greater than
-	// maxCandidates, so that a browser whose requests are refused for their
-	// cookies can still end the sessions.
+	// maxSignOutValues limits the cost of a sign-out. It is greater than
+	// maxCandidates, so that a browser whose requests are refused because of
+	// their cookies can still sign out.
 	maxSignOutValues = 16
 )
 
@@ -55,15 +57,16 @@ func (c *Credential) isEmpty() bool {
 }
 
 // hasHeaderSyntax reports whether a credential from a header has the syntax of
-// one (RFC 6750, section 2.1). Every credential that is accepted has, so only
-// refused ones are checked: JWTs are long, and most requests carry one that is
-// cached.
+// RFC 6750, section 2.1. Accepted credentials always do, so callers check only
+// credentials that are not accepted. This saves scanning a long JWT in most
+// requests.
 func (c *Credential) hasHeaderSyntax() bool {
 	return !c.Header || isB64Token(c.JWT) || isB64Token(c.Token)
 }
 
-// key returns the digest by which the caches and the denylist know a
-// credential: that of the JWT if there is one.
+// key returns the digest that identifies the credential in the caches and the
+// denylist. It is the digest of the JWT's signature if there is a JWT, and of
+// the token otherwise.
 func (c *Credential) key() digest {
 	if c.JWT == "" {
 		return digestOf(c.Token)
@@ -72,15 +75,16 @@ func (c *Credential) key() digest {
 	return digestOf(signature)
 }
 
-// reduceTo makes c the part of it that was accepted.
+// reduceTo reduces c to the part that was accepted, and keeps the whole in
+// presented.
 func (c *Credential) reduceTo(token, jwt string) {
 	presented, source := *c, *c.cookies
 	source.candidates, source.presented = nil, &presented
 	*c = Credential{Token: token, JWT: jwt, cookies: &source}
 }
 
-// wasPresentedAs reports whether c was accepted from what another request
-// carries.
+// wasPresentedAs reports whether c, or the credential that c was reduced from,
+// equals other.
 func (c *Credential) wasPresentedAs(other *Credential) bool {
 	if c.cookies != nil && c.cookies.presented != nil {
 		c = c.cookies.presented
@@ -89,7 +93,7 @@ func (c *Credential) wasPresentedAs(other *Credential) bool {
 		slices.EqualFunc(c.candidates(), other.candidates(), func(x, y Credential) bool { return x.Token == y.Token && x.JWT == y.JWT })
 }
 
-// hadJWT reports whether the request carried a JWT, even one that was not
+// hadJWT reports whether the request carried a JWT, whether or not it was
 // accepted.
 func (c *Credential) hadJWT() bool {
 	if c.cookies != nil && c.cookies.presented != nil {
@@ -105,28 +109,26 @@ func (c *Credential) candidates() []Credential {
 	return c.cookies.candidates
 }
 
-// An introspectionCredential is the credential of an authenticated request with
-// which Stytch can be asked about its session again.
+// An introspectionCredential is the part of an accepted credential that is sent
+// to Stytch to check the session again.
 type introspectionCredential struct {
-	value     string
-	secondary bool // value is a token that came with a JWT, and the JWT was authenticated
+	token, jwt string // exactly one is set
+	key        digest
+	secondary  bool // a token that came with a JWT; only the JWT was authenticated
 }
 
-// forIntrospection prefers the token.
+// forIntrospection returns the token if there is one, and the JWT otherwise.
 func (c *Credential) forIntrospection() introspectionCredential {
-	switch {
-	case c.JWT == "":
-		return introspectionCredential{c.Token, false}
-	case c.Token != "" && isSessionToken(c.Token):
-		return introspectionCredential{c.Token, true}
+	if c.JWT != "" && !isSessionToken(c.Token) {
+		return introspectionCredential{jwt: c.JWT, key: c.key()}
 	}
-	return introspectionCredential{c.JWT, false}
+	return introspectionCredential{token: c.Token, key: digestOf(c.Token), secondary: c.JWT != ""}
 }
 
 const maxToken = 256
 
 // isSessionToken reports whether s has the form of a session token: 16 to 256
-// bytes of the URL-safe base64 alphabet, with up to two = at the end.
+// bytes of the URL-safe base64 alphabet, including up to two = at the end.
 func isSessionToken(s string) bool {
 	if len(s) < 16 || len(s) > maxToken {
 		return false
@@ -134,21 +136,23 @@ func isSessionToken(s string) bool {
 	return consistsOf(strings.TrimSuffix(strings.TrimSuffix(s, "="), "="), base64URL)
 }
 
-// isSessionJWT reports whether s may be a session JWT, by its size and its first
-// byte: the base64 of { begins with e. Package sessionjwt checks the rest.
+// isSessionJWT reports whether s may be a session JWT, judged by its size and
+// its first byte (the base64 encoding of { begins with e). Package sessionjwt
+// checks the rest.
 func isSessionJWT(s string) bool {
 	return s != "" && s[0] == 'e' && len(s) <= sessionjwt.MaxSize
 }
 
-// cutSignature cuts a JWT before its signature. A string without a dot is all
-// signature: no JWT matches it, and package sessionjwt refuses it.
+// cutSignature splits a JWT before the dot that precedes its signature. If
+// there is no dot, the whole string is the signature: it matches no cached JWT,
+// and package sessionjwt refuses it.
 func cutSignature(jwt string) (signingInput, signature string) {
 	dot := max(0, strings.LastIndexByte(jwt, '.'))
 	return jwt[:dot], jwt[dot:]
 }
 
-// isB64Token reports whether s is a b64token (RFC 6750, section 2.1). It does
-// not read what is too long to be a credential, and reports true.
+// isB64Token reports whether s is a b64token (RFC 6750, section 2.1). It also
+// returns true, without scanning s, if s is too long to be a credential.
 func isB64Token(s string) bool {
 	if len(s) > sessionjwt.MaxSize {
 		return true
@@ -157,18 +161,18 @@ func isB64Token(s string) bool {
 	return body != "" && consistsOf(body, b64Token)
 }
 
-// isToken reports whether s is a token, the syntax of field names and cookie
-// names (RFC 9110, section 5.6.2).
+// isToken reports whether s is a token, which is the syntax of field names and
+// cookie names (RFC 9110, section 5.6.2).
 func isToken(s string) bool { return s != "" && consistsOf(s, tokenChar) }
 
-// The classes of bytes.
+// Classes of bytes, as bits.
 const (
 	base64URL uint8 = 1 << iota
 	b64Token
 	tokenChar
 )
 
-// missingClasses holds, for each byte, the classes it does not belong to.
+// missingClasses holds, for each byte, the classes to which it does not belong.
 var missingClasses = func() (table [256]uint8) {
 	const alnum = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 	for class, set := range map[uint8]string{
@@ -186,8 +190,8 @@ var missingClasses = func() (table [256]uint8) {
 }()
 
 // consistsOf reports whether every byte of s belongs to class. Anyone can send
-// kilobytes to be checked: eight bytes a turn without a branch take a quarter of
-// the time of a plain loop.
+// several kilobytes, so speed matters: eight bytes per iteration without a
+// branch take a quarter of the time of a simple loop.
 func consistsOf(s string, class uint8) bool {
 	var missing uint8
 	for ; len(s) >= 8; s = s[8:] {
@@ -200,8 +204,9 @@ func consistsOf(s string, class uint8) bool {
 	return missing&class == 0
 }
 
-// isCrossOrigin reports whether another site sent a request. An upgrade opens a
-// channel in both directions with a GET, so it is checked as if it were a POST.
+// isCrossOrigin reports whether another site sent a request. It checks an
+// upgrade as if it were a POST, because an upgrade is a GET that opens a
+// channel in both directions.
 func isCrossOrigin(origins *http.CrossOriginProtection, r *http.Request) bool {
 	if len(r.Header["Upgrade"]) > 0 {
 		r = &http.Request{Method: http.MethodPost, Header: r.Header, Host: r.Host}
@@ -209,14 +214,15 @@ func isCrossOrigin(origins *http.CrossOriginProtection, r *http.Request) bool {
 	if origins.Check(r) == nil {
 		return false
 	}
-	// Check compares Origin and Host as text, but a host has no case, and the
-	// port of the scheme may be omitted (RFC 9110, section 4.2.3).
+	// Check compares Origin and Host as text, but a host is case-insensitive,
+	// and the default port of the scheme may be omitted (RFC 9110, section
+	// 4.2.3).
 	host := normalHost(r.Host, r.Header.Get("Origin"))
 	return host == r.Host || origins.Check(&http.Request{Method: r.Method, Header: r.Header, Host: host}) != nil
 }
 
-// normalHost returns host as browsers write it in the Origin of its own pages:
-// in lower case, without the default port of the scheme of origin.
+// normalHost returns host in the form that browsers use in Origin: in lower
+// case and without the default port of the scheme of origin.
 func normalHost(host, origin string) string {
 	host = strings.ToLower(host)
 	switch {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/sessionauth/sessionauth/internal/remote"
@@ -17,11 +18,11 @@ import (
 // errors.Is; an *Error carries the details.
 var (
 	ErrNoCredential   = errors.New("sessionauth: no credential")              // 401, without an error code
-	ErrInvalidRequest = errors.New("sessionauth: ambiguous or malformed")     // 400: the request itself is wrong
-	ErrInvalidSession = errors.New("sessionauth: session refused")            // 401: forged, expired, revoked or malformed
+	ErrInvalidRequest = errors.New("sessionauth: invalid request")            // 400: the request itself is wrong
+	ErrInvalidSession = errors.New("sessionauth: credential refused")         // 401: forged, expired, revoked or malformed
 	ErrCrossOrigin    = errors.New("sessionauth: cross-origin request")       // 403: a page of another site sent the cookie
 	ErrForbidden      = errors.New("sessionauth: not allowed")                // 403: role or permission missing
-	ErrStepUp         = errors.New("sessionauth: fresh factor required")      // 401: RFC 9470
+	ErrStepUp         = errors.New("sessionauth: step-up required")           // 401: RFC 9470
 	ErrUnavailable    = errors.New("sessionauth: cannot decide at this time") // 503: Stytch cannot be reached; never a refusal
 
 	ErrSignIn          = errors.New("sessionauth: sign-in refused")        // 401: wrong e-mail address or password; nothing tells which
@@ -44,30 +45,48 @@ type Error struct {
 
 	cause     error
 	policyAge time.Duration // of the policy that refused
+	reported  bool          // to Config.Observe and Config.Logger
 }
 
 // Error returns the kind and the reason.
 func (e *Error) Error() string {
-	text := "Internal error"
+	text := "sessionauth: internal error"
 	if e.Kind != nil {
 		text = e.Kind.Error()
 	}
-	if e.Reason != "" {
-		text += ": " + string(e.Reason)
+	if words := strings.ReplaceAll(string(e.Reason), "_", " "); words == "" || strings.Contains(strings.ReplaceAll(text, "-", " "), words) {
+		return text // the kind says it already
 	}
-	return text
+	return text + ": " + string(e.Reason)
 }
 
-// Format prints what Error returns, whatever the verb: the cause may contain
-// what must not be printed.
-func (e *Error) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
-
-// Unwrap returns the kind, and the cause if there is one.
-func (e *Error) Unwrap() []error {
-	if e.cause == nil {
-		return []error{e.Kind}
+// Format prints what Error returns. The verb %+v adds the cause, unless that may
+// contain a credential; then it adds its type.
+func (e *Error) Format(s fmt.State, verb rune) {
+	_, _ = io.WriteString(s, e.Error())
+	if cause := causeText(e); verb == 'v' && s.Flag('+') && cause != "" {
+		_, _ = io.WriteString(s, " ("+cause+")")
 	}
-	return []error{e.Kind, e.cause}
+}
+
+// Is reports whether target is the kind.
+func (e *Error) Is(target error) bool { return e.Kind != nil && errors.Is(e.Kind, target) }
+
+// Unwrap returns the cause, or nil: an error of package stytch, of the transport,
+// such as an x509.UnknownAuthorityError, of the Extractor, or of the context. Its
+// text may contain what must not be logged: log the Error itself with %+v.
+func (e *Error) Unwrap() error { return e.cause }
+
+// causeText returns the text of the cause of an error, for logs, or "".
+func causeText(err error) string {
+	var e *Error
+	switch {
+	case !errors.As(err, &e):
+		return ""
+	case errors.Is(e.cause, remote.ErrTooSoon):
+		return remote.ErrTooSoon.Error()
+	}
+	return upstream.CauseText(e.cause)
 }
 
 // A Reason says why a request was not let in.
@@ -75,10 +94,11 @@ type Reason string
 
 // The reasons: a closed set, fit for the label of a metric.
 const (
-	ReasonNoCredential Reason = "no_credential"
-	ReasonMalformed    Reason = Reason(sessionjwt.Malformed) // the credential has the wrong form
-	ReasonAmbiguous    Reason = "ambiguous"                  // several credentials, or those of two users
-	ReasonCrossOrigin  Reason = "cross_origin"
+	ReasonNoCredential   Reason = "no_credential"
+	ReasonMissingRequire Reason = "missing_require"            // a guard is not behind Require of an Authenticator
+	ReasonMalformed      Reason = Reason(sessionjwt.Malformed) // the credential has the wrong form
+	ReasonAmbiguous      Reason = "ambiguous"                  // several credentials, or those of two users
+	ReasonCrossOrigin    Reason = "cross_origin"
 
 	ReasonBadHeader     Reason = Reason(sessionjwt.BadHeader)     // JWT: algorithm, type or extension
 	ReasonUnknownKey    Reason = Reason(sessionjwt.UnknownKey)    // JWT: the key is not in the project's key set
@@ -118,6 +138,7 @@ const (
 
 // The errors that carry nothing of a request are built once.
 var (
+	errMissingRequire   = &Error{Kind: ErrNoCredential, Reason: ReasonMissingRequire}
 	errAmbiguous        = &Error{Kind: ErrInvalidRequest, Reason: ReasonAmbiguous} // RFC 6750, section 3.1
 	errMalformed        = &Error{Kind: ErrInvalidRequest, Reason: ReasonMalformed}
 	errCrossOrigin      = &Error{Kind: ErrCrossOrigin, Reason: ReasonCrossOrigin}
@@ -140,6 +161,19 @@ func cloneError(err error) error {
 	if e, ok := err.(*Error); ok {
 		c := *e
 		return &c
+	}
+	return err
+}
+
+// reportedError is cloneError for an error that Observe and Logger have received,
+// so that Reject does not report it again.
+func reportedError(err error) error {
+	if err == ErrNoCredential {
+		return &Error{Kind: ErrNoCredential, Reason: ReasonNoCredential, reported: true}
+	}
+	err = cloneError(err)
+	if e, ok := err.(*Error); ok {
+		e.reported = true
 	}
 	return err
 }

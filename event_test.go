@@ -3,7 +3,9 @@ package sessionauth_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"testing"
@@ -229,3 +231,177 @@ func TestObserve_Panics(t *testing.T) {
 		})
 	}
 }
+
+// refusals returns the lines of a log at Debug level, without the time.
+func refusals(log *authtest.Log) []string {
+	var lines []string
+	for line := range strings.Lines(log.String()) {
+		if _, line, found := strings.Cut(line, "level=DEBUG "); found {
+			lines = append(lines, strings.TrimSpace(line))
+		}
+	}
+	return lines
+}
+
+// Each refusal is one line that says why. newEnv checks that no line contains a
+// credential.
+func TestLogger_OneLineForEachRefusal(t *testing.T) {
+	type fields = func(*env) []string
+	text := func(fields ...string) fields { return func(*env) []string { return fields } }
+	jwt := func(s *env) []string { return []string{bearer(s.Session.JWT)} }
+	token := func(s *env) []string { return []string{bearer(s.Session.Token)} }
+	const get = `msg="sessionauth: refused" method=GET path=/notes/1 `
+	rows := []struct {
+		name    string
+		prepare func(*env)
+		fields  fields
+		want    string // SESSION stands for the ids of Env.Session
+	}{
+		{"no credential", nil, text(), get + "status=401 reason=no_credential"},
+		{"two headers", nil, text(bearer("a"), bearer("b")), get + "status=400 reason=ambiguous"},
+		{"another site", nil, func(s *env) []string {
+			return []string{tokenCookie(s.Session.Token), "Upgrade: websocket", "Sec-Fetch-Site: cross-site"}
+		}, get + "status=403 reason=cross_origin"},
+		{"a forged JWT", nil, func(s *env) []string {
+			return []string{bearer(authtest.ForgedJWT(s.Header(), s.Claims(s.Session.ID)))}
+		}, get + "status=401 reason=bad_signature"},
+		{"a revoked session, its JWT", func(s *env) { _ = s.Auth.Revoke(s.T.Context(), s.Session.ID) }, jwt, get + "status=401 reason=revoked SESSION"},
+		{"a revoked session, its token seen before", func(s *env) { s.Get(bearer(s.Session.Token)); _ = s.Auth.Revoke(s.T.Context(), s.Session.ID) }, token, get + "status=401 reason=revoked SESSION"},
+		{"a session that has ended", func(s *env) {
+			s.Session = s.StartSession(s.Session.UserID, stytchtest.SessionOptions{Duration: time.Second})
+			time.Sleep(time.Second)
+		}, jwt, get + "status=401 reason=ended SESSION"},
+		{"a token that Stytch rejects", nil, text(bearer(inventedToken)), get + `status=401 reason=rejected cause="stytch: status 404 session_not_found (request-id-test-`},
+		{"an expired JWT that Stytch rejects", func(s *env) { s.Expire(); s.RevokeSession(s.Session.ID) }, jwt, get + `status=401 reason=rejected cause="stytch: status 404 session_not_found (request-id-test-`},
+		{"no key set", func(s *env) { s.SetFault("", stytchtest.Fault{Status: 500}) }, jwt, get + `status=503 reason=no_key_set cause="stytch: status 500 internal_server_error (request-id-test-`},
+		{"no connection", func(s *env) { s.SetFault("", stytchtest.Refuse()) }, token, get + `status=503 reason=unreachable cause="stytch: no answer: `},
+		{"a wrong secret", func(s *env) { s.SetFault("", stytchtest.Fault{Status: 401}) }, token, get + `status=503 reason=misconfigured cause="stytch: status 401 `},
+		{"a panic", func(s *env) {
+			s.Tap("", func(*http.Request, http.RoundTripper) (*http.Response, error) { panic("x") })
+		}, token, get + "status=500 reason=internal"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log authtest.Log
+				s := newEnv(t, log.Record)
+				if row.prepare != nil {
+					row.prepare(s)
+				}
+				before := len(refusals(&log))
+				r := newRequest(http.MethodGet, row.fields(s)...)
+				r.URL.Path, r.URL.RawQuery = "/notes/1", "code=4711-0815-secret"
+				s.Do(r)
+				want := strings.ReplaceAll(row.want, "SESSION", "session="+s.Session.ID+" user="+s.Session.UserID)
+				if got := refusals(&log)[before:]; len(got) != 1 || !strings.HasPrefix(got[0], want) {
+					t.Errorf("got %q, want one line that begins with %q", got, want)
+				}
+			})
+		})
+	}
+}
+
+// Whoever refuses a request, the line is logged once, and so is the event sent.
+func TestLogger_OnceForEachWay(t *testing.T) {
+	const refused = `msg="sessionauth: refused" `
+	rows := []struct {
+		name string
+		do   func(s *env, r *http.Request)
+		want string
+	}{
+		{"Require", func(s *env, r *http.Request) { s.Do(r) }, refused + "method=GET path=/ status=401 reason=rejected "},
+		{"Require of a route", func(s *env, r *http.Request) {
+			mux := http.NewServeMux()
+			mux.Handle("GET /{any...}", s.Auth.Require(s.Next()))
+			s.DoTo(mux, r)
+		}, refused + `method=GET route="GET /{any...}" status=401 reason=rejected `},
+		{"Attach and Reject", func(s *env, r *http.Request) {
+			w := httptest.NewRecorder()
+			if _, _, err := s.Auth.Attach(w, r); err != nil {
+				s.Auth.Reject(w, r, err)
+			}
+		}, refused + "method=GET path=/ status=401 reason=rejected "},
+		{"Authenticate and Reject", func(s *env, r *http.Request) {
+			_, err := s.Auth.Authenticate(r)
+			s.Auth.Reject(httptest.NewRecorder(), r, err)
+		}, refused + "method=GET path=/ status=401 reason=rejected "},
+		{"no credential, Authenticate and Reject", func(s *env, r *http.Request) {
+			r.Header = http.Header{}
+			_, err := s.Auth.Authenticate(r)
+			if !errors.Is(err, sessionauth.ErrNoCredential) {
+				s.T.Errorf("got %v, want ErrNoCredential", err)
+			}
+			s.Auth.Reject(httptest.NewRecorder(), r, err)
+		}, refused + "method=GET path=/ status=401 reason=no_credential"},
+		{"Verify", func(s *env, _ *http.Request) {
+			_, _ = s.Auth.Verify(s.T.Context(), sessionauth.Credential{Token: inventedToken})
+		}, refused + "status=401 reason=rejected "},
+		{"an error of the application", func(s *env, r *http.Request) {
+			s.Auth.Reject(httptest.NewRecorder(), r, &sessionauth.Error{Kind: sessionauth.ErrForbidden})
+		}, refused + "method=GET path=/ status=403"},
+		{"a stale cookie and Optional", func(s *env, r *http.Request) {
+			r.Header = http.Header{"Cookie": {"stytch_session=" + inventedToken}}
+			s.DoTo(s.Auth.Optional(s.Next()), r)
+		}, `msg="sessionauth: anonymous" method=GET path=/ reason=rejected `},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log authtest.Log
+				var events []sessionauth.Event
+				s := newEnv(t, log.Record, authtest.RecordEvents(&events))
+				row.do(s, newRequest(http.MethodGet, bearer(inventedToken)))
+				if got := refusals(&log); len(got) != 1 || !strings.HasPrefix(got[0], row.want) {
+					t.Errorf("got %q, want one line that begins with %q", got, row.want)
+				}
+				if len(events) != 1 {
+					t.Errorf("got %d events, want 1", len(events))
+				}
+			})
+		})
+	}
+}
+
+func TestLogger_NoLineWithoutRefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log authtest.Log
+		s := newEnv(t, log.Record)
+		s.Want(s.Get(bearer(s.Session.JWT)), 200)
+		s.Want(s.GetFrom(s.Auth.Optional(s.Next())), 200)
+		if got := refusals(&log); got != nil {
+			t.Errorf("got %q, want no line", got)
+		}
+	})
+}
+
+// A guard refuses with the ids that Require found.
+func TestLogger_Guard(t *testing.T) {
+	var log authtest.Log
+	s := newEnv(t, log.Record)
+	s.Handler = s.Behind(func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			sessionauth.Reject(w, r, sessionauth.CheckRole(r.Context(), "admin"))
+		})
+	})
+	s.Want(s.Get(bearer(s.Session.JWT)), 403)
+	want := `msg="sessionauth: refused" method=GET path=/ status=403 reason=role session=` + s.Session.ID + " user=" + s.Session.UserID
+	if got := refusals(&log); len(got) != 1 || got[0] != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// A Logger that panics changes no answer.
+func TestLogger_Panics(t *testing.T) {
+	s := newEnv(t)
+	config := s.Config
+	config.Logger, config.Observe = slog.New(panics{slog.DiscardHandler}), nil
+	auth, err := sessionauth.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Want(s.GetFrom(auth.Require(s.Next()), bearer("a.b.c")), 401)
+}
+
+type panics struct{ slog.Handler }
+
+func (panics) Enabled(context.Context, slog.Level) bool { panic("enabled") }

@@ -16,8 +16,8 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// startStytch starts an in-memory Stytch in which Ada is signed in. A service
-// has Stytch itself, and leaves BaseURL and HTTPClient of the Config empty.
+// startStytch starts an in-memory Stytch in which Ada is signed in. A real service calls Stytch
+// itself and leaves BaseURL and HTTPClient of the Config empty.
 func startStytch() (*stytchtest.Server, stytchtest.Session) {
 	srv := stytchtest.NewServer()
 	ada := srv.AddUser(stytchtest.User{
@@ -29,7 +29,7 @@ func startStytch() (*stytchtest.Server, stytchtest.Session) {
 	})
 }
 
-// show sends a GET with one header field and prints the answer.
+// show sends a GET request with one header field and prints the response.
 func show(h http.Handler, field, value string) {
 	r := httptest.NewRequest(http.MethodGet, "https://app.example.com/me", nil)
 	if field != "" {
@@ -40,8 +40,8 @@ func show(h http.Handler, field, value string) {
 	fmt.Println(w.Code, strings.TrimSpace(w.Body.String()))
 }
 
-// Require protects a handler, or a whole mux, and the handler finds the user in
-// the request's context.
+// Require protects a handler or a whole mux. The handler reads the user from the context of the
+// request.
 func Example() {
 	srv, session := startStytch()
 	auth, err := sessionauth.New(sessionauth.Config{
@@ -71,9 +71,9 @@ func Example() {
 	// 401 {"type":"https://github.com/sessionauth/sessionauth#no-credential","title":"Authentication required","status":401}
 }
 
-// A reverse proxy adds the header fields of its backend to those that Require has
-// set. Deleting Cache-Control first leaves one value: that of the backend, or
-// private where the backend sets none.
+// A reverse proxy adds the header fields of its backend to those that Require has set. Deleting
+// Cache-Control first leaves one value: the value of the backend if it sets one, and private
+// otherwise.
 func ExampleAuthenticator_Require_reverseProxy() {
 	srv, session := startStytch()
 	auth, err := sessionauth.New(sessionauth.Config{
@@ -96,7 +96,7 @@ func ExampleAuthenticator_Require_reverseProxy() {
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(target)
-			r.Out.Header.Del("Cookie") // the backend needs no session
+			r.Out.Header.Del("Cookie") // the backend does not need the session
 			r.Out.Header.Del("Authorization")
 		},
 		ModifyResponse: func(resp *http.Response) error {
@@ -112,7 +112,7 @@ func ExampleAuthenticator_Require_reverseProxy() {
 		},
 	}
 	handler := auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Del("Cache-Control") // Require has set private
+		w.Header().Del("Cache-Control") // Require has set it to private
 		proxy.ServeHTTP(w, r)
 	}))
 
@@ -128,8 +128,8 @@ func ExampleAuthenticator_Require_reverseProxy() {
 	// /prices 200 [max-age=60]
 }
 
-// A page for everybody greets those who are signed in. A stale cookie does not
-// spoil it.
+// A public page greets users who are signed in. A stale cookie does not cause an error: the page is
+// shown without a user.
 func ExampleAuthenticator_Optional() {
 	srv, session := startStytch()
 	auth, err := sessionauth.New(sessionauth.Config{
@@ -156,9 +156,9 @@ func ExampleAuthenticator_Optional() {
 	// 200 Welcome, stranger.
 }
 
-// Verify decides about a credential that came some other way than in an
-// http.Request, such as in the metadata of a gRPC call. "Refused" and "cannot
-// decide" are two answers: only the first one signs a user out.
+// Verify authenticates a credential that did not arrive in an http.Request, for example one in gRPC
+// metadata. Distinguish a rejected credential from an outage: only a rejection means that the user
+// is signed out.
 func ExampleAuthenticator_Verify() {
 	srv, session := startStytch()
 	auth, err := sessionauth.New(sessionauth.Config{
@@ -188,8 +188,8 @@ func ExampleAuthenticator_Verify() {
 	// Unauthenticated
 }
 
-// A credential in a header of its own, and no cookie. A request that carries it
-// needs no cross-origin check: no browser sends such a header by itself.
+// FromHeader reads the credential from a header field of its own, and no cookie. A browser does not
+// send such a field by itself, so these requests need no cross-origin check.
 func ExampleFromHeader() {
 	srv, session := startStytch()
 	auth, err := sessionauth.New(sessionauth.Config{
@@ -213,8 +213,8 @@ func ExampleFromHeader() {
 	// 200 Ada, by stytch
 }
 
-// A web page sends people to the sign-in instead of showing them a problem, and
-// leaves every other answer to WriteError.
+// A web page redirects users who are not signed in to the sign-in page. WriteError writes all other
+// responses.
 func ExampleConfig_errorHandler() {
 	srv, session := startStytch()
 	auth, err := sessionauth.New(sessionauth.Config{
@@ -242,8 +242,8 @@ func ExampleConfig_errorHandler() {
 	// 503 {"type":"https://github.com/sessionauth/sessionauth#unavailable","title":"Cannot decide at this time","status":503}
 }
 
-// Observe feeds metrics: who decided, what became of the request, and why. All
-// three are closed sets, fit for labels.
+// Observe updates metrics: what decided the request, its outcome, and the reason. All three have a
+// fixed set of values, so they are suitable as labels.
 func ExampleConfig_observe() {
 	srv, session := startStytch()
 	counts := map[string]int{}
@@ -270,7 +270,7 @@ func ExampleConfig_observe() {
 	// 1 refused by "" because "malformed"
 }
 
-// The session's custom claims, as a type of the application's own.
+// ClaimsFromContext decodes the custom claims of the session into a type of the application.
 func ExampleClaimsFromContext() {
 	srv, session := startStytch()
 	auth, err := sessionauth.New(sessionauth.Config{
@@ -296,8 +296,8 @@ func ExampleClaimsFromContext() {
 	// 200 tenant engines
 }
 
-// A test of a handler needs no Stytch: NewContext puts a user in front of it.
-// It opens nothing, because Require does not trust it.
+// A test of a handler needs no Stytch: NewContext puts a user into the context. This does not
+// bypass Require, which ignores such a context.
 func ExampleNewContext() {
 	greet := func(w http.ResponseWriter, r *http.Request) {
 		user, _ := sessionauth.UserFromContext(r.Context())
@@ -316,8 +316,8 @@ func ExampleNewContext() {
 	// Hello Ada!
 }
 
-// Revoke ends a session at Stytch, and in this process at once: its JWT is
-// refused too, although it has not expired.
+// Revoke ends a session at Stytch. This process refuses it immediately, including its JWT, although
+// the JWT has not expired.
 func ExampleAuthenticator_Revoke() {
 	srv, session := startStytch()
 	auth, err := sessionauth.New(sessionauth.Config{
@@ -332,11 +332,11 @@ func ExampleAuthenticator_Revoke() {
 	_, err = auth.Verify(ctx, jwt)
 	fmt.Println("before:", err)
 	if err := auth.Revoke(ctx, session.ID); err != nil {
-		log.Fatal(err) // ErrUnavailable: refused here, and Stytch is asked again
+		log.Fatal(err) // ErrUnavailable: this process refuses the session and retries the call
 	}
 	_, err = auth.Verify(ctx, jwt)
 	fmt.Println("after:", err)
 	// Output:
 	// before: <nil>
-	// after: sessionauth: session refused: revoked
+	// after: sessionauth: credential refused: revoked
 }

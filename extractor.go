@@ -10,15 +10,17 @@ import (
 	"strings"
 )
 
-// An Extractor finds the credential of a request. If there is none it returns
-// ErrNoCredential. Any other error is answered with 400, and so is a Credential
-// with Header set that lacks the syntax of RFC 6750, section 2.1.
+// An Extractor returns the credential of a request. If there is none, it
+// returns ErrNoCredential. The response to any other error is 400, as is the
+// response to a Credential with Header set that lacks the syntax of RFC 6750,
+// section 2.1.
 type Extractor func(*http.Request) (Credential, error)
 
 // FromBearer extracts a session JWT or session token from the Authorization
-// header (RFC 6750, section 2.1). Another scheme, such as Basic, is not a
-// credential. The syntax of the value is checked later: the methods of an
-// Authenticator refuse a wrong one with ErrInvalidRequest.
+// header (RFC 6750, section 2.1). If the scheme is not Bearer, for example
+// Basic, it returns ErrNoCredential. FromBearer does not check the syntax of
+// the value. The methods of Authenticator do, and return ErrInvalidRequest if
+// it is wrong.
 func FromBearer(r *http.Request) (Credential, error) {
 	value, err := onlyValue(r.Header["Authorization"])
 	if err != nil {
@@ -38,8 +40,8 @@ func FromBearer(r *http.Request) (Credential, error) {
 	return headerCredential(rest), nil
 }
 
-// isBearer compares a scheme without regard to ASCII case (RFC 9110, section
-// 11.1). strings.EqualFold would also take a long s for an s.
+// isBearer reports whether a scheme is Bearer. Schemes are case-insensitive (RFC
+// 9110, section 11.1).
 func isBearer(scheme string) bool {
 	const bearer = "bearer"
 	if len(scheme) != len(bearer) {
@@ -53,8 +55,9 @@ func isBearer(scheme string) bool {
 	return true
 }
 
-// onlyValue returns the value of a header field. A field that is repeated is
-// refused: a proxy may have checked the other value.
+// onlyValue returns the only value of a header field. It refuses a repeated
+// field, because a proxy may have checked a different value than this package
+// would use.
 func onlyValue(values []string) (string, error) {
 	switch {
 	case len(values) > 1:
@@ -66,8 +69,8 @@ func onlyValue(values []string) (string, error) {
 }
 
 // FromHeader returns an Extractor for a session JWT or session token in the
-// header field name, without a scheme. As with FromBearer, the syntax is checked
-// later. It panics if name is not a header field name.
+// header field name, without a scheme. As with FromBearer, the syntax of the
+// value is checked later. FromHeader panics if name is not a header field name.
 func FromHeader(name string) Extractor {
 	if !isToken(name) {
 		panic("sessionauth: FromHeader: not a header field name")
@@ -85,17 +88,19 @@ func FromHeader(name string) Extractor {
 	}
 }
 
-// varyKey is the key of a list of header names in the context of a request: an
-// Extractor made by FromHeader adds its own if it finds no credential.
+// varyKey is the context key for a list of header names. If the context has
+// such a list, an Extractor made by FromHeader appends its header name when it
+// finds no credential.
 type varyKey struct{}
 
-// varyBy returns the value of Vary for an Extractor: the fields that this package
-// reads, and those of FromHeader, which an empty request reveals. What other code
-// reads is up to that code.
+// varyBy returns the value of Vary for an Extractor. It contains the fields
+// that this package always reads and the fields of FromHeader, which varyBy
+// discovers with an empty request. An Extractor of the application that reads
+// other fields must add them to Vary itself.
 func varyBy(e Extractor) string {
 	var names []string
 	func() {
-		defer func() { _ = recover() }() // an Extractor may expect more of a request
+		defer func() { _ = recover() }() // an Extractor of the application may panic on an empty request
 		r := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/"}, Header: http.Header{}}
 		_, _ = e(r.WithContext(context.WithValue(context.Background(), varyKey{}, &names)))
 	}()
@@ -103,7 +108,8 @@ func varyBy(e Extractor) string {
 	return strings.Join(append([]string{"Cookie", "Authorization"}, slices.Compact(names)...), ", ")
 }
 
-// headerCredential recognizes a JWT by a dot, which no session token contains.
+// headerCredential treats a value with a dot as a JWT, because a session token
+// contains no dot.
 func headerCredential(value string) Credential {
 	if strings.IndexByte(value, '.') >= 0 {
 		return Credential{JWT: value, Header: true}
@@ -112,8 +118,8 @@ func headerCredential(value string) Credential {
 }
 
 // FromCookies returns an Extractor for the session token and the session JWT in
-// the cookies of these names. An empty name means that there is no such cookie.
-// It panics if both names are empty, or if one is not a cookie name.
+// the cookies with these names. If a name is empty, FromCookies ignores that
+// cookie. It panics if both names are empty, or if one is not a cookie name.
 func FromCookies(token, jwt string) Extractor {
 	if token == "" && jwt == "" || token != "" && !isToken(token) || jwt != "" && !isToken(jwt) {
 		panic("sessionauth: FromCookies: not a cookie name")
@@ -152,13 +158,14 @@ func FromCookies(token, jwt string) Extractor {
 	}
 }
 
-// hostPrefix begins the names of cookies that only the host itself can set
-// (RFC 6265bis, section 4.1.3.2).
+// hostPrefix is the prefix of the names of cookies that only the host itself
+// can set (RFC 6265bis, section 4.1.3.2).
 const hostPrefix = "__Host-"
 
-// cookieValues are the different values of one cookie. A browser sends several
-// if they were set for different paths or domains. A sibling domain can plant
-// one (RFC 6265bis, section 8.6), so the first has no precedence.
+// cookieValues holds the different values of one cookie. A browser sends
+// several values if they were set for different paths or domains. The first
+// value has no precedence, because a sibling domain can plant it (RFC 6265bis,
+// section 8.6).
 type cookieValues struct {
 	first  string
 	others []string
@@ -174,8 +181,8 @@ func (v *cookieValues) add(value string) {
 	}
 }
 
-// candidates returns a Credential for each value by itself, because nothing tells
-// which token belongs to which JWT.
+// candidates returns a separate Credential for each value, because the request
+// does not show which token belongs to which JWT.
 func candidates(tokens, jwts *cookieValues, source *cookieSource) []Credential {
 	var list []Credential
 	if jwts.first != "" {
@@ -193,9 +200,10 @@ func candidates(tokens, jwts *cookieValues, source *cookieSource) []Credential {
 	return list
 }
 
-// FirstOf returns an Extractor that tries extractors in order. The first one
-// that finds a credential, or fails, decides. A cookie never replaces a bad
-// header: a dummy header could otherwise disable the cross-origin check.
+// FirstOf returns an Extractor that tries extractors in order. It returns the
+// result of the first one that finds a credential or fails. It tries no others
+// after a failure, so a malformed header is refused even if the request has a
+// valid cookie.
 func FirstOf(extractors ...Extractor) Extractor {
 	return func(r *http.Request) (Credential, error) {
 		for _, extract := range extractors {
@@ -208,7 +216,8 @@ func FirstOf(extractors ...Extractor) Extractor {
 	}
 }
 
-// extractionError turns the error of an Extractor into one of this package.
+// extractionError converts the error of an Extractor to an error of this
+// package.
 func extractionError(err error) error {
 	if errors.Is(err, ErrNoCredential) {
 		return ErrNoCredential
@@ -220,11 +229,11 @@ func extractionError(err error) error {
 	return &Error{Kind: ErrInvalidRequest, Reason: ReasonMalformed, cause: err}
 }
 
-// addCookies adds the cookies of a request with these names.
+// addCookies adds the values of the cookies with these names.
 func (s *cookieSource) addCookies(r *http.Request, token, jwt string) {
 	cookies := r.Cookies()
 	if len(cookies) == 0 && strings.Count(strings.Join(r.Header["Cookie"], ";"), ";") >= 3000 {
-		s.more = true // net/http reports none of so many
+		s.more = true // net/http returns no cookies if there are so many
 	}
 	for _, c := range cookies {
 		switch c.Name {
@@ -237,9 +246,9 @@ func (s *cookieSource) addCookies(r *http.Request, token, jwt string) {
 	}
 }
 
-// addCredential adds the values of a credential that have the form of a
-// session token or a session JWT. Others cannot belong to a session, and must not
-// take the place of one that does.
+// addCredential adds the values of c that have the form of a session token or a
+// session JWT. It skips other values, because they cannot belong to a session
+// and must not use up the limit.
 func (s *cookieSource) addCredential(c *Credential) {
 	if c.cookies != nil {
 		for i := range c.cookies.candidates {

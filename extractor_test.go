@@ -12,7 +12,7 @@ import (
 	"github.com/sessionauth/sessionauth/internal/authtest"
 )
 
-// Credential and Require check a credential of a custom Extractor alike.
+// Credential and Require accept and refuse the same credentials of a custom Extractor.
 func TestExtractor_SyntaxOfACustomCredential(t *testing.T) {
 	var found sessionauth.Credential
 	s := newEnv(t, func(c *sessionauth.Config) {
@@ -40,7 +40,7 @@ func TestExtractor_SyntaxOfACustomCredential(t *testing.T) {
 	}
 }
 
-// The response varies by the header field that the extractor reads.
+// The Vary field of the response names the header field that the extractor reads.
 func TestRequire_VaryNamesTheExtractorsHeader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for name, row := range map[string]struct {
@@ -113,7 +113,7 @@ func TestSignOutCredential(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		fields []string
-		kind   error // nil if there is none
+		kind   error // nil if there is no error
 		empty  bool
 		header bool
 		more   bool
@@ -152,7 +152,8 @@ func TestSignOutCredential(t *testing.T) {
 	}
 }
 
-// What is for a sign-out lets no request through.
+// Require refuses a request whose cookie has more values than it examines. Only a sign-out reads
+// all of them.
 func TestRequire_FiveCookies(t *testing.T) {
 	s := newEnv(t)
 	fields := []string{"Cookie: stytch_session=" + s.Session.Token}
@@ -167,7 +168,8 @@ func TestRequire_FiveCookies(t *testing.T) {
 	s.WantCalls(pathAuthenticate, 0)
 }
 
-// With GODEBUG=panicnil=1 recover returns nil for panic(nil).
+// With GODEBUG=panicnil=1, recover returns nil for panic(nil). A panic in the extractor must still
+// not let the request pass.
 func TestRequire_PanicNilInTheExtractor(t *testing.T) {
 	t.Setenv("GODEBUG", "panicnil=1")
 	s := newEnv(t, func(c *sessionauth.Config) {
@@ -195,8 +197,14 @@ func TestRequire_PanicInTheExtractor(t *testing.T) {
 		}
 		s.WantPassed(0, "")
 		log.WantErrors(t, 2)
-		if text := log.String(); !strings.Contains(text, "goroutine ") || strings.Contains(text, s.Session.JWT) {
-			t.Errorf("got the log %q, want the stack and no credential", text)
+		text := log.String()
+		for _, want := range []string{"type=string", fmt.Sprintf(`value="%d bytes`, len("Bearer "+s.Session.JWT)), "goroutine ", "extractor_test.go"} {
+			if strings.Count(text, want) < 2 {
+				t.Errorf("got the log %q, want %q in it twice", text, want)
+			}
+		}
+		if strings.Contains(text, s.Session.JWT) {
+			t.Errorf("got the log %q, want no credential", text)
 		}
 	})
 }

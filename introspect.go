@@ -12,50 +12,60 @@ import (
 )
 
 const (
-	refreshTTL = 30 * time.Second // of an answer about an old JWT: for the requests that a page had under way
-	recheckTTL = 5 * time.Second  // of an answer to a guard: a user who lacks a factor must not cost a call a request
+	refreshTTL = 30 * time.Second // lifetime of a response about an old JWT, for the other requests of the same page
+	recheckTTL = 5 * time.Second  // lifetime of a response to a guard, so that a user who lacks a factor does not cause a call for each request
 )
 
-// A lookup describes something that Stytch knows and that is cached.
+// A lookup describes a cached value and the call to Stytch that fetches it.
 type lookup[T identified] struct {
 	call   upstream.Call
-	kind   string // simultaneous calls with the same kind and flight are one call
+	kind   string // simultaneous lookups with the same kind and flight share one call
 	flight digest
-	key    digest // of what is sent: rejections are remembered by it
+	key    digest // digest of what is sent; a rejection is cached for it
 
-	// cached returns what is cached. The error is errStale if Stytch must be
-	// called; any other error is final.
+	// cached returns the cached value. If the error is errStale, Stytch must be
+	// called. Any other error is final.
 	cached func(now time.Time) (T, error)
 
-	// fetch calls Stytch and stores the answer.
+	// fetch calls Stytch and caches the response.
 	fetch func(ctx context.Context, asked moment) (T, error)
 
-	// isRejection reports whether an error of fetch is a rejection, and forget,
-	// if not nil, removes what was cached before one.
+	// isRejection reports whether an error of fetch is a rejection. In that
+	// case forget, if not nil, removes the cached value.
 	isRejection func(error) bool
 	forget      func()
 }
 
-// A moment is when Stytch is called. The answer is not newer: it must not be
-// stored if what it is about was forgotten since.
+// A moment is the time at which a call to Stytch begins. The response must not
+// be cached if its session or user was forgotten since.
 type moment struct {
 	time.Time
-	generation uint64 // of the caches
+	generation uint64 // generation of the caches
 }
 
-// introspect looks up, and if that fails calls Stytch once for all requests that
-// look up the same at the same time. cached reports whether no call was needed.
+// introspect returns the cached value of a lookup. If there is none, it calls
+// Stytch, once for all requests that make the same lookup at the same time.
+// cached reports whether no call was needed.
 func introspect[T identified](ctx context.Context, s *sessions, l *lookup[T]) (value T, cached bool, err error) {
-	arrived := s.caches.generation()
-	for {
-		if value, err = l.find(s.caches, time.Now()); err != errStale {
+	var arrived uint64
+	for first := true; ; first = false {
+		now := time.Now()
+		if value, err = l.cached(now); err != errStale {
 			return value, err == nil, err
+		}
+		generation, rejected := s.caches.begin(l.key, now)
+		if rejected {
+			return value, false, errRejected
+		}
+		if first {
+			arrived = generation
 		}
 		result, err := upstream.Share(ctx, s.upstream, l.call, l.kind+string(l.flight[:]), func(ctx context.Context) (flown[T], error) {
 			return fly(ctx, s, l)
 		})
-		// A request that arrives after a Forget does not use what a call that began
-		// before it says about the same session or user. The next call begins later.
+		// If a request arrives after a Forget, it must not use the result of a
+		// call that began before. In that case, loop: the next call begins
+		// later.
 		if err != nil || !s.caches.isForgotten(result.generation, arrived, result.value) {
 			return result.value, false, translate(err, l.isRejection)
 		}
@@ -65,18 +75,22 @@ func introspect[T identified](ctx context.Context, s *sessions, l *lookup[T]) (v
 // A flown is the result of a shared call.
 type flown[T identified] struct {
 	value      T
-	generation uint64 // of the caches, when the call began
+	generation uint64 // generation of the caches when the call began
 }
 
-// fly makes the call that introspect shares.
+// fly makes the call that introspect shares. It makes no call if another call
+// has cached a result since introspect looked.
 func fly[T identified](ctx context.Context, s *sessions, l *lookup[T]) (flown[T], error) {
-	generation := s.caches.generation()
-	asked := moment{time.Now(), generation}
-	value, err := l.find(s.caches, asked.Time)
-	if err != errStale {
-		return flown[T]{value, generation}, err // another call has ended since
+	now := time.Now()
+	generation, rejected := s.caches.begin(l.key, now)
+	value, err := l.cached(now)
+	switch {
+	case err != errStale:
+		return flown[T]{value, generation}, err
+	case rejected:
+		return flown[T]{}, errRejected
 	}
-	value, err = l.fetch(ctx, asked)
+	value, err = l.fetch(ctx, moment{now, generation})
 	if l.isRejection(err) {
 		if l.forget != nil {
 			l.forget()
@@ -86,50 +100,41 @@ func fly[T identified](ctx context.Context, s *sessions, l *lookup[T]) (flown[T]
 	return flown[T]{value, generation}, err
 }
 
-// find returns what is cached, errRejected for what Stytch rejected a moment
-// ago, or errStale.
-func (l *lookup[T]) find(c *caches, now time.Time) (T, error) {
-	value, err := l.cached(now)
-	if err == errStale && c.isRejected(l.key, now) {
-		err = errRejected
-	}
-	return value, err
-}
-
-// A query is a credential to ask Stytch about.
+// A query is a credential to send to Stytch.
 type query struct {
-	token, jwt string // one of the two
-	key        digest // of the credential
-	verified   bool   // a JWT with a good signature, or a token that was alive before
-	subject    digest // the session if it was proven, and else the credential
+	token, jwt string // exactly one is set
+	key        digest // digest of the credential
+	verified   bool   // a JWT with a valid signature, or a token that was alive before
+	subject    digest // the session if it is known, otherwise the credential
 	bound      upstream.Bound
 
-	// replaces is the JWT that the answer is to replace, nil if a token came
-	// alone. answerKey is the key of the answer.
+	// replaces is the old JWT for which the response is fetched. It is nil if a
+	// token came alone. answerKey is the cache key of the response.
 	replaces  *sessionjwt.Token
 	answerKey digest
 }
 
 func (s *sessions) tokenQuery(token string, key digest) *query {
-	// A token that was alive before stays in the cache past its end, for this.
+	// The cache keeps an expired entry of a token for this purpose.
 	if seen, ok := s.caches.tokens.Get(key, time.Now()); ok {
 		return &query{token: token, key: key, verified: true, subject: sessionKey(seen.session.ID), bound: upstream.BoundRejections}
 	}
 	return &query{token: token, key: key, subject: key}
 }
 
-// jwtQuery is for JWTs with a good signature only.
+// jwtQuery returns a query for a JWT, whose signature must be valid.
 func jwtQuery(jwt string, key digest) *query {
 	return &query{jwt: jwt, key: key, verified: true, subject: key}
 }
 
-// refreshing says that the answer is to replace an old JWT. It serves every old JWT
-// of the session, unless t may be another kind of token: then it serves only t.
+// refreshing sets t as the old JWT that the response replaces. The response
+// serves every old JWT of the session. If t may be another kind of token, the
+// response serves only t.
 func (q *query) refreshing(t *sessionjwt.Token, key digest) *query {
-	session, bound := sessionKey(cmp.Or(t.Session.ID, t.Session.UserID)), upstream.BoundRejections // the user's if the claim is unreadable
+	session, bound := sessionKey(cmp.Or(t.Session.ID, t.Session.UserID)), upstream.BoundRejections // the user, if the session claim cannot be read
 	q.replaces, q.answerKey = t, session
 	if t.ThirdParty {
-		q.answerKey, bound = key, upstream.BoundCalls // a session may have many
+		q.answerKey, bound = key, upstream.BoundCalls // one session may have many third-party tokens
 	}
 	if q.verified {
 		q.subject, q.bound = session, bound
@@ -142,7 +147,8 @@ func (q *query) params(extend time.Duration) stytch.AuthenticateSessionParams {
 	return stytch.AuthenticateSessionParams{SessionToken: q.token, SessionJWT: q.jwt, SessionDuration: extend}
 }
 
-// call returns the kind of call. One that extends the session is not repeated.
+// call returns the upstream.Call. A call that extends the session is not
+// retried.
 func (q *query) call(extends bool) upstream.Call {
 	call, extend := upstream.IntrospectUnverified, upstream.ExtendUnverified
 	if q.verified {
@@ -154,7 +160,8 @@ func (q *query) call(extends bool) upstream.Call {
 	return call.About(q.subject, q.bound)
 }
 
-// introspectSession asks Stytch about a session, unless its answer is cached.
+// introspectSession returns the session of a query from the cache or by calling
+// Stytch.
 func (s *sessions) introspectSession(ctx context.Context, q *query) (e *entry, cached bool, err error) {
 	e, cached, err = introspect(ctx, s, s.sessionLookup(q))
 	if err == nil && !cached {
@@ -182,10 +189,10 @@ func (s *sessions) sessionLookup(q *query) *lookup[*entry] {
 			return s.store(answer, q, asked), nil
 		},
 		isRejection: upstream.IsSessionRejected,
-		forget:      func() { s.caches.tokens.Remove(q.key) }, // not even StaleIfError may revive it
+		forget:      func() { s.caches.tokens.Remove(q.key) }, // StaleIfError must not use a session that Stytch rejected
 	}
 	if q.replaces != nil {
-		l.kind = "refresh" // whose answer brings a new JWT
+		l.kind = "refresh" // only such a response contains a new JWT
 		if q.jwt != "" {
 			l.flight = q.answerKey
 		}
@@ -193,8 +200,9 @@ func (s *sessions) sessionLookup(q *query) *lookup[*entry] {
 	return l
 }
 
-// cachedAnswer returns the cached answer to a query, or errStale, errRevoked, or
-// errOtherSession if the token is known to belong to another session than the JWT.
+// cachedAnswer returns the cached response to a query. The error is errStale if
+// there is none, errRevoked, or errOtherSession if the token belongs to another
+// session than the JWT.
 func (s *sessions) cachedAnswer(q *query, now time.Time) (*entry, error) {
 	cache, key := s.caches.tokens, q.key
 	if q.replaces != nil {
@@ -213,7 +221,7 @@ func (s *sessions) cachedAnswer(q *query, now time.Time) (*entry, error) {
 	return nil, errStale
 }
 
-// store makes an entry of an answer, and caches it.
+// store makes an entry from a response and caches it.
 func (s *sessions) store(answer *stytch.AuthenticateSessionResponse, q *query, asked moment) *entry {
 	e := s.entryOf(answer, asked.Time)
 	if !s.config.SessionOnly {
@@ -226,19 +234,21 @@ func (s *sessions) store(answer *stytch.AuthenticateSessionResponse, q *query, a
 	}
 	if q.replaces != nil && e.isAbout(q.replaces.Session) {
 		if e.thirdParty = q.replaces.ThirdParty; e.thirdParty && asked.Before(q.replaces.ExpiresAt) {
-			e.refreshed = "" // it would need a call again, and the answer about the old JWT is cached
+			e.refreshed = "" // a request with the new JWT would need a call again, but the response for the old JWT is cached
 		}
-		s.storeAnswer(q.answerKey, e, asked)
+		if !e.thirdParty || q.jwt != "" { // a response about the token says nothing about a third-party JWT
+			s.storeAnswer(q.answerKey, e, asked)
+		}
 	}
 	return e
 }
 
-// entryOf makes an entry of an answer. It copies what it keeps: a pointer into
-// the answer would keep its credentials alive.
+// entryOf makes an entry from a response. It copies the session and the user,
+// because a pointer into the response would keep its credentials in memory.
 func (s *sessions) entryOf(answer *stytch.AuthenticateSessionResponse, asked time.Time) *entry {
 	session, ttl := answer.Session, s.config.CacheTTL
 	e := &entry{
-		session: &session, vouchedAt: asked, asOf: asked, refreshed: answer.SessionJWT,
+		session: &session, vouchedAt: asked, refreshed: answer.SessionJWT,
 		end:      deadline.In(asked, ttl).EarlierAt(asked, session.ExpiresAt),
 		staleEnd: deadline.In(asked, ttl+s.config.StaleIfError).EarlierAt(asked, session.ExpiresAt),
 	}
@@ -250,7 +260,8 @@ func (s *sessions) entryOf(answer *stytch.AuthenticateSessionResponse, asked tim
 	return e
 }
 
-// storeAnswer caches a recent answer about a session, for refreshes and guards.
+// storeAnswer caches a recent response about a session for refreshes and
+// guards.
 func (s *sessions) storeAnswer(key digest, e *entry, asked moment) {
 	ttl := refreshTTL
 	if s.config.MaxTokenAge > 0 {
@@ -261,7 +272,8 @@ func (s *sessions) storeAnswer(key digest, e *entry, asked moment) {
 	s.caches.store(asked.generation, e, func() { s.caches.answers.Add(key, e, asked.Time) })
 }
 
-// user returns a user from the cache, or loads them.
+// user returns a user from the cache or by calling Stytch. During an outage it
+// returns an expired entry, as far as StaleIfError allows.
 func (s *sessions) user(ctx context.Context, id string) (*userEntry, error) {
 	key := userKey(id)
 	old, _ := s.caches.users.Get(key, time.Now())
@@ -279,7 +291,7 @@ func (s *sessions) user(ctx context.Context, id string) (*userEntry, error) {
 			if err != nil {
 				return nil, err
 			}
-			if user.ID != id { // Stytch takes external ids, too
+			if user.ID != id { // Stytch also accepts external ids
 				return nil, &stytch.InvalidAnswerError{Problem: "another user than the one asked for"}
 			}
 			return s.storeUser(user, asked), nil
@@ -300,25 +312,24 @@ func (s *sessions) storeUser(user *stytch.User, asked moment) *userEntry {
 	return u
 }
 
-// recheck asks Stytch about the session of an entry, once in recheckTTL: a guard
-// refuses nothing because of a cache or a JWT alone.
+// recheck calls Stytch about the session of an entry before a guard refuses it,
+// but at most once in recheckTTL.
 func (s *sessions) recheck(ctx context.Context, e *entry, c introspectionCredential) (*entry, error) {
-	q := introspectionQuery(c)
+	q := &query{token: c.token, jwt: c.jwt, key: c.key, verified: true}
 	q.answerKey = q.key
 	if !e.thirdParty {
 		q.answerKey = sessionKey(e.session.ID)
 	}
 	answer, _, err := introspect(ctx, s, &lookup[*entry]{
-		// The answer to one credential of a session is not the answer to another.
+		// The result for one credential of a session does not apply to another.
 		call: upstream.Introspect.About(sessionKey(e.session.ID), upstream.BoundCalls), kind: "recheck" + e.session.ID, flight: q.key, key: q.key,
 		cached: func(now time.Time) (*entry, error) {
 			recent, _ := s.caches.answers.Get(q.answerKey, now)
-			if err := s.usable(recent, q.key, now); err == errRevoked {
-				return nil, err
-			} else if err != nil || now.Sub(recent.vouchedAt) >= recheckTTL {
-				return nil, errStale
+			err := s.usable(recent, q.key, now)
+			if err == errRevoked || recent != nil && (err == nil || err == errStale) && now.Sub(recent.vouchedAt) < recheckTTL {
+				return recent, ignoreStale(err)
 			}
-			return recent, nil
+			return nil, errStale
 		},
 		fetch: func(ctx context.Context, asked moment) (*entry, error) {
 			answer, err := s.client.AuthenticateSession(ctx, q.params(0))
@@ -339,10 +350,11 @@ func (s *sessions) recheck(ctx context.Context, e *entry, c introspectionCredent
 	return answer, nil
 }
 
-// live asks Stytch about the session of an entry for this request alone: an
-// answer under way may be older than the request. Nothing is cached.
+// live calls Stytch about the session of an entry for this request alone. It
+// does not share a call, because a call in progress may have begun before the
+// request arrived. It caches nothing.
 func (s *sessions) live(ctx context.Context, e *entry, c introspectionCredential, check *stytch.AuthorizationCheck) (*entry, *stytch.Verdict, error) {
-	q := introspectionQuery(c)
+	q := &query{token: c.token, jwt: c.jwt, key: c.key, verified: true}
 	params := q.params(0)
 	params.AuthorizationCheck = check
 	asked := time.Now()
@@ -364,18 +376,9 @@ func (s *sessions) live(ctx context.Context, e *entry, c introspectionCredential
 	return live, answer.Verdict, nil
 }
 
-// introspectionQuery returns the query for the credential of an authenticated
-// request.
-func introspectionQuery(c introspectionCredential) *query {
-	if isSessionToken(c.value) { // no JWT is, because of its dots
-		return &query{token: c.value, key: digestOf(c.value), verified: true}
-	}
-	_, signature := cutSignature(c.value)
-	return jwtQuery(c.value, digestOf(signature))
-}
-
-// liveEntry makes an entry of an answer about the session of another entry. It
-// must be about the same session, and that must not be revoked here.
+// liveEntry makes an entry from a response about the session of e. It returns
+// an error if the response is about another session, or if the session was
+// revoked by this process.
 func (s *sessions) liveEntry(e *entry, answer *stytch.AuthenticateSessionResponse, key digest, asked time.Time) (*entry, error) {
 	live := s.entryOf(answer, asked)
 	if !live.isAbout(e.session) {
@@ -385,9 +388,9 @@ func (s *sessions) liveEntry(e *entry, answer *stytch.AuthenticateSessionRespons
 	return live, cloneError(s.usableNow(live, key))
 }
 
-// goneError denies the session of an entry if err says that it does not exist
-// any more, unless Stytch was asked about a token that only came with the JWT,
-// or about a JWT that may be another kind of token.
+// goneError denies the session of an entry if err means that the session no
+// longer exists. It does not do so if the call sent a token that only came with
+// the JWT, or a JWT that may be another kind of token.
 func (s *sessions) goneError(e *entry, c introspectionCredential, err error) error {
 	if upstream.IsSessionNotFound(err) && !c.secondary && !e.thirdParty {
 		s.denied.Confirm(e.session.ID, time.Now())

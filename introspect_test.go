@@ -46,7 +46,7 @@ func TestRequire_ExpiredJWT(t *testing.T) {
 				if len(sent) != 1 || sent[row.sent] == nil {
 					t.Errorf("got a call with %d fields, want %s alone", len(sent), row.sent)
 				}
-				s.Want(s.Get(row.field(s)), 200) // again with the old JWT
+				s.Want(s.Get(row.field(s)), 200) // a second request with the old JWT
 				s.WantCalls(pathAuthenticate, 1)
 			})
 		})
@@ -63,8 +63,8 @@ func TestAuthenticate_SessionDuration(t *testing.T) {
 	})
 }
 
-// headerPair extracts a token and a JWT from two headers, which no other site can
-// plant: they belong together.
+// headerPair makes Require read a token and a JWT from two header fields. No other site can set
+// these fields, so they are trusted to belong together.
 func headerPair(c *sessionauth.Config) {
 	c.Extractor = func(r *http.Request) (sessionauth.Credential, error) {
 		return sessionauth.Credential{Token: r.Header.Get("X-Token"), JWT: r.Header.Get("X-Jwt"), Header: true}, nil
@@ -76,7 +76,7 @@ func TestRequire_AnswerAboutAnotherSession(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newEnv(t, headerPair)
 			other := s.SignIn(stytchtest.SessionOptions{})
-			second := s.StartSession(s.Session.UserID, stytchtest.SessionOptions{}) // of the same user
+			second := s.StartSession(s.Session.UserID, stytchtest.SessionOptions{}) // another session of the same user
 			s.Expire()
 			s.Want(s.Get("X-Token: "+other.Token, "X-JWT: "+s.Session.JWT), 401)
 			s.Want(s.Get("X-Token: "+second.Token, "X-JWT: "+s.Session.JWT), 401)
@@ -139,7 +139,7 @@ func TestRequire_RejectionDeniesTheSession(t *testing.T) {
 				s.Expire()
 				s.RevokeSession(s.Session.ID)
 				s.Want(s.Get(row.field(s)), 401)
-				s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 401) // a fresh JWT of the same session
+				s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 401) // a new JWT of the rejected session
 				s.WantCalls(pathAuthenticate, row.calls)
 			})
 		})
@@ -172,14 +172,14 @@ func TestRequire_PlantedToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t, writeBack)
 		s.Expire()
-		planted := bothCookies(inventedToken, s.Session.JWT) // planted by a sibling domain
+		planted := bothCookies(inventedToken, s.Session.JWT) // a sibling domain planted the token
 		resp := s.Get(planted)
 		s.Want(resp, 200)
 		if len(setCookies(resp)) != 1 {
 			t.Errorf("got %v, want the new JWT", setCookies(resp))
 		}
 		s.Want(s.Get(planted), 200)
-		s.WantCalls(pathAuthenticate, 2) // by the token, then by the JWT
+		s.WantCalls(pathAuthenticate, 2) // one call with the token, then one with the JWT
 	})
 }
 
@@ -199,8 +199,8 @@ func TestRequire_OldJWTsShareAnAnswer(t *testing.T) {
 	})
 }
 
-// Applications choose external IDs. A user whose external ID equals the user ID
-// of somebody else is not that user.
+// Applications choose the external ids of users. If the external id of one user equals the user id
+// of another, the two must not be confused.
 func TestRequire_UserByExternalID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
@@ -238,15 +238,15 @@ func TestRequire_CoalescesCalls(t *testing.T) {
 	}
 }
 
-// In a bubble all requests wait when the answer comes. Here it comes at once, and
-// requests see every state of the cache.
+// In a synctest bubble all requests are waiting when the answer arrives. Outside of a bubble the
+// answer arrives immediately, so that requests meet the cache in every state.
 func TestRequire_CoalescesCallsOutsideABubble(t *testing.T) {
 	for _, needs := range authtest.NeedsCall {
 		t.Run(needs.Name, func(t *testing.T) {
 			for range rounds() {
 				s := newEnv(t)
 				if needs.Name == "an expired JWT" {
-					// No time passes here: it was issued in the past.
+					// Time does not pass in this test, so the JWT is issued in the past.
 					s.Session.JWT = s.SignJWT(func(_, c map[string]any) {
 						for _, name := range []string{"iat", "nbf", "exp"} {
 							c[name] = c[name].(int64) - 360
@@ -265,7 +265,7 @@ func TestRequire_CoalescesCallsOutsideABubble(t *testing.T) {
 	}
 }
 
-// rounds returns how often a test looks for a race that it meets by chance.
+// rounds returns how often a test repeats an attempt to meet a race.
 func rounds() int {
 	if authtest.Slow {
 		return 50
@@ -309,7 +309,7 @@ func TestRequire_CoalescedCallFails(t *testing.T) {
 	}
 }
 
-// needsAnyCall is NeedsCall and the key set.
+// needsAnyCall contains the cases of NeedsCall and the fetch of the key set.
 var needsAnyCall = append(slices.Clip(authtest.NeedsCall), struct {
 	Name    string
 	Path    string
@@ -339,8 +339,8 @@ func TestRequire_CoalescedCallWhoseFirstRequestIsCanceled(t *testing.T) {
 	}
 }
 
-// cancelFirst sends a field a thousand times while a call is under way. The first
-// request is canceled after a millisecond.
+// cancelFirst sends the same request a thousand times while one call is in progress. The first
+// request is canceled after a millisecond, and the others must still pass.
 func cancelFirst(s *env, field string) {
 	s.T.Helper()
 	ctx, cancel := context.WithCancel(s.T.Context())
@@ -352,7 +352,7 @@ func cancelFirst(s *env, field string) {
 			s.T.Errorf("got an answer to the first request after %v, want 1ms", took)
 		}
 	})
-	synctest.Wait() // the first call is under way
+	synctest.Wait() // the first call is in progress
 	for range 999 {
 		wg.Go(func() { s.Want(s.Get(field), 200) })
 	}
@@ -421,7 +421,7 @@ func TestRequire_CoalescedCallWritesTheSameJWTBack(t *testing.T) {
 			s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: 100 * time.Millisecond})
 			answers := s.Together(49, field(s))
 			time.Sleep(20 * time.Second)
-			answers = append(answers, s.Get(field(s))) // one is late
+			answers = append(answers, s.Get(field(s))) // one request comes later
 			fresh := ""
 			for _, resp := range answers {
 				s.Want(resp, 200)
@@ -479,7 +479,7 @@ func TestRequire_MaxInFlight(t *testing.T) {
 			t.Errorf("got %d refused, %d unavailable, %d calls at a time; want 8 at a time at most",
 				refused.Load(), unavailable.Load(), most.Load())
 		}
-		s.Want(s.Get(bearer(s.Session.Token)), 200) // the places are free again
+		s.Want(s.Get(bearer(s.Session.Token)), 200) // all places for calls are free again
 	})
 }
 
@@ -494,7 +494,7 @@ func TestRequire_MaxInFlightCountsCalls(t *testing.T) {
 			}
 		})
 		synctest.Wait()
-		s.Want(s.Get(bearer(s.Session.JWT)), 200) // the key set and the user, one after the other
+		s.Want(s.Get(bearer(s.Session.JWT)), 200) // fetches the key set and then the user
 		wg.Wait()
 		s.WantCalls(pathAuthenticate, 1)
 	})
@@ -528,7 +528,7 @@ func TestRequire_PanicInTheTransport(t *testing.T) {
 					}
 					s.WantNothingOf(authtest.CredentialIn(field), resp)
 					s.Tap("", nil)
-					time.Sleep(time.Second) // a key set is not fetched again at once
+					time.Sleep(time.Second) // a key set is not fetched again immediately
 					s.Want(s.Get(field), 200)
 				})
 			})

@@ -10,11 +10,11 @@ import (
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// lateCookies is the ResponseWriter of a request whose response sets a session
-// cookie. It sets the cookie when the header leaves: the session may have been
-// revoked until then, and a response that sets it is never stored by a cache,
-// whatever the handler says. Requests without such a cookie keep their
-// ResponseWriter.
+// lateCookies is the ResponseWriter of a request whose response must set a
+// session cookie. It sets the cookie only when the header is written, because
+// until then the session may be revoked, and because the handler must not
+// replace the Cache-Control that forbids caches to store the cookie. If no
+// cookie must be set, the handler gets the original ResponseWriter.
 type lateCookies struct {
 	http.ResponseWriter
 	cookies *cookieWriter
@@ -24,12 +24,12 @@ type lateCookies struct {
 	left    bool
 }
 
-// A cookieValue is a cookie to set; none if the name is empty.
+// A cookieValue is a cookie to set. If name is empty, there is none.
 type cookieValue struct{ name, value string }
 
-// late returns a ResponseWriter that sets the cookies that are due after an
-// authentication with a refreshed JWT, or nil if there are none: the JWT goes
-// where the old one came from, and the token only gets a new life.
+// late returns a ResponseWriter that sets the cookies of r, whose JWT was
+// refreshed, or nil if it has no cookie to set. The new JWT replaces the cookie
+// of the old one. The token cookie keeps its value and gets a new expiry.
 func (c *cookieWriter) late(w http.ResponseWriter, r *authResult) *lateCookies {
 	source, refreshed := r.credential.cookies, r.entry.refreshed
 	if source == nil {
@@ -48,7 +48,8 @@ func (c *cookieWriter) late(w http.ResponseWriter, r *authResult) *lateCookies {
 	return l
 }
 
-// leave sets the cookies, once. A cookie that the handler has set itself stays.
+// leave sets the cookies once. It does not replace a cookie that the handler
+// has set.
 func (l *lateCookies) leave() {
 	if l.left {
 		return
@@ -61,7 +62,8 @@ func (l *lateCookies) leave() {
 	}
 }
 
-// WriteHeader sets the cookies unless status is informational.
+// WriteHeader implements http.ResponseWriter. An informational status does not
+// set the cookies.
 func (l *lateCookies) WriteHeader(status int) {
 	if status >= 200 || status == http.StatusSwitchingProtocols {
 		l.leave()
@@ -74,7 +76,7 @@ func (l *lateCookies) Write(p []byte) (int, error) {
 	return l.ResponseWriter.Write(p)
 }
 
-// ReadFrom keeps sendfile.
+// ReadFrom implements io.ReaderFrom, so that sendfile can be used.
 func (l *lateCookies) ReadFrom(r io.Reader) (int64, error) {
 	l.leave()
 	return io.Copy(l.ResponseWriter, r)
@@ -83,14 +85,14 @@ func (l *lateCookies) ReadFrom(r io.Reader) (int64, error) {
 // Flush implements http.Flusher.
 func (l *lateCookies) Flush() { _ = l.FlushError() }
 
-// FlushError is Flush for http.ResponseController.
+// FlushError implements flushing for http.ResponseController.
 func (l *lateCookies) FlushError() error {
 	l.leave()
 	return http.NewResponseController(l.ResponseWriter).Flush()
 }
 
-// Hijack implements http.Hijacker. The caller writes the header, so no cookie is
-// set.
+// Hijack implements http.Hijacker. It sets no cookie, because the caller then
+// writes the header itself.
 func (l *lateCookies) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return http.NewResponseController(l.ResponseWriter).Hijack()
 }
@@ -103,5 +105,5 @@ func (l *lateCookies) Push(target string, opts *http.PushOptions) error {
 	return http.ErrNotSupported
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap supports http.ResponseController.
 func (l *lateCookies) Unwrap() http.ResponseWriter { return l.ResponseWriter }

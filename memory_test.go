@@ -19,7 +19,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// A mask is a text that is not to be found in memory because of the test itself.
+// A mask is an encoded text, so that the test itself does not put the text into memory.
 type mask []byte
 
 func masked(s string) mask {
@@ -32,8 +32,9 @@ func masked(s string) mask {
 
 func (m mask) isIn(dump []byte) bool { return bytes.Contains(dump, masked(string(m))) }
 
-// Whoever reads the memory of a process can use none of the sessions it let in: only
-// digests of what is secret stay, and a JWT without its signature.
+// After a request, the memory of the process contains no usable credential. It contains digests of
+// secrets, and JWTs without their signature. An attacker who reads the memory can therefore not use
+// the sessions.
 func TestNoCredentialStaysInMemory(t *testing.T) {
 	auth, public, secrets := letOneIn(t)
 	dump := heapDump(t)
@@ -48,7 +49,8 @@ func TestNoCredentialStaysInMemory(t *testing.T) {
 	runtime.KeepAlive(auth)
 }
 
-// letOneIn lets a session in by its JWT, then by its token, and forgets Stytch.
+// letOneIn authenticates a session with its JWT and with its token, and then drops the in-memory
+// Stytch, which also holds them.
 func letOneIn(t *testing.T) (auth *sessionauth.Authenticator, public mask, secrets map[string]mask) {
 	var srv atomic.Pointer[stytchtest.Server]
 	srv.Store(stytchtest.NewServer())
@@ -84,7 +86,7 @@ func letOneIn(t *testing.T) (auth *sessionauth.Authenticator, public mask, secre
 	}
 }
 
-// heapDump returns the contents of what is alive.
+// heapDump returns the contents of all live memory.
 func heapDump(t *testing.T) []byte {
 	t.Helper()
 	f, err := os.Create(t.TempDir() + "/heap")
@@ -92,7 +94,7 @@ func heapDump(t *testing.T) []byte {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	for range 3 { // what a sync.Pool holds outlives one
+	for range 3 { // the contents of a sync.Pool survive the first collection
 		runtime.GC()
 	}
 	debug.WriteHeapDump(f.Fd())
@@ -103,9 +105,9 @@ func heapDump(t *testing.T) []byte {
 	return dump
 }
 
-// A background job may keep the context of the request that began it; it must not
-// keep the request's body with it.
-func TestAKeptContextKeepsNoRequest(t *testing.T) {
+// A background job may keep the context of the request that started it. The context must not keep
+// the body of that request in memory.
+func TestRequire_KeptContextKeepsNoRequest(t *testing.T) {
 	s := newEnv(t)
 	freed := make(chan struct{})
 	ctx := contextOfRequest(s, freed)
@@ -126,8 +128,8 @@ func TestAKeptContextKeepsNoRequest(t *testing.T) {
 	}
 }
 
-// contextOfRequest gives the context of a request that has ended, and closes freed
-// once its body is garbage.
+// contextOfRequest returns the context of a request that has ended. It closes freed when the body
+// of the request is garbage.
 func contextOfRequest(s *env, freed chan struct{}) (ctx context.Context) {
 	h := s.Auth.Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { ctx = context.WithoutCancel(r.Context()) }))
 	r := newRequest(http.MethodGet, bearer(s.Session.JWT))

@@ -19,7 +19,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// Short names for what most tests of this package use.
+// Short names for identifiers that most tests of this package use.
 const (
 	pathAuthenticate = authtest.PathAuthenticate
 	pathKeySet       = authtest.PathKeySet
@@ -55,7 +55,7 @@ func TestRequire_FromSignInToRevocation(t *testing.T) {
 		s.Want(s.Get(bearer(s.Session.JWT)), 200)
 		s.Want(s.Get(bearer(s.Session.JWT)), 200)
 		s.WantCalls(pathAuthenticate, 0)
-		s.Want(s.Get(both), 200) // Stytch says that the cookies belong together
+		s.Want(s.Get(both), 200) // this call checks that the cookies belong together
 		s.WantCalls(pathAuthenticate, 1)
 		s.WantCalls(pathKeySet, 1)
 		s.WantCalls(pathUser, 1)
@@ -70,10 +70,10 @@ func TestRequire_FromSignInToRevocation(t *testing.T) {
 		s.WantCalls(pathAuthenticate, 2)
 
 		s.RevokeSession(s.Session.ID)
-		time.Sleep(31 * time.Second) // the entry of the old JWT has ended, the entry of the token has not
+		time.Sleep(31 * time.Second) // the entry of the old JWT has expired; that of the token has not
 		s.Want(s.Get(bearer(s.Session.Token)), 200)
 		s.Want(s.Get(jwtCookie(s.Session.JWT)), 401)
-		s.Want(s.Get(bearer(s.Session.Token)), 401) // the rejection of the JWT denies its session
+		s.Want(s.Get(bearer(s.Session.Token)), 401) // the session is denied because Stytch rejected its JWT
 	})
 }
 
@@ -86,7 +86,7 @@ func TestRequire_OnChi(t *testing.T) {
 			user, ok := sessionauth.UserFromContext(r.Context())
 			fmt.Fprint(w, ok, user.ID, chi.URLParam(r, "id"))
 		})
-		r.Mount("/public", s.Auth.Optional(s.Next())) // Optional inside Require lets nobody else pass
+		r.Mount("/public", s.Auth.Optional(s.Next())) // Optional inside Require does not let anyone else pass
 		s.Handler = r
 		for path, status := range map[string]int{"/notes/7": 200, "/nowhere": 404, "/public": 200} {
 			r := httptest.NewRequest("GET", path, nil)
@@ -190,7 +190,7 @@ func TestRequire_BehindOptionalReusesTheResult(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				events := 0
 				s := newEnv(t, func(c *sessionauth.Config) {
-					c.CacheTTL = -1 // so that a second decision causes a call
+					c.CacheTTL = -1 // so that authenticating a second time would cause a call
 					c.Observe = func(context.Context, sessionauth.Event) { events++ }
 				})
 				s.Handler = s.Auth.Optional(s.Auth.Optional(s.Auth.Require(s.Auth.Require(s.Next()))))
@@ -215,14 +215,14 @@ func TestRequire_BehindOptionalReusesTheResult(t *testing.T) {
 
 func TestRequire_OfAnotherAuthenticator(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ours, theirs := newEnv(t), newEnv(t) // one project at two Stytches with different sessions
+		ours, theirs := newEnv(t), newEnv(t) // the same project at two servers with different sessions
 		for _, wrap := range []func(http.Handler) http.Handler{ours.Auth.Require, ours.Auth.Optional} {
 			ours.Handler = wrap(theirs.Auth.Require(theirs.Next()))
 			ours.Want(ours.Get(bearer(ours.Session.Token)), 401)
 			ours.Handler = wrap(theirs.Auth.Optional(theirs.Next()))
 			ours.Want(ours.Get(tokenCookie(ours.Session.Token)), 200)
 		}
-		theirs.WantPassed(2, "") // anonymous
+		theirs.WantPassed(2, "") // both requests passed without a user
 		theirs.WantCalls(pathAuthenticate, 1)
 
 		ours.Handler = theirs.Auth.Optional(ours.Auth.Require(ours.Next()))
@@ -264,7 +264,7 @@ func TestRequire_IgnoresNewContext(t *testing.T) {
 			t.Error("got an identity from Authenticate, want an error")
 		}
 
-		// Nor behind a real decision.
+		// An identity from NewContext is not trusted behind Optional either.
 		s.Handler = s.Auth.Optional(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s.Auth.Require(s.Next()).ServeHTTP(w, r.WithContext(sessionauth.NewContext(r.Context(), id)))
 		}))
@@ -298,7 +298,7 @@ func TestRequire_VaryAndCacheControl(t *testing.T) {
 	}
 	for _, row := range []struct {
 		name          string
-		before, after func(http.Header) // set in front of Require and in the handler
+		before, after func(http.Header) // set the header in front of Require and in the handler
 		vary          []string
 		cacheControl  string
 	}{

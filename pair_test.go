@@ -2,6 +2,8 @@ package sessionauth_test
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -13,7 +15,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// The two cookies of a request need not belong together: see pair.go.
+// The token cookie and the JWT cookie of a request may belong to different sessions: see pair.go.
 func TestRequire_TwoCookies(t *testing.T) {
 	var (
 		fresh = func(*env) {}
@@ -23,10 +25,10 @@ func TestRequire_TwoCookies(t *testing.T) {
 		name    string
 		before  func(*env)
 		token   func(*env, pairSessions) string
-		then    func(*env, pairSessions) // after the cookies were chosen
+		then    func(*env, pairSessions) // runs after the cookies were chosen
 		status  int
-		session func(pairSessions) stytchtest.Session // whose request it is
-		calls   int                                   // of sessions/authenticate, for three requests
+		session func(pairSessions) stytchtest.Session // the session that passes
+		calls   int                                   // calls of sessions/authenticate for three requests
 	}{
 		{"one session", fresh, pairTokenOf("ada"), nil, 200, func(s pairSessions) stytchtest.Session { return s.ada }, 1},
 		{"one session, stale JWT", stale, pairTokenOf("ada"), nil, 200, func(s pairSessions) stytchtest.Session { return s.ada }, 1},
@@ -61,7 +63,7 @@ func TestRequire_TwoCookies(t *testing.T) {
 				x := pairSessions{ada: s.Session}
 				time.Sleep(time.Second)
 				x.newer, x.bob = s.StartSession(s.User.ID, stytchtest.SessionOptions{}), s.SignIn(stytchtest.SessionOptions{})
-				s.Want(s.Get(jwtCookie(x.ada.JWT)), 200) // the key set and the user are cached
+				s.Want(s.Get(jwtCookie(x.ada.JWT)), 200) // fetches the key set and the user
 				row.before(s)
 				cookies := bothCookies(row.token(s, x), x.ada.JWT)
 				if row.then != nil {
@@ -93,7 +95,7 @@ func TestRequire_TwoCookies(t *testing.T) {
 	}
 }
 
-// The sessions of TestRequire_TwoCookies: ada and newer are of one user.
+// pairSessions are the sessions of TestRequire_TwoCookies. ada and newer belong to the same user.
 type pairSessions struct{ ada, newer, bob stytchtest.Session }
 
 func pairTokenOf(name string) func(*env, pairSessions) string {
@@ -102,8 +104,9 @@ func pairTokenOf(name string) func(*env, pairSessions) string {
 	}
 }
 
-// No other host can set a cookie whose name begins with __Host-, and an
-// extractor of one cookie has nothing to bind.
+// No other host can set a cookie whose name begins with __Host-, and an extractor that reads only
+// one cookie has no pair. In both cases Require needs no call to check that the cookies belong
+// together.
 func TestRequire_CookiesThatNeedNoBinding(t *testing.T) {
 	host := func(c *sessionauth.Config) {
 		c.Cookies.Token, c.Cookies.JWT = "__Host-token", "__Host-jwt"
@@ -216,8 +219,8 @@ func TestCheckLive_TokenBesideABadJWT(t *testing.T) {
 	})
 }
 
-// Of a repeated cookie the value that was accepted is the credential of the
-// request: for guards, and for a refreshed JWT.
+// If a cookie is repeated, the value that Require accepted is the credential of the request. Guards
+// use it, and so does the refresh of a JWT.
 func TestRequire_RepeatedCookieGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t, writeBack)
@@ -257,8 +260,8 @@ func check(f func(*http.Request) error) func(http.Handler) http.Handler {
 	}
 }
 
-// A request that is made in the context of another one is authenticated by its
-// own credential, by Require and by guards.
+// A request may be made in the context of another one. Require and the guards authenticate it by
+// its own credential.
 func TestRequire_RequestInTheContextOfAnother(t *testing.T) {
 	for name, inner := range map[string]func(s *env) http.Handler{
 		"Require": func(s *env) http.Handler { return s.Behind(s.Auth.Require) },
@@ -369,7 +372,7 @@ func TestOptional_RequestInTheContextOfAnother(t *testing.T) {
 	})
 }
 
-// A context outlives a revocation: whoever keeps it is refused.
+// A context remains after its session is revoked. Checks with that context are refused.
 func TestRequire_ContextAfterRevoke(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
@@ -390,7 +393,7 @@ func TestRequire_ContextAfterRevoke(t *testing.T) {
 	})
 }
 
-// A context that is older than its entry allows is renewed, by its credential.
+// When the entry of a context has expired, CheckRole authenticates the context's credential again.
 func TestCheckRole_LongRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
@@ -451,7 +454,8 @@ func TestCheckRole_KeyWithdrawnDuringALongRequest(t *testing.T) {
 	})
 }
 
-// The requests of an HTTP/2 connection in clear text would bypass Require.
+// Require removes the header fields of an upgrade to h2c. After such an upgrade, the requests on
+// the connection would bypass Require.
 func TestRequire_UpgradeToH2C(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
@@ -520,17 +524,17 @@ func TestAttachContext(t *testing.T) {
 	})
 }
 
-// The calls that docs/operations.md counts, for what browsers send: a request
-// every ten seconds for an hour, with a refreshed JWT as soon as there is one.
+// The rows are the numbers of calls in docs/operations.md. A browser sends a request every ten
+// seconds for an hour and uses each refreshed JWT.
 func TestRequire_CallsPerHour(t *testing.T) {
 	rows := []struct {
 		name              string
 		change            func(*sessionauth.Config)
 		token, jwt        bool
-		first, hour       int // calls of sessions/authenticate
-		firstUser, users  int // calls of users
-		restart           int // calls of both after a restart
-		outage, outageOld int // status with a good JWT, and with one past its exp
+		first, hour       int // calls of sessions/authenticate for the first request and for an hour
+		firstUser, users  int // calls of users for the first request and for an hour
+		restart           int // calls of both endpoints after a restart
+		outage, outageOld int // status in an outage with a good JWT, and with an expired one
 	}{
 		{"token", nil, true, false, 1, 60, 0, 0, 1, 503, 503},
 		{"JWT", nil, false, true, 0, 11, 1, 59, 1, 503, 503},
@@ -583,7 +587,7 @@ func TestRequire_CallsPerHour(t *testing.T) {
 					t.Errorf("after a restart: got %d calls, want %d", got, row.restart)
 				}
 				s.Want(get(s.Handler), 200)
-				time.Sleep(2 * time.Minute) // the user's entry has ended, the JWT has not
+				time.Sleep(2 * time.Minute) // the user's entry has expired, the JWT has not
 				s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 500})
 				s.SetFault(pathUser, stytchtest.Fault{Status: 500})
 				s.Want(get(s.Handler), row.outage)
@@ -592,4 +596,82 @@ func TestRequire_CallsPerHour(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The holder of an access token must not gain a session by planting it as the JWT
+// cookie in a browser that has a session token: what Stytch says about the token
+// says nothing about the JWT.
+func TestRequire_ThirdPartyJWTBesideAToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		access := s.SignJWT(func(_, c map[string]any) { c["client_id"] = "connected-app-test-1" })
+		s.Tap(pathAuthenticate, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				return nil, err
+			}
+			if strings.Contains(string(body), access) {
+				return authtest.Reply(400, `{"status_code":400,"error_type":"unable_to_parse_session_jwt","request_id":"r","error_message":"m"}`), nil
+			}
+			r.Body = io.NopCloser(strings.NewReader(string(body)))
+			return stytch.RoundTrip(r)
+		})
+		s.Want(s.Get(bearer(access)), 401)
+		for range 3 {
+			s.Want(s.Get(bothCookies(s.Session.Token, access)), 200)
+			s.Want(s.Get(bearer(access)), 401)
+			time.Sleep(10 * time.Second)
+		}
+	})
+}
+
+// A session that is revoked during any call of a request does not pass.
+func TestRequire_RevokedDuringACall(t *testing.T) {
+	rows := map[string]struct {
+		change func(*sessionauth.Config)
+		field  func(*env) string
+		call   authtest.Tap
+	}{
+		"an invented token beside a good JWT": {sessionOnly, func(s *env) string { return bothCookies(inventedToken, s.Session.JWT) }, authtest.DelayAnswers(2 * time.Second)},
+		"Stytch hangs": {sessionOnly, func(s *env) string { return bothCookies(inventedToken, s.Session.JWT) }, func(r *http.Request, _ http.RoundTripper) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		}},
+		"a repeated cookie": {sessionOnly, func(s *env) string {
+			return "Cookie: stytch_session_jwt=" + s.Session.JWT + "; stytch_session=" + inventedToken + "; stytch_session=" + strings.ToUpper(inventedToken)
+		}, authtest.DelayAnswers(2 * time.Second)},
+	}
+	for name, row := range rows {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newEnv(t, row.change)
+				s.Want(s.Get(jwtCookie(s.Session.JWT)), 200)
+				s.Tap(pathAuthenticate, row.call)
+				time.AfterFunc(500*time.Millisecond, func() {
+					if err := s.Auth.Revoke(s.T.Context(), s.Session.ID); err != nil {
+						s.T.Error(err)
+					}
+				})
+				s.Want(s.Get(row.field(s)), 401)
+				s.WantPassed(1, s.Session.ID)
+			})
+		})
+	}
+}
+
+// The ResponseWriter of a request with a refreshed JWT holds credentials.
+func TestRequire_ResponseWriterRedactsItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t, writeBack, func(c *sessionauth.Config) { c.SessionDuration = time.Hour })
+		var text string
+		s.Handler = s.Auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			text = fmt.Sprintf("%v %+v %#v", w, w, w)
+		}))
+		s.Want(s.Get(bothCookies(s.Session.Token, s.Session.JWT)), 200)
+		s.Expire()
+		s.Want(s.Get(bothCookies(s.Session.Token, s.Session.JWT)), 200)
+		if strings.Contains(text, s.Session.Token) || strings.Contains(text, "eyJ") {
+			t.Errorf("got %s, want no credential", text)
+		}
+	})
 }

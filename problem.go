@@ -10,17 +10,17 @@ import (
 	"time"
 )
 
-// An answer is the HTTP response to one kind of error: RFC 9457 for the body,
-// RFC 6750 section 3.1 for the challenge.
+// An answer is the HTTP response to one kind of error. The body follows RFC
+// 9457, and the challenge follows RFC 6750, section 3.1.
 type answer struct {
 	kind      error
 	status    int
-	problem   string // last part of the problem's type
+	problem   string // last part of the problem type URI
 	title     string
 	challenge string // error code of the Bearer challenge
 
-	header string // WWW-Authenticate, unless the error has details
-	body   string // likewise
+	header string // value of WWW-Authenticate for an error without details
+	body   string // body for an error without details
 }
 
 var answers = []answer{
@@ -36,18 +36,19 @@ var answers = []answer{
 	prebuilt(answer{kind: ErrNoCredential, status: http.StatusUnauthorized, problem: "no-credential", title: "Authentication required"}),
 }
 
-// internal is the answer to any other error.
+// internal is the response to any other error.
 var internal = prebuilt(answer{status: http.StatusInternalServerError, problem: "internal", title: "Internal error"})
 
-// prebuilt completes an answer with the texts that are the same for each error
-// of the kind, so that a flood of bad requests costs little.
+// prebuilt sets the texts that are the same for every error of the kind.
+// Building them once keeps a flood of bad requests cheap.
 func prebuilt(a answer) answer {
 	a.header, a.body = a.challengeHeader(&Error{}), a.problemBody(a.status, &Error{})
 	return a
 }
 
-// answerTo compares the kind itself before it calls errors.Is, which for ten
-// kinds takes most of the time of a refusal. Errors are seldom wrapped.
+// answerTo returns the answer to err. It compares the kind directly before it
+// calls errors.Is, because errors are seldom wrapped, and calling errors.Is for
+// ten kinds would take most of the time of a rejection.
 func answerTo(err error) *answer {
 	kind := err
 	if e, ok := err.(*Error); ok {
@@ -66,12 +67,13 @@ func answerTo(err error) *answer {
 	return &internal
 }
 
-// problemType is the prefix of the problem types, which the README explains.
+// problemType is the prefix of the problem type URIs. The README explains them.
 const problemType = "https://github.com/sessionauth/sessionauth#"
 
-// WriteError answers a request with an error of this package: the status, the
-// challenge and an application/problem+json body with fixed texts. Any other
-// error is answered with 500. It is the default of Config.ErrorHandler.
+// WriteError responds to a request with an error of this package. It sends the
+// status, the challenge and an application/problem+json body with fixed texts.
+// The status for any other error is 500. WriteError is the default of
+// Config.ErrorHandler.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	a := answerTo(err)
 	e := details(err)
@@ -81,7 +83,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 		status = e.Status
 	}
 	h := w.Header()
-	values := []string{"application/problem+json", "no-store", "nosniff", "", ""} // one allocation for all
+	values := []string{"application/problem+json", "no-store", "nosniff", "", ""} // one allocation for all values
 	h["Content-Type"] = values[0:1:1]
 	h["Cache-Control"] = values[1:2:2]
 	h["X-Content-Type-Options"] = values[2:3:3]
@@ -105,7 +107,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	_, _ = io.WriteString(w, body)
 }
 
-// details returns the *Error in err, or an empty one.
+// details returns the *Error in err, or an empty *Error if there is none.
 func details(err error) *Error {
 	if e, ok := err.(*Error); ok {
 		return e
@@ -115,9 +117,9 @@ func details(err error) *Error {
 	return e
 }
 
-// problemBody returns the problem detail (RFC 9457, section 3).
+// problemBody returns the problem details (RFC 9457, section 3).
 func (a *answer) problemBody(status int, e *Error) string {
-	body, _ := json.Marshal(struct { // marshalling strings and a number cannot fail
+	body, _ := json.Marshal(struct { // cannot fail for strings and a number
 		Type     string `json:"type"`
 		Title    string `json:"title"`
 		Status   int    `json:"status"`
@@ -127,7 +129,7 @@ func (a *answer) problemBody(status int, e *Error) string {
 	return string(body) + "\n"
 }
 
-// wholeSeconds rounds up: a client that retries too early is refused again.
+// wholeSeconds rounds up, because a client that retries too early fails again.
 func wholeSeconds(d time.Duration) int64 {
 	seconds := int64(d / time.Second)
 	if d%time.Second > 0 {
@@ -136,7 +138,7 @@ func wholeSeconds(d time.Duration) int64 {
 	return seconds
 }
 
-// challengeHeader returns the Bearer challenge (RFC 6750, section 3; for a
+// challengeHeader returns the Bearer challenge (RFC 6750, section 3, and for a
 // step-up RFC 9470, section 3).
 func (a *answer) challengeHeader(e *Error) string {
 	var b strings.Builder
@@ -153,16 +155,17 @@ func (a *answer) challengeHeader(e *Error) string {
 	return b.String()
 }
 
-// markPrivate sets, before the handler can write anything, that the response
-// belongs to one user: vary names the header fields that credentials are read
-// from. A handler may set a Cache-Control of its own. values is the memory of the
-// header values; it belongs to this request alone, as a handler may change them.
+// markPrivate marks the response as private to one user. It is called before
+// the handler, which may replace Cache-Control. vary lists the header fields
+// that credentials are read from. values provides the memory for the header
+// values. It must belong to this request alone, because a handler may change
+// the values.
 func markPrivate(h http.Header, vary string, values *[2]string) {
 	values[0], values[1] = vary, "private"
 	if others := h["Vary"]; len(others) > 0 {
 		h["Vary"] = append(others, values[0])
 	} else {
-		h["Vary"] = values[0:1:1] // of capacity 1: appending copies
+		h["Vary"] = values[0:1:1] // capacity 1, so that appending copies the slice
 	}
 	if len(h["Cache-Control"]) == 0 {
 		h["Cache-Control"] = values[1:2:2]

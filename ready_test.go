@@ -6,12 +6,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/sessionauth/sessionauth"
 	"github.com/sessionauth/sessionauth/internal/authtest"
+	"github.com/sessionauth/sessionauth/stytch"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
@@ -227,15 +229,154 @@ func TestReady_Deadline(t *testing.T) {
 	})
 }
 
-func TestWarm_FetchesTheKeySet(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newEnv(t, sessionOnly)
-		for range 2 {
+// 400 of 400 requests get 503: neither Warm nor a readiness probe may pass.
+func TestReady_WrongSecret(t *testing.T) {
+	wrong := func(c *sessionauth.Config) { c.Secret = "secret-test-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" }
+	wantMisconfigured := func(t *testing.T, what string, err error) {
+		t.Helper()
+		var e *sessionauth.Error
+		if !errors.As(err, &e) || e.Kind != sessionauth.ErrUnavailable || e.Reason != sessionauth.ReasonMisconfigured ||
+			!isStytchError(401, stytch.TypeUnauthorizedCredentials)(err) {
+			t.Errorf("%s: got %v, want misconfigured", what, err)
+		}
+	}
+	t.Run("Warm", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := newEnv(t, wrong)
+			wantMisconfigured(t, "Warm", s.Auth.Warm(t.Context()))
+			s.WantCalls("", 2)
+			wantMisconfigured(t, "Warm again", s.Auth.Warm(t.Context()))
+		})
+	})
+	t.Run("Ready", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := newEnv(t, wrong)
+			for range 6 { // probes in a minute
+				r, err := s.Auth.Ready(t.Context())
+				wantMisconfigured(t, "Ready", err)
+				if !slices.Contains(r.Degraded, "misconfigured") {
+					t.Errorf("got %+v, want misconfigured in Degraded", r)
+				}
+				time.Sleep(10*time.Second - time.Millisecond)
+			}
+			s.WantCalls("", 2)
+			s.Want(s.Get(bearer(s.Session.JWT)), 503)
+		})
+	})
+	t.Run("Ready of a process that decides without the secret", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := newEnv(t, wrong, sessionOnly)
+			r, err := s.Auth.Ready(t.Context())
+			if err != nil || !slices.Contains(r.Degraded, "misconfigured") {
+				t.Errorf("got %+v and %v, want misconfigured in Degraded and nil", r, err)
+			}
+			s.Want(s.Get(bearer(s.Session.JWT)), 200)
+		})
+	})
+	t.Run("a secret that is withdrawn, and restored", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := newEnv(t)
 			if err := s.Auth.Warm(t.Context()); err != nil {
 				t.Fatal(err)
 			}
+			s.SetFault("", stytchtest.Fault{Status: 401, ErrorType: stytch.TypeUnauthorizedCredentials})
+			s.Want(s.Get(bearer(s.Session.Token)), 503)
+			r, err := s.Auth.Ready(t.Context())
+			if err != nil || !slices.Contains(r.Degraded, "misconfigured") {
+				t.Errorf("got %+v and %v, want misconfigured in Degraded and nil: the caches still decide", r, err)
+			}
+			time.Sleep(31 * time.Second)
+			wantMisconfigured(t, "Warm", s.Auth.Warm(t.Context()))
+			s.SetFault("", stytchtest.Fault{})
+			time.Sleep(time.Minute)
+			if r, err = s.Auth.Ready(t.Context()); err != nil || slices.Contains(r.Degraded, "misconfigured") {
+				t.Errorf("got %+v and %v a minute after the secret was restored, want no misconfigured", r, err)
+			}
+			if err := s.Auth.Warm(t.Context()); err != nil {
+				t.Errorf("got %v from Warm, want nil", err)
+			}
+			if r, err = s.Auth.Ready(t.Context()); err != nil || r.Degraded != nil {
+				t.Errorf("got %+v and %v, want nothing degraded", r, err)
+			}
+		})
+	})
+}
+
+// Not each service has an RBAC policy, and not each failure concerns the secret.
+func TestWarm_WithoutPolicy(t *testing.T) {
+	for _, fault := range []stytchtest.Fault{{Status: 500}, {Status: 403, ErrorType: "feature_disabled"}, stytchtest.Refuse()} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newEnv(t)
+			s.SetFault(pathPolicy, fault)
+			if err := s.Auth.Warm(t.Context()); err != nil {
+				t.Errorf("got %v, want nil", err)
+			}
+			if r, err := s.Auth.Ready(t.Context()); err != nil || !slices.Equal(r.Degraded, []string{"policy"}) {
+				t.Errorf("got %+v and %v, want policy in Degraded and nil", r, err)
+			}
+		})
+	}
+}
+
+// What turns requests into 503 is degraded, also if no breaker opens.
+func TestReady_NamesWhatAnswers503(t *testing.T) {
+	rows := []struct {
+		name  string
+		fault stytchtest.Fault
+		want  string
+	}{
+		{"a proxy refuses each call", stytchtest.HTML(403), "failing: unverified sessions"},
+		{"a base URL of another service", stytchtest.HTML(404), "failing: unverified sessions"},
+		{"an unknown error", stytchtest.Fault{Status: 400, ErrorType: "workspace_suspended"}, "failing: unverified sessions"},
+		{"429", stytchtest.Fault{Status: 429}, "paused: unverified sessions"},
+		{"500", stytchtest.Fault{Status: 500}, "breaker: unverified sessions"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newEnv(t, sessionOnly)
+				s.Want(s.Get(bearer(s.Session.JWT)), 200)
+				s.SetFault(pathAuthenticate, row.fault)
+				for _, session := range s.SignInMany(10) {
+					s.Want(s.Get(bearer(session.Token)), 503)
+				}
+				r, err := s.Auth.Ready(t.Context())
+				if err != nil || !slices.Contains(r.Degraded, row.want) {
+					t.Errorf("got %+v and %v, want %s in Degraded and nil", r, err, row.want)
+				}
+			})
+		})
+	}
+}
+
+func TestReady_NeverFetched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		s.SetFault("", stytchtest.Fault{Status: 500})
+		time.Sleep(time.Hour)
+		r, err := s.Auth.Ready(t.Context())
+		if r.KeySetAge != 0 || r.PolicyAge != 0 || !slices.Contains(r.Degraded, "key_set") || err == nil {
+			t.Errorf("got %+v and %v, want no ages, key_set in Degraded and an error", r, err)
 		}
+	})
+}
+
+func TestWarm_Fetches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t, sessionOnly)
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() {
+				if err := s.Auth.Warm(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
 		s.Want(s.Get(bearer(s.Session.JWT)), 200)
-		s.WantCalls("", 1)
+		checkPermission(s, nil)
+		s.WantCalls(pathKeySet, 1)
+		s.WantCalls(pathPolicy, 1)
+		s.WantCalls("", 2)
 	})
 }

@@ -19,8 +19,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// formats returns v in every way that a log line may print it, alone and inside
-// another value.
+// formats returns v in every form in which a log line may print it, alone and inside another value.
 func formats(v any) map[string]string {
 	all := map[string]string{}
 	holders := map[string]any{
@@ -60,13 +59,13 @@ func wantRedacted(t *testing.T, name string, v any, secrets ...string) {
 	}
 }
 
-// A redactEnv has the values of a request with an old JWT, which Stytch replaced.
+// A redactEnv has the values of a request whose old JWT was refreshed.
 type redactEnv struct {
 	*env
 	identity *sessionauth.Identity
 	cred     sessionauth.Credential
-	request  *http.Request // as the handler received it, without its header
-	secrets  []string      // which no value may contain
+	request  *http.Request // the request of the handler, without its header
+	secrets  []string      // secrets that no value may print
 }
 
 func newRedactEnv(t *testing.T) *redactEnv {
@@ -75,7 +74,7 @@ func newRedactEnv(t *testing.T) *redactEnv {
 	s.Handler = s.Auth.Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		s.identity, _ = sessionauth.FromContext(r.Context())
 		s.request = r.Clone(r.Context())
-		s.request.Header = nil // the header of the client is not redacted
+		s.request.Header = nil // a request header is not redacted
 	}))
 	time.Sleep(6 * time.Minute)
 	r := newRequest("GET", bothCookies(s.Session.Token, s.Session.JWT))
@@ -168,7 +167,7 @@ func TestRedact_Values(t *testing.T) {
 	})
 }
 
-// echo is a Stytch that returns the body of a call in every field of its error.
+// echo is a Tap that returns the body of the call in every field of an error.
 func echo(r *http.Request, _ http.RoundTripper) (*http.Response, error) {
 	var body bytes.Buffer
 	if _, err := body.ReadFrom(r.Body); err != nil {

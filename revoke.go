@@ -11,17 +11,18 @@ import (
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// Revoke ends a session at Stytch, and at once in this process, which accepts
-// neither its token nor any JWT of it from now on.
+// Revoke revokes a session at Stytch. From the time of the call, this process
+// refuses the session's token and all its JWTs.
 //
-// If Stytch cannot be reached, the error is ErrUnavailable. The session is
-// refused here all the same, and later calls to Stytch retry the revocation
-// until it is confirmed. With ReasonNotKept it is not refused: 100,000 others
-// wait to be confirmed, and the caller must try again. Any other error says that
-// the session id is not valid; nothing was revoked.
+// If Stytch cannot be reached, the error is ErrUnavailable. This process still
+// refuses the session, and later calls to Stytch retry the revocation until
+// Stytch confirms it. If the Reason of the error is ReasonNotKept, the session
+// is not refused, because 100,000 other revocations are waiting for
+// confirmation. The caller must then try again. Any other error means that the
+// session id is invalid and nothing was revoked.
 //
-// A client that hangs up does not stop Revoke: it ignores the cancellation of
-// ctx, but not its deadline.
+// Revoke ignores the cancellation of ctx, but not its deadline. A client that
+// disconnects therefore does not stop it.
 func (a *Authenticator) Revoke(ctx context.Context, sessionID string) error {
 	if sessionID == "" {
 		return errors.New("sessionauth: Revoke: the session id is empty")
@@ -31,10 +32,10 @@ func (a *Authenticator) Revoke(ctx context.Context, sessionID string) error {
 	return cloneError(a.sessions.revoke(ctx, sessionID))
 }
 
-// detach returns a context without the cancellation of ctx, which ends when the
-// client hangs up: it must neither stop a sign-out, nor leave one to be retried.
-// A deadline is the choice of the application, and stays. Each call to Stytch
-// has a timeout of its own.
+// detach returns a context without the cancellation of ctx, but with its
+// deadline. A request context is canceled when the client disconnects. This
+// must not stop a sign-out. A deadline, however, was chosen by the application.
+// Each call to Stytch also has its own timeout.
 func detach(ctx context.Context) (context.Context, context.CancelFunc) {
 	detached := context.WithoutCancel(ctx)
 	if end, ok := ctx.Deadline(); ok {
@@ -43,15 +44,17 @@ func detach(ctx context.Context) (context.Context, context.CancelFunc) {
 	return detached, func() {}
 }
 
-// SignOut revokes the session of a credential as Revoke does: also that of an
-// expired JWT, if its signature is good. A credential that is refused has no
-// session to revoke; that is not an error.
+// SignOut revokes the session of a credential, as Revoke does. It accepts an
+// expired JWT if the signature is valid. If the credential is invalid, there is
+// no session to revoke, and SignOut returns nil.
 //
-// ErrUnavailable says that Stytch could not be reached: the credential is
-// refused here, and later calls to Stytch retry. With ReasonNotKept it is not
-// refused: there was no room to remember it, and the caller must try again. The
-// room for credentials that were never seen here is smaller, because anyone can
-// invent them. Like Revoke, SignOut ignores the cancellation of ctx.
+// If Stytch cannot be reached, the error is ErrUnavailable. This process still
+// refuses the credential, and later calls to Stytch retry the revocation. If
+// the Reason of the error is ReasonNotKept, the credential is not refused,
+// because there was no room to record it. The caller must then try again.
+// Credentials that this process has never seen have less room, because anyone
+// can invent them. Like Revoke, SignOut ignores the cancellation of ctx, but
+// not its deadline.
 func (a *Authenticator) SignOut(ctx context.Context, cred Credential) error {
 	if cred.isEmpty() {
 		return ErrNoCredential
@@ -60,18 +63,19 @@ func (a *Authenticator) SignOut(ctx context.Context, cred Credential) error {
 	defer cancel()
 	err := a.sessions.signOut(ctx, &cred)
 	if errors.Is(err, errNotKept) {
-		return cloneError(errNotKept) // the caller must try again, whatever else was kept
+		return cloneError(errNotKept) // the caller must try again, even if other values were recorded
 	}
 	return err
 }
 
-// Forget removes what is cached about these sessions or users, by their ids.
-// The next request that carries a token asks Stytch again; a JWT is verified
-// again and its user loaded. Nothing else that is cached is affected.
+// Forget removes the cached data of these sessions or users, which are given by
+// their ids. The next request with a token calls Stytch again. The next request
+// with a JWT verifies the JWT again and loads the user again. Other cached data
+// is not affected.
 func (a *Authenticator) Forget(ids ...string) { a.sessions.caches.forget(ids) }
 
-// revoke denies a session and revokes it at Stytch. What is cached about it may
-// stay: usable checks the denylist on every hit.
+// revoke denies a session and revokes it at Stytch. It does not remove cached
+// entries, because usable checks the denylist on every hit.
 func (s *sessions) revoke(ctx context.Context, sessionID string) error {
 	now := time.Now()
 	if s.denied.IsConfirmed(sessionID, now) {
@@ -91,7 +95,8 @@ func (s *sessions) revokeAtStytch(ctx context.Context, sessionID string) error {
 	_, err := upstream.Share(ctx, s.upstream, call, flight, func(ctx context.Context) (struct{}, error) {
 		err := s.client.RevokeSession(ctx, stytch.RevokeSessionParams{SessionID: sessionID})
 		if err == nil || upstream.IsSessionNotFound(err) {
-			// Before the call ends, which starts a retry of what is unconfirmed.
+			// Confirm before the call ends, because its success starts a retry
+			// of the unconfirmed revocations.
 			s.denied.Confirm(sessionID, time.Now())
 		}
 		return struct{}{}, err
@@ -109,7 +114,7 @@ func (s *sessions) revokeAtStytch(ctx context.Context, sessionID string) error {
 
 func (s *sessions) signOut(ctx context.Context, cred *Credential) error {
 	if cred.cookies != nil && cred.cookies.presented != nil {
-		cred = cred.cookies.presented // also what was not accepted
+		cred = cred.cookies.presented // also sign out the values that were not accepted
 	}
 	var failed error
 	if cred.cookies != nil {
@@ -127,8 +132,8 @@ func (s *sessions) signOut(ctx context.Context, cred *Credential) error {
 	return failed
 }
 
-// signOutOne signs out a token or a JWT. It needs the session id, because other
-// JWTs of the session can only be refused by that.
+// signOutOne signs out a token or a JWT. It needs the session id, because the
+// denylist can refuse the other JWTs of the session only by that id.
 func (s *sessions) signOutOne(ctx context.Context, cred denylist.Credential, key digest) error {
 	id, err := s.sessionIDOf(ctx, cred, key)
 	switch {
@@ -136,15 +141,16 @@ func (s *sessions) signOutOne(ctx context.Context, cred denylist.Credential, key
 		return s.revoke(ctx, id)
 	case errors.Is(err, ErrInvalidSession):
 		return nil
-	// A full class is not an outage: invented tokens fill it.
+	// A class that is full does not mean that Stytch is down. Invented tokens
+	// can fill it.
 	case reasonOf(err) == ReasonOverloaded, !s.denied.DenyCredential(key, cred, time.Now()):
 		return errNotKept
 	}
 	return err
 }
 
-// sessionIDOf returns the session of a credential: from the JWT itself if its
-// signature is good, and else from Stytch.
+// sessionIDOf returns the id of the session of a credential. For a JWT with a
+// valid signature it is the id in the JWT. Otherwise sessionIDOf calls Stytch.
 func (s *sessions) sessionIDOf(ctx context.Context, cred denylist.Credential, key digest) (string, error) {
 	q := jwtQuery(cred.JWT, key)
 	if cred.JWT != "" {
@@ -158,31 +164,36 @@ func (s *sessions) sessionIDOf(ctx context.Context, cred denylist.Credential, ke
 			return t.Session.ID, nil
 		}
 		// An access token of another application must not sign the user out.
+		q.refreshing(t, key)
 	} else {
 		if !isSessionToken(cred.Token) {
 			return "", errMalformedSession
 		}
 		if e, ok := s.caches.tokens.Get(key, time.Now()); ok {
-			return e.session.ID, nil // however old: a token always belongs to the same session
+			return e.session.ID, nil // even if expired: a token always belongs to the same session
 		}
 		q = s.tokenQuery(cred.Token, key)
 	}
 	l := s.sessionLookup(q)
 	l.kind, l.flight = "sign-out", key
-	l.cached = func(time.Time) (*entry, error) { return nil, errStale } // usable would refuse what is signed out
+	l.cached = func(time.Time) (*entry, error) { return nil, errStale } // usable would refuse a session that is already signed out
 	e, _, err := introspect(ctx, s, l)
-	if err != nil {
+	switch {
+	case err != nil:
 		return "", err
+	case q.replaces != nil && !e.isAbout(q.replaces.Session):
+		return "", s.otherSession(q)
 	}
 	return e.session.ID, nil
 }
 
-// maxRetries bounds the sessions, and the credentials, that one retry is about.
+// maxRetries is the maximum number of sessions, and of credentials, in one
+// retry.
 const maxRetries = 32
 
 // retryUnconfirmed retries some of the revocations that Stytch has not
-// confirmed, after a call has shown that it can be reached: at most once a
-// second, and one retry at a time.
+// confirmed. It is called after a successful call to Stytch. It starts at most
+// one retry per second, and runs one at a time.
 func (s *sessions) retryUnconfirmed() {
 	if s.denied.Pending() == 0 || s.retrying.Load() || !s.retries.Allow(time.Now(), time.Second) || !s.retrying.CompareAndSwap(false, true) {
 		return
@@ -200,7 +211,7 @@ func (s *sessions) retryUnconfirmed() {
 			key, cred := s.denied.NextCredential(time.Now())
 			err := s.signOutOne(context.Background(), cred, key)
 			if err == nil {
-				s.denied.RemoveCredential(key) // the entry of the session suffices
+				s.denied.RemoveCredential(key) // the denylist now holds the session instead
 			} else if endsRetry(err) {
 				break
 			}
@@ -208,7 +219,7 @@ func (s *sessions) retryUnconfirmed() {
 	}()
 }
 
-// endsRetry reports whether an error says that the next call would fail, too.
-// Any other error says nothing about the next revocation: Stytch may never
-// confirm this one.
+// endsRetry reports whether the next call would probably fail with the same
+// error. Any other error concerns only this revocation, which Stytch may never
+// confirm, so the retry continues with the next one.
 func endsRetry(err error) bool { return isRefusedByClass(err) || reasonOf(err) == ReasonUnreachable }

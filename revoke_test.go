@@ -19,8 +19,8 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// confirmOnly confirms revocations without passing them on to Stytch, so that a
-// refusal proves that this process remembers them.
+// confirmOnly is a Tap that confirms revocations but does not forward them to Stytch. A refusal
+// therefore shows that this process remembers the revocation.
 func confirmOnly(*http.Request, http.RoundTripper) (*http.Response, error) {
 	return authtest.Reply(200, "{}"), nil
 }
@@ -29,7 +29,7 @@ func TestRevoke_AtOnce(t *testing.T) {
 	rows := []struct {
 		name    string
 		prepare func(*env) (field string)
-		calls   int // after it: one if only Stytch knows the session of the token
+		calls   int // calls after the revocation: one if only Stytch knows the session of the token
 	}{
 		{"168 a cached token", func(s *env) string { s.Want(s.Get(bearer(s.Session.Token)), 200); return bearer(s.Session.Token) }, 0},
 		{"168 a cached JWT", func(s *env) string { s.Want(s.Get(bearer(s.Session.JWT)), 200); return bearer(s.Session.JWT) }, 0},
@@ -78,7 +78,7 @@ func refusedOnceRevoked(s *env, field string, calls int) {
 	time.Sleep(time.Minute)
 	s.WantAnswer(s.Get(field), want401i)
 	s.WantCalls(pathAuthenticate, asked+calls)
-	s.WantAnswer(s.Get(bearer(s.JWT(s.Session.ID))), want401i) // and a later JWT of the session
+	s.WantAnswer(s.Get(bearer(s.JWT(s.Session.ID))), want401i) // a later JWT of the session
 	s.WantPassed(before, s.Session.ID)
 	s.Want(s.Get(bearer(s.JWT(other.ID))), 200)
 }
@@ -127,7 +127,7 @@ func TestRevoke_DuringACall(t *testing.T) {
 				s := newEnv(t, writeBack)
 				ask.Prepare(s)
 				revoked := make(chan error, 1)
-				s.Tap(ask.Prefix, authtest.DelayAnswers(time.Second)) // Stytch answered before the revocation
+				s.Tap(ask.Prefix, authtest.DelayAnswers(time.Second)) // Stytch answers before the revocation, and the answer arrives after it
 				time.AfterFunc(500*time.Millisecond, func() {
 					s.RevokeSession(s.Session.ID)
 					revoked <- s.Auth.Revoke(t.Context(), s.Session.ID)
@@ -151,7 +151,7 @@ func TestRevoke_BeforeACookieIsWritten(t *testing.T) {
 		var s *env
 		revoke := false
 		s = newEnv(t, writeBack, func(c *sessionauth.Config) {
-			c.Observe = func(ctx context.Context, _ sessionauth.Event) { // after the decision and before the answer
+			c.Observe = func(ctx context.Context, _ sessionauth.Event) { // runs after authentication and before the response
 				if revoke {
 					_ = s.Auth.Revoke(ctx, s.Session.ID)
 				}
@@ -180,12 +180,12 @@ func TestRevoke_WhileStytchIsDown(t *testing.T) {
 		if !errors.Is(err, sessionauth.ErrUnavailable) {
 			t.Errorf("got %v, want ErrUnavailable", err)
 		}
-		s.Want(s.Get(bearer(s.Session.JWT)), 401) // refused in this process
+		s.Want(s.Get(bearer(s.Session.JWT)), 401) // this process refuses the session
 		s.Want(s.Get(bearer(s.Session.Token)), 401)
 		s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 401)
 		synctest.Wait()
 
-		time.Sleep(20 * time.Second) // later calls retry it, at most once a second
+		time.Sleep(20 * time.Second) // later requests retry the revocation, at most once a second
 		before := s.Calls(pathRevoke)
 		for range 5 {
 			s.Auth.Forget(other.ID)
@@ -205,7 +205,7 @@ func TestRevoke_WhileStytchIsDown(t *testing.T) {
 		time.Sleep(time.Minute)
 		s.Want(s.Get(bearer(other.Token)), 200)
 		synctest.Wait()
-		s.WantCalls(pathRevoke, before+2) // confirmed, so not retried
+		s.WantCalls(pathRevoke, before+2) // the revocation is confirmed, so it is not retried
 		s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 401)
 	})
 }
@@ -219,7 +219,7 @@ func TestRevoke_IsKeptUntilConfirmed(t *testing.T) {
 			t.Errorf("got %v, want ErrUnavailable", err)
 		}
 		time.Sleep(200 * 24 * time.Hour)
-		s.Want(s.Get(bearer(long.Token)), 401) // Stytch still accepts it
+		s.Want(s.Get(bearer(long.Token)), 401) // Stytch would still accept this token
 		s.Want(s.Get(bearer(s.JWT(long.ID))), 401)
 		synctest.Wait()
 	})
@@ -261,7 +261,7 @@ func TestRevoke_InvalidID(t *testing.T) {
 		s.Want(s.Get(bearer(s.Session.Token)), 200)
 		s.Want(s.Get(bearer(s.Session.JWT)), 200)
 		synctest.Wait()
-		s.WantCalls(pathRevoke, 3) // "" needs no call, and none is retried
+		s.WantCalls(pathRevoke, 3) // an empty id causes no call, and nothing is retried
 	})
 }
 
@@ -279,7 +279,7 @@ func TestRevoke_UnverifiedJWTDeniesNothing(t *testing.T) {
 }
 
 func TestRevoke_FullDenylist(t *testing.T) {
-	authtest.SkipIfShort(t) // a million revocations take seconds
+	authtest.SkipIfShort(t) // adding a million revocations takes seconds
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
 		innocent, pending := s.SignIn(stytchtest.SessionOptions{}), s.SignIn(stytchtest.SessionOptions{})
@@ -287,7 +287,7 @@ func TestRevoke_FullDenylist(t *testing.T) {
 		s.Want(s.Get(bearer(innocent.JWT)), 200)
 		s.Want(s.Get(bearer(innocent.Token)), 200)
 
-		// Stytch confirms all revocations but one. It answers other calls after a delay.
+		// Stytch confirms all revocations but one. It delays all other answers.
 		stytchWith := func(delay time.Duration) authtest.Tap {
 			return func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
 				if r.URL.Path != pathRevoke {
@@ -309,7 +309,7 @@ func TestRevoke_FullDenylist(t *testing.T) {
 		s.Want(s.Get(bearer(s.Session.JWT)), 401)
 		s.WantCalls(pathAuthenticate, 1)
 
-		// Two calls run while their sessions are revoked.
+		// Two calls are in progress while their sessions are revoked.
 		s.Tap("", stytchWith(2*time.Second))
 		late := make(chan int, 2)
 		go func() { late <- s.Get(bearer(slow.Token)).StatusCode }()
@@ -329,21 +329,21 @@ func TestRevoke_FullDenylist(t *testing.T) {
 			}
 		}
 		before := s.Calls(pathAuthenticate)
-		s.Want(s.Get(bearer(s.Session.JWT)), 401) // purged from the denylist: Stytch rejects it
-		s.Want(s.Get(bearer(innocent.JWT)), 200)  // Stytch accepts this one
+		s.Want(s.Get(bearer(s.Session.JWT)), 401) // the entry was purged, so Require asks Stytch, which rejects the JWT
+		s.Want(s.Get(bearer(innocent.JWT)), 200)  // Stytch accepts this session
 		s.Want(s.Get(bearer(innocent.Token)), 200)
 		s.WantCalls(pathAuthenticate, before+3)
 		s.Want(s.Get(bearer(s.JWT(pending.ID))), 401) // an unconfirmed revocation is not purged
 		time.Sleep(time.Second)
-		s.Want(s.Get(bearer(s.JWT(innocent.ID))), 200) // JWTs issued later need no call
+		s.Want(s.Get(bearer(s.JWT(innocent.ID))), 200) // JWTs that were issued later need no call
 		s.Want(s.Get(bearer(innocent.Token)), 200)
 		s.WantCalls(pathAuthenticate, before+3)
 		s.WantPassed(6, innocent.ID)
 	})
 }
 
-// While Stytch is down, a client can sign out its session again and again. The
-// session must stay refused while its entry in the denylist is replaced.
+// While Stytch is down, a client can sign out its session again and again. The session must stay
+// refused while its entry in the denylist is replaced.
 func TestRevoke_AgainWhileRequestsArrive(t *testing.T) {
 	s := newEnv(t)
 	credentials := []sessionauth.Credential{{JWT: s.Session.JWT}, {Token: s.Session.Token}}
@@ -380,10 +380,10 @@ func TestRevoke_AgainWhileRequestsArrive(t *testing.T) {
 	}
 }
 
-// A request that waits for the key set while its session is signed out is refused.
+// A session is signed out while one of its requests waits for the key set. The request is refused.
 func TestSignOut_DuringARequest(t *testing.T) {
 	authtest.SkipIfShort(t)
-	for range 500 { // which of the two goroutines runs first varies
+	for range 500 { // repeated, because either goroutine may run first
 		synctest.Test(t, func(t *testing.T) {
 			s := newEnv(t, func(c *sessionauth.Config) { c.SessionOnly = true })
 			s.SetFault(pathKeySet, stytchtest.Fault{Delay: 2 * time.Second})
@@ -406,8 +406,8 @@ func TestSignOut_DuringARequest(t *testing.T) {
 	}
 }
 
-// A request with the token that was signed out causes no call about it, but a retry
-// of the revocation: there may be no other requests.
+// A request with a signed-out token causes no call to authenticate it. It causes a retry of the
+// revocation, because there may be no other requests.
 func TestSignOut_IsRetriedWithoutOtherTraffic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
@@ -428,7 +428,7 @@ func TestSignOut_IsRetriedWithoutOtherTraffic(t *testing.T) {
 	})
 }
 
-// wantElsewhere checks the answer of another Authenticator about a token.
+// wantElsewhere checks how a new Authenticator, as in another process, authenticates a token.
 func wantElsewhere(s *env, token string, want error) {
 	s.T.Helper()
 	other, err := sessionauth.New(s.Config)
@@ -440,11 +440,11 @@ func wantElsewhere(s *env, token string, want error) {
 	}
 }
 
-// A revocation that Stytch never confirms must not delay the others.
+// A revocation that Stytch never confirms does not delay other revocations.
 func TestRevoke_NeverConfirmedDelaysNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
-		busy := s.SignIn(stytchtest.SessionOptions{})
+		busy, other := s.SignIn(stytchtest.SessionOptions{}), s.SignIn(stytchtest.SessionOptions{})
 		s.Tap(pathRevoke, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
 			body, err := io.ReadAll(r.Body)
 			if err != nil {
@@ -459,6 +459,11 @@ func TestRevoke_NeverConfirmedDelaysNoOther(t *testing.T) {
 		if err := s.Auth.Revoke(t.Context(), "session-poison"); err == nil {
 			t.Error("got no error, want one")
 		}
+		s.SetFault(pathRevoke, stytchtest.Fault{Status: 503})
+		if err := s.Auth.Revoke(t.Context(), other.ID); !errors.Is(err, sessionauth.ErrUnavailable) {
+			t.Errorf("got %v, want %v", err, sessionauth.ErrUnavailable)
+		}
+		s.SetFault(pathRevoke, stytchtest.Fault{})
 		s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 503})
 		if err := s.Auth.SignOut(t.Context(), sessionauth.Credential{Token: s.Session.Token}); !errors.Is(err, sessionauth.ErrUnavailable) {
 			t.Errorf("got %v, want %v", err, sessionauth.ErrUnavailable)
@@ -468,10 +473,11 @@ func TestRevoke_NeverConfirmedDelaysNoOther(t *testing.T) {
 		s.Want(s.Get(bearer(busy.Token)), 200)
 		synctest.Wait()
 		wantElsewhere(s, s.Session.Token, sessionauth.ErrInvalidSession)
+		wantElsewhere(s, other.Token, sessionauth.ErrInvalidSession)
 	})
 }
 
-// If only one of two revocations can be kept, SignOut reports it.
+// If a sign-out needs two entries in the denylist and only one fits, SignOut returns an error.
 func TestSignOut_ReportsWhatIsNotKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
@@ -480,7 +486,7 @@ func TestSignOut_ReportsWhatIsNotKept(t *testing.T) {
 		}
 		other := s.SignIn(stytchtest.SessionOptions{}).JWT
 		s.SetFault("", stytchtest.Fault{Status: 503})
-		for i := range 50_000 { // fill the list
+		for i := range 50_000 { // fills the denylist
 			_ = s.Auth.SignOut(t.Context(), sessionauth.Credential{Token: fmt.Sprintf("%s%06d", inventedToken, i)})
 		}
 		repeated, err := s.Auth.Credential(newRequest("POST", bothCookies(s.Session.Token, other)+"; stytch_session_jwt="+s.Session.JWT))
@@ -511,10 +517,10 @@ func TestRevoke_DuringACallInAnOutage(t *testing.T) {
 			time.Sleep(time.Second)
 			return nil, errors.New("connection refused")
 		})
-		s.Want(s.Get(bearer(s.Session.Token)), 200) // by StaleIfError
+		s.Want(s.Get(bearer(s.Session.Token)), 200) // passes because of StaleIfError
 		late := make(chan int)
 		go func() { late <- s.Get(bearer(s.Session.Token)).StatusCode }()
-		time.Sleep(1500 * time.Millisecond) // the retry is under way
+		time.Sleep(1500 * time.Millisecond) // the retry is in progress
 		if err := s.Auth.Revoke(t.Context(), s.Session.ID); err != nil {
 			t.Fatal(err)
 		}
@@ -540,7 +546,7 @@ func TestSignOut_WhileStytchIsDown(t *testing.T) {
 				if err := s.Auth.SignOut(t.Context(), c); !errors.Is(err, sessionauth.ErrUnavailable) {
 					t.Errorf("got %v, want ErrUnavailable", err)
 				}
-				s.Want(s.Get(bearer(c.Token+c.JWT)), 401) // refused in this process
+				s.Want(s.Get(bearer(c.Token+c.JWT)), 401) // this process refuses the credential
 			})
 		})
 	}
@@ -587,7 +593,8 @@ func TestSignIn_InTheContextOfAnotherAuthenticator(t *testing.T) {
 	})
 }
 
-// A second Revoke does not count as a confirmation of the first.
+// If Revoke is called twice while Stytch is down, the second call is not taken for a confirmation
+// of the first.
 func TestRevoke_TwiceWhileStytchIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
@@ -607,8 +614,9 @@ func TestRevoke_TwiceWhileStytchIsDown(t *testing.T) {
 	})
 }
 
-// A clock that is ahead by Leeway issues a JWT that is accepted until twice
-// Leeway after an hour.
+// If the clock of Stytch is ahead by Leeway, a JWT that was issued just before the revocation is
+// accepted until twice Leeway after its lifetime of an hour. The revocation must be remembered that
+// long.
 func TestRevoke_JWTOfAClockAhead(t *testing.T) {
 	for _, leeway := range []time.Duration{5 * time.Second, time.Minute} {
 		synctest.Test(t, func(t *testing.T) {
@@ -633,8 +641,8 @@ func TestRevoke_JWTOfAClockAhead(t *testing.T) {
 	}
 }
 
-// A sign-out that waits for Stytch keeps its credential, and nothing else of the
-// request that it came in.
+// A sign-out that waits for a retry keeps its credential in memory, and nothing else of its
+// request.
 func TestSignOut_KeepsNoRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
@@ -659,8 +667,7 @@ func TestSignOut_KeepsNoRequest(t *testing.T) {
 	})
 }
 
-// A client that hangs up does not stop its sign-out, and leaves nothing to be
-// retried.
+// If the client closes the connection, the sign-out continues and needs no retry.
 func TestSignOut_ClientHangsUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
@@ -687,8 +694,8 @@ func TestSignOut_ClientHangsUp(t *testing.T) {
 	})
 }
 
-// A sign-out takes no longer because many others wait for Stytch. The bound is
-// far above what it takes, and far below what a search would.
+// A sign-out takes no longer while many others wait for a retry. The bound is far above the usual
+// time and far below the time of a search through all of them.
 func TestRevoke_ManyPending(t *testing.T) {
 	s := newEnv(t)
 	s.SetFault("", stytchtest.Fault{Status: 503})
@@ -716,9 +723,9 @@ func TestRevoke_ManyPending(t *testing.T) {
 	}
 }
 
-// A warm request takes little longer while 150,000 revocations are remembered and
-// 400 more arrive each second. The bound is far above what it takes: other work
-// on the machine must not fail the test.
+// A request with a cached credential takes little longer while 150,000 revocations are remembered
+// and 400 more arrive each second. The bound is far above the usual time, so that a busy machine
+// does not fail the test.
 func TestRequire_WhileSessionsAreRevoked(t *testing.T) {
 	s := newEnv(t, func(c *sessionauth.Config) { c.Observe, c.Logger = nil, nil })
 	s.Want(s.Get(bearer(s.Session.Token)), 200)
@@ -755,8 +762,8 @@ func TestRequire_WhileSessionsAreRevoked(t *testing.T) {
 	}
 }
 
-// BenchmarkRequire_WhileSessionsAreRevoked measures a warm request while 150,000
-// revocations are remembered and, in the second row, 400 more arrive each second.
+// BenchmarkRequire_WhileSessionsAreRevoked measures a request with a cached credential while
+// 150,000 revocations are remembered. In the second row 400 more arrive each second.
 func BenchmarkRequire_WhileSessionsAreRevoked(b *testing.B) {
 	for _, row := range []struct {
 		name  string

@@ -7,18 +7,20 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sessionauth/sessionauth/internal/requestlog"
 	"github.com/sessionauth/sessionauth/internal/upstream"
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// SignIn signs a user in at Stytch by e-mail address and password. If
-// SessionToken or SessionJWT is set, it adds the password to that session as a
-// fresh factor instead. Package login contains handlers that call it.
+// SignIn signs a user in at Stytch with an e-mail address and a password. If
+// SessionToken or SessionJWT is set, SignIn instead adds the password to that
+// session as a fresh factor. Package login provides handlers that call SignIn.
 //
-// The errors are ErrSignIn (the same for a wrong e-mail address, a wrong
-// password and a user without a password), ErrResetPassword, ErrTooManyAttempts,
-// ErrInvalidSession if the session does not exist, ErrUnavailable, or a
-// *stytch.ParamError. A password is never sent twice.
+// The errors are ErrSignIn (for a wrong e-mail address, a wrong password and a
+// user without a password alike), ErrResetPassword, ErrTooManyAttempts,
+// ErrInvalidSession if the session does not exist, ErrUnavailable, and
+// *stytch.ParamError. SignIn never retries a call, so a password is sent only
+// once.
 func (a *Authenticator) SignIn(ctx context.Context, p stytch.AuthenticatePasswordParams) (*stytch.AuthenticatePasswordResponse, error) {
 	s := a.sessions
 	asked := moment{time.Now(), s.caches.generation()}
@@ -26,17 +28,18 @@ func (a *Authenticator) SignIn(ctx context.Context, p stytch.AuthenticatePasswor
 		return s.client.AuthenticatePassword(ctx, p)
 	})
 	if err == nil {
-		s.storeUser(answer.User.Clone(), asked) // newer than what is cached
+		s.storeUser(answer.User.Clone(), asked) // newer than the cached user
 		return answer, nil
 	}
 	if upstream.IsSessionRejected(err) && p.SessionToken == "" && p.SessionJWT == "" {
-		return nil, translate(err, nil) // the call was not about a session
+		return nil, translate(err, nil) // the call named no session
 	}
 	return nil, s.signInError(ctx, err)
 }
 
-// signInCall returns the kind of call for a sign-in. A password for a session
-// that was proven takes no place of the sign-ins, and is bounded for the session.
+// signInCall returns the upstream.Call for a sign-in. If the password is for a
+// session that is known to exist, the call does not use the capacity of
+// sign-ins, and it has a limit per session.
 func (s *sessions) signInCall(ctx context.Context, p *stytch.AuthenticatePasswordParams) upstream.Call {
 	if id := s.provenSession(ctx, p); id != "" {
 		return upstream.StepUp.About(digestOf("step-up:"+id), upstream.BoundRejections)
@@ -45,9 +48,9 @@ func (s *sessions) signInCall(ctx context.Context, p *stytch.AuthenticatePasswor
 	return upstream.SignIn.About(digestOf("email:"+address), upstream.NoBound)
 }
 
-// provenSession returns the id of the session that a password is for, if this
-// Authenticator knows that it exists: from the request that it let in, or from
-// its caches.
+// provenSession returns the id of the session that the password is for, if this
+// Authenticator knows that the session exists. It knows this from the request
+// that it let through, or from its caches. Otherwise provenSession returns "".
 func (s *sessions) provenSession(ctx context.Context, p *stytch.AuthenticatePasswordParams) string {
 	if p.SessionToken == "" && p.SessionJWT == "" {
 		return ""
@@ -67,7 +70,7 @@ func (s *sessions) provenSession(ctx context.Context, p *stytch.AuthenticatePass
 	return e.session.ID
 }
 
-// signInError translates an error of a sign-in.
+// signInError translates an error of AuthenticatePassword.
 func (s *sessions) signInError(ctx context.Context, err error) error {
 	var param *stytch.ParamError
 	if errors.As(err, &param) {
@@ -91,7 +94,8 @@ func (s *sessions) signInError(ctx context.Context, err error) error {
 		return &Error{Kind: ErrSignIn, Reason: ReasonRejected, cause: err}
 	case stytch.TypeResetPassword:
 		return &Error{Kind: ErrResetPassword, Reason: ReasonRejected, cause: err}
-	case stytch.TypeSessionNotFound, stytch.TypeInvalidSessionToken, stytch.TypeUnableToParseSessionJWT:
+	}
+	if upstream.IsSessionRejected(err) {
 		return &Error{Kind: ErrInvalidSession, Reason: ReasonRejected, cause: err}
 	}
 	if se.StatusCode == http.StatusTooManyRequests {
@@ -100,9 +104,10 @@ func (s *sessions) signInError(ctx context.Context, err error) error {
 	return translate(err, nil)
 }
 
-// checkProject distinguishes a wrong password from a wrong project secret, which
-// Stytch reports by the same error type. Unless a call with the secret has
-// succeeded, it fetches the policy, at most once a minute.
+// checkProject returns an error if the project secret is wrong. Stytch uses the
+// same error type for a wrong password and a wrong secret. Unless a call with
+// the secret has succeeded before, checkProject fetches the policy to tell them
+// apart, at most once a minute.
 func (s *sessions) checkProject(ctx context.Context) error {
 	if s.upstream.SecretAccepted() {
 		return nil
@@ -116,7 +121,7 @@ func (s *sessions) checkProject(ctx context.Context) error {
 	_, err := upstream.Share(ctx, s.upstream, upstream.LoadPolicy, "policy", s.client.Policy)
 	err = translate(err, nil)
 	if ctx.Err() != nil {
-		return err // says nothing about the secret
+		return err // a canceled call does not show whether the secret is valid
 	}
 	s.projectMu.Lock()
 	defer s.projectMu.Unlock()
@@ -124,12 +129,13 @@ func (s *sessions) checkProject(ctx context.Context) error {
 	return err
 }
 
-// Cookies returns the configuration of the session's cookies, with defaults.
+// Cookies returns the configuration of the session cookies, including defaults.
 func (a *Authenticator) Cookies() Cookies { return a.config.Cookies }
 
-// SetCookies sets the session's cookies, until the session ends: one for the
-// token and one for the JWT of cred. It sets no empty cookie, and none for a
-// session that has ended or was revoked here.
+// SetCookies sets a cookie for the token and a cookie for the JWT of cred. The
+// cookies expire with the session. SetCookies sets no cookie for an empty
+// value. It sets no cookies if the session has expired or was revoked by this
+// process.
 func (a *Authenticator) SetCookies(w http.ResponseWriter, s *stytch.Session, cred Credential) {
 	if cred.Token != "" {
 		a.cookies.set(w, s, a.config.Cookies.Token, cred.Token)
@@ -139,18 +145,20 @@ func (a *Authenticator) SetCookies(w http.ResponseWriter, s *stytch.Session, cre
 	}
 }
 
-// ClearCookies removes the session's cookies from the browser, with the
-// attributes that they were set with.
+// ClearCookies removes the session cookies from the browser. It uses the same
+// attributes with which they were set.
 func (a *Authenticator) ClearCookies(w http.ResponseWriter) { a.cookies.clear(w) }
 
-// SignOutCredential returns what a sign-out has to revoke, for SignOut: the
-// credential of the request, and each value of the cookies that Config.Cookies
-// names, also if there are too many to authenticate with. It holds at most 16
-// cookies; more reports that the request carries others.
+// SignOutCredential returns the credential to pass to SignOut. It holds the
+// credential of the request and the values of the cookies that Config.Cookies
+// names, even if there are too many values to authenticate the request. It
+// holds at most 16 cookie values. more reports whether the request carries
+// others.
 //
-// The errors are ErrNoCredential, ErrCrossOrigin, which here applies to every
-// request, and ErrInvalidRequest for a malformed or repeated header. With the
-// latter, the Credential still holds the cookies.
+// The errors are ErrNoCredential, ErrCrossOrigin and ErrInvalidRequest. Unlike
+// in Require, the cross-origin check applies to every request. The error is
+// ErrInvalidRequest if a header is malformed or repeated. In that case the
+// Credential still holds the cookies.
 func (a *Authenticator) SignOutCredential(r *http.Request) (cred Credential, more bool, err error) {
 	if isCrossOrigin(a.origins, r) {
 		return Credential{}, false, cloneError(errCrossOrigin)
@@ -182,8 +190,8 @@ func (a *Authenticator) SignOutCredential(r *http.Request) (cred Credential, mor
 	return cred, source.more, nil
 }
 
-// CheckOrigin returns ErrCrossOrigin for an unsafe request that a page of another
-// site sent. Require does so for requests that a cookie authenticates.
+// CheckOrigin returns ErrCrossOrigin if a page of another site sent an unsafe
+// request. Require makes this check for requests that a cookie authenticates.
 // CheckOrigin is for requests without a credential, such as a sign-in.
 func (a *Authenticator) CheckOrigin(r *http.Request) error {
 	if isCrossOrigin(a.origins, r) {
@@ -192,31 +200,32 @@ func (a *Authenticator) CheckOrigin(r *http.Request) error {
 	return nil
 }
 
-// Reject answers a request with an error, as Require does: it calls Observe and
-// ErrorHandler.
+// Reject answers a request with an error, as Require does: it calls Observe,
+// Logger and ErrorHandler. An error that a method of the Authenticator has already
+// reported to Observe and Logger, such as one of Attach, is only answered.
 func (a *Authenticator) Reject(w http.ResponseWriter, r *http.Request, err error) {
-	a.ObserveRefusal(r.Context(), err)
+	a.ObserveRefusal(requestlog.With(r.Context(), r), err)
 	a.config.ErrorHandler(w, r, cloneError(err))
 }
 
-// ObserveRefusal calls Observe with an error that is answered elsewhere, such as
-// by a page that shows the sign-in form again.
+// ObserveRefusal calls Observe with an error to which the caller responds
+// itself, for example by showing the sign-in form again.
 func (a *Authenticator) ObserveRefusal(ctx context.Context, err error) {
-	a.events.report(ctx, Event{Decider: deciderOf(err)}, err)
-}
-
-// Reject answers a request with an error, as the Require in front of it does.
-// If there is none, it calls WriteError.
-func Reject(w http.ResponseWriter, r *http.Request, err error) {
-	if s := stateOf(r.Context()); s != nil && s.auth != nil {
-		s.auth.Reject(w, r, err)
+	if e, ok := err.(*Error); ok && e.reported {
 		return
 	}
-	WriteError(w, r, err)
+	a.events.report(ctx, Event{Decider: deciderOf(err)}, err)
+	if a.events.logs(ctx) {
+		var session *stytch.Session
+		if s := stateOf(ctx); s != nil && s.entry != nil {
+			session = s.entry.session
+		}
+		a.events.logRefusal(ctx, nil, session, false, err)
+	}
 }
 
-// SetClaims merges custom claims into the session of a sign-in that has just
-// succeeded, and stores the session and its new JWT in answer.
+// SetClaims merges custom claims into the session of a successful sign-in. It
+// stores the updated session and its new JWT in answer.
 func (a *Authenticator) SetClaims(ctx context.Context, answer *stytch.AuthenticatePasswordResponse, claims map[string]any) error {
 	call := upstream.Extend.About(sessionKey(answer.Session.ID), upstream.NoBound)
 	updated, err := upstream.Do(ctx, a.sessions.upstream, call, func(ctx context.Context) (*stytch.AuthenticateSessionResponse, error) {

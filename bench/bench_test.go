@@ -41,7 +41,7 @@ func BenchmarkRequest(b *testing.B) {
 	}
 }
 
-// cases checks the status of every request that it measures.
+// TestCases runs cases, which checks the status of every request that it measures.
 func TestCases(t *testing.T) {
 	p := newProvider(0)
 	defer p.socket.Close()
@@ -86,8 +86,8 @@ func TestCases_WarmAndFirstSight(t *testing.T) {
 	}
 }
 
-// A peer that passed what it should refuse, or refused what it should pass,
-// would make the comparison meaningless.
+// The comparison is meaningless if a peer passes a credential that it should refuse, or refuses one
+// that it should pass.
 func TestPeers(t *testing.T) {
 	p := newProvider(0)
 	defer p.socket.Close()

@@ -32,7 +32,7 @@ const (
 	forged       = "sessionauth: forged JWT"
 	shortGarbage = "sessionauth: garbage, short"
 	longGarbage  = "sessionauth: garbage as long as a JWT"
-	hugeGarbage  = "sessionauth: garbage of 9 KB"
+	hugeGarbage  = "sessionauth: garbage of 18 KB"
 
 	scsCookie = "scs: session, cookie"
 )
@@ -44,11 +44,11 @@ const (
 	firstSights     = 3 * firstSightCache
 )
 
-// sessionsInUse is the number of sessions that fill the cache, as in a service that
-// has been running for a while. It is the default of CacheSize.
+// sessionsInUse is the number of sessions that fill the cache, as in a service that has been
+// running for a while. It is the default of CacheSize.
 const sessionsInUse = 10_000
 
-// fillCache sends one request for each of n sessions of n users.
+// fillCache sends one request for each of n sessions, each of another user.
 func fillCache(p *provider, h http.Handler, n int) error {
 	for i := range n {
 		user := p.stytch.AddUser(stytchtest.User{Email: fmt.Sprintf("user%d@example.com", i), TrustedMetadata: map[string]any{"plan": "pro"}})
@@ -64,15 +64,15 @@ func fillCache(p *provider, h http.Handler, n int) error {
 // warmSessions is the number of sessions that the goroutines share.
 const warmSessions = 16
 
-// A workload is one case. start returns a function that runs it n times; each
-// goroutine needs its own.
+// A workload is one case. start returns a function that runs the case n times. Each goroutine needs
+// its own function.
 type workload struct {
 	name     string
 	start    func() func(n int)
 	parallel bool // also measured on two goroutines
 
 	handler http.Handler    // nil if the workload is a plain function
-	request []*http.Request // sent to handler in turn
+	request []*http.Request // the requests, sent to handler in turn
 	status  int             // the expected status
 }
 
@@ -88,7 +88,7 @@ func (d *discard) WriteString(s string) (int, error) { return len(s), nil }
 
 // serving returns a workload of requests to a handler.
 func serving(name string, h http.Handler, status int, requests ...*http.Request) workload {
-	next := 0 // not reset between slices: a slice would begin with cache hits
+	next := 0 // not reset between slices, because then a slice would begin with cache hits
 	return workload{name: name, handler: h, request: requests, status: status, start: func() func(int) {
 		w := &discard{http.Header{}}
 		if len(requests) == 1 {
@@ -110,8 +110,8 @@ func serving(name string, h http.Handler, status int, requests ...*http.Request)
 	}}
 }
 
-// servingEach is like serving with another request for each goroutine. Goroutines
-// that share a session would contend for one shard of the cache; users do not.
+// servingEach is like serving, but each goroutine sends another request. Goroutines with the same
+// session would contend for one shard of the cache, which real users do not.
 func servingEach(name string, h http.Handler, status int, requests ...*http.Request) workload {
 	w := serving(name, h, status, requests...)
 	next := 0
@@ -138,8 +138,8 @@ func calling(name string, call func()) workload {
 	}}
 }
 
-// get returns a request as a server would receive it, with one more header field
-// unless name is empty.
+// get returns a request as a server would receive it. If name is not empty, the request has this
+// additional header field.
 func get(name, value string) *http.Request {
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	r.Header.Set("Accept", "application/json")
@@ -155,8 +155,7 @@ func bearer(credential string) *http.Request { return get("Authorization", "Bear
 
 var empty = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 
-// newAuthenticator configures sessionauth as its README does, with the in-memory
-// Stytch.
+// newAuthenticator configures sessionauth as its README does, but with the in-memory Stytch.
 func newAuthenticator(p *provider, change func(*sessionauth.Config)) (*sessionauth.Authenticator, error) {
 	config := sessionauth.Config{
 		ProjectID:  p.stytch.ProjectID,
@@ -204,8 +203,8 @@ func handlerOf(all []workload, name string) http.Handler {
 	panic("bench: no case named " + name)
 }
 
-// check sends every request once and checks the status: a case that measured
-// rejections by mistake would look fast.
+// check sends every request once and checks the status, because a case that measured rejections by
+// mistake would look fast.
 func (w *workload) check() error {
 	for _, r := range w.request {
 		rec := httptest.NewRecorder()
@@ -245,7 +244,7 @@ func ownCases(p *provider, session stytchtest.Session) ([]workload, error) {
 		serving(forged, h, 401, bearer(forge(session.JWT))),
 		serving(shortGarbage, h, 401, bearer("garbage")),
 		serving(longGarbage, h, 401, bearer(spoil(session.JWT))),
-		serving(hugeGarbage, h, 401, bearer(strings.Repeat("a", 3000)+"."+strings.Repeat("b", 3000)+"."+strings.Repeat("c", 3000))),
+		serving(hugeGarbage, h, 401, bearer(strings.Repeat("a", 6000)+"."+strings.Repeat("b", 6000)+"."+strings.Repeat("c", 6000))),
 	}, nil
 }
 
@@ -254,11 +253,11 @@ func bothCookies(s stytchtest.Session) string {
 	return "stytch_session=" + s.Token + "; stytch_session_jwt=" + s.JWT
 }
 
-// spoil makes a JWT malformed in its first byte: base64 never contains a tilde.
+// spoil makes a JWT malformed: it replaces the first byte by a tilde, which base64 never contains.
 func spoil(jwt string) string { return "~" + jwt[1:] }
 
-// floorCases returns the operations that the targets are compared with. Of them,
-// no middleware can avoid the request clone and the bare RSA verification.
+// floorCases returns the operations that the targets are compared with. No middleware can avoid two
+// of them: the request clone and the bare RSA verification.
 func floorCases(p *provider, session stytchtest.Session) []workload {
 	jwt, token := []byte(session.JWT), []byte(session.Token)
 	signed := session.JWT[:strings.LastIndexByte(session.JWT, '.')]

@@ -15,7 +15,7 @@ import (
 const (
 	hostileTokens = 1000
 	firstComers   = 100
-	faultDelay    = 20 * time.Millisecond // before each response of the provider
+	faultDelay    = 20 * time.Millisecond // delay before each response of the provider
 )
 
 // calls counts the calls to the provider that one middleware makes.
@@ -25,10 +25,10 @@ type calls struct {
 	UnknownKey int64  `json:"unknown_key"` // 1,000 JWTs with unknown key ids
 	Opaque     int64  `json:"opaque"`      // 1,000 invented opaque tokens; -1 if the middleware does not support them
 	First      int64  `json:"first"`       // 100 concurrent first requests
-	FirstOK    int    `json:"first_ok"`    // how many of them passed
+	FirstOK    int    `json:"first_ok"`    // number of the concurrent first requests that passed
 }
 
-// measureFaults counts calls. Nothing may use the client of Clerk before it: that
+// measureFaults counts calls. It must run before anything else uses the Clerk client, because that
 // client caches keys for the whole process.
 func measureFaults() ([]calls, error) {
 	own := func(change func(*sessionauth.Config)) func(*provider) (http.Handler, error) {

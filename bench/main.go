@@ -34,8 +34,8 @@ func main() {
 	}
 }
 
-// run counts the calls first, while the key cache of the Clerk client is cold, and
-// measures memory last, because that disturbs times.
+// run counts the calls first, while the key cache of the Clerk client is empty. It measures memory
+// last, because that disturbs the measurement of times.
 func run() error {
 	began := time.Now()
 	o := &outcome{Machine: report.ThisMachine(), Versions: report.Versions(modules()...), Tags: report.BuildTags(), Rounds: *rounds, Slice: slice.String(), Date: began.UTC().Format(time.DateOnly)}
@@ -94,9 +94,9 @@ type outcome struct {
 	Rounds      int               `json:"rounds"`
 	Slice       string            `json:"slice"`
 	JWTBytes    int               `json:"jwt_bytes"`
-	RoundsOfTwo int               `json:"rounds_of_two"` // with two goroutines, in longer slices
-	Heap        float64           `json:"heap"`          // bytes
-	HeapInUse   float64           `json:"heap_in_use"`   // bytes, with a full cache
+	RoundsOfTwo int               `json:"rounds_of_two"` // rounds with two goroutines, whose slices are longer
+	Heap        float64           `json:"heap"`          // size of the heap in bytes
+	HeapInUse   float64           `json:"heap_in_use"`   // size of the heap in bytes with a full cache
 	Cases       []caseOutcome     `json:"cases"`
 	Targets     []verdict         `json:"targets"`
 	Memory      []memory          `json:"memory,omitempty"`
@@ -112,7 +112,7 @@ type caseOutcome struct {
 	Allocs     float64 `json:"allocs"`
 	Bytes      float64 `json:"bytes"`
 	TwoSpeedup float64 `json:"two_goroutines,omitempty"`        // throughput of two goroutines divided by that of one
-	TwoInUse   float64 `json:"two_goroutines_in_use,omitempty"` // the same with a full cache
+	TwoInUse   float64 `json:"two_goroutines_in_use,omitempty"` // the same quotient with a full cache
 }
 
 func (o *outcome) add(all []workload, fs figures) {
@@ -146,8 +146,8 @@ func (o *outcome) caseTable() string {
 
 func (o *outcome) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Measured on %s: %s. %d rounds of %s for each case; the JWT has %d bytes. ", o.Date, o.Machine, o.Rounds, o.Slice, o.JWTBytes)
-	fmt.Fprintf(&b, "Two goroutines: %d rounds of %v, with a heap of %.1f MB, and of %.1f MB with a full cache.\n\n", o.RoundsOfTwo, longer**slice, o.Heap/(1<<20), o.HeapInUse/(1<<20))
+	fmt.Fprintf(&b, "Measured on %s (%s). Each case ran for %d rounds of %s. The JWT has %d bytes. ", o.Date, o.Machine, o.Rounds, o.Slice, o.JWTBytes)
+	fmt.Fprintf(&b, "With two goroutines, each case ran for %d rounds of %v. The heap had %.1f MB with an empty cache and %.1f MB with a full cache.\n\n", o.RoundsOfTwo, longer**slice, o.Heap/(1<<20), o.HeapInUse/(1<<20))
 	var versions [][]string
 	for _, m := range modules() {
 		versions = append(versions, []string{m, o.Versions[m]})

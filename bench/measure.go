@@ -16,7 +16,7 @@ type figure struct {
 	name   string
 	ns     []float64
 	two    []float64 // throughput of two goroutines divided by that of one; empty if not measured
-	inUse  []float64 // the same with a full cache
+	inUse  []float64 // the same quotients with a full cache
 	allocs float64
 	bytes  float64
 }
@@ -52,8 +52,8 @@ func measure(all []workload, rounds int, slice time.Duration, progress func(roun
 	return found
 }
 
-// longer is the factor by which slices of two goroutines are longer, so that the
-// garbage collector runs several times in each even with a larger heap.
+// longer is the factor by which slices of two goroutines are longer. In such a slice the garbage
+// collector runs several times even if the heap is larger.
 const longer = 20
 
 // speedups compares two goroutines with one.
@@ -99,14 +99,14 @@ func speedup(w workload, n int) float64 {
 	return one / timed(w, wall, 2, n)
 }
 
-// timed runs a workload n times on each goroutine and returns the time for one
-// run. For one goroutine that is processor time, including garbage collection.
-// Two goroutines can wait for each other, which only the wall clock shows.
+// timed runs a workload n times on each goroutine and returns the time for one run. For one
+// goroutine it measures processor time, including garbage collection. For two goroutines it
+// measures wall clock time, because only that includes the time that they wait for each other.
 func timed(w workload, clock clock, goroutines, n int) float64 {
 	runs := make([]func(int), goroutines)
 	for i := range runs {
 		runs[i] = w.start()
-		runs[i](1) // warm
+		runs[i](1) // warms the caches
 	}
 	runtime.GC()
 	if goroutines == 1 && clock == processor {

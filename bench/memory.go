@@ -66,14 +66,14 @@ func measureMemory(p *provider, n int) ([]memory, error) {
 
 const tokenPrefix = "bench-token-0000000000-"
 
-// A script stands in for Stytch and keeps no state: it replays the responses about
-// one session with other ids, so that only the memory of the middleware counts.
+// A script is a stand-in for Stytch that has no state. It replays the responses for one session
+// with other ids, so that only the memory of the middleware is measured.
 type script struct {
 	p               *provider
 	key             *rsa.PrivateKey
 	session, user   string // ids to replace
 	token           string // session token to replace
-	header, payload string // of the session JWT
+	header, payload string // header and payload of the session JWT
 	answer          string // response to POST /v1/sessions/authenticate
 	userAnswer      string // response to GET /v1/users/{user_id}
 	keySet          string
@@ -122,7 +122,7 @@ func (s *script) renamed(text string, i int) string {
 	).Replace(text)
 }
 
-// RoundTrip answers as Stytch would.
+// RoundTrip returns the response that Stytch would send.
 func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 	body := s.keySet
 	switch {
@@ -161,11 +161,11 @@ func (s *script) jwt(i int) string {
 	return signed + "." + base64.RawURLEncoding.EncodeToString(signature)
 }
 
-// weigh authenticates n sessions and returns how much each adds to the heap.
+// weigh authenticates n sessions and returns by how much each of them increases the heap.
 func (s *script) weigh(n int, credential func(i int) string) (float64, error) {
 	auth, err := newAuthenticator(s.p, func(c *sessionauth.Config) {
 		c.HTTPClient = &http.Client{Transport: s}
-		c.CacheSize = n + n/4 // shards fill unevenly, and none may evict a session
+		c.CacheSize = n + n/4 // larger than n, because shards fill unevenly and no session may be evicted
 		c.CacheBytes = n * 64 << 10
 		c.CacheTTL = 24 * time.Hour
 	})
@@ -180,7 +180,7 @@ func (s *script) weigh(n int, credential func(i int) string) (float64, error) {
 		return 0, fmt.Errorf("a valid session was refused: %w", err)
 	}
 	after := heap()
-	// Every session must still be cached, or the result counts fewer.
+	// If a session is not cached, the measured heap is too small.
 	for i := 0; i < n; i += max(1, n/64) {
 		id, err := auth.Authenticate(bearer(credential(i)))
 		if err != nil {
@@ -194,7 +194,7 @@ func (s *script) weigh(n int, credential func(i int) string) (float64, error) {
 	return (after - before) / float64(n), nil
 }
 
-// each runs do for 0 to n-1 on all cores and returns one of the errors.
+// each calls do with the numbers from 0 to n-1 on all cores and returns one of the errors.
 func each(n int, do func(int) error) error {
 	var group sync.WaitGroup
 	workers := runtime.GOMAXPROCS(0)

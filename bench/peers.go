@@ -26,10 +26,10 @@ import (
 	"github.com/lestrrat-go/jwx/v3/jwt"
 )
 
-// A peer is another library, set up as its README or its documentation says.
-// Each one checks the signature with a key that it already has, the expiry and,
-// where its configuration allows, the issuer and the audience. None decodes the
-// session claim: they leave that to the handler, and these handlers are empty.
+// A peer is another library, configured as its README or its documentation says. Each peer checks
+// the signature with a key that it already has and the expiry. It checks the issuer and the
+// audience where its configuration allows. None of them decodes the session claim: they leave that
+// to the handler, and these handlers are empty.
 type peer struct {
 	name, module string
 	wire         func(*provider) (http.Handler, error)
@@ -45,8 +45,8 @@ var peers = []peer{
 	{"Clerk", "github.com/clerk/clerk-sdk-go/v2", wireClerk, true},
 }
 
-// The modules of peers that other code names, too. jwtauth builds on
-// jwtauthJWXModule, go-jwt-middleware on jwxModule.
+// These peers are also named in other code. jwtauth builds on jwtauthJWXModule, go-jwt-middleware
+// on jwxModule.
 const (
 	scsModule        = "github.com/alexedwards/scs/v2"
 	jwxModule        = "github.com/lestrrat-go/jwx/v3"
@@ -89,8 +89,8 @@ func wireJWTAuth(p *provider) (http.Handler, error) {
 	return jwtauth.Verifier(auth)(jwtauth.Authenticator(auth)(empty)), nil
 }
 
-// wireJWX adds what jwx leaves to its users: the status of a rejection and the
-// result in the request's context.
+// wireJWX adds what jwx leaves to its users: it writes the status of a rejection and stores the
+// result in the context of the request.
 func wireJWX(p *provider) (http.Handler, error) {
 	key, err := jwk.Import(&p.stytch.Key().PublicKey)
 	if err != nil {
@@ -108,9 +108,9 @@ func wireJWX(p *provider) (http.Handler, error) {
 	}), nil
 }
 
-// wireOIDC adds what go-oidc leaves to its users: the token from the header and
-// the result in the request's context. It uses a remote key set, which keeps the
-// keys; a static key set would parse the token a second time.
+// wireOIDC adds what go-oidc leaves to its users: it reads the token from the header and stores the
+// result in the context of the request. It uses a remote key set, which caches the keys, because a
+// static key set would parse the token a second time.
 func wireOIDC(p *provider) (http.Handler, error) {
 	keys := oidc.NewRemoteKeySet(context.Background(), p.jwksURL())
 	verifier := oidc.NewVerifier(p.issuer(), keys, &oidc.Config{ClientID: p.stytch.ProjectID})
@@ -155,9 +155,8 @@ func wireJWTMiddleware(p *provider) (http.Handler, error) {
 	return m.CheckJWT(empty), nil
 }
 
-// wireClerk configures the Clerk client to fetch the key set from the provider. The
-// client keeps it for an hour. The option that takes a key instead parses that key
-// for every request.
+// wireClerk configures the Clerk client to fetch the key set from the provider. The client caches
+// it for an hour. The alternative option takes a key, but parses that key again for every request.
 func wireClerk(p *provider) (http.Handler, error) {
 	client := clerkjwks.NewClient(&clerk.ClientConfig{BackendConfig: clerk.BackendConfig{
 		URL: clerk.String(p.socket.URL), Key: clerk.String("sk_test_bench"),
@@ -168,8 +167,8 @@ func wireClerk(p *provider) (http.Handler, error) {
 	)(empty), nil
 }
 
-// scsCase returns the case of a session with one value in the in-memory store of
-// scs. Its handler refuses a request without a session, as Require does.
+// scsCase returns the case of a session with one value in the in-memory store of scs. Like Require,
+// its handler refuses a request without a session.
 func scsCase(userID string) (workload, error) {
 	sessions := scs.New()
 	ctx, err := sessions.Load(context.Background(), "")

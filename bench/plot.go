@@ -33,8 +33,8 @@ type bar struct {
 	tint        color.Color
 }
 
-// bars draws horizontal bars from the left edge, the first one on top. The bar
-// charts of gonum start at zero, which a logarithmic axis does not have.
+// bars draws horizontal bars from the left edge, the first bar at the top. The bar charts of gonum
+// cannot be used, because they start at zero, which a logarithmic axis does not have.
 type bars []bar
 
 func (bs bars) Plot(c draw.Canvas, p *plot.Plot) {
@@ -64,7 +64,7 @@ func (bs bars) draw(path, title, axis string) error {
 	}
 	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, decades{}
 	p.X.Min = math.Pow(10, math.Floor(math.Log10(least)))
-	if least < 1.2*p.X.Min { // the shortest bar would be invisible
+	if least < 1.2*p.X.Min { // otherwise the shortest bar would be invisible
 		p.X.Min /= 2
 	}
 	p.X.Max = most * 4 // leaves room for the label of the longest bar

@@ -23,7 +23,7 @@ type provider struct {
 	user   stytch.User
 
 	calls atomic.Int64
-	delay time.Duration // before each response, to simulate a network
+	delay time.Duration // delay before each response, to simulate a network
 }
 
 func newProvider(delay time.Duration) *provider {
@@ -39,7 +39,7 @@ func newProvider(delay time.Duration) *provider {
 	return p
 }
 
-// ServeHTTP counts the call and passes it on.
+// ServeHTTP counts the call and forwards it to the in-memory Stytch.
 func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.calls.Add(1)
 	time.Sleep(p.delay)
@@ -64,7 +64,7 @@ func (p *provider) signInAs(userID string) stytchtest.Session {
 	})
 }
 
-// forge returns the JWT with a wrong signature of the same length.
+// forge returns the JWT with an invalid signature of the same length.
 func forge(jwt string) string {
 	at := strings.LastIndexByte(jwt, '.') + 1
 	signature := []byte(jwt[at:])

@@ -1,11 +1,12 @@
-// Package docs tests the documentation: its code compiles, its links lead
-// somewhere, and the tests it names exist.
+// Package docs tests the documentation: its code compiles, its links resolve, and the tests that it
+// names exist.
 package docs
 
 import (
 	"bytes"
 	"fmt"
 	"go/ast"
+	"go/constant"
 	"go/importer"
 	"go/parser"
 	"go/token"
@@ -20,7 +21,7 @@ import (
 	"testing"
 )
 
-// pages returns the text of each page, by its path below the module's root.
+// pages returns the text of each page, keyed by its path relative to the root of the module.
 func pages(t *testing.T) map[string]string {
 	t.Helper()
 	found := map[string]string{}
@@ -57,8 +58,8 @@ var imports = map[string]string{
 	"httptest": "net/http/httptest", "os": "os", "testing": "testing", "time": "time",
 }
 
-// completed returns a Go block as a file. A block without a package clause holds
-// declarations, and gets the imports that it uses.
+// completed returns a Go block as a file. If the block has no package clause, it contains
+// declarations, and completed adds the imports that it uses.
 func completed(block string) string {
 	if strings.HasPrefix(block, "package ") {
 		return block
@@ -99,6 +100,36 @@ func TestGoBlocks_Compile(t *testing.T) {
 	}
 }
 
+// The table of reasons in operations.md has a row for each constant, and no other.
+func TestOperations_ListsEachReason(t *testing.T) {
+	compiler := importer.ForCompiler(token.NewFileSet(), "gc", exportData(t))
+	pkg, err := compiler.Import(imports["sessionauth"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]bool{}
+	for _, name := range pkg.Scope().Names() {
+		c, ok := pkg.Scope().Lookup(name).(*types.Const)
+		if ok && types.TypeString(c.Type(), types.RelativeTo(pkg)) == "Reason" {
+			want[constant.StringVal(c.Val())] = true
+		}
+	}
+	_, section, found := strings.Cut(pages(t)["docs/operations.md"], "\n### Reasons\n")
+	if !found || len(want) < 20 {
+		t.Fatalf("got section %t and %d reasons, want the section and all reasons", found, len(want))
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| [^|]+ \\| [^|]+ \\| [^|]+ \\|$").FindAllStringSubmatch(section, -1) {
+		if !want[m[1]] {
+			t.Errorf("operations.md lists %s twice, or it is not a Reason", m[1])
+		}
+		delete(want, m[1])
+	}
+	for reason := range want {
+		t.Errorf("operations.md does not list %s", reason)
+	}
+}
+
 // exportData finds the compiled form of each package in imports.
 func exportData(t *testing.T) importer.Lookup {
 	t.Helper()
@@ -121,8 +152,8 @@ func exportData(t *testing.T) importer.Lookup {
 	return func(path string) (io.ReadCloser, error) { return os.Open(files[path]) }
 }
 
-// Tests move and are renamed: a page that names one that does not exist
-// promises what nothing shows.
+// Tests may be moved or renamed. A page must not name a test that does not exist, because the
+// reader takes the test as the evidence for a promise.
 func TestPages_NameExistingTests(t *testing.T) {
 	declared := declaredTests(t)
 	mention := regexp.MustCompile(`\b(?:Test|Fuzz)[A-Z]\w*…?`)
@@ -176,7 +207,7 @@ func TestPages_LinksLeadSomewhere(t *testing.T) {
 		for _, m := range link.FindAllStringSubmatch(code.ReplaceAllString(text, ""), -1) {
 			target, anchor, _ := strings.Cut(m[1], "#")
 			if strings.Contains(target, ":") {
-				continue // another site
+				continue // a link to another site is not checked
 			}
 			page := name
 			if target != "" {
@@ -192,7 +223,7 @@ func TestPages_LinksLeadSomewhere(t *testing.T) {
 	}
 }
 
-// hasHeading reports whether GitHub gives a heading of text this anchor.
+// hasHeading reports whether the text has a heading whose anchor on GitHub is anchor.
 func hasHeading(text, anchor string) bool {
 	notInAnchor := regexp.MustCompile(`[^\w\- ]`)
 	for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(text, -1) {

@@ -80,7 +80,7 @@ func appearance(s *env) {
 	s.Log("screenshots are in " + screenshots)
 }
 
-// foreignClick sends a form from a page of another origin.
+// foreignClick sends a form from a page of another origin and returns the status.
 func foreignClick(s *env, tb *tab) (status int64) {
 	tb.visit(foreign(s) + "/app/notes?text=planted")
 	return tb.click("button")

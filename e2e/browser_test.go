@@ -66,7 +66,7 @@ func startChromium(t *testing.T, more ...chromedp.ExecAllocatorOption) context.C
 	return browser
 }
 
-// A tab is a browser tab with JavaScript disabled: the site must work without. The
+// A tab is a browser tab with JavaScript disabled, because the site must work without it. The
 // browser still reports violations of the Content-Security-Policy.
 type tab struct {
 	t    *testing.T
@@ -99,7 +99,7 @@ func newTab(t *testing.T, parent context.Context, base string, options ...chrome
 		tb.keepEvidence()
 		closeTab()
 	})
-	if err := chromedp.Do(ctx); err != nil { // opens the tab; its context must outlive every step
+	if err := chromedp.Do(ctx); err != nil { // opens the tab; this context must live longer than every step
 		t.Fatalf("a new tab: %v", err)
 	}
 	call(tb, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
@@ -112,7 +112,8 @@ func (tb *tab) listen(event any) {
 	defer tb.mu.Unlock()
 	switch e := event.(type) {
 	case *log.EventEntryAdded:
-		// Failed requests are errors of the network source. The tests check them.
+		// Failed requests are reported as errors of the network source. The tests check their
+		// status instead.
 		if e.Entry.Level == log.EntryLevelError && e.Entry.Source != log.EntrySourceNetwork {
 			tb.complaints = append(tb.complaints, e.Entry.Text)
 		}

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestMain runs more scenarios in parallel than there are processors, because most
-// scenarios wait most of the time. The -parallel flag takes precedence.
+// TestMain allows more parallel scenarios than there are processors, because most scenarios spend
+// most of their time waiting. The -parallel flag takes precedence.
 func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "4"); err != nil {
 		panic(err)
@@ -25,7 +25,7 @@ type scenario struct {
 	run   func(*env)
 }
 
-// scenarios begins with those that wait for an expiry.
+// scenarios lists the scenarios that wait for an expiry first, so that the others run meanwhile.
 var scenarios = []scenario{
 	{"refresh of an expired JWT", []string{"-jwt-lifetime", "10s", "-cache-ttl", "2s"}, silentRefresh},
 	{"revocation elsewhere with both cookies", []string{"-jwt-lifetime", "5s", "-cache-ttl", "2s"}, revokedElsewhere},

@@ -89,7 +89,7 @@ func othersNotes(s *env) {
 	if slices.Contains(alice.notes(), "a note of Grace's") {
 		s.Error("a user who is not an admin sees a note of another user")
 	}
-	// Ada's page has no button for that note: change the address of a form.
+	// Ada's page has no delete button for that note, so the test changes the address of a form.
 	path := admin.deletePath("a note of Grace's")
 	run(alice, chromedp.SetAttributeValue(chromedp.CSS("ul#notes > li form.delete"), "action", path))
 	if status := alice.click("ul#notes > li form.delete button"); status != 403 && status != 404 {

@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// foreignPage is a page with a form that posts the fields of its query to the site.
+// foreignPage is a page whose form posts the fields of the query to the site.
 var foreignPage = template.Must(template.New("").Parse(`<!doctype html><title>Win a prize</title>
 <form method="post" action="{{.Action}}">
 {{range $name, $values := .Fields}}<input type="hidden" name="{{$name}}" value="{{index $values 0}}">{{end}}
 <button>Win</button></form>`))
 
-// foreign serves foreignPage at another port of 127.0.0.1. For a browser that is
-// another origin of the same site, so that it sends cookies.
+// foreign serves foreignPage at another port of 127.0.0.1. A browser treats this as another origin
+// of the same site, so it sends cookies.
 func foreign(s *env) (address string) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -26,7 +26,7 @@ func foreign(s *env) (address string) {
 	return srv.URL
 }
 
-// attacks returns the requests that a malicious page might send.
+// attacks returns the forms that a malicious page might send.
 func attacks(tb *tab, note string) []string {
 	signIn := url.Values{"email": {grace}, "password": {password}, "return_to": {"/"}}
 	return []string{
@@ -50,8 +50,8 @@ func otherOrigin(s *env) {
 	})
 }
 
-// For a page on localhost, 127.0.0.1 is another site: because of SameSite the browser
-// sends no cookies. Sign-in and sign-out need no cookies, so they must answer 403.
+// For a page on localhost, 127.0.0.1 is another site, so the browser sends no cookies with
+// SameSite. Sign-in and sign-out need no cookies, so their cross-origin check must answer 403.
 func otherSite(s *env) {
 	tb := s.newBrowser()
 	tb.signIn(ada, "/app/notes")
@@ -89,6 +89,6 @@ func attack(s *env, tb *tab, origin string, check func(path string, status int64
 			s.Errorf("%s: got %q signed in, want Ada Lovelace", path, got)
 		}
 	}
-	// The same form works on the site: only the origin was refused.
+	// The same form works on the site itself, so only the origin was the reason for the refusal.
 	tb.addNote("planted")
 }

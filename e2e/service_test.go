@@ -19,16 +19,16 @@ import (
 	"github.com/sessionauth/sessionauth/e2e/internal/service"
 )
 
-// A serviceEnv is a service behind a TLS proxy, and a browser that finds the proxy
-// at https://app.example.com and under other names.
+// A serviceEnv is a service behind a TLS proxy, and a browser that resolves https://app.example.com
+// and other names to the proxy.
 type serviceEnv struct {
 	*testing.T
 	*service.Service
 	browser context.Context
 }
 
-// serviceScenarios need settings that the example does not have. Each has its own
-// service behind the same proxy.
+// serviceScenarios need settings that the example does not have. Each scenario has its own service.
+// They take turns behind the same proxy.
 var serviceScenarios = []struct {
 	name string
 	run  func(*serviceEnv)
@@ -42,7 +42,7 @@ var serviceScenarios = []struct {
 }
 
 func TestService(t *testing.T) {
-	var current http.Handler // changes between scenarios
+	var current http.Handler // the service of the current scenario
 	front := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { current.ServeHTTP(w, r) }))
 	front.Config.ErrorLog = discard
 	front.StartTLS()
@@ -65,7 +65,7 @@ func TestService_HAProxy(t *testing.T) {
 	webSockets(&serviceEnv{t, s, startChromium(t, behind(p.Address)...)})
 }
 
-// behind lets a browser connect to a proxy for these names.
+// behind returns options that make the browser connect to a proxy for these names.
 func behind(address string) []chromedp.ExecAllocatorOption {
 	return []chromedp.ExecAllocatorOption{
 		chromedp.Flag("host-resolver-rules", "MAP *.example.com "+address+", MAP evil.example "+address),
@@ -73,8 +73,8 @@ func behind(address string) []chromedp.ExecAllocatorOption {
 	}
 }
 
-// proxyTo returns a proxy that writes Host in capitals and with the port, as some
-// do.
+// proxyTo returns a proxy that changes the Host field as some proxies do: it writes the name in
+// capitals and adds the port.
 func proxyTo(t *testing.T, address string) http.Handler {
 	t.Helper()
 	target, err := url.Parse(address)
@@ -88,7 +88,7 @@ func proxyTo(t *testing.T, address string) http.Handler {
 	return &httputil.ReverseProxy{Rewrite: rewrite, ErrorLog: discard}
 }
 
-// discard is for complaints about requests that a browser cancels.
+// discard drops the log lines about requests that a browser cancels.
 var discard = log.New(io.Discard, "", 0)
 
 // newBrowser opens a tab in a new browser context, without cookies.
@@ -97,7 +97,7 @@ func (s *serviceEnv) newBrowser() *tab {
 	return newTab(s.T, s.browser, "https://"+service.Host, chromedp.WithNewBrowserContext())
 }
 
-// signInAs signs in and checks whom the service shows.
+// signInAs signs in and checks that the service shows this user.
 func (tb *tab) signInAs(email string) {
 	tb.t.Helper()
 	tb.open("/login?return_to=/me")
@@ -137,8 +137,8 @@ func (tb *tab) wantNoJWT() {
 	}
 }
 
-// The browser ignores a cookie that is too large and keeps the one of the previous
-// user. The sign-in must remove it.
+// A browser ignores a cookie that is too large and keeps the cookie of the previous user. The
+// sign-in must remove that cookie.
 func largeJWTAtSignIn(s *serviceEnv) {
 	tb := s.newBrowser()
 	tb.signInAs(service.Ada)
@@ -165,8 +165,8 @@ func largeJWTAtRefresh(s *serviceEnv) {
 	tb.wantNoJWT()
 }
 
-// Whatever left the cookies of two users in a browser, it is not shown as the user
-// of the JWT. Signing in replaces both.
+// A browser may have the cookies of two users, for whatever reason. The service must not show it
+// the user of the JWT. Signing in replaces both cookies.
 func cookiesOfTwoUsers(s *serviceEnv) {
 	tb := s.newBrowser()
 	tb.signInAs(service.Large)
@@ -178,8 +178,8 @@ func cookiesOfTwoUsers(s *serviceEnv) {
 	tb.wantNoJWT()
 }
 
-// refreshSlowly lets a tab request /slow with an expired JWT, and returns when the
-// request has arrived. The returned function answers it and waits for the page.
+// refreshSlowly requests /slow with an expired JWT and returns when the request has arrived. The
+// returned function serves the request and waits for the page.
 func refreshSlowly(s *serviceEnv, tb *tab) (finish func()) {
 	s.Helper()
 	_, claims := tb.jwt()
@@ -200,7 +200,7 @@ func refreshSlowly(s *serviceEnv, tb *tab) (finish func()) {
 		if err := <-loaded; err != nil {
 			s.Fatalf("the slow page: %v", err)
 		}
-		tb.wantUser(service.Ada) // the response of the old request
+		tb.wantUser(service.Ada) // the page of the old request
 	}
 }
 
@@ -255,7 +255,7 @@ func webSockets(s *serviceEnv) {
 	if got := tb.evaluate(openWebSocket); got != service.Ada {
 		s.Errorf("a page of the service: got %q, want %q", got, service.Ada)
 	}
-	// Because of SameSite, only a page of a sibling domain sends the cookies.
+	// Because of SameSite, the browser sends the cookies only from a page of a sibling domain.
 	for _, row := range []struct {
 		page   string
 		reason sessionauth.Reason

@@ -23,7 +23,7 @@ const (
 
 // A sessionJWT has the claims of a session JWT that these tests read.
 type sessionJWT struct {
-	Expires int64 `json:"exp"` // Unix seconds
+	Expires int64 `json:"exp"` // in Unix seconds
 	Session struct {
 		ID string `json:"id"`
 	} `json:"https://stytch.com/session"`
@@ -63,7 +63,7 @@ func silentRefresh(s *env) {
 	// Reload the page until the JWT changes.
 	eventually(s.T, time.Until(refused)+slack, "a new JWT in the cookie", func() bool {
 		run(tb, chromedp.Reload())
-		tb.wantAt("/app/account") // not at the sign-in page
+		tb.wantAt("/app/account") // not redirected to the sign-in page
 		now, _ := tb.jwt()
 		return now != first
 	})
@@ -88,7 +88,7 @@ func silentRefresh(s *env) {
 		s.Errorf("the refreshed cookie: got HttpOnly %v, SameSite %s, Secure %v", c.HTTPOnly, c.SameSite, c.Secure)
 	}
 
-	// The next page needs only the new JWT.
+	// The next page must be served with the new JWT alone.
 	run(tb, chromedp.Reload())
 	if got := tb.text("dl#session #decided-by"); got == "stytch" {
 		s.Error("the new JWT was refreshed immediately")
@@ -140,8 +140,8 @@ func manyTabs(s *env) {
 	}
 }
 
-// wantOutWithin revokes the session of a tab at Stytch, without the site, and checks
-// that the site refuses requests sent later than bound.
+// wantOutWithin revokes the session of a tab directly at Stytch, so the site does not know of it.
+// It checks that the site refuses requests that are sent later than bound.
 func wantOutWithin(s *env, tb *tab, bound time.Duration) {
 	s.Helper()
 	token := tb.cookies()[tokenCookie].Value
@@ -170,8 +170,9 @@ func wantOutWithin(s *env, tb *tab, bound time.Duration) {
 	}
 }
 
-// The site accepts a JWT without a call to Stytch until its exp plus the leeway. The
-// response that renews it may then be reused for CacheTTL.
+// After a revocation elsewhere, the site accepts a JWT until its exp plus the leeway without
+// calling Stytch. If Stytch refreshed the JWT just before the revocation, that response is used for
+// CacheTTL more.
 func revokedElsewhere(s *env) {
 	tb := s.newBrowser()
 	tb.signIn(ada, "/app/account")
@@ -184,7 +185,8 @@ func revokedElsewhereTokenAge(s *env) {
 	wantOutWithin(s, tb, 3*time.Second+2*time.Second)
 }
 
-// A session token without a JWT is accepted from the cache for CacheTTL.
+// After a revocation elsewhere, a session token without a JWT is accepted from the cache for up to
+// CacheTTL.
 func revokedElsewhereToken(s *env) {
 	tb := s.newBrowser()
 	tb.signIn(ada, "/app/account")
@@ -239,13 +241,13 @@ func stepUp(s *env) {
 	}
 }
 
-// The example serves its API below /outage without a connection to Stytch.
+// Below /outage the example serves its API without a connection to Stytch.
 func outage(s *env) {
 	tb := s.newBrowser()
 	tb.signIn(ada, "/app/notes")
 	before := tb.cookies()
 	wantStatus(s.T, "a page while Stytch is down", tb.open("/outage/me"), 503)
-	tb.wantAt("/outage/me") // not at the sign-in page
+	tb.wantAt("/outage/me") // not redirected to the sign-in page
 	after := tb.cookies()
 	for _, name := range []string{tokenCookie, jwtCookie} {
 		if after[name] == nil || after[name].Value != before[name].Value {

@@ -114,7 +114,7 @@ func signOut(s *env) {
 	wantInvalid(s, old)
 }
 
-// wantInvalid checks that the site refuses the cookies in another browser.
+// wantInvalid checks that the site refuses the cookies when another browser sends them.
 func wantInvalid(s *env, cookies map[string]*network.Cookie) {
 	s.Helper()
 	thief := s.newBrowser()
@@ -150,8 +150,8 @@ func backButton(s *env) {
 	}
 }
 
-// back presses the back button. It returns false on the first page. It polls the
-// history, because a page from the back-forward cache sends no load event.
+// back presses the back button. On the first page it returns false. It polls the history of the
+// tab, because a page from the back-forward cache sends no load event.
 func (tb *tab) back() bool {
 	tb.t.Helper()
 	history := call(tb, page.GetNavigationHistory, cdp.Empty{})
@@ -161,7 +161,7 @@ func (tb *tab) back() bool {
 	}
 	call(tb, page.NavigateToHistoryEntry, page.NavigateToHistoryEntryParams{EntryID: history.Entries[i].ID})
 	eventually(tb.t, patience, "the previous page", func() bool {
-		// Between two pages the browser returns errors.
+		// While the browser changes from one page to the next, it returns errors.
 		now, err := chromedp.Call(tb.ctx, page.GetNavigationHistory, cdp.Empty{})
 		if err != nil || now.CurrentIndex != i {
 			return false

@@ -39,7 +39,7 @@ func eventually(t *testing.T, within time.Duration, what string, holds func() bo
 // A site is a running example.
 type site struct {
 	url    string
-	stytch *stytch.Client // calls the in-memory Stytch without the site
+	stytch *stytch.Client // calls the in-memory Stytch directly, not through the site
 }
 
 // buildExample builds the program, because "go run" does not forward signals.
@@ -86,7 +86,7 @@ func startExample(t *testing.T, program string, flags ...string) *site {
 }
 
 func stopExample(t *testing.T, cmd *exec.Cmd, exited <-chan error, printed *output) {
-	_ = cmd.Process.Signal(os.Interrupt) // fails if the program has already ended; Wait reports that
+	_ = cmd.Process.Signal(os.Interrupt) // fails if the program has already ended, which Wait reports
 	select {
 	case err := <-exited:
 		if err != nil {

@@ -25,14 +25,14 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
+	context.AfterFunc(ctx, stop) // so that a second Ctrl-C ends the program immediately
 	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "example:", err)
 		os.Exit(1)
 	}
 }
 
-// run serves until ctx ends. It returns nil after -h and after a clean shutdown.
+// run serves until ctx is done. It returns nil after -h and after a clean shutdown.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
 	addr, options, err := parse(args, stdout)
 	if errors.Is(err, flag.ErrHelp) {
@@ -54,7 +54,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	}
 	stytchURL := ""
 	if s.Stytch != nil {
-		stytchLn, err := net.Listen("tcp", "127.0.0.1:0") // loopback only: the guide prints its secret
+		stytchLn, err := net.Listen("tcp", "127.0.0.1:0") // only on loopback, because the guide prints its secret
 		if err != nil {
 			return err
 		}

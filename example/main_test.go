@@ -57,11 +57,11 @@ func start(t *testing.T, getenv func(string) string) (guide string) {
 		}
 		printed.Write(b[:n])
 	}
-	go io.Copy(io.Discard, r) // discards the log until the program ends
+	go io.Copy(io.Discard, r) // reads and discards the log until the program ends
 	return printed.String()
 }
 
-// A command is a curl command of the guide, parsed as a shell and curl would.
+// A command is a curl command of the guide, parsed as a shell and curl would parse it.
 type command struct {
 	status int
 	title  string
@@ -142,12 +142,12 @@ func do(t *testing.T, r *http.Request) (*http.Response, string) {
 	return resp, string(body)
 }
 
-// wants lists the commands of the guide, in order.
+// wants lists the expected commands of the guide, in order.
 var wants = []struct {
-	title  string // prefix
+	title  string // prefix of the title
 	status int
-	shows  string // text in the header or body of the response
-	logs   string // text in the log
+	shows  string // text that the header or the body of the response contains
+	logs   string // text that the log contains
 }{
 	{"the home page", 200, "You are not signed in.", "outcome=anonymous reason=no_credential"},
 	{"the API without a credential", 401, "#no-credential", "outcome=refused reason=no_credential"},
@@ -208,8 +208,8 @@ func TestSite_Log(t *testing.T) {
 	}
 }
 
-// The API of the in-memory Stytch is reachable too, for example to revoke a session
-// without the site.
+// The program also serves the API of the in-memory Stytch, for example to revoke a session without
+// the site.
 func TestRun_ServesInMemoryStytch(t *testing.T) {
 	guide := start(t, environment())
 	m := regexp.MustCompile(`(?m)^sessionauth example: (http://127\S+)\nin-memory Stytch: (http://127\S+) (\S+) (\S+)$`).FindStringSubmatch(guide)
@@ -236,7 +236,8 @@ func TestRun_ServesInMemoryStytch(t *testing.T) {
 	}
 }
 
-// Users may paste a title into a shell without comments.
+// Users may paste a title into a shell that does not accept comments. A title must therefore
+// contain no special character.
 func TestGuide_TitlesAreSafeInAShell(t *testing.T) {
 	for _, p := range commands(t, start(t, environment())) {
 		if strings.ContainsAny(p.title, "'\"`$><|&;?*()[]{}!\\") {
@@ -290,7 +291,7 @@ func TestRun_InvalidConfiguration(t *testing.T) {
 		{"a JWT lifetime with a real project", "-jwt-lifetime 10s", []string{"STYTCH_PROJECT_ID", id, "STYTCH_SECRET", secret}, "-jwt-lifetime"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // in case it starts
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // ends the program if it starts by mistake
 			defer cancel()
 			err := run(ctx, append([]string{"-addr", "127.0.0.1:0"}, strings.Fields(tt.args)...), environment(tt.env...), io.Discard)
 			if err == nil || !strings.Contains(err.Error(), tt.want) {

@@ -38,7 +38,7 @@ func TestReadme_ConfigTables(t *testing.T) {
 		for _, m := range row.FindAllStringSubmatch(tt.table, -1) {
 			rows[m[1]] = true
 		}
-		delete(rows, tt.of.Name()) // the heading of the table
+		delete(rows, tt.of.Name()) // the first row is the heading of the table
 		for _, f := range reflect.VisibleFields(tt.of) {
 			if f.IsExported() && !rows[f.Name] && f.Name != "Cookies" {
 				t.Errorf("README.md has no row for %s.%s", tt.of.Name(), f.Name)
@@ -51,7 +51,7 @@ func TestReadme_ConfigTables(t *testing.T) {
 	}
 }
 
-// The type of a problem links to a heading of the README.
+// The type of each problem links to a heading of the README, which must exist.
 func TestReadme_ProblemHeadings(t *testing.T) {
 	slugs := map[string]bool{}
 	for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(readme(t), -1) {

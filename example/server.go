@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// serve serves until ctx ends, then waits for requests in progress.
+// serve serves until ctx is done and then waits for the requests in progress.
 func serve(ctx context.Context, ln net.Listener, h http.Handler, logger *slog.Logger) error {
 	server := &http.Server{
 		Handler:           h,
@@ -33,16 +33,16 @@ func serve(ctx context.Context, ln net.Listener, h http.Handler, logger *slog.Lo
 	defer cancel()
 	err := server.Shutdown(ending)
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = server.Close() // browsers keep open connections on which they never sent a request
+		err = server.Close() // Shutdown does not close connections on which a browser never sent a request
 	}
-	<-served // http.ErrServerClosed
+	<-served // always http.ErrServerClosed
 	return err
 }
 
 // baseURL returns the URL at which a client on this machine reaches the server.
 func baseURL(addr net.Addr) string {
 	tcp, ok := addr.(*net.TCPAddr)
-	if ok && tcp.IP.IsUnspecified() { // listens on every address, including loopback
+	if ok && tcp.IP.IsUnspecified() { // the listener accepts connections on every address, including loopback
 		return fmt.Sprintf("http://127.0.0.1:%d", tcp.Port)
 	}
 	return "http://" + addr.String()

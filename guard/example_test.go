@@ -16,9 +16,9 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// signIn starts an in-memory Stytch where editors may write documents, and in
-// which Ada, an editor, signed in with her password so long ago. A service has
-// Stytch itself, and leaves BaseURL and HTTPClient of the Config empty.
+// signIn starts an in-memory Stytch where editors may write documents. Ada is an editor and signed
+// in with her password the given time ago. A real service calls Stytch itself and leaves BaseURL
+// and HTTPClient of the Config empty.
 func signIn(ago time.Duration) (*sessionauth.Authenticator, *stytchtest.Server, stytchtest.Session) {
 	srv := stytchtest.NewServer()
 	srv.SetPolicy(stytch.Policy{Roles: []stytch.Role{
@@ -37,8 +37,8 @@ func signIn(ago time.Duration) (*sessionauth.Authenticator, *stytchtest.Server, 
 	})
 }
 
-// show sends a request as Ada and prints status, challenge and the names in the
-// answer's body.
+// show sends a request as Ada. It prints the status, the challenge, and the missing names in the
+// body of the response.
 func show(h http.Handler, session stytchtest.Session, method, path string) {
 	r := httptest.NewRequest(method, "https://app.example.com"+path, nil)
 	r.Header.Set("Authorization", "Bearer "+session.JWT)
@@ -55,8 +55,7 @@ func show(h http.Handler, session stytchtest.Session, method, path string) {
 
 func done(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "done") }
 
-// Guards stand between Require and a route, each for itself or several
-// together.
+// Guards stand between Require and a route. A route can have one guard or several.
 func Example() {
 	auth, _, ada := signIn(time.Hour)
 
@@ -80,7 +79,7 @@ func Example() {
 	//   {"type":"https://github.com/sessionauth/sessionauth#forbidden","title":"Not allowed","status":403,"resource":"documents","action":"delete"}
 }
 
-// A role is one of those that the session carries.
+// Role requires one of the given roles in the session.
 func ExampleRole() {
 	auth, _, ada := signIn(0)
 
@@ -99,8 +98,8 @@ func ExampleRole() {
 	//   {"type":"https://github.com/sessionauth/sessionauth#forbidden","title":"Not allowed","status":403}
 }
 
-// A permission goes by the project's RBAC policy. The refusal names what is
-// missing.
+// Permission checks the roles of the session against the RBAC policy of the project. The refusal
+// names the missing permission.
 func ExamplePermission() {
 	auth, _, ada := signIn(0)
 
@@ -119,8 +118,8 @@ func ExamplePermission() {
 	//   {"type":"https://github.com/sessionauth/sessionauth#forbidden","title":"Not allowed","status":403,"resource":"documents","action":"delete"}
 }
 
-// What must not go by a JWT of some minutes ago is asked of Stytch, and the
-// handler can see which roles made it a yes.
+// PermissionLive asks Stytch for each request, so it does not rely on the roles in a JWT that may
+// be minutes old. The handler can see which roles granted the permission.
 func ExamplePermissionLive() {
 	auth, _, ada := signIn(0)
 
@@ -138,8 +137,8 @@ func ExamplePermissionLive() {
 	//   granted by [editor]
 }
 
-// A factor is one of those that the session has proved. The challenge of RFC
-// 9470 says which would do.
+// Factor requires one of the given factors in the session. The challenge (RFC 9470) lists the
+// factors that would be accepted.
 func ExampleFactor() {
 	auth, srv, ada := signIn(0)
 
@@ -149,7 +148,7 @@ func ExampleFactor() {
 
 	show(r, ada, http.MethodGet, "/payouts")
 
-	// Ada proves it: her next JWT says so.
+	// Ada proves the factor, and her next JWT contains it.
 	srv.AddFactor(ada.ID, stytch.AuthenticationFactor{Type: "totp", DeliveryMethod: "authenticator_app"})
 	ada.JWT = srv.JWT(ada.ID)
 	show(r, ada, http.MethodGet, "/payouts")
@@ -161,8 +160,8 @@ func ExampleFactor() {
 	//   done
 }
 
-// Who proved something within the last minutes passes; who did not is asked to
-// do so again.
+// Fresh requires that the user proved a factor within the given time. Otherwise the challenge asks
+// for a new proof.
 func ExampleFresh() {
 	auth, _, ada := signIn(30 * time.Minute)
 
@@ -181,8 +180,8 @@ func ExampleFresh() {
 	//   {"type":"https://github.com/sessionauth/sessionauth#step-up","title":"Fresh authentication required","status":401}
 }
 
-// A session that was revoked elsewhere has a good JWT for some minutes. Live
-// does not go by that.
+// A session that was revoked elsewhere still has a valid JWT for some minutes. Live refuses it,
+// because it asks Stytch for each request.
 func ExampleLive() {
 	auth, srv, ada := signIn(0)
 

@@ -20,7 +20,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// Short names for what most tests of this package use.
+// Short names for identifiers that most tests of this package use.
 const (
 	pathAuthenticate = authtest.PathAuthenticate
 	pathPolicy       = authtest.PathPolicy
@@ -31,7 +31,7 @@ var (
 	sessionOnly = authtest.SessionOnly
 )
 
-// policy is the policy of every env.
+// policy is the RBAC policy of every env.
 var policy = stytch.Policy{Roles: []stytch.Role{
 	{ID: "stytch_user", Permissions: []stytch.Permission{{ResourceID: "notes", Actions: []string{"read"}}}},
 	{ID: "editor", Permissions: []stytch.Permission{{ResourceID: "documents", Actions: []string{"read", "write"}}}},
@@ -40,14 +40,13 @@ var policy = stytch.Policy{Roles: []stytch.Role{
 
 type middleware = func(http.Handler) http.Handler
 
-// An env is an authtest.Env whose user is an editor and signed in with her
-// password a moment ago.
+// An env is an authtest.Env whose user is an editor and has just signed in with a password.
 type env struct {
 	*authtest.Env
-	checked int // how many passes wantAnswer has seen
+	checked int // number of passes that wantAnswer has counted
 
 	mu     sync.Mutex
-	events []sessionauth.Event // that Observe received
+	events []sessionauth.Event // events that Observe received
 }
 
 func newEnv(t *testing.T, changes ...func(*sessionauth.Config)) *env {
@@ -67,7 +66,7 @@ func newEnv(t *testing.T, changes ...func(*sessionauth.Config)) *env {
 	return s
 }
 
-// seen returns the context of the request that passed last.
+// seen returns the context of the last request that passed.
 func (s *env) seen() context.Context { return s.Last().Context() }
 
 // get sends a GET request for a document.
@@ -90,8 +89,7 @@ var carriers = []struct {
 	{"cookie", authtest.TokenCookie, authtest.JWTCookie},
 }
 
-// want checks the status of an answer, its Retry-After, and its challenge if one
-// is given.
+// want checks the status of a response, its Retry-After, and, if one is given, its challenge.
 func (s *env) want(resp *http.Response, status int, challenge ...string) {
 	s.T.Helper()
 	got := resp.Header.Get("WWW-Authenticate")
@@ -106,7 +104,7 @@ func (s *env) want(resp *http.Response, status int, challenge ...string) {
 	}
 }
 
-// wantPasses checks how many requests passed so far.
+// wantPasses checks how many requests have passed so far.
 func (s *env) wantPasses(n int) {
 	s.T.Helper()
 	if got := len(s.Passed()); got != n {
@@ -114,7 +112,7 @@ func (s *env) wantPasses(n int) {
 	}
 }
 
-// replyWith returns a Tap that answers 200 with a body.
+// replyWith returns a Tap that responds with status 200 and a body.
 func replyWith(body string) authtest.Tap {
 	return func(*http.Request, http.RoundTripper) (*http.Response, error) { return authtest.Reply(200, body), nil }
 }
@@ -148,7 +146,7 @@ func TestGuards_Answers(t *testing.T) {
 	rows := []struct {
 		name      string
 		guards    []middleware
-		challenge string // empty for a pass
+		challenge string // empty if the request passes
 		body      string
 	}{
 		{"a role the user has", list(guard.Role("editor")), "", ""},
@@ -196,7 +194,7 @@ func TestGuards_Answers(t *testing.T) {
 	}
 }
 
-// wantAnswer checks a whole answer. It is a pass if there is no challenge.
+// wantAnswer checks a whole response. If the challenge is empty, the request must pass.
 func (s *env) wantAnswer(resp *http.Response, challenge, body string) {
 	s.T.Helper()
 	raw, _ := io.ReadAll(resp.Body)

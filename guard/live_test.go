@@ -17,7 +17,8 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// eachLive runs a test for both guards that call Stytch on each request.
+// eachLive runs a test for Live and for PermissionLive, the guards that call Stytch for each
+// request.
 func eachLive(t *testing.T, test func(s *env, live middleware), changes ...func(*sessionauth.Config)) {
 	for name, live := range map[string]middleware{"Live": guard.Live(), "PermissionLive": guard.PermissionLive("documents", "write")} {
 		t.Run(name, func(t *testing.T) {
@@ -30,8 +31,8 @@ func (s *env) jwtOnly() string     { return bearer(s.Session.JWT) }
 func (s *env) tokenOnly() string   { return bearer(s.Session.Token) }
 func (s *env) bothCookies() string { return authtest.BothCookies(s.Session.Token, s.Session.JWT) }
 
-// A call that is under way may be older than the request, so calls are not
-// shared.
+// Live guards do not share calls, because a call in progress may have started before the request
+// arrived.
 func TestLive_OneCallForEachRequest(t *testing.T) {
 	eachLive(t, func(s *env, live middleware) {
 		h := s.Behind(live)
@@ -48,7 +49,7 @@ func TestLive_OneCallForEachRequest(t *testing.T) {
 	})
 }
 
-// The answer to an older request must not decide a newer one.
+// The result of a call that started before a request arrived must not decide that request.
 func TestLive_DoesNotShareAnOlderCall(t *testing.T) {
 	eachLive(t, func(s *env, live middleware) {
 		h := s.Behind(live)
@@ -56,7 +57,7 @@ func TestLive_DoesNotShareAnOlderCall(t *testing.T) {
 		s.Tap(pathAuthenticate, authtest.DelayAnswers(time.Second))
 		var wg sync.WaitGroup
 		wg.Go(func() { s.want(s.get(h, s.jwtOnly()), 200) })
-		time.Sleep(100 * time.Millisecond) // so that it also ends before the other
+		time.Sleep(100 * time.Millisecond) // so that this call also ends before the next one
 		s.RevokeSession(s.Session.ID)
 		wg.Go(func() { s.want(s.get(h, s.jwtOnly()), 401, invalidToken) })
 		wg.Wait()
@@ -99,7 +100,8 @@ func TestLive_SessionRevokedAtStytch(t *testing.T) {
 			})
 		})
 	}
-	// The rejected credential is of the session itself, so its JWT is refused too.
+	// Stytch rejected a credential of the session itself, so the other credentials of the session
+	// are refused too.
 	for name, fields := range map[string]func(*env) string{"JWT": (*env).jwtOnly, "token": (*env).tokenOnly} {
 		t.Run(name+", and everything else afterwards", func(t *testing.T) {
 			eachLive(t, func(s *env, live middleware) {
@@ -113,8 +115,8 @@ func TestLive_SessionRevokedAtStytch(t *testing.T) {
 	}
 }
 
-// The rejection of a third-party JWT, such as one of a Connected App, must not
-// sign the session out.
+// A third-party JWT, such as one of a Connected App, may be rejected while the session is alive.
+// The rejection must not sign the session out.
 func TestLive_ThirdPartyJWT(t *testing.T) {
 	eachLive(t, func(s *env, live middleware) {
 		claims := s.Claims(s.Session.ID)
@@ -131,9 +133,9 @@ func TestLive_ThirdPartyJWT(t *testing.T) {
 			name, fields string
 			pause        time.Duration
 		}{
-			{"with a token", "Cookie: stytch_session=" + s.Session.Token + "; stytch_session_jwt=" + thirdParty, 0},
-			{"alone, cached from the answer about the token", bearer(thirdParty), 6 * time.Second},
-			{"alone", bearer(thirdParty), 31 * time.Second},
+			{"first", bearer(thirdParty), 0},
+			{"cached", bearer(thirdParty), 6 * time.Second},
+			{"again", bearer(thirdParty), 31 * time.Second},
 		} {
 			time.Sleep(row.pause)
 			s.want(s.get(s.Behind(live, live), row.fields), 200)
@@ -148,7 +150,7 @@ func TestLive_ThirdPartyJWT(t *testing.T) {
 	})
 }
 
-// Revoke has an effect before the answer of Stytch arrives.
+// Revoke takes effect while the call of a live guard is in progress.
 func TestLive_RevokeDuringTheCall(t *testing.T) {
 	eachLive(t, func(s *env, live middleware) {
 		s.get(s.Behind(), s.jwtOnly())
@@ -196,7 +198,8 @@ func TestLive_WhileStytchIsDown(t *testing.T) {
 	}
 }
 
-// The answer refuses a permission, although the call named none.
+// Stytch may refuse a permission although the call named none. The guard must not treat this as a
+// rejection of the session.
 func TestLive_RefusalOfAPermission(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
@@ -229,7 +232,8 @@ func TestLive_ClassIsFull(t *testing.T) {
 	}, func(c *sessionauth.Config) { c.MaxInFlight = 6 })
 }
 
-// Live guards leave places for other requests of signed-in users.
+// Live guards do not use all places for calls, so that other requests of signed-in users are
+// served.
 func TestLive_LeavesRoomForOtherCalls(t *testing.T) {
 	eachLive(t, func(s *env, live middleware) {
 		s.get(s.Behind(), s.jwtOnly())
@@ -247,8 +251,8 @@ func TestLive_InvalidAnswers(t *testing.T) {
 	rows := []struct {
 		name   string
 		edit   func(answer map[string]any)
-		status int // of PermissionLive
-		live   int // of Live
+		status int // status with PermissionLive
+		live   int // status with Live
 	}{
 		{"another session", func(a map[string]any) { a["session"].(map[string]any)["session_id"] = "session-test-1" }, 401, 401},
 		{"another user", func(a map[string]any) {
@@ -276,7 +280,7 @@ func TestLive_InvalidAnswers(t *testing.T) {
 	}
 }
 
-// Of a repeated cookie the value that was accepted is introspected.
+// If a cookie is repeated, the guard introspects the value that Require accepted.
 func TestLive_RepeatedCookies(t *testing.T) {
 	eachLive(t, func(s *env, live middleware) {
 		for _, repeated := range []string{
@@ -292,7 +296,8 @@ func TestLive_RepeatedCookies(t *testing.T) {
 	})
 }
 
-// A credential that an Extractor adds to a repeated cookie does not count.
+// If a cookie is repeated and an Extractor adds another credential, the guard ignores the added
+// credential.
 func TestLive_RepeatedCookiesAndAnExtractor(t *testing.T) {
 	eachLive(t, func(s *env, live middleware) {
 		gone := s.StartSession(s.User.ID, stytchtest.SessionOptions{})
@@ -314,8 +319,8 @@ func TestLive_RepeatedCookiesAndAnExtractor(t *testing.T) {
 	})
 }
 
-// If a JWT comes with a token, they must be of the same session, unless the
-// session of the token is dead.
+// If a request has a JWT and a token, both must belong to the same session. A token whose session
+// has ended is ignored.
 func TestLive_CookiesOfTwoSessions(t *testing.T) {
 	eachLive(t, func(s *env, live middleware) {
 		other := s.StartSession(s.AddUser(stytchtest.User{Roles: []string{"admin"}}).ID, stytchtest.SessionOptions{})
@@ -323,7 +328,8 @@ func TestLive_CookiesOfTwoSessions(t *testing.T) {
 		s.want(s.get(s.Behind(live), mixed), 400, `Bearer realm="api", error="invalid_request"`)
 		s.wantPasses(0)
 
-		// A dead token is ignored. Its rejection does not deny the session of the JWT.
+		// A token whose session has ended is ignored, and its rejection does not affect the session
+		// of the JWT.
 		s.RevokeSession(other.ID)
 		time.Sleep(time.Minute)
 		s.want(s.get(s.Behind(live), mixed), 200)
@@ -335,7 +341,7 @@ func TestLive_CookiesOfTwoSessions(t *testing.T) {
 	})
 }
 
-// The handler and the next guards see the session that Stytch returned.
+// The handler and the guards behind a live guard see the session that Stytch returned.
 func TestLive_ContextOfTheHandler(t *testing.T) {
 	eachLive(t, func(s *env, live middleware) {
 		s.want(s.get(s.Behind(), s.jwtOnly()), 200)
@@ -393,8 +399,8 @@ func TestPermissionLive_Verdict(t *testing.T) {
 	})
 }
 
-// A refused permission does not affect the session, and a verdict does not affect
-// the next request.
+// Refusing a permission does not reject the session, and the verdict does not affect the next
+// request.
 func TestPermissionLive_RefusalIsNoRejection(t *testing.T) {
 	denied := guard.PermissionLive("documents", "delete")
 	noCache := func(c *sessionauth.Config) { c.CacheTTL = -1 }

@@ -20,7 +20,7 @@ var (
 	mayDelete = guard.Permission("documents", "delete")
 )
 
-// wantEvent checks the last event.
+// wantEvent checks the last event that Observe received.
 func (s *env) wantEvent(want sessionauth.Event) {
 	s.T.Helper()
 	s.mu.Lock()
@@ -52,7 +52,7 @@ func TestPermission_PolicyIsFetchedOnce(t *testing.T) {
 	})
 }
 
-// 196: without a policy nothing is allowed and nothing forbidden.
+// 196: without a policy the answer is 503, because the permission is neither granted nor refused.
 func TestPermission_NoPolicyAtTheStart(t *testing.T) {
 	faults := map[string]stytchtest.Fault{
 		"500": {Status: 500}, "404": {Status: 404}, "slow": {Delay: time.Minute}, "429": {Status: 429},
@@ -63,7 +63,7 @@ func TestPermission_NoPolicyAtTheStart(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newEnv(t, sessionOnly)
 				h := s.Behind(mayWrite)
-				s.get(s.Behind(), bearer(s.Session.JWT)) // caches the key set
+				s.get(s.Behind(), bearer(s.Session.JWT)) // fetches the key set
 				s.SetFault(pathPolicy, fault)
 				for range 100 {
 					for _, by := range carriers {
@@ -86,7 +86,8 @@ func TestPermission_NoPolicyAtTheStart(t *testing.T) {
 	}
 }
 
-// 196: the last policy is used until it is too old. Observe receives its age.
+// 196: if the policy cannot be refreshed, the last one is used until it is too old. Observe
+// receives its age.
 func TestPermission_PolicyCannotBeRefreshed(t *testing.T) {
 	for name, maxAge := range map[string]time.Duration{"196 for an hour by default": 0, "196 for as long as configured": 20 * time.Minute, "196 for less than a refresh": time.Minute} {
 		t.Run(name, func(t *testing.T) {
@@ -129,7 +130,8 @@ func TestPermission_PolicyCannotBeRefreshed(t *testing.T) {
 	}
 }
 
-// A request does not wait for the refresh of a policy that is five minutes old.
+// A request does not wait for the refresh of a policy that is five minutes old. The refresh runs in
+// the background.
 func TestPermission_PolicyIsRefreshedInTheBackground(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
@@ -154,7 +156,7 @@ func TestPermission_PolicyIsRefreshedInTheBackground(t *testing.T) {
 		s.WantCalls(pathPolicy, 2)
 		s.want(s.get(write, bearer(s.JWT(s.Session.ID))), 403)
 		s.want(s.get(remove, bearer(s.JWT(s.Session.ID))), 200)
-		s.wantEvent(permission(2 * time.Second)) // the age counts from the start of the call
+		s.wantEvent(permission(2 * time.Second)) // the age is counted from the start of the call
 	})
 }
 
@@ -237,7 +239,7 @@ func TestPermission_CanceledRequestDoesNotEndTheFetch(t *testing.T) {
 	})
 }
 
-// Each request sees one policy, not parts of two.
+// While the policy changes, each request uses one whole policy and never parts of two.
 func TestPermission_PolicyChangesUnderLoad(t *testing.T) {
 	only := func(name string) stytch.Policy {
 		return stytch.Policy{Roles: []stytch.Role{{ID: "editor", Permissions: []stytch.Permission{{ResourceID: name, Actions: []string{name}}}}}}

@@ -13,14 +13,14 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// Role and Permission use the roles of the JWT or the cache. Behind a live guard
-// they use the roles that Stytch just returned.
+// Role and Permission use the roles in the JWT or in the cache. Behind a live guard they use the
+// roles that Stytch just returned.
 func TestRole_Removed(t *testing.T) {
 	list := func(guards ...middleware) []middleware { return guards }
 	rows := []struct {
 		name   string
 		guards []middleware
-		byJWT  int // with the JWT of before
+		byJWT  int // status with the JWT from before the change
 	}{
 		{"Role", list(guard.Role("editor")), 200},
 		{"Permission", list(mayWrite), 200},
@@ -41,7 +41,7 @@ func TestRole_Removed(t *testing.T) {
 				s.SetRoles(s.User.ID)
 
 				s.want(s.get(h, bearer(s.Session.JWT)), row.byJWT)
-				s.want(s.get(h, bearer(s.Session.Token)), row.byJWT) // from the cache
+				s.want(s.get(h, bearer(s.Session.Token)), row.byJWT) // answered from the cache
 				s.want(s.get(h, bearer(s.JWT(s.Session.ID))), 403, forbidden)
 				time.Sleep(time.Minute) // past CacheTTL
 				s.want(s.get(h, bearer(s.Session.Token)), 403, forbidden)
@@ -55,7 +55,7 @@ func TestRole_Removed(t *testing.T) {
 	}
 }
 
-// A new role counts from the next JWT on, and immediately in a live guard.
+// A new role has an effect with the next JWT. A live guard sees it immediately.
 func TestRole_Added(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
@@ -69,12 +69,13 @@ func TestRole_Added(t *testing.T) {
 		if !ok || len(verdict.GrantingRoles) != 1 || verdict.GrantingRoles[0] != "admin" {
 			t.Errorf("got %+v, want it granted by admin", verdict)
 		}
-		s.want(s.get(plain, bearer(s.Session.JWT)), 403) // the answer was not cached
+		s.want(s.get(plain, bearer(s.Session.JWT)), 403) // the answer to the live guard was not cached
 		s.want(s.get(plain, bearer(s.JWT(s.Session.ID))), 200)
 	})
 }
 
-// The answer to the check of a factor is used for factors only, not for roles.
+// Factor may call Stytch. It uses the answer for factors only, so the roles of the identity do not
+// change.
 func TestFactor_AnswerDoesNotChangeTheIdentity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
@@ -91,13 +92,13 @@ func TestFactor_AnswerDoesNotChangeTheIdentity(t *testing.T) {
 	})
 }
 
-// Whatever a JWT has where its roles should be, it makes no one an admin. If the
-// roles cannot be read, Stytch is asked and knows them: the user has none.
+// Whatever type the roles claim of a JWT has, it grants no role. If the claim cannot be read,
+// Require calls Stytch, which returns that the user has no roles.
 func TestRole_ClaimOfAnotherType(t *testing.T) {
 	type object = map[string]any
 	rows := []struct {
 		name      string
-		roles     any // nil if there are none
+		roles     any // nil if the claim is missing
 		challenge string
 		calls     int
 	}{
@@ -122,7 +123,7 @@ func TestRole_ClaimOfAnotherType(t *testing.T) {
 					if session["roles"] = row.roles; row.roles == nil {
 						delete(session, "roles")
 					}
-					s.want(s.get(s.Behind(), by.jwt(s.Session.JWT)), 200) // caches the key set and the user
+					s.want(s.get(s.Behind(), by.jwt(s.Session.JWT)), 200) // fetches the key set and the user
 					calls := s.Calls("")
 					status := 403
 					if row.challenge == invalidToken {
@@ -137,12 +138,13 @@ func TestRole_ClaimOfAnotherType(t *testing.T) {
 	}
 }
 
-// signed returns a JWT with these claims.
+// signed returns a JWT of the session with these claims changed.
 func (s *env) signed(claims map[string]any) string {
 	return s.Sign(authtest.JSON(s.Header()), authtest.JSON(claims))
 }
 
-// The newest factor of a type counts. One of the types is enough.
+// If a session has several factors of a type, the newest one counts. If a guard allows several
+// types, one of them is enough.
 func TestFactor_SeveralFactors(t *testing.T) {
 	ago := func(kind string, d time.Duration) stytch.AuthenticationFactor {
 		return stytch.AuthenticationFactor{Type: kind, LastAuthenticatedAt: time.Now().Add(-d)}
@@ -156,7 +158,7 @@ func TestFactor_SeveralFactors(t *testing.T) {
 		s.want(s.get(s.Behind(guard.Fresh(time.Hour-6*time.Second)), bearer(s.Session.JWT)), 401)
 		s.want(s.get(s.Behind(guard.Factor("webauthn", "otp")), bearer(s.Session.JWT)), 200)
 		s.want(s.get(s.Behind(guard.Factor("webauthn")), bearer(s.Session.JWT)), 401)
-		// Fresh and Factor are separate: another factor may be the fresh one.
+		// Fresh and Factor are separate checks, so the fresh factor may be another one.
 		s.want(s.get(s.Behind(guard.Factor("otp"), guard.Fresh(time.Hour)), bearer(s.Session.JWT)), 200)
 		s.AddFactor(s.Session.ID, ago("webauthn", 0))
 		time.Sleep(5 * time.Second)
@@ -165,7 +167,7 @@ func TestFactor_SeveralFactors(t *testing.T) {
 	})
 }
 
-// A JWT without a claim for roles, from before RBAC, grants nothing, not even the
+// A JWT from before RBAC was enabled has no roles claim. It grants nothing, not even the
 // permissions of the default role.
 func TestPermission_JWTWithoutRoles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

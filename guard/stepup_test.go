@@ -20,8 +20,8 @@ const (
 	wantsFresh    = stepUp + `, max_age="120"`
 )
 
-// A stepUpRow is a guard that requires a password. The session has none, or an
-// old one.
+// A stepUpRow is a guard that requires a password. The session of the test has no password factor,
+// or an old one.
 type stepUpRow struct {
 	name      string
 	guard     middleware
@@ -33,8 +33,8 @@ var stepUpRows = []stepUpRow{
 	{"Fresh", guard.Fresh(2 * time.Minute), wantsFresh},
 }
 
-// eachStepUp runs a test for Factor and for Fresh. The user signed in with a code
-// three minutes ago.
+// eachStepUp runs a test for Factor and for Fresh. The user signed in with a code three minutes
+// ago.
 func eachStepUp(t *testing.T, test func(s *env, row stepUpRow), changes ...func(*sessionauth.Config)) {
 	for _, row := range stepUpRows {
 		t.Run(row.name, func(t *testing.T) {
@@ -48,7 +48,8 @@ func eachStepUp(t *testing.T, test func(s *env, row stepUpRow), changes ...func(
 	}
 }
 
-// stepUp adds a password to the session, without the Authenticator.
+// stepUp adds a password factor to the session at Stytch, so the Authenticator does not know it
+// yet.
 func (s *env) stepUp() {
 	s.T.Helper()
 	client, err := stytch.NewClient(stytch.Config{ProjectID: s.ProjectID, Secret: s.Secret, BaseURL: s.URL, HTTPClient: s.Client()})
@@ -72,7 +73,7 @@ func TestStepUp_OneCallBeforeARefusal(t *testing.T) {
 		time.Sleep(5*time.Second - 101*time.Millisecond)
 		s.want(s.get(h, bearer(s.Session.JWT)), 401, row.challenge)
 		s.WantCalls(pathAuthenticate, 1)
-		time.Sleep(time.Millisecond) // five seconds after the call
+		time.Sleep(time.Millisecond) // five seconds have passed since the call
 		s.want(s.get(h, bearer(s.Session.JWT)), 401, row.challenge)
 		s.WantCalls(pathAuthenticate, 2)
 		s.wantPasses(0)
@@ -88,7 +89,8 @@ func TestStepUp_GuardsShareACall(t *testing.T) {
 	})
 }
 
-// The JWT or the cache is from before the step-up.
+// A step-up in another process passes immediately, although the JWT and the cache are older: the
+// guard calls Stytch before it refuses.
 func TestStepUp_ElsewhereHasAnImmediateEffect(t *testing.T) {
 	eachStepUp(t, func(s *env, row stepUpRow) {
 		h := s.Behind(row.guard)
@@ -114,15 +116,15 @@ func TestStepUp_AfterARefusalHasAnEffectWithinFiveSeconds(t *testing.T) {
 		s.want(s.get(h, bearer(s.Session.JWT)), 401)
 		time.Sleep(time.Second)
 		s.stepUp()
-		s.want(s.get(h, bearer(s.JWT(s.Session.ID))), 200) // the new JWT has the factor
+		s.want(s.get(h, bearer(s.JWT(s.Session.ID))), 200) // this JWT contains the factor
 		time.Sleep(4 * time.Second)
 		s.want(s.get(h, bearer(s.Session.JWT)), 200)
 		s.WantCalls(pathAuthenticate, 2)
 	})
 }
 
-// After Forget the next request causes a call. Package login calls it after a
-// step-up.
+// A refusal is remembered for five seconds. Forget ends this, so that the next request causes a
+// call. Package login calls Forget after a step-up.
 func TestStepUp_ForgetEndsTheFiveSeconds(t *testing.T) {
 	eachStepUp(t, func(s *env, row stepUpRow) {
 		h := s.Behind(row.guard)
@@ -138,7 +140,7 @@ func TestStepUp_ForgetEndsTheFiveSeconds(t *testing.T) {
 			s.Tap(pathAuthenticate, authtest.DelayAnswers(time.Second))
 			var wg sync.WaitGroup
 			wg.Go(func() { s.want(s.get(h, bearer(s.Session.JWT)), 401) })
-			synctest.Wait() // Stytch has answered, but the answer has not arrived
+			synctest.Wait() // Stytch has answered, and the answer is on its way
 			s.stepUp()
 			s.Auth.Forget(s.Session.ID)
 			wg.Wait()
@@ -155,7 +157,8 @@ func TestStepUp_NoCallIfTheJWTHasTheFactor(t *testing.T) {
 	})
 }
 
-// The answer to a call for the same request is used again.
+// A request causes at most one call: the guards use the answer that Require or another guard of
+// this request received.
 func TestStepUp_OneCallForARequest(t *testing.T) {
 	eachStepUp(t, func(s *env, row stepUpRow) {
 		s.want(s.get(s.Behind(row.guard), bearer(s.Session.Token)), 401, row.challenge)
@@ -165,7 +168,7 @@ func TestStepUp_OneCallForARequest(t *testing.T) {
 		s.want(s.get(s.Behind(guard.PermissionLive("documents", "delete"), row.guard), bearer(s.Session.JWT)), 403)
 		s.want(s.get(s.Behind(guard.PermissionLive("documents", "read"), row.guard), bearer(s.Session.JWT)), 401, row.challenge)
 		s.WantCalls(pathAuthenticate, 4)
-		time.Sleep(3 * time.Minute) // the JWT has expired: Require makes a call
+		time.Sleep(3 * time.Minute) // the JWT has expired, so Require makes a call
 		s.want(s.get(s.Behind(row.guard), bearer(s.Session.JWT)), 401, row.challenge)
 		s.WantCalls(pathAuthenticate, 5)
 	})
@@ -188,7 +191,7 @@ func TestStepUp_WhileStytchIsDown(t *testing.T) {
 		t.Run(fault.name, func(t *testing.T) {
 			eachStepUp(t, func(s *env, row stepUpRow) {
 				h := s.Behind(row.guard)
-				s.get(s.Behind(), bearer(s.Session.JWT)) // caches the key set
+				s.get(s.Behind(), bearer(s.Session.JWT)) // fetches the key set
 				s.stepUp()
 				s.SetFault(pathAuthenticate, fault.fault)
 				s.want(s.get(h, bearer(s.Session.JWT)), 503, "")
@@ -223,7 +226,7 @@ func TestStepUp_RevokedSession(t *testing.T) {
 			for range 10 {
 				s.want(s.get(s.Behind(row.guard), s.bothCookies()), 401, invalidToken)
 			}
-			s.WantCalls(pathAuthenticate, 2) // about the token, and about the JWT
+			s.WantCalls(pathAuthenticate, 2) // one call for the token and one for the JWT
 		})
 	})
 	t.Run("refused everywhere afterwards", func(t *testing.T) {
@@ -276,7 +279,8 @@ func TestStepUp_RevokedSession(t *testing.T) {
 	})
 }
 
-// The call goes on when the request that started it is canceled.
+// The call continues after the request that started it is canceled, because other requests may wait
+// for it.
 func TestStepUp_CanceledRequest(t *testing.T) {
 	eachStepUp(t, func(s *env, row stepUpRow) {
 		h := s.Behind(row.guard)
@@ -301,7 +305,7 @@ func TestStepUp_CanceledRequest(t *testing.T) {
 	})
 }
 
-// A step-up counts for one session only.
+// A step-up in one session has no effect on other sessions of the user.
 func TestStepUp_AppliesToOneSession(t *testing.T) {
 	eachStepUp(t, func(s *env, row stepUpRow) {
 		h := s.Behind(row.guard)
@@ -310,13 +314,13 @@ func TestStepUp_AppliesToOneSession(t *testing.T) {
 		s.want(s.get(h, bearer(s.Session.JWT)), 200)
 		s.want(s.get(h, bearer(other.JWT)), 401, row.challenge)
 		s.WantCalls(pathAuthenticate, 2)
-		// The JWT is of one session, and the token of an older one.
+		// The JWT belongs to a new session and the token to an older one.
 		s.want(s.get(h, "Cookie: stytch_session_jwt="+s.StartSession(s.User.ID, stytchtest.SessionOptions{Factors: []stytch.AuthenticationFactor{{Type: "otp", LastAuthenticatedAt: time.Now().Add(-time.Hour)}}}).JWT+"; stytch_session="+s.Session.Token), 401, row.challenge)
 		s.wantPasses(1)
 	})
 }
 
-// Calls for one session by different credentials do not share an answer.
+// Calls for the same session with different credentials do not share an answer.
 func TestStepUp_CallsByTwoCredentials(t *testing.T) {
 	eachStepUp(t, func(s *env, row stepUpRow) {
 		h := s.Behind(row.guard)
@@ -351,7 +355,7 @@ func TestStepUp_ThirdPartyJWTHasAnAnswerOfItsOwn(t *testing.T) {
 	})
 }
 
-// Requests at the same time share one call, whatever their order.
+// Concurrent requests share one call, whatever their order.
 func TestStepUp_UnderLoad(t *testing.T) {
 	for range 100 {
 		synctest.Test(t, func(t *testing.T) {
@@ -363,7 +367,7 @@ func TestStepUp_UnderLoad(t *testing.T) {
 	}
 }
 
-// Of a repeated cookie the value that was accepted is introspected.
+// If a cookie is repeated, the guard introspects the value that Require accepted.
 func TestStepUp_RepeatedCookies(t *testing.T) {
 	eachStepUp(t, func(s *env, row stepUpRow) {
 		repeated := "Cookie: stytch_session_jwt=" + s.Session.JWT + "; stytch_session_jwt=a.b.c"

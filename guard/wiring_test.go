@@ -1,11 +1,14 @@
 package guard_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -96,6 +99,48 @@ func TestGuards_RequestInTheContextOfAnother(t *testing.T) {
 					}
 				}
 				s.wantPasses(1)
+			})
+		})
+	}
+}
+
+// Without Require no Logger and no Observe is known: the default logger says what
+// is wrong, once a minute.
+func TestGuards_WithoutRequireLog(t *testing.T) {
+	for name, g := range everyGuard() {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log bytes.Buffer
+				before := slog.Default()
+				defer slog.SetDefault(before)
+				slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+				s := newEnv(t)
+				mux := http.NewServeMux()
+				mux.Handle("GET /{id}", g(s.Next()))
+				request := func(fields ...string) {
+					t.Helper()
+					r := newRequest(fields...)
+					r.URL.Path = "/4711"
+					s.Want(s.DoTo(mux, r), 401)
+				}
+				for range 3 {
+					request(byToken(s)...)
+				}
+				const want = `level=ERROR msg="sessionauth: a guard is not behind Require of an Authenticator: it refuses every request" method=GET route="GET /{id}"` + "\n"
+				if _, got, _ := strings.Cut(log.String(), " "); got != want {
+					t.Errorf("got %q, want one line %q", log.String(), want)
+				}
+				time.Sleep(time.Minute)
+				request()
+				if got := strings.Count(log.String(), want); got != 2 {
+					t.Errorf("got %d lines a minute later, want 2", got)
+				}
+				// Behind Optional an anonymous request is refused without an error.
+				s.Want(s.GetFrom(s.Auth.Optional(g(s.Next()))), 401)
+				s.Want(s.GetFrom(s.Auth.Require(g(s.Next())), byToken(s)...), 200)
+				if got := strings.Count(log.String(), "level=ERROR"); got != 2 {
+					t.Errorf("got %d errors, want 2:\n%s", got, log.String())
+				}
 			})
 		})
 	}
@@ -359,5 +404,22 @@ func TestPermission_Wildcards(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestFresh_WithoutUnit(t *testing.T) {
+	for name, wire := range map[string]func(){
+		"Fresh":       func() { guard.Fresh(10) },
+		"FreshFactor": func() { guard.FreshFactor(10, "totp") },
+	} {
+		func() {
+			defer func() {
+				want := "guard: " + name + ": maxAge is 10ns, because a number without a unit counts nanoseconds: use 10 * time.Second"
+				if got := recover(); got != want {
+					t.Errorf("got a panic with %v, want %q", got, want)
+				}
+			}()
+			wire()
+		}()
 	}
 }

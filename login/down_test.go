@@ -9,8 +9,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// down lists faults of the passwords endpoint, and after which time the answer
-// must come.
+// down lists faults of the passwords endpoint, and the time after which the response must arrive.
 var down = []struct {
 	name  string
 	fault stytchtest.Fault
@@ -70,7 +69,7 @@ func testDown(t *testing.T, path string) {
 					t.Errorf("got an answer after %v, want %v", took, row.want)
 				}
 				s.want(s.postForm(path, rightForm), 503)
-				s.WantCalls(pathPassword, 2) // no password is sent twice
+				s.WantCalls(pathPassword, 2) // one call for each request: a password is not sent again
 				s.wantErrors(0)
 				if got := s.UnexpectedCalls(); len(got) != 0 {
 					t.Errorf("got calls of %v, want none", got)

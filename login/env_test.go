@@ -22,7 +22,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// Short names for what most tests of this package use.
+// Short names for identifiers that most tests of this package use.
 const (
 	pathPassword     = authtest.PathPassword
 	pathAuthenticate = authtest.PathAuthenticate
@@ -33,7 +33,7 @@ const (
 	adasPassword = authtest.Password
 	bobsEmail    = "bob@example.com"
 	bobsPassword = "tr0ub4dor&3 and more"
-	evesEmail    = "eve@example.com" // has no password
+	evesEmail    = "eve@example.com" // Eve has no password
 
 	tokenName = "stytch_session"
 	jwtName   = "stytch_session_jwt"
@@ -48,14 +48,14 @@ const (
 
 var rightForm = url.Values{"email": {adasEmail}, "password": {adasPassword}}.Encode()
 
-// A setup is what a test may change before the Authenticator and the Handlers are
+// A setup is the configuration that a test may change before the Authenticator and the Handlers are
 // made.
 type setup struct {
 	auth  sessionauth.Config
 	login login.Config
 }
 
-// An env is an authtest.Env, a site with the three handlers, and a browser.
+// An env is an authtest.Env together with a site that has the three handlers, and a browser.
 // Env.User is Ada.
 type env struct {
 	*authtest.Env
@@ -95,8 +95,8 @@ func newEnv(t *testing.T, changes ...func(*setup)) *env {
 	return &s
 }
 
-// mount mounts the handlers as the package doc shows. /bare is StepUp without
-// Require, and /fresh requires a factor from the last ten minutes.
+// mount mounts the handlers as the package documentation shows. /bare is StepUp without Require.
+// /fresh requires a factor from the last ten minutes.
 func (s *env) mount(h *login.Handlers) http.Handler {
 	me := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		session, _ := sessionauth.SessionFromContext(r.Context())
@@ -112,7 +112,7 @@ func (s *env) mount(h *login.Handlers) http.Handler {
 	return mux
 }
 
-// A browser keeps the cookies of https://app.example.com.
+// A browser stores the cookies of https://app.example.com.
 type browser struct {
 	site http.Handler
 	jar  *cookiejar.Jar
@@ -142,7 +142,8 @@ func (b *browser) do(r *http.Request) *http.Response {
 	return resp
 }
 
-// send sends header fields ("Name: value") and, unless it is empty, a body.
+// send sends a request with header fields ("Name: value"). If body is not empty, the request has
+// this body.
 func (b *browser) send(method, path, body string, fields ...string) *http.Response {
 	return b.do(newRequest(method, path, body, fields...))
 }
@@ -159,7 +160,7 @@ func (b *browser) postForm(path, body string, fields ...string) *http.Response {
 	return b.send("POST", path, body, append(fields, formType)...)
 }
 
-// hold stores the cookies of a session in the browser, except empty ones.
+// hold stores the cookies of a session in the browser. An empty value is not stored.
 func (b *browser) hold(token, jwt string) {
 	for name, value := range map[string]string{tokenName: token, jwtName: jwt} {
 		if value != "" {
@@ -185,7 +186,7 @@ func newRequest(method, path, body string, fields ...string) *http.Request {
 	return r
 }
 
-// want checks the status of an answer.
+// want checks the status of a response.
 func (s *env) want(resp *http.Response, status int) {
 	s.T.Helper()
 	if resp.StatusCode != status {
@@ -193,8 +194,8 @@ func (s *env) want(resp *http.Response, status int) {
 	}
 }
 
-// challenges are the values of WWW-Authenticate, by problem. The other problems
-// have none: another credential would not help.
+// challenges lists the value of WWW-Authenticate for each problem. Other problems have no
+// challenge, because another credential would not help.
 var challenges = map[string]string{
 	"no-credential":   `Bearer realm="api"`,
 	"sign-in-refused": `Bearer realm="api"`,
@@ -202,11 +203,11 @@ var challenges = map[string]string{
 	"forbidden":       `Bearer realm="api", error="insufficient_scope"`,
 }
 
-// badCredential is the challenge to a credential that is malformed.
+// badCredential is the challenge for a malformed credential.
 const badCredential = `Bearer realm="api", error="invalid_request"`
 
-// wantProblem checks status, type and challenge of a refusal. The default
-// challenge is that of the problem.
+// wantProblem checks the status, the type and the challenge of a refusal. If no challenge is given,
+// the one in challenges is expected.
 func (s *env) wantProblem(resp *http.Response, status int, kind string, challenge ...string) {
 	s.T.Helper()
 	s.want(resp, status)
@@ -232,7 +233,7 @@ func (s *env) wantProblem(resp *http.Response, status int, kind string, challeng
 	}
 }
 
-// wantUntouched checks that an answer sets and clears no cookie.
+// wantUntouched checks that a response neither sets nor removes a cookie.
 func (s *env) wantUntouched(resp *http.Response) {
 	s.T.Helper()
 	if got := resp.Header["Set-Cookie"]; len(got) != 0 {
@@ -240,8 +241,8 @@ func (s *env) wantUntouched(resp *http.Response) {
 	}
 }
 
-// wantCleared checks that an answer removes both cookies, and that the browser has
-// none.
+// wantCleared checks that a response removes both cookies, and that the browser has none
+// afterwards.
 func (s *env) wantCleared(b *browser, resp *http.Response) {
 	s.T.Helper()
 	if got := setCookies(resp); len(got) != 2 || b.cookie(tokenName) != "" || b.cookie(jwtName) != "" {
@@ -249,7 +250,7 @@ func (s *env) wantCleared(b *browser, resp *http.Response) {
 	}
 }
 
-// wantAlive checks whether Stytch would still accept a session.
+// wantAlive checks whether Stytch still accepts a session.
 func (s *env) wantAlive(token string, alive bool) {
 	s.T.Helper()
 	client, err := stytch.NewClient(stytch.Config{ProjectID: s.ProjectID, Secret: s.Secret, BaseURL: s.URL, HTTPClient: s.Client()})
@@ -262,7 +263,7 @@ func (s *env) wantAlive(token string, alive bool) {
 	}
 }
 
-// session returns the session in an answer of /me.
+// session returns the session in a response of /me.
 func (s *env) session(resp *http.Response) *stytch.Session {
 	s.T.Helper()
 	s.want(resp, 200)
@@ -273,7 +274,7 @@ func (s *env) session(resp *http.Response) *stytch.Session {
 	return &session
 }
 
-// peek returns the body of an answer, which can be read again.
+// peek returns the body of a response. The body can be read again afterwards.
 func peek(resp *http.Response) string {
 	b, err := io.ReadAll(resp.Body)
 	if err != nil {
@@ -283,7 +284,7 @@ func peek(resp *http.Response) string {
 	return string(b)
 }
 
-// setCookies returns the Set-Cookie fields of an answer, without the values.
+// setCookies returns the Set-Cookie fields of a response without the cookie values.
 func setCookies(resp *http.Response) []string {
 	var all []string
 	for _, field := range resp.Header["Set-Cookie"] {
@@ -294,8 +295,7 @@ func setCookies(resp *http.Response) []string {
 	return all
 }
 
-// passwordRequests is a transport that keeps the requests to the passwords
-// endpoint.
+// passwordRequests is a transport that records the requests to the passwords endpoint.
 type passwordRequests struct {
 	next http.RoundTripper
 
@@ -321,7 +321,7 @@ func (p *passwordRequests) RoundTrip(r *http.Request) (*http.Response, error) {
 	return p.next.RoundTrip(r)
 }
 
-// sent returns the last request to the passwords endpoint, or nil.
+// sent returns the last request to the passwords endpoint, or nil if there was none.
 func (s *env) sent() map[string]any {
 	s.requests.mu.Lock()
 	defer s.requests.mu.Unlock()

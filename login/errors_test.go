@@ -10,19 +10,19 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// An errorRow is an error of the passwords endpoint, and the answer to it.
+// An errorRow is an error of the passwords endpoint and the expected response.
 type errorRow struct {
-	name       string // of the error type
-	status     int    // of Stytch
-	retryAfter string // of Stytch
+	name       string // the type of the error
+	status     int    // status of the answer of Stytch
+	retryAfter string // Retry-After of the answer of Stytch
 
 	want       int
 	kind       string
-	wantsAfter string // the Retry-After of the answer
+	wantsAfter string // expected Retry-After of the response
 }
 
-// documented are the documented errors that this endpoint may return, also because
-// of a proxy or a change at Stytch.
+// documented lists the documented errors that this endpoint may return. Some of them occur only
+// because of a proxy or a change at Stytch.
 var documented = []errorRow{
 	{"email_not_found", 404, "", 401, "sign-in-refused", ""},
 	{"unauthorized_credentials", 401, "", 401, "sign-in-refused", ""},
@@ -66,7 +66,7 @@ var documented = []errorRow{
 	{"an_unknown_error", 418, "", 503, "unavailable", "1"},
 }
 
-// misconfigured are the errors that only the operator can solve.
+// misconfigured lists errors that only the operator can resolve.
 var misconfigured = []errorRow{
 	{"unauthorized_credentials_homepage", 401, "", 503, "unavailable", "1"},
 	{"invalid_project_id_authentication", 400, "", 503, "unavailable", "1"},
@@ -82,9 +82,9 @@ var misconfigured = []errorRow{
 	{"use_https", 403, "", 503, "unavailable", "1"},
 }
 
-// aboutTheSession are the errors about the session in the call. A step-up sends a
-// session that was just verified, so the password is probably of another user. A
-// sign-in sends no session, so that such an answer is invalid.
+// aboutTheSession lists errors about the session in the call. A step-up sends a session that was
+// just verified, so the password probably belongs to another user. A sign-in sends no session, so
+// for a sign-in such an answer is invalid.
 var (
 	aboutTheSession = []errorRow{
 		{"session_not_found", 404, "", 401, "sign-in-refused", ""},
@@ -129,7 +129,7 @@ func testErrors(t *testing.T, path string, rows []errorRow) {
 				if took := time.Since(began); (took == 500*time.Millisecond) != (row.kind == "sign-in-refused") {
 					t.Errorf("got an answer after %v, want half a second for a refused sign-in only", took)
 				}
-				s.WantCalls(pathPassword, 1) // no password is sent twice
+				s.WantCalls(pathPassword, 1) // one call: a password is not sent again
 				alarms := 0
 				if i >= len(rows) {
 					alarms = 1
@@ -218,12 +218,12 @@ func TestLogin_FailuresDoNotAffectSessions(t *testing.T) {
 		}
 		b := s.other()
 		b.hold(session.Token, "")
-		s.want(b.get("/me"), 200) // an unverified token
+		s.want(b.get("/me"), 200) // needs a call for an unverified token
 		b.hold("", session.JWT)
 		time.Sleep(6 * time.Minute)
-		s.want(b.get("/me"), 200) // a refresh
+		s.want(b.get("/me"), 200) // needs a call that refreshes the JWT
 		s.SetFault(pathPassword, stytchtest.Fault{})
-		s.want(s.postJSON("/login", right), 200) // the 429 was about one user
+		s.want(s.postJSON("/login", right), 200) // the 429 was about one user, so it does not affect others
 	})
 }
 

@@ -17,9 +17,8 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// startStytch starts an in-memory Stytch in which Ada has a password, and makes
-// an Authenticator for it. A service has Stytch itself, and leaves BaseURL and
-// HTTPClient of the Config empty.
+// startStytch starts an in-memory Stytch in which Ada has a password, and makes an Authenticator
+// for it. A real service calls Stytch itself and leaves BaseURL and HTTPClient of the Config empty.
 func startStytch(onError func(http.ResponseWriter, *http.Request, error)) (*stytchtest.Server, *sessionauth.Authenticator) {
 	srv := stytchtest.NewServer()
 	srv.AddUser(stytchtest.User{ExternalID: "ada", Email: "ada@example.com", Password: "correct horse battery staple"})
@@ -28,7 +27,7 @@ func startStytch(onError func(http.ResponseWriter, *http.Request, error)) (*styt
 		Secret:       srv.Secret,    // os.Getenv("STYTCH_SECRET")
 		BaseURL:      srv.URL,
 		HTTPClient:   srv.Client(),
-		Cookies:      sessionauth.Cookies{WriteBack: true}, // package login needs it
+		Cookies:      sessionauth.Cookies{WriteBack: true}, // required by package login
 		ErrorHandler: onError,
 	})
 	if err != nil {
@@ -37,7 +36,7 @@ func startStytch(onError func(http.ResponseWriter, *http.Request, error)) (*styt
 	return srv, auth
 }
 
-// post sends a body as a browser with these cookies does.
+// post sends a body like a browser that has these cookies.
 func post(h http.Handler, path, contentType, body string, cookies ...*http.Cookie) *http.Response {
 	r := httptest.NewRequest(http.MethodPost, "https://app.example.com"+path, strings.NewReader(body))
 	r.Header.Set("Content-Type", contentType)
@@ -49,8 +48,8 @@ func post(h http.Handler, path, contentType, body string, cookies ...*http.Cooki
 	return w.Result()
 }
 
-// A page with a script signs in with JSON. The session's cookies come with the
-// answer, and no script can read them.
+// A page with a script signs in with JSON. The response sets the cookies of the session, which a
+// script cannot read.
 func ExampleHandlers_Login_json() {
 	_, auth := startStytch(nil)
 	h, err := login.New(login.Config{Auth: auth})
@@ -71,8 +70,8 @@ func ExampleHandlers_Login_json() {
 	// stytch_session_jwt true true /
 }
 
-// A page without scripts signs in with a form. The browser goes on to the page
-// that it came from, if that is one of ours.
+// A page without a script signs in with a form. The browser then returns to the page that it came
+// from, if that page belongs to the site.
 func ExampleHandlers_Login_form() {
 	_, auth := startStytch(nil)
 	h, err := login.New(login.Config{Auth: auth})
@@ -93,8 +92,8 @@ func ExampleHandlers_Login_form() {
 	// 303 /
 }
 
-// People who ask for a page and are not signed in are led to the sign-in page,
-// whose form brings them back. A script gets the 401.
+// RedirectTo sends a browser whose user is not signed in to the sign-in page. After the sign-in,
+// the browser returns. A script gets the 401.
 func ExampleRedirectTo() {
 	_, auth := startStytch(login.RedirectTo("/login"))
 	page := template.Must(template.New("").Parse(`<input type="hidden" name="return_to" value="{{.}}">`))
@@ -121,8 +120,8 @@ func ExampleRedirectTo() {
 	// 401
 }
 
-// A route that wants a fresh factor answers with 401 and the challenge of
-// RFC 9470; the page asks for the password again and tries once more.
+// A route requires a fresh factor. It responds with 401 and the challenge of RFC 9470. The page
+// asks for the password again, sends it to StepUp, and repeats the request.
 func ExampleHandlers_StepUp() {
 	srv, auth := startStytch(nil)
 	h, err := login.New(login.Config{Auth: auth})

@@ -18,13 +18,13 @@ import (
 	"github.com/sessionauth/sessionauth/login"
 )
 
-// FuzzSignInBody compares what was sent to Stytch with the result of another
-// parser of the same body. An ambiguous body must not be sent, a good one must.
+// FuzzSignInBody compares the call to Stytch with the result of another parser of the same body. An
+// ambiguous body must cause no call, and a valid one must.
 func FuzzSignInBody(f *testing.F) {
-	var sent []byte // to Stytch
+	var sent []byte // body of the call to Stytch
 	h := newFuzzed(f, func(r *http.Request) {
 		if r.URL.Path == pathPassword {
-			sent, _ = io.ReadAll(r.Body) // from memory
+			sent, _ = io.ReadAll(r.Body) // cannot fail, because the body is in memory
 		}
 	})
 	for _, body := range []string{
@@ -64,8 +64,8 @@ func FuzzSignInBody(f *testing.F) {
 	})
 }
 
-// newFuzzed returns handlers with a Stytch that answers 429: this opens no circuit
-// breaker, and is not delayed.
+// newFuzzed returns handlers whose Stytch answers 429, because this answer opens no circuit breaker
+// and is not delayed.
 func newFuzzed(f *testing.F, see func(*http.Request)) *login.Handlers {
 	f.Helper()
 	auth, err := sessionauth.New(sessionauth.Config{
@@ -89,7 +89,7 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 
 var errBad = errors.New("not one e-mail address and one password")
 
-// readJSON reads token by token, because json.Unmarshal accepts repeated names.
+// readJSON decodes a body token by token, because json.Unmarshal accepts repeated names.
 func readJSON(body []byte) (email, password string, err error) {
 	fields := map[string]string{}
 	d := json.NewDecoder(bytes.NewReader(body))

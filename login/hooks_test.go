@@ -237,3 +237,24 @@ func TestLogin_OnSignInAfterSuccessOnly(t *testing.T) {
 		}
 	})
 }
+
+// A page that answers by itself is logged like any other refusal.
+func TestLogin_RefusalIsLogged(t *testing.T) {
+	for name, change := range map[string]func(*setup){
+		"by the ErrorHandler": func(*setup) {},
+		"by OnFailure": func(c *setup) {
+			c.login.OnFailure = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(401) }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newEnv(t, change)
+				s.want(s.postJSON("/login", wrong), 401)
+				const want = `level=DEBUG msg="sessionauth: refused" method=POST route=/login status=401 reason=rejected cause="stytch: status 401 unauthorized_credentials `
+				if got := s.log.String(); strings.Count(got, "level=DEBUG") != 1 || !strings.Contains(got, want) {
+					t.Errorf("got the log %q, want one line with %q", got, want)
+				}
+			})
+		})
+	}
+}

@@ -35,8 +35,8 @@ type input struct {
 	form            bool   // an HTML form, not JSON
 }
 
-// checkRequest refuses other methods than POST and cross-origin requests, so that
-// a page of another site cannot sign a user in or out.
+// checkRequest refuses cross-origin requests and methods other than POST, so
+// that a page of another site cannot sign a user in or out.
 func (h *Handlers) checkRequest(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
@@ -73,9 +73,9 @@ func (h *Handlers) read(w http.ResponseWriter, r *http.Request) (input, error) {
 	return parse(body)
 }
 
-// parseJSON parses a JSON body. It refuses unknown and repeated members, so that no
-// other reader of the body, such as a firewall, can see other values. return_to is
-// for forms only.
+// parseJSON parses a JSON body. It refuses unknown and repeated members, so
+// that another reader of the body, such as a firewall, cannot see different
+// values. It also refuses return_to, which is for forms only.
 func parseJSON(body []byte) (input, error) {
 	if strictjson.CheckObject(body) != nil {
 		return input{}, errBody
@@ -104,16 +104,17 @@ func parseForm(body []byte) (input, error) {
 	return in, nil
 }
 
-// set stores a field. It reports false if the name is unknown or the value is not
-// valid UTF-8, which JSON cannot represent.
+// set stores a field. It returns false if the name is unknown or the value is
+// not valid UTF-8, which JSON cannot represent.
 func (in *input) set(name, value string) bool {
 	if !utf8.ValidString(value) {
 		return false
 	}
 	switch name {
 	case "email":
-		// As browsers do for a field of type email: white space comes from autofill
-		// and the clipboard, and no address begins or ends with it.
+		// Trim white space, as browsers do for a field of type email. It comes
+		// from autofill and the clipboard, and no address begins or ends with
+		// it.
 		in.email = strings.Trim(value, "\t\n\f\r ")
 	case "password":
 		in.password = value

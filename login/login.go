@@ -1,5 +1,5 @@
-// Package login provides HTTP handlers that sign users in and out with an e-mail
-// address and a password.
+// Package login provides HTTP handlers that sign users in and out. Users sign in
+// with an e-mail address and a password.
 //
 //	h, err := login.New(login.Config{Auth: auth})
 //	…
@@ -9,14 +9,16 @@
 //
 // Login and StepUp accept JSON or an HTML form of at most 8 KiB with the fields
 // email, password and, for forms only, return_to. White space around the e-mail
-// address is ignored, as browsers do in a field of type email. The response to JSON is
-// the session and the user as JSON; the response to a form is a redirect with status
-// 303 to return_to. Requests that use another method than POST, and cross-origin
-// requests, are refused. Every response has Cache-Control: no-store.
+// address is ignored, as in an HTML field of type email. The response to
+// JSON is the session and the user as JSON. The response to a form is a
+// redirect to return_to with status 303. The handlers refuse cross-origin
+// requests and methods other than POST. Every response has Cache-Control:
+// no-store.
 //
-// Login and Logout work whatever cookies a browser sends, also where Require answers
-// 400 because they belong to two users. RedirectTo leads such a browser to the
-// sign-in page. Do not mount these handlers and that page behind Require or Optional.
+// Login and Logout work with any cookies that a browser sends, even if Require
+// responds with 400 because the cookies belong to two users. RedirectTo
+// redirects such a browser to the sign-in page. Do not mount Login, Logout or
+// the sign-in page behind Require or Optional.
 package login
 
 import (
@@ -28,15 +30,18 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth"
+	"github.com/sessionauth/sessionauth/internal/deadline"
+	"github.com/sessionauth/sessionauth/internal/requestlog"
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
 // Config configures Handlers. Cookies, trusted origins, the extractor and error
 // responses are those of Auth.
 type Config struct {
-	// Auth is the Authenticator that signs users in and accepts their sessions. It
-	// is required, and its Cookies.WriteBack must be set: without it the session
-	// JWT is not renewed and browsers are signed out after 5 minutes.
+	// Auth is the Authenticator that signs users in and accepts their sessions.
+	// It is required, and its Cookies.WriteBack must be set. Without WriteBack
+	// the session JWT is not renewed, and browsers are signed out after 5
+	// minutes.
 	Auth *sessionauth.Authenticator
 
 	// SessionDuration is the duration of new sessions, counted from sign-in, and
@@ -61,12 +66,13 @@ type Config struct {
 	OnFailure func(http.ResponseWriter, *http.Request, error)
 
 	// AfterLogout is the path to which Logout redirects after a form. If empty,
-	// "/".
+	// it is "/".
 	AfterLogout string
 }
 
-// Handlers provides the HTTP handlers. Its methods may be called by several
-// goroutines at once. Use New to create Handlers; the zero value is not usable.
+// Handlers provides the HTTP handlers. Its methods are safe for concurrent use
+// by multiple goroutines. Use New to create Handlers; the zero value is not
+// usable.
 type Handlers struct {
 	config Config
 }
@@ -82,6 +88,9 @@ func New(c Config) (*Handlers, error) {
 	if c.SessionDuration == 0 {
 		c.SessionDuration = time.Hour
 	}
+	if err := deadline.CheckUnit(c.SessionDuration); err != nil {
+		return nil, fmt.Errorf("login: SessionDuration %w", err)
+	}
 	if err := stytch.CheckSessionDuration(c.SessionDuration); err != nil {
 		return nil, fmt.Errorf("login: SessionDuration %w", err)
 	}
@@ -95,7 +104,7 @@ func New(c Config) (*Handlers, error) {
 	c.OnFailure = c.Auth.Reject
 	if answer != nil {
 		c.OnFailure = func(w http.ResponseWriter, r *http.Request, err error) {
-			c.Auth.ObserveRefusal(r.Context(), err)
+			c.Auth.ObserveRefusal(requestlog.With(r.Context(), r), err)
 			answer(w, r, err)
 		}
 	}
@@ -104,15 +113,16 @@ func New(c Config) (*Handlers, error) {
 
 // Login signs a user in and sets the session cookies.
 //
-// Login always starts a new session: it does not send an existing session of the
-// browser to Stytch. After the sign-in it revokes the session of every cookie that
-// the browser sent, as Logout does. An attacker can therefore not fix the session of
-// a user who signs in, and a cookie that an attacker planted does not stay in force.
+// Login always starts a new session. It does not send an existing session of
+// the browser to Stytch. After the sign-in, it revokes the session of every
+// cookie that the browser sent, as Logout does. This prevents session fixation:
+// the session of a cookie that an attacker planted ends with the sign-in.
 //
 // A wrong password and an unknown e-mail address cause the same error,
-// sessionauth.ErrSignIn, and the response to both is delayed to a multiple of 500
-// milliseconds after the end of the request. If the client hangs up before, the error
-// is sessionauth.ErrUnavailable, as it is while Stytch has not answered.
+// sessionauth.ErrSignIn. The response to both is delayed to a multiple of 500
+// milliseconds after the end of the request. If the client disconnects before
+// that, the error is sessionauth.ErrUnavailable, as it would be if Stytch had
+// not responded yet.
 func (h *Handlers) Login(w http.ResponseWriter, r *http.Request) {
 	h.answer(w, r, true, func(in input) (*stytch.AuthenticatePasswordResponse, error) {
 		if in.email == "" || in.password == "" {
@@ -134,13 +144,13 @@ func (h *Handlers) Login(w http.ResponseWriter, r *http.Request) {
 }
 
 // StepUp authenticates the password of the signed-in user again, so that the
-// session has a fresh factor: see guard.Fresh. Use it behind Require. If the field
-// email is empty, StepUp uses the first e-mail address of the user, unless
-// Config.SessionOnly of Auth is set.
+// session has a fresh factor (see guard.Fresh). Use it behind Require. If the
+// field email is empty, StepUp uses the first e-mail address of the user,
+// unless Config.SessionOnly of Auth is set.
 //
 // StepUp accepts only the password of the session's own user. It extends the
-// session by Config.SessionDuration and renews its cookies, unless the credential
-// came in a header.
+// session by Config.SessionDuration. It renews the cookies of the session,
+// unless the credential came in a header.
 func (h *Handlers) StepUp(w http.ResponseWriter, r *http.Request) {
 	id, err := h.config.Auth.Authenticate(r)
 	var cred sessionauth.Credential
@@ -174,7 +184,7 @@ func (h *Handlers) stepUp(r *http.Request, id *sessionauth.Identity, cred sessio
 		p.SessionJWT = "" // Stytch accepts only one of the two
 	}
 	if p.SessionToken == "" && p.SessionJWT == "" {
-		return nil, errAmbiguous // a repeated cookie: the session is ambiguous
+		return nil, errAmbiguous // a repeated cookie: the session is unknown
 	}
 	answer, err := h.config.Auth.SignIn(r.Context(), p)
 	if errors.Is(err, sessionauth.ErrInvalidSession) {
@@ -184,7 +194,8 @@ func (h *Handlers) stepUp(r *http.Request, id *sessionauth.Identity, cred sessio
 		return nil, err
 	}
 	if answer.UserID != id.Session.UserID || answer.Session.ID != id.Session.ID {
-		// The password of another user: their session must not reach this browser.
+		// This is the password of another user, whose session must not reach
+		// this browser.
 		if answer.Session.ID != id.Session.ID {
 			h.discard(r, answer.Session.ID)
 		}
@@ -215,12 +226,12 @@ func (h *Handlers) begin(r *http.Request, answer *stytch.AuthenticatePasswordRes
 	})
 }
 
-// endOld revokes the sessions of the cookies that the browser had before. It
-// ignores errors: a session that could not be revoked at Stytch is denied by this
-// process and revoked later.
+// endOld revokes the sessions of the cookies that the browser sent with a
+// sign-in. It ignores errors: if a session could not be revoked at Stytch, this
+// process denies it and retries the revocation later.
 func (h *Handlers) endOld(r *http.Request) {
 	cred, _, _ := h.config.Auth.SignOutCredential(r)
-	if cred.Header { // of a client that does not use cookies
+	if cred.Header { // the client does not use cookies
 		cred.Token, cred.JWT = "", ""
 	}
 	_ = h.config.Auth.SignOut(context.WithoutCancel(r.Context()), cred)
@@ -232,8 +243,8 @@ func (h *Handlers) discard(r *http.Request, sessionID string) {
 	_ = h.config.Auth.Revoke(context.WithoutCancel(r.Context()), sessionID)
 }
 
-// answer implements Login and StepUp: it reads the request, calls signIn, sets the
-// cookies if cookies is true, and writes the response.
+// answer implements Login and StepUp. It reads the request, calls signIn, sets
+// the cookies if cookies is true, and writes the response.
 func (h *Handlers) answer(w http.ResponseWriter, r *http.Request, cookies bool, signIn func(input) (*stytch.AuthenticatePasswordResponse, error)) {
 	noStore(w)
 	in, err := h.read(w, r)
@@ -241,8 +252,9 @@ func (h *Handlers) answer(w http.ResponseWriter, r *http.Request, cookies bool, 
 		h.config.Auth.Reject(w, r, err)
 		return
 	}
-	// Not before the body was read: a client that delays it would choose how much of
-	// the first step remains for the call to Stytch.
+	// Start the clock after the body was read. Otherwise a client that delays
+	// the body could choose how much of the first step remains for the call to
+	// Stytch.
 	began := time.Now()
 	answer, err := signIn(in)
 	if errors.Is(err, sessionauth.ErrSignIn) && !waitEvenly(r.Context(), began) {
@@ -266,11 +278,12 @@ func (h *Handlers) answer(w http.ResponseWriter, r *http.Request, cookies bool, 
 const evenStep = 500 * time.Millisecond
 
 // waitEvenly waits until a multiple of evenStep has passed since began. Stytch
-// answers faster for an unknown e-mail address than for a wrong password; the wait
-// hides the difference. It reports false if ctx was done first.
+// responds faster for an unknown e-mail address than for a wrong password, and
+// the wait hides the difference. It returns false if ctx was done first.
 //
-// A client that closes only its half of a connection ends ctx and still reads the
-// response. The response must then be the same as if Stytch had not answered yet.
+// A client that closes only its half of a connection cancels ctx and still
+// reads the response. The response must then be the same as if Stytch had not
+// responded yet.
 func waitEvenly(ctx context.Context, began time.Time) bool {
 	timer := time.NewTimer(evenStep - time.Since(began)%evenStep)
 	defer timer.Stop()
@@ -282,21 +295,28 @@ func waitEvenly(ctx context.Context, began time.Time) bool {
 	}
 }
 
-// Logout revokes the session at Stytch and clears both cookies. This process denies
-// the session immediately, even if the call to Stytch fails. If a cookie is repeated,
-// as a sibling domain can make it, Logout revokes the session of each value.
+// Logout revokes the session at Stytch and clears both cookies. This process
+// denies the session immediately, even if the call to Stytch fails. If a cookie
+// is repeated, which a sibling domain can cause, Logout revokes the session of
+// each value. Without a session, Logout only clears the cookies.
 //
-// The response to a form is a redirect with status 303 to Config.AfterLogout. The
-// status of other responses is 204, or 202 with the reason in the member status of
-// the body: "revocation pending" if Stytch could not be reached and the revocation
-// will be retried, "revocation incomplete" if the request carries more than 16
-// session cookies, of which Logout revokes 16. The header field Sign-Out is then
-// pending or incomplete, with forms too.
+// The response to a form is a redirect to Config.AfterLogout with status 303.
+// The response to any other request has status 204 if the revocation is
+// complete, and 202 otherwise. The body of a 202 contains the reason in the
+// member status:
 //
-// The status is 503, and the cookies stay, if Stytch could not be reached and the
-// session cannot be recorded for a retry. It is 400 if a header is malformed or
-// repeated, after the sessions of the cookies have been revoked and the cookies
-// cleared. Without a session, Logout only clears the cookies.
+//   - "revocation pending": Stytch could not be reached, and the revocation will
+//     be retried.
+//   - "revocation incomplete": the request carries more than 16 session cookies,
+//     and Logout revoked the sessions of 16.
+//
+// In both cases the header field Sign-Out is set to pending or incomplete, also
+// in the response to a form.
+//
+// The status is 503 if Stytch could not be reached and there is no room to
+// record the session for a retry. The cookies are then not cleared. The status
+// is 400 if a header is malformed or repeated. Logout has then revoked the
+// sessions of the cookies and cleared the cookies.
 func (h *Handlers) Logout(w http.ResponseWriter, r *http.Request) {
 	noStore(w)
 	auth := h.config.Auth
@@ -309,7 +329,7 @@ func (h *Handlers) Logout(w http.ResponseWriter, r *http.Request) {
 	err := auth.SignOut(context.WithoutCancel(r.Context()), cred)
 	var refused *sessionauth.Error
 	if errors.As(err, &refused) && refused.Reason == sessionauth.ReasonNotKept {
-		auth.Reject(w, r, err) // something was not revoked: the browser needs the cookies for another attempt
+		auth.Reject(w, r, err) // not everything was revoked, and the browser needs the cookies to try again
 		return
 	}
 	auth.ClearCookies(w)

@@ -281,6 +281,7 @@ func TestLogin_SessionDuration(t *testing.T) {
 		{"half a minute over", 10*time.Minute + 30*time.Second, nil},
 		{"a nanosecond over", 5*time.Minute + 1, nil},
 		{"negative", -time.Hour, nil},
+		{"without a unit", 60, nil},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {

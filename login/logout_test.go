@@ -42,7 +42,7 @@ func TestLogout_WithoutSession(t *testing.T) {
 				if row.fields != "" {
 					fields = []string{row.fields}
 				}
-				for range 2 { // safe to repeat
+				for range 2 { // a second sign-out has the same result
 					resp := s.send("POST", "/logout", "", fields...)
 					s.want(resp, 204)
 					s.wantCleared(s.browser, resp)
@@ -63,7 +63,7 @@ func TestLogout_RevokesTheSession(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := newEnv(t)
 					session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
-					mine := s.StartSession(s.ada.ID, stytchtest.SessionOptions{}) // on another device
+					mine := s.StartSession(s.ada.ID, stytchtest.SessionOptions{}) // the session of the user on another device
 					hold(s, s.browser, session)
 					time.Sleep(time.Minute)
 					refreshed := s.JWT(session.ID)
@@ -78,13 +78,13 @@ func TestLogout_RevokesTheSession(t *testing.T) {
 					for _, token := range []string{bearer(session.Token), "Cookie: stytch_session=" + session.Token} {
 						s.wantProblem(s.other().get("/me", token), 401, "invalid-session")
 					}
-					for _, jwt := range []string{session.JWT, refreshed, s.JWT(session.ID)} { // 169: the later ones
+					for _, jwt := range []string{session.JWT, refreshed, s.JWT(session.ID)} { // 169: the JWT that was signed out and later JWTs of the session
 						s.wantProblem(s.other().get("/me", bearer(jwt)), 401, "invalid-session")
 						s.wantProblem(s.other().get("/me", "Cookie: stytch_session_jwt="+jwt), 401, "invalid-session")
 					}
 					s.want(s.other().get("/me", bearer(mine.JWT)), 200)
 					s.want(s.get("/me"), 401)
-					s.want(s.postJSON("/logout", "", "Cookie: stytch_session_jwt="+session.JWT), 204) // safe to repeat
+					s.want(s.postJSON("/logout", "", "Cookie: stytch_session_jwt="+session.JWT), 204) // a second sign-out has the same result
 				})
 			})
 		}
@@ -109,7 +109,7 @@ func TestLogout_ExpiredJWT(t *testing.T) {
 					s.want(resp, 204)
 					s.wantCleared(s.browser, resp)
 					s.WantCalls(pathRevoke, 1)
-					s.WantCalls(pathAuthenticate, 0) // the signature is sufficient
+					s.WantCalls(pathAuthenticate, 0) // the signature of the JWT is enough to identify the session
 					s.wantAlive(session.Token, false)
 					s.wantProblem(s.other().get("/me", bearer(s.JWT(session.ID))), 401, "invalid-session")
 				})
@@ -201,7 +201,7 @@ func TestLogout_MalformedHeader(t *testing.T) {
 				resp := s.postJSON("/logout", "", strings.Split(row.fields, "\n")...)
 				s.wantProblem(resp, 400, "invalid-request", badCredential)
 				s.wantCleared(s.browser, resp)
-				s.wantAlive(session.Token, false) // nobody can end it without its cookie
+				s.wantAlive(session.Token, false) // without the cookie, nobody could end the session later
 			})
 		})
 	}
@@ -209,7 +209,7 @@ func TestLogout_MalformedHeader(t *testing.T) {
 
 func TestLogout_Form(t *testing.T) {
 	for _, after := range []string{"", "/bye?a=b"} {
-		for _, status := range []int{0, 503} { // of the revocation
+		for _, status := range []int{0, 503} { // status of the revocation
 			synctest.Test(t, func(t *testing.T) {
 				s := newEnv(t, func(c *setup) { c.login.AfterLogout = after })
 				session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})

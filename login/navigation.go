@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// isNavigation reports whether a browser requests a page to show it in a window or
-// tab. RedirectTo documents the rules.
+// isNavigation reports whether a browser requests a page to show it in a window
+// or tab. RedirectTo documents the rules.
 func isNavigation(r *http.Request) bool {
 	h := r.Header
 	if r.Method != http.MethodGet && r.Method != http.MethodHead || isScript(h) || isPrefetch(h) {
@@ -20,16 +20,17 @@ func isNavigation(r *http.Request) bool {
 	return mode != "" && dest != "" || prefersHTML(h["Accept"])
 }
 
-// isScript reports whether a library says that a script sent the request. Browsers
-// send Sec-Fetch-Mode only to https and to localhost. Android's WebView sets
-// X-Requested-With too, to the name of the app.
+// isScript reports whether a header set by a JavaScript library shows that a
+// script sent the request. Sec-Fetch-Mode is not sufficient, because browsers
+// send it only to https and to localhost. Only one value of X-Requested-With
+// counts, because Android's WebView sets it to the name of the app.
 func isScript(h http.Header) bool {
 	return strings.EqualFold(h.Get("X-Requested-With"), "XMLHttpRequest") || h.Get("HX-Request") != "" || h.Get("Turbo-Frame") != ""
 }
 
-// isPrefetch reports whether a browser fetches a page that the user has not opened
-// yet. A sign-in page in its place would be shown when the user does, even if they
-// have signed in meanwhile.
+// isPrefetch reports whether a browser fetches a page that the user has not
+// opened yet. If the response were a sign-in page, the browser would show it
+// when the user opens the page, even if the user has signed in meanwhile.
 func isPrefetch(h http.Header) bool {
 	for _, name := range []string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"} {
 		if purpose := strings.ToLower(h.Get(name)); strings.Contains(purpose, "prefetch") || strings.Contains(purpose, "prerender") || purpose == "preview" {
@@ -57,8 +58,8 @@ func prefersHTML(accept []string) bool {
 	return html > 0 && html >= json
 }
 
-// weight returns the weight q of a media range, from 0 to 1. One that cannot be
-// parsed is 0: the client is no browser.
+// weight returns the weight q of a media range, from 0 to 1. If q cannot be
+// parsed, the weight is 0, because browsers send a valid one.
 func weight(parameters string) float64 {
 	for parameter := range strings.SplitSeq(parameters, ";") {
 		name, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")

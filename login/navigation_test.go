@@ -87,7 +87,7 @@ func TestRedirectTo_Navigations(t *testing.T) {
 	}
 }
 
-// returnTo returns the return_to that a handler redirects with.
+// returnTo returns the return_to parameter of the redirect that a handler writes.
 func returnTo(t *testing.T, handler http.Handler, r *http.Request) string {
 	t.Helper()
 	r.Header.Set("Accept", chromesAccept)
@@ -113,7 +113,7 @@ func TestRedirectTo_RequestTargets(t *testing.T) {
 		}
 		return r
 	}
-	fastCGI := func(target string) *http.Request { // package fcgi calls RequestFromMap
+	fastCGI := func(target string) *http.Request { // package fcgi makes its requests with RequestFromMap
 		r, err := cgi.RequestFromMap(map[string]string{"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1", "HTTP_HOST": "app.example.com", "HTTPS": "on", "REQUEST_URI": target})
 		if err != nil {
 			t.Fatal(err)
@@ -189,7 +189,8 @@ func TestRedirectTo_SignInPageItself(t *testing.T) {
 	}
 }
 
-// A browser with the cookies of two users can get out of that by itself.
+// If a browser has the cookies of two users, RedirectTo sends it to the sign-in page, which
+// replaces them.
 func TestRedirectTo_CookiesOfTwoUsers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t, func(c *setup) { c.auth.ErrorHandler = login.RedirectTo("/login") })

@@ -33,7 +33,7 @@ func TestLogout_WhileStytchIsDown(t *testing.T) {
 					s := newEnv(t, observe(&events))
 					session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 					bob := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
-					s.want(s.other().get("/me", bearer(bob.JWT)), 200) // caches the key set and Bob
+					s.want(s.other().get("/me", bearer(bob.JWT)), 200) // fetches the key set and loads Bob
 					hold(s, s.browser, session)
 					token, jwt := s.cookie(tokenName), s.cookie(jwtName)
 					s.SetFault(pathAuthenticate, fault)
@@ -46,13 +46,13 @@ func TestLogout_WhileStytchIsDown(t *testing.T) {
 					}
 					b := s.other()
 					b.hold(token, jwt)
-					s.want(b.get("/me"), 401) // denied by this process
+					s.want(b.get("/me"), 401) // this process denies the session
 					s.want(s.other().get("/me", bearer(bob.JWT)), 200)
 					if last := events[len(events)-1]; last.PendingRevocations == 0 {
 						t.Error("got no pending revocation, want one")
 					}
 
-					// Stytch is back. A call of another user shows it.
+					// Stytch is available again, and a call for another user succeeds.
 					s.SetFault(pathAuthenticate, stytchtest.Fault{})
 					s.SetFault(pathRevoke, stytchtest.Fault{})
 					s.wantAlive(session.Token, true)
@@ -71,8 +71,7 @@ func TestLogout_WhileStytchIsDown(t *testing.T) {
 	}
 }
 
-// passing makes calls of another user for longer than a pause or an open breaker
-// lasts.
+// passing makes calls for another user for longer than a pause or an open circuit breaker lasts.
 func (s *env) passing(who stytchtest.Session) {
 	s.T.Helper()
 	for range 3 {
@@ -91,7 +90,7 @@ func TestLogout_RetriesUntilConfirmed(t *testing.T) {
 		s.SetFault(pathRevoke, stytchtest.Fault{Status: 503}.For(3))
 		s.want(s.postJSON("/logout", ""), 202)
 		for range 4 {
-			s.want(s.postJSON("/logout", "", "Cookie: none=1"), 204) // of no session
+			s.want(s.postJSON("/logout", "", "Cookie: none=1"), 204) // the cookie belongs to no session
 			time.Sleep(time.Minute)
 			s.want(s.other().get("/me", bearer(s.JWT(bob.ID))), 200) // loads the user again
 			synctest.Wait()
@@ -117,11 +116,11 @@ func TestLogout_OutlastsTheOutage(t *testing.T) {
 	})
 }
 
-// There is no outage, and an unverified token is not denied: the browser must try
-// again, so it keeps its cookies.
+// Stytch is available, but there is no place for the call about an unverified token, and the token
+// is not denied. The browser must try again, so it keeps its cookies.
 func TestLogout_ClassOfUnverifiedTokensIsFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newEnv(t, func(c *setup) { c.auth.MaxInFlight = 4 }) // one place is for unverified tokens
+		s := newEnv(t, func(c *setup) { c.auth.MaxInFlight = 4 }) // unverified tokens have one place
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		s.hold(session.Token, "")
 		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: 2 * time.Second})
@@ -136,9 +135,10 @@ func TestLogout_ClassOfUnverifiedTokensIsFull(t *testing.T) {
 	})
 }
 
-// The cache knows the session of the token, although the entry has expired.
+// The cache still knows the session of the token, although the entry of the token has expired. The
+// sign-out can therefore deny the session.
 func TestLogout_TokenSeenBeforeTheOutage(t *testing.T) {
-	for _, flood := range []int{0, 50_100} { // invented tokens that are signed out too
+	for _, flood := range []int{0, 50_100} { // number of invented tokens that are signed out too
 		t.Run(fmt.Sprint(flood), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newEnv(t)
@@ -153,22 +153,21 @@ func TestLogout_TokenSeenBeforeTheOutage(t *testing.T) {
 				for i := range flood {
 					want := 202
 					if i >= 50_000 {
-						want = 503 // there is no place for a call, and the token is not denied
+						want = 503 // there is no place for the call, and the denylist has no room for the token
 					}
 					s.want(s.other().postJSON("/logout", "", fmt.Sprintf("Cookie: stytch_session=%s%06d", inventedToken, i)), want)
 				}
 				s.want(s.postJSON("/logout", ""), 202)
 				s.want(s.other().get("/me", bearer(jwt)), 401)
 				s.SetFault(pathAuthenticate, stytchtest.Fault{})
-				time.Sleep(10 * time.Second) // the breaker closes
+				time.Sleep(10 * time.Second) // the circuit breaker closes
 				s.want(s.other().get("/me", bearer(session.Token)), 401)
 			})
 		})
 	}
 }
 
-// The JWT identifies the session, which is denied although there is no place for a
-// call.
+// The JWT identifies the session. The session is denied although there is no place for a call.
 func TestLogout_NoPlaceForACall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t, func(c *setup) { c.auth.MaxInFlight = 4 })
@@ -176,7 +175,7 @@ func TestLogout_NoPlaceForACall(t *testing.T) {
 		s.hold("", session.JWT)
 		s.want(s.get("/me"), 200)
 		s.SetFault(pathRevoke, stytchtest.Fault{Delay: 2 * time.Second})
-		for range 2 { // the calls about sessions that there may be
+		for range 2 { // these calls use all places that the sign-out could use
 			go s.Auth.Revoke(t.Context(), s.StartSession(s.bob.ID, stytchtest.SessionOptions{}).ID)
 		}
 		time.Sleep(time.Second)

@@ -9,26 +9,27 @@ import (
 	"github.com/sessionauth/sessionauth"
 )
 
-// RedirectTo returns a sessionauth.Config.ErrorHandler that redirects browsers to
-// the sign-in page at path, with status 303 and the requested path as return_to in
-// the query. It redirects navigations (GET or HEAD, see below) of browsers that have
-// no session, whose session has ended, or whose cookies belong to two users: signing
-// in replaces the cookies. For all other requests and errors it calls
-// [sessionauth.WriteError]: a 403, a step-up challenge or a 503 never becomes a
-// redirect.
+// RedirectTo returns a sessionauth.Config.ErrorHandler that redirects browsers
+// to the sign-in page at path. The status is 303, and the query contains the
+// requested path as return_to. RedirectTo redirects navigations (see below) of
+// browsers that have no session, whose session has ended, or whose cookies
+// belong to two users, because signing in replaces the cookies. For all other
+// requests and errors it calls [sessionauth.WriteError]: a 403, a step-up
+// challenge or a 503 never becomes a redirect.
 //
-// A request is a navigation if Sec-Fetch-Mode is navigate and Sec-Fetch-Dest is
-// document. Where a client does not send them, it is one if Accept contains text/html
-// and prefers it to JSON. Requests of scripts (X-Requested-With, HX-Request,
-// Turbo-Frame) and prefetches (Sec-Purpose, Purpose, X-Moz) are not navigations.
+// A request is a navigation if its method is GET or HEAD, Sec-Fetch-Mode is
+// navigate and Sec-Fetch-Dest is document. If a client does not send these
+// fields, a request is a navigation if Accept contains text/html and prefers it
+// to JSON. Requests of scripts (X-Requested-With, HX-Request, Turbo-Frame) and
+// prefetches (Sec-Purpose, Purpose, X-Moz) are not navigations.
 //
-// A request for the sign-in page itself is never redirected, because the browser
-// would repeat it without end. Do not put Require or Optional in front of that page:
-// it must be shown to browsers with cookies of any kind.
+// A request for the sign-in page itself is never redirected, because the
+// browser would repeat it endlessly. Do not put Require or Optional in front of
+// the sign-in page, because browsers with any cookies must be able to open it.
 //
-// return_to is the path as the browser sent it, even behind http.StripPrefix. In
-// FastCGI and other environments without Request.RequestURI it is that of
-// Request.URL: put Require in front of StripPrefix there.
+// return_to is the path as the browser sent it, even behind http.StripPrefix.
+// If Request.RequestURI is empty, as with FastCGI, return_to is the path of
+// Request.URL. In that case put Require in front of StripPrefix.
 //
 // RedirectTo panics if path is not an absolute path such as "/login", without
 // query and fragment.
@@ -47,7 +48,7 @@ func RedirectTo(path string) func(http.ResponseWriter, *http.Request, error) {
 			return
 		}
 		query := url.Values{"return_to": {requested}}
-		if len(query.Encode()) > maxBody/2 { // the form must have room for it
+		if len(query.Encode()) > maxBody/2 { // the form must have room for return_to
 			query.Set("return_to", "/")
 		}
 		w.Header().Set("Cache-Control", "no-store")
@@ -55,9 +56,9 @@ func RedirectTo(path string) func(http.ResponseWriter, *http.Request, error) {
 	}
 }
 
-// needsSignIn reports whether err means that the request has no valid session, or
-// cookies of several sessions, and nothing else. An error may match several
-// sentinels.
+// needsSignIn reports whether signing in would resolve err: the request has no
+// valid session, or has cookies of several sessions. An error may match several
+// sentinels, so needsSignIn first excludes the others.
 func needsSignIn(r *http.Request, err error) bool {
 	for _, other := range []error{sessionauth.ErrUnavailable, sessionauth.ErrCrossOrigin, sessionauth.ErrForbidden, sessionauth.ErrStepUp} {
 		if errors.Is(err, other) {
@@ -65,7 +66,8 @@ func needsSignIn(r *http.Request, err error) bool {
 		}
 	}
 	if errors.Is(err, sessionauth.ErrInvalidRequest) {
-		// Signing in changes cookies only: it is no remedy for a repeated header.
+		// Signing in replaces cookies only, so it does not help if a header is
+		// repeated.
 		var e *sessionauth.Error
 		return errors.As(err, &e) && e.Reason == sessionauth.ReasonAmbiguous && len(r.Header["Authorization"]) < 2
 	}
@@ -81,7 +83,7 @@ func requestedPath(r *http.Request) string {
 	}
 	if target == "" {
 		target = r.URL.RequestURI()
-		if r.URL.Path != "" && r.URL.Path[0] != '/' { // StripPrefix("/app/")
+		if r.URL.Path != "" && r.URL.Path[0] != '/' { // behind StripPrefix("/app/")
 			target = "/" + target
 		}
 	}
@@ -93,18 +95,18 @@ func requestedPath(r *http.Request) string {
 // parameter is missing or is not safe to redirect to.
 func ReturnTo(r *http.Request) string { return localPath(r.URL.Query().Get("return_to")) }
 
-// seeOther redirects to a result of localPath. http.Redirect would replace // by /
-// in it.
+// seeOther redirects to a result of localPath. http.Redirect would replace //
+// by / in it.
 func seeOther(w http.ResponseWriter, location string) {
 	w.Header().Set("Location", location)
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-// localPath returns s in normalized form if every browser interprets it as a path
-// on the same origin, and "/" otherwise. Browsers treat a backslash as a slash,
-// ignore tabs and line breaks, and interpret what follows two slashes at the start
-// as a host. A redirect to such a value would be an open redirect (RFC 9700, section
-// 4.11).
+// localPath returns s in normalized form if every browser interprets it as a
+// path on the same origin, and "/" otherwise. Browsers treat a backslash as a
+// slash and ignore tabs and line breaks. They interpret the text after two
+// slashes at the start as a host, so redirecting to such a value would be an
+// open redirect (RFC 9700, section 4.11).
 func localPath(s string) string {
 	if !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") || strings.ContainsFunc(s, isControl) {
 		return "/"
@@ -113,15 +115,15 @@ func localPath(s string) string {
 		return "/"
 	}
 	u, err := url.Parse(s)
-	// Proxies may decode the path, so it is refused if it is not safe after that.
+	// Proxies may decode the path, so the decoded path must be safe, too.
 	if err != nil || strings.ContainsFunc(u.Path, isControl) || namesHost(u.Path) {
 		return "/"
 	}
 	return (&url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: escapeQuery(u.RawQuery)}).String()
 }
 
-// namesHost reports whether a browser interprets a decoded path as a host, as it
-// stands or after its dot segments have been resolved (RFC 3986, section 5.2.4).
+// namesHost reports whether a browser interprets a decoded path as a host,
+// before or after it resolves the dot segments (RFC 3986, section 5.2.4).
 func namesHost(decoded string) bool {
 	decoded = strings.ReplaceAll(decoded, `\`, "/")
 	var resolved []string

@@ -16,24 +16,24 @@ import (
 	"github.com/sessionauth/sessionauth/login"
 )
 
-// origin returns the origin to which a browser on https://app.example.com/login
-// goes for a Location, or "" for a URL without one. It implements what section 4.4
-// of the URL Standard says about origins, without net/url.
+// origin returns the origin to which a browser on https://app.example.com/login navigates for a
+// Location, or "" if the URL has no origin. It implements section 4.4 of the URL Standard for
+// origins without net/url.
 func origin(location string) string {
 	s := strings.TrimFunc(location, func(r rune) bool { return r <= ' ' })
 	s = strings.NewReplacer("\t", "", "\n", "", "\r", "").Replace(s)
 	scheme, rest, ok := cutScheme(s)
 	switch {
-	case !ok: // relative
+	case !ok: // a relative URL
 		scheme, rest = "https", s
 		if len(slashes(s)) < 2 {
 			return "https://" + home.Host
 		}
 	case scheme == "file" || !strings.Contains(" http https ftp ws wss ", " "+scheme+" "):
-		return "" // javascript:, data:, mailto: …
-	case scheme == "https" && slashes(rest) == "": // "https:path" is relative to https
+		return "" // javascript:, data:, mailto: and others
+	case scheme == "https" && slashes(rest) == "": // "https:path" is relative to an https URL
 		return "https://" + home.Host
-	case scheme == "https" && len(slashes(rest)) == 1: // so is "https:/path"
+	case scheme == "https" && len(slashes(rest)) == 1: // "https:/path" is relative too
 		return "https://" + home.Host
 	}
 	host := rest[len(slashes(rest)):]
@@ -75,8 +75,8 @@ func TestRedirectTo_OriginOfTheTest(t *testing.T) {
 	}
 }
 
-// wantOurs checks that a Location leads to the same origin, in every browser and
-// behind a proxy that decodes it.
+// wantOurs checks that a Location leads to the same origin in every browser, and also behind a
+// proxy that decodes it.
 func wantOurs(t *testing.T, location, returnTo string) {
 	t.Helper()
 	path, _, _ := strings.Cut(location, "?")
@@ -86,7 +86,7 @@ func wantOurs(t *testing.T, location, returnTo string) {
 			return
 		}
 		decoded, err := url.PathUnescape(path)
-		if err != nil || strings.Contains(path, "%25") { // a proxy decodes once
+		if err != nil || strings.Contains(path, "%25") { // a proxy decodes only once
 			break
 		}
 		path = decoded
@@ -134,8 +134,8 @@ func TestLogin_ReturnToOtherOrigins(t *testing.T) {
 	}
 }
 
-// signInAnswer returns an answer of Stytch to the right password, which a test can
-// repeat: a thousand sign-ins would take long.
+// signInAnswer returns the answer of Stytch to the right password. A test can replay it, because a
+// thousand real sign-ins would take long.
 func (s *env) signInAnswer() string {
 	var answer string
 	s.Tap(pathPassword, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
@@ -149,7 +149,7 @@ func (s *env) signInAnswer() string {
 	return answer
 }
 
-// good are paths on the same origin.
+// good lists paths on the same origin.
 var good = []string{
 	"/", "/notes", "/notes/", "/notes/7", "/notes?page=2", "/notes?page=2&q=a+b%26c", "/a?next=https://example.com//x", "/a?b=%2f%2fc", "/a%20b", "/%C3%BC?%C3%BC=1",
 	"/a.b/c-d_e~f", "/a;b=c", "/a:b", "/@me", "/a@b", "/a%25b", "/search?q=%5C", "/1,2/(3)", "/%E6%97%A5%E6%9C%AC?x", "/a=b&c", "/!$'*+",

@@ -12,7 +12,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// indistinguishable are sign-ins whose answers must be equal.
+// indistinguishable lists sign-ins whose responses must be equal.
 var indistinguishable = []string{
 	wrong,
 	`{"email":"nobody@example.com","password":"not Ada's password"}`,
@@ -23,7 +23,7 @@ var indistinguishable = []string{
 func TestLogin_AnswersDoNotRevealAccounts(t *testing.T) {
 	rows := []struct {
 		name   string
-		delays [4]time.Duration // of the answers of Stytch
+		delays [4]time.Duration // delays of the answers of Stytch
 		want   time.Duration
 	}{
 		{"184 at once", [4]time.Duration{}, 500 * time.Millisecond},
@@ -78,7 +78,8 @@ func TestLogin_CanceledRequestIsNotDelayed(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		began := time.Now()
-		// 503, as if Stytch had not answered yet: see TestLogin_ClientThatHangsUp.
+		// The response is the same as if Stytch had not answered yet: see
+		// TestLogin_ClientThatHangsUp.
 		s.want(s.do(newRequest("POST", "/login", wrong, jsonType).WithContext(ctx)), 503)
 		if took := time.Since(began); took != 100*time.Millisecond {
 			t.Errorf("got an end after %v, want when the client left", took)
@@ -116,7 +117,7 @@ func TestLogin_SecretIsTrustedAfterOneGoodAnswer(t *testing.T) {
 		{"about a token", func(s *env, session stytchtest.Session) {
 			s.want(s.other().get("/me", "Authorization: Bearer "+session.Token), 200)
 		}},
-		{"about a token that is none", func(s *env, _ stytchtest.Session) {
+		{"about a token that does not exist", func(s *env, _ stytchtest.Session) {
 			s.want(s.other().get("/me", "Authorization: Bearer abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH"), 401)
 		}},
 		{"about a user", func(s *env, session stytchtest.Session) {
@@ -168,7 +169,7 @@ func TestLogin_SecretCannotBeChecked(t *testing.T) {
 		s.SetFault(pathPolicy, stytchtest.Fault{Status: 500})
 		s.wantProblem(s.postJSON("/login", wrong), 503, "unavailable")
 		s.SetFault(pathPolicy, stytchtest.Fault{})
-		s.want(s.postJSON("/login", wrong), 503) // no second call yet
+		s.want(s.postJSON("/login", wrong), 503) // the policy is not fetched again yet
 		s.wantErrors(0)
 		time.Sleep(time.Minute)
 		s.wantProblem(s.postJSON("/login", wrong), 401, "sign-in-refused")
@@ -176,7 +177,7 @@ func TestLogin_SecretCannotBeChecked(t *testing.T) {
 }
 
 func TestLogin_CanceledRequestDoesNotAffectOthers(t *testing.T) {
-	for _, later := range []time.Duration{100 * time.Millisecond, 5 * time.Second} { // before and after the answer with the policy
+	for _, later := range []time.Duration{100 * time.Millisecond, 5 * time.Second} { // before and after the answer with the policy arrives
 		synctest.Test(t, func(t *testing.T) {
 			s := newEnv(t)
 			s.SetFault(pathPolicy, stytchtest.Fault{Delay: time.Second})

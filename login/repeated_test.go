@@ -12,7 +12,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// invented returns n session tokens that Stytch does not know.
+// invented returns n session tokens that do not exist.
 func invented(n int) []string {
 	var tokens []string
 	for i := range n {
@@ -21,17 +21,17 @@ func invented(n int) []string {
 	return tokens
 }
 
-// cookies returns a Cookie field with each value under the name.
+// cookies returns a Cookie field in which each value has the same name.
 func cookies(name string, values ...string) string {
 	return "Cookie: " + name + "=" + strings.Join(values, "; "+name+"=")
 }
 
-// A repetition is a request whose session cookies are repeated.
+// A repetition is a request with repeated session cookies.
 type repetition struct {
 	name   string
-	fields func(a, b stytchtest.Session) []string // both sessions are alive
-	left   bool                                   // there are more values than are examined
-	alive  [2]bool                                // after a sign-in or sign-out
+	fields func(a, b stytchtest.Session) []string // header fields; both sessions are alive
+	left   bool                                   // true if there are more values than are examined
+	alive  [2]bool                                // whether each session is alive after a sign-in or sign-out
 }
 
 var repetitions = []repetition{
@@ -79,7 +79,7 @@ func testRepetitions(t *testing.T, test func(t *testing.T, s *env, row repetitio
 				s := newEnv(t)
 				a := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 				b := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
-				s.StartSession(s.bob.ID, stytchtest.SessionOptions{}) // on another device
+				s.StartSession(s.bob.ID, stytchtest.SessionOptions{}) // the session of the user on another device
 				test(t, s, row, row.fields(a, b))
 				s.wantAlive(a.Token, row.alive[0])
 				s.wantAlive(b.Token, row.alive[1])
@@ -131,13 +131,14 @@ func TestLogin_RepeatedCookies(t *testing.T) {
 	})
 }
 
-// The cookies are cleared or replaced although a header decides who the client is.
+// A header identifies the client, and the request also has cookies. The cookies are removed or
+// replaced all the same.
 func TestLogout_HeaderAndCookies(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		header func(stytchtest.Session) string
 		status int
-		alive  bool // the session of the header
+		alive  bool // whether the session of the header is alive afterwards
 	}{
 		{"a token in a header", func(b stytchtest.Session) string { return bearer(b.Token) }, 204, false},
 		{"a JWT in a header", func(b stytchtest.Session) string { return bearer(b.JWT) }, 204, false},
@@ -153,7 +154,7 @@ func TestLogout_HeaderAndCookies(t *testing.T) {
 					b := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
 					s.hold(a.Token, a.JWT)
 					resp := s.postJSON(path, right, row.header(b))
-					if path == "/login" { // its header is of a client that does not use cookies
+					if path == "/login" { // a sign-in does not end the session in the header
 						row.status, row.alive = 200, true
 					}
 					s.want(resp, row.status)
@@ -174,7 +175,7 @@ func TestLogout_RepeatedCookiesWhileStytchIsDown(t *testing.T) {
 		a := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		b := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
 		third := s.StartSession(s.bob.ID, stytchtest.SessionOptions{})
-		s.want(s.other().get("/me", bearer(a.JWT)), 200) // loads the key set
+		s.want(s.other().get("/me", bearer(a.JWT)), 200) // fetches the key set
 		s.SetFault("", stytchtest.Fault{Status: 503})
 		resp := s.postForm("/logout", "", cookies(tokenName, append(invented(4), a.Token)...), cookies(jwtName, b.JWT))
 		s.want(resp, 303)
@@ -190,7 +191,7 @@ func TestLogout_RepeatedCookiesWhileStytchIsDown(t *testing.T) {
 	})
 }
 
-// The names that the Extractor reads need not be those of Cookies.
+// The Extractor may read cookies of other names than those that Cookies configures.
 func TestLogout_CookiesOfOtherNames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t, func(c *setup) { c.auth.Extractor = sessionauth.FromCookies("t", "j") })

@@ -11,12 +11,12 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// ways are the paths of the three handlers.
+// ways lists the paths of the three handlers and of StepUp without Require.
 var ways = []string{"/login", "/step-up", "/bare", "/logout"}
 
 func TestHandlers_Origin(t *testing.T) {
 	rows := []struct {
-		name, fields string // of header, by line
+		name, fields string // fields are header fields, one per line
 		refused      bool
 	}{
 		{"182 from another site", "Sec-Fetch-Site: cross-site", true},
@@ -126,7 +126,7 @@ func TestHandlers_AnswersOfAnErrorHandlerAreNotCacheable(t *testing.T) {
 	}
 }
 
-// fill returns a body of the given length. The password is that of Ada and more.
+// fill returns a body of the given length. Its password begins with that of Ada.
 func fill(size int, before, after string) string {
 	return before + strings.Repeat("x", size-len(before)-len(after)) + after
 }
@@ -144,7 +144,7 @@ func TestHandlers_Bodies(t *testing.T) {
 		{"183 a byte more", json, fill(8193, email+`"password":"`, `"}`), 413},
 		{"183 a byte more, of white space", json, wrong + strings.Repeat(" ", 8193-len(wrong)), 413},
 		{"183 1 MB", json, fill(1e6, email+`"password":"`, `"}`), 413},
-		{"183 1 MB of nothing", json, strings.Repeat(" ", 1e6), 413},
+		{"183 1 MB of spaces", json, strings.Repeat(" ", 1e6), 413},
 		{"183 a form of exactly 8 KiB", form, fill(8192, "email=ada%40example.com&password=", ""), 401},
 		{"183 a form a byte longer", form, fill(8193, "email=ada%40example.com&password=", ""), 413},
 		{"183 a form of 1 MB", form, fill(1e6, "email=ada%40example.com&password=", ""), 413},
@@ -158,7 +158,7 @@ func TestHandlers_Bodies(t *testing.T) {
 		{"183 a form for files", "Content-Type: multipart/form-data; boundary=x", wrong, 415},
 		{"183 JSON for merging", "Content-Type: application/merge-patch+json", wrong, 415},
 		{"183 something like JSON", "Content-Type: application/jsonp", wrong, 415},
-		{"183 a Content-Type that is none", "Content-Type: application/json; =", wrong, 415},
+		{"183 a malformed Content-Type", "Content-Type: application/json; =", wrong, 415},
 		{"183 two in one field", "Content-Type: application/json, text/plain", wrong, 415},
 		{"183 two fields", json + "\n" + form, wrong, 415},
 		{"183 the same field twice", json + "\n" + json, wrong, 415},

@@ -13,7 +13,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// held are the cookies of a session that a browser may have.
+// held lists the session cookies that a browser may have.
 var held = map[string]func(*env, *browser, stytchtest.Session){
 	"both cookies":    func(_ *env, b *browser, session stytchtest.Session) { b.hold(session.Token, session.JWT) },
 	"the token alone": func(_ *env, b *browser, session stytchtest.Session) { b.hold(session.Token, "") },
@@ -28,10 +28,10 @@ func TestStepUp_HasAnImmediateEffect(t *testing.T) {
 					s := newEnv(t)
 					session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 					time.Sleep(12 * time.Minute)
-					session.JWT = s.JWT(session.ID) // fresh, but with the old factor
+					session.JWT = s.JWT(session.ID) // a new JWT with the old factor
 					hold(s, s.browser, session)
 					before := s.session(s.get("/me"))
-					s.want(s.get("/me"), 200) // cached
+					s.want(s.get("/me"), 200) // answered from the cache
 					s.want(s.get("/fresh"), 401)
 					resp := s.postJSON("/step-up", body)
 					s.want(resp, 200)
@@ -41,10 +41,10 @@ func TestStepUp_HasAnImmediateEffect(t *testing.T) {
 					}
 					after := s.session(s.get("/me"))
 					if after.ID != session.ID || time.Since(after.LastFactorAt()) != 0 || time.Until(after.ExpiresAt) != time.Hour || !before.ExpiresAt.Before(after.ExpiresAt) {
-						t.Errorf("got %+v, want the same session with a factor of now and an hour to live", after)
+						t.Errorf("got %+v, want the same session with a new factor and an hour left", after)
 					}
 					s.want(s.get("/fresh"), 200)
-					// Requests of another tab are still under way.
+					// Requests from another tab, with the old cookies, are still in progress.
 					late := s.other()
 					hold(s, late, session)
 					s.want(late.get("/fresh"), 200)
@@ -80,13 +80,13 @@ func TestStepUp_ExpiredJWT(t *testing.T) {
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		s.hold("", session.JWT)
 		time.Sleep(11 * time.Minute)
-		s.want(s.get("/me", "Cookie: stytch_session_jwt="+session.JWT), 200) // refreshed, and the answer cached
+		s.want(s.get("/me", "Cookie: stytch_session_jwt="+session.JWT), 200) // refreshes the JWT and caches the answer
 		s.want(s.postJSON("/step-up", right), 200)
 		if after := s.session(s.get("/fresh")); after.ID != session.ID || time.Since(after.LastFactorAt()) != 0 {
-			t.Errorf("got %+v, want the same session with a factor of now", after)
+			t.Errorf("got %+v, want the same session with a new factor", after)
 		}
 		b := s.other()
-		b.hold("", session.JWT) // refreshed just before the step-up
+		b.hold("", session.JWT) // the JWT was refreshed just before the step-up
 		s.want(b.get("/fresh"), 200)
 	})
 }
@@ -125,12 +125,12 @@ func TestStepUp_RefusalKeepsTheSession(t *testing.T) {
 			s := newEnv(t)
 			session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 			s.hold(session.Token, session.JWT)
-			s.wantProblem(s.postJSON("/step-up", body), 401, "sign-in-refused") // not invalid-session
+			s.wantProblem(s.postJSON("/step-up", body), 401, "sign-in-refused") // the problem is not invalid-session, because the session is alive
 		})
 	}
 }
 
-// Stytch may start a session of the other user.
+// Stytch may start a session for another user, whose password it was. That session must be revoked.
 func TestStepUp_RevokesASessionOfAnotherUser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
@@ -164,7 +164,7 @@ func TestStepUp_SameSessionOfAnotherUser(t *testing.T) {
 		resp := s.postJSON("/step-up", right)
 		s.wantProblem(resp, 401, "sign-in-refused")
 		s.wantUntouched(resp)
-		s.WantCalls(pathRevoke, 0) // it is the session of the user
+		s.WantCalls(pathRevoke, 0) // the session of the user is not revoked
 		s.want(s.get("/me"), 200)
 	})
 }
@@ -177,8 +177,8 @@ func TestStepUp_WithoutSession(t *testing.T) {
 	}{
 		{"no credential", "", "no-credential"},
 		{"a forged JWT", "Cookie: stytch_session_jwt=eyJhbGciOiJSUzI1NiJ9.e30.x", "invalid-session"},
-		{"a token that is none", "Cookie: stytch_session=abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH", "invalid-session"},
-		{"a header that is none", "Authorization: Bearer abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH", "invalid-session"},
+		{"a token that does not exist", "Cookie: stytch_session=abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH", "invalid-session"},
+		{"a header with a token that does not exist", "Authorization: Bearer abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH", "invalid-session"},
 	}
 	for _, row := range rows {
 		for _, way := range []string{"/step-up", "/bare"} {
@@ -217,7 +217,7 @@ func TestStepUp_WithoutRequire(t *testing.T) {
 }
 
 func TestStepUp_RepeatedCookies(t *testing.T) {
-	for way, status := range map[string]int{"/step-up": 200, "/bare": 400} { // bare is not behind Require
+	for way, status := range map[string]int{"/step-up": 200, "/bare": 400} { // /bare is not behind Require
 		synctest.Test(t, func(t *testing.T) {
 			s := newEnv(t)
 			session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
@@ -268,7 +268,7 @@ func TestStepUp_HeaderSetsNoCookie(t *testing.T) {
 		session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 		resp := s.postJSON("/step-up", right, "Authorization: Bearer "+session.Token)
 		s.want(resp, 200)
-		s.wantUntouched(resp) // the client is no browser
+		s.wantUntouched(resp) // the client is not a browser, so it gets no cookies
 	})
 }
 
@@ -282,7 +282,7 @@ func TestHandlers_NoFieldChoosesBetweenLoginAndStepUp(t *testing.T) {
 					s.hold(session.Token, session.JWT)
 					s.want(s.postJSON(way, strings.Replace(right, "{", `{"`+field+`":"`+session.Token+`",`, 1)), 400)
 					s.want(s.postForm(way, rightForm+"&"+field+"="+session.Token), 400)
-					// Also not in the query or in a header.
+					// The query and header fields do not set these values either.
 					resp := s.postJSON(way+"?"+field+"="+session.Token, right, "X-Session-Token: "+session.Token, "X-Step-Up: 1")
 					s.want(resp, 200)
 					if along := s.sent()["session_token"] != nil; along != (way == "/step-up") {

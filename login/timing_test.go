@@ -14,8 +14,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// A lateBody is a request body that arrives after a delay. It records when its end
-// was read.
+// A lateBody is a request body that arrives after a delay. It records when its end was read.
 type lateBody struct {
 	io.Reader
 	delay time.Duration
@@ -34,8 +33,8 @@ func (b *lateBody) Read(p []byte) (int, error) {
 
 func (b *lateBody) Close() error { return nil }
 
-// accounts are sign-ins whose responses must not differ, with a plausible delay of
-// the response from Stytch, which verifies a password only if there is one.
+// accounts lists sign-ins whose responses must not differ. Each has a plausible delay of the answer
+// from Stytch, which verifies a password only if the user has one.
 var accounts = []struct {
 	body  string
 	delay time.Duration
@@ -73,8 +72,8 @@ func TestLogin_ClientDelaysItsBody(t *testing.T) {
 	}
 }
 
-// A client that closes its half of the connection ends the context of the request
-// and can still read the response.
+// A client that closes its half of the connection cancels the context of the request but can still
+// read the response.
 func TestLogin_ClientThatHangsUp(t *testing.T) {
 	for _, ownPage := range []bool{false, true} {
 		for _, after := range []time.Duration{5, 100, 200, 299, 301, 499} {
@@ -86,7 +85,7 @@ func TestLogin_ClientThatHangsUp(t *testing.T) {
 							c.login.OnFailure = func(w http.ResponseWriter, _ *http.Request, err error) { http.Error(w, err.Error(), http.StatusTeapot) }
 						}
 					})
-					s.want(s.other().postJSON("/login", right), 200) // the secret is good, the policy is not loaded
+					s.want(s.other().postJSON("/login", right), 200) // shows that the secret is valid; the policy is not loaded
 					s.SetFault(pathPassword, stytchtest.Fault{Delay: account.delay})
 					ctx, cancel := context.WithTimeout(t.Context(), after*time.Millisecond)
 					defer cancel()
@@ -128,7 +127,7 @@ func TestLogin_TrimsTheAddress(t *testing.T) {
 		for _, path := range []string{"/login", "/step-up"} {
 			t.Run(row.name+" "+path, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := newEnv(t, func(c *setup) { c.auth.SessionOnly = true }) // step-up needs the address
+					s := newEnv(t, func(c *setup) { c.auth.SessionOnly = true }) // with SessionOnly, StepUp does not fill in a missing address
 					session := s.StartSession(s.ada.ID, stytchtest.SessionOptions{})
 					s.hold(session.Token, session.JWT)
 					fields := map[string]string{"email": row.email, "password": adasPassword}

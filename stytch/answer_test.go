@@ -43,8 +43,8 @@ var untrusted = []struct{ name, body string }{
 	{"a comment", "/**/" + goodPassword},
 }
 
-// methods contains the methods of Client that decode an answer, each with a valid
-// answer. They report whether the method returned a value.
+// methods lists the methods of Client that decode an answer, each with a valid answer. call reports
+// whether the method returned a value.
 var methods = []struct {
 	name, good string
 	call       func(*testing.T, *stytch.Client) (value bool, err error)
@@ -82,7 +82,7 @@ var methods = []struct {
 func TestClient_ValidAnswers(t *testing.T) {
 	for _, test := range methods {
 		for _, status := range []int{200, 201} {
-			// An unknown member, white space and another content type do no harm.
+			// An unknown member, white space or another content type does not matter.
 			body := " {\"colour\":null," + test.good[1:] + "\n"
 			if _, err := test.call(t, newClient(t, answering(status, body, "Content-Type", "text/html"))); err != nil {
 				t.Errorf("%s, %d: got %v, want success", test.name, status, err)
@@ -122,7 +122,7 @@ func TestClient_AnswersWithoutIDs(t *testing.T) {
 	const verdict = `"authorized":true`
 	for _, test := range []struct {
 		name     string
-		call     int // of methods
+		call     int // index in methods
 		old, new string
 	}{
 		{"a session that is absent", 0, `"session":`, `"sessions":`},
@@ -202,8 +202,8 @@ func TestClient_AnswersWithoutIDs(t *testing.T) {
 	}
 }
 
-// The application may store what it likes in metadata and custom claims. It must not
-// make the answer about its user unreadable, nor become part of the rest.
+// Applications may store any JSON in metadata and custom claims. It must not make the answer about
+// the user unreadable, and it must not change other parts of the answer.
 func TestClient_ApplicationData(t *testing.T) {
 	for name, data := range map[string]string{
 		"a repeated name":             `{"plan":"free","plan":"gold"}`,
@@ -252,7 +252,7 @@ func TestClient_EmptyTimes(t *testing.T) {
 	}
 }
 
-// endless is a body without an end that counts the bytes read.
+// endless is a body without an end. It counts the bytes that are read.
 type endless struct{ read int }
 
 func (e *endless) Read(p []byte) (int, error) {

@@ -22,18 +22,19 @@ type AuthenticateSessionParams struct {
 	SessionToken string // opaque
 	SessionJWT   string // may be past its exp while the session is alive
 
-	// SessionDuration sets the end of the session to this long from now: whole
-	// minutes, 5 minutes to 366 days. If zero, the end does not change.
+	// SessionDuration sets the end of the session to this long from now. It
+	// must be whole minutes, from 5 minutes to 366 days. If zero, the end does
+	// not change.
 	SessionDuration time.Duration
 
-	// CustomClaims is merged into the custom claims of the session (RFC 7396): a
-	// nil value deletes a claim, and claims that are not named stay. The size is at
-	// most 4096 bytes as JSON. If empty, no claim changes.
+	// CustomClaims is merged into the custom claims of the session (RFC 7396):
+	// a nil value deletes a claim, and claims that are not named do not change.
+	// The size must be at most 4096 bytes as JSON. If empty, no claim changes.
 	CustomClaims map[string]any
 
-	// AuthorizationCheck is a permission that the session must have. If it does
-	// not have it, the call fails with an *Error with status 403. If nil, no
-	// permission is checked.
+	// AuthorizationCheck is a permission that the session must have. If the
+	// session lacks it, the call fails with an *Error with status 403. If nil,
+	// no permission is checked.
 	AuthorizationCheck *AuthorizationCheck
 }
 
@@ -54,14 +55,14 @@ type Verdict struct {
 type AuthenticateSessionResponse struct {
 	RequestID    string   `json:"request_id"` // for support by Stytch
 	Session      Session  `json:"session"`
-	SessionToken string   `json:"session_token"` // the one sent, if any
-	SessionJWT   string   `json:"session_jwt"`   // new, also if the call sent a JWT
+	SessionToken string   `json:"session_token"` // the token that was sent, if any
+	SessionJWT   string   `json:"session_jwt"`   // a new JWT, even if the call sent a JWT
 	User         User     `json:"user"`          // the user of Session
 	Verdict      *Verdict `json:"verdict"`       // nil unless AuthorizationCheck was set
 }
 
 // AuthenticateSession authenticates a session and loads its user: POST
-// /v1/sessions/authenticate. For a session that does not exist, has expired or was
+// /v1/sessions/authenticate. If the session does not exist, has expired or was
 // revoked, the error is an *Error with TypeSessionNotFound.
 // See https://stytch.com/docs/api/session-auth.
 func (c *Client) AuthenticateSession(ctx context.Context, p AuthenticateSessionParams) (*AuthenticateSessionResponse, error) {
@@ -107,8 +108,8 @@ type RevokeSessionParams struct {
 	SessionJWT   string
 }
 
-// RevokeSession revokes a session: POST /v1/sessions/revoke. Session JWTs that were
-// issued before remain valid until their exp.
+// RevokeSession revokes a session: POST /v1/sessions/revoke. Session JWTs that
+// were issued earlier remain valid until their exp.
 // See https://stytch.com/docs/api/session-revoke.
 func (c *Client) RevokeSession(ctx context.Context, p RevokeSessionParams) error {
 	body := map[string]any{}
@@ -137,8 +138,8 @@ type AuthenticatePasswordParams struct {
 	SessionJWT   string
 
 	// SessionDuration is the duration of a new session, or the time from now to
-	// which an existing one is extended: whole minutes, 5 minutes to 366 days. If
-	// zero, no session is started or extended.
+	// which an existing session is extended. It must be whole minutes, from 5
+	// minutes to 366 days. If zero, no session is started or extended.
 	SessionDuration time.Duration
 
 	// CustomClaims is merged into the custom claims of the session, as in
@@ -252,8 +253,8 @@ func (c *Client) Policy(ctx context.Context) (*Policy, error) {
 	return answer.Policy, nil
 }
 
-// oneCredential adds a token or a JWT to body. It refuses both, and neither if one
-// is required.
+// oneCredential adds a token or a JWT to body. It returns an error if both are
+// set, or if required is true and neither is set.
 func oneCredential(body map[string]any, token, jwt string, required bool) error {
 	if token != "" && jwt != "" {
 		return field("session_token and session_jwt", "must not both be set")
@@ -292,8 +293,8 @@ func sessionFields(body map[string]any, d time.Duration, claims map[string]any) 
 	return nil
 }
 
-// CheckSessionDuration returns an error unless d is a valid duration of a session:
-// whole minutes, 5 to 527040 (366 days).
+// CheckSessionDuration returns an error unless d is a valid session duration:
+// whole minutes, from 5 to 527040 (366 days).
 func CheckSessionDuration(d time.Duration) error {
 	if d%time.Minute != 0 || d < minSessionMinutes*time.Minute || d > maxSessionMinutes*time.Minute {
 		return errSessionDuration
@@ -303,8 +304,9 @@ func CheckSessionDuration(d time.Duration) error {
 
 var errSessionDuration = errors.New("must be whole minutes, 5 to 527040")
 
-// checkSession returns an error if a response with a success status lacks an id or
-// contains the user of another session, so that it cannot become an identity.
+// checkSession returns an error if a response with a success status lacks an id
+// or contains a user who is not the user of the session. Such a response must
+// not become an identity.
 func checkSession(s *Session, u *User) error {
 	switch {
 	case s.ID == "":

@@ -21,7 +21,7 @@ const (
 	liveBase = "https://api.stytch.com"
 	testBase = "https://test.stytch.com"
 
-	maxAnswer = 1 << 20   // bytes; a user with 4 KB of metadata is far below
+	maxAnswer = 1 << 20   // bytes; far above a user with 4 KB of metadata
 	maxKeySet = 128 << 10 // bytes; about 60 keys with certificates
 )
 
@@ -31,24 +31,26 @@ type Config struct {
 	Secret    string // required: a secret of the project
 
 	// BaseURL is the scheme and host of the API: https, or http to a loopback
-	// address, without path, query and user. If empty, it is the live or the test
-	// host of Stytch, depending on ProjectID.
+	// address. It must not have a path, query or user. If empty, it is the live
+	// or the test host of Stytch, depending on ProjectID.
 	BaseURL string
 
-	// HTTPClient provides the Transport that sends the requests and an upper bound
-	// for Timeout. Its other fields are ignored: redirects are not followed, because
-	// net/http would send the secret and the body to the new address, and cookies
-	// are not kept. If nil, the client uses a transport of its own.
+	// HTTPClient provides the Transport that sends the requests and an upper
+	// bound for Timeout. Its other fields are ignored. The client does not
+	// follow redirects, because net/http would send the secret and the body to
+	// the new address, and it does not store cookies. If HTTPClient is nil, the
+	// client uses a transport of its own.
 	HTTPClient *http.Client
 
-	// Timeout limits the time of one call, including the response body. If zero, 3
-	// seconds. If HTTPClient has a shorter Timeout, that one applies.
+	// Timeout limits the time of one call, including reading the response body.
+	// If zero, it is 3 seconds. If HTTPClient has a shorter Timeout, the
+	// shorter one applies.
 	Timeout time.Duration
 }
 
-// A Client calls the Stytch API for one project. Its methods may be called by
-// several goroutines at once. Use NewClient to create a Client; the zero value is
-// not usable.
+// A Client calls the Stytch API for one project. Its methods are safe for
+// concurrent use by multiple goroutines. Use NewClient to create a Client; the
+// zero value is not usable.
 type Client struct {
 	base      string
 	projectID string
@@ -63,18 +65,15 @@ func NewClient(c Config) (*Client, error) {
 	if err := checkProjectID(c.ProjectID); err != nil {
 		return nil, err
 	}
-	if c.Secret == "" {
-		return nil, errors.New("Secret is required")
-	}
-	if strings.ContainsFunc(c.Secret, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
-		return nil, errors.New("Secret must not contain white space, control characters or non-ASCII characters")
+	if err := checkSecret(c.Secret, c.ProjectID); err != nil {
+		return nil, err
 	}
 	base, err := baseURL(c.BaseURL, c.ProjectID)
 	if err != nil {
 		return nil, err
 	}
-	if c.Timeout < 0 {
-		return nil, errors.New("Timeout must not be negative")
+	if err := checkTimeouts(&c); err != nil {
+		return nil, err
 	}
 	if c.Timeout == 0 {
 		c.Timeout = 3 * time.Second
@@ -110,7 +109,7 @@ func checkProjectID(id string) error {
 
 func baseURL(base, projectID string) (string, error) {
 	if base == "" {
-		if strings.HasPrefix(projectID, "project-live-") {
+		if isLive(projectID) {
 			return liveBase, nil
 		}
 		return testBase, nil
@@ -125,7 +124,14 @@ func baseURL(base, projectID string) (string, error) {
 	if u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
 		return "", errors.New("BaseURL must be https, or http to a loopback address")
 	}
-	return u.Scheme + "://" + u.Host, nil
+	origin := u.Scheme + "://" + u.Host
+	switch {
+	case origin == testBase && isLive(projectID):
+		return "", errors.New("BaseURL is the host of test projects, but ProjectID is that of a live project")
+	case origin == liveBase && !isLive(projectID):
+		return "", errors.New("BaseURL is the host of live projects, but ProjectID is that of a test project")
+	}
+	return origin, nil
 }
 
 func isLoopback(host string) bool {
@@ -133,14 +139,16 @@ func isLoopback(host string) bool {
 	return host == "localhost" || err == nil && addr.IsLoopback()
 }
 
-// defaultTransport returns a transport for calls with this timeout. A dial gets half
-// of it, so that a dead network leaves time for a retry. A TLS handshake gets all of
-// it: a server that shakes hands slowly is not dead.
+// defaultTransport returns a transport for calls with this timeout. A dial may
+// take half of the timeout, so that time for a retry remains if the network is
+// down. A TLS handshake may take all of it, because a slow handshake does not
+// mean that the server is down.
 //
-// An HTTP/2 connection carries all calls. If it goes silent, as behind a NAT that
-// has dropped it, only a ping finds out: without one, every call would wait for an
-// answer on it until its timeout. The ping and its answer together take no longer
-// than the timeout of a call, but at least two and at most ten seconds.
+// One HTTP/2 connection carries all calls. If the connection becomes silent,
+// for example because a NAT has dropped it, only a ping can detect this.
+// Without pings, every call on the connection would wait until its timeout. The
+// ping and its response together take no longer than the timeout of a call, but
+// at least two and at most ten seconds.
 func defaultTransport(timeout time.Duration) *http.Transport {
 	ping := min(max(timeout/2, time.Second), 5*time.Second)
 	return &http.Transport{
@@ -192,8 +200,8 @@ func (c *Client) call(ctx context.Context, method, path string, body []byte, ans
 	if err != nil {
 		return err
 	}
-	// Check strictly first: encoding/json would let a repeated name override an
-	// earlier one.
+	// Check strictly first, because encoding/json would let a repeated name
+	// override an earlier one.
 	if err := strictjson.CheckAnswer(raw, isApplicationData); err != nil {
 		garbled := errors.Is(err, strictjson.ErrSyntax) || errors.Is(err, strictjson.ErrNotObject)
 		return &InvalidAnswerError{Problem: "not a strict JSON object", Garbled: garbled}
@@ -220,9 +228,9 @@ func isApplicationData(name []byte) bool {
 }
 
 // exact appends a JSON value to out without the members whose names are not in
-// lower case: encoding/json would match "USER_ID" to the field user_id. It also
-// leaves out times that are empty strings, so that they count as absent. It copies
-// the data of the application unchanged.
+// lower case, because encoding/json would match "USER_ID" to the field user_id.
+// It also omits times that are empty strings, so that they count as absent. It
+// copies application data unchanged.
 func exact(out, value []byte) []byte {
 	switch value[0] {
 	case '{':
@@ -277,7 +285,7 @@ func (c *Client) exchange(ctx context.Context, method, path string, body []byte,
 	}
 	req.Header.Set("User-Agent", "sessionauth-go")
 	if body != nil {
-		// The API refuses a charset parameter.
+		// The API refuses a Content-Type with a charset parameter.
 		req.Header.Set("Content-Type", "application/json")
 	} else {
 		req.Body, req.GetBody, req.ContentLength = http.NoBody, nil, 0
@@ -308,8 +316,9 @@ func (c *Client) exchange(ctx context.Context, method, path string, body []byte,
 	return raw, nil
 }
 
-// decodeError returns the error of a response without success status. If the body
-// is truncated or not the JSON of the API, only StatusCode and RetryAfter are set.
+// decodeError returns the error for a response without a success status. If the
+// body is truncated or is not JSON in the form of the API, only StatusCode and
+// RetryAfter are set.
 func decodeError(resp *http.Response, raw []byte) *Error {
 	e := &Error{StatusCode: resp.StatusCode, RetryAfter: retryAfter(resp.Header.Get("Retry-After"))}
 	if strictjson.CheckAnswer(raw, isErrorText) != nil {
@@ -332,8 +341,8 @@ func decodeError(resp *http.Response, raw []byte) *Error {
 	return e
 }
 
-// isErrorText reports whether a member of an error is text for people, which may
-// repeat parts of a request.
+// isErrorText reports whether a member of an error is text for people. Such a
+// text may repeat parts of a request.
 func isErrorText(name []byte) bool {
 	return string(name) == "error_message" || string(name) == "error_details"
 }

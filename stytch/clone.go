@@ -19,7 +19,7 @@ func (s *Session) Clone() *Session {
 	return &c
 }
 
-// detach replaces the pointers of f, a shallow copy, by pointers to copies.
+// detach replaces each pointer of f, a shallow copy, by a pointer to a copy.
 func (f *AuthenticationFactor) detach() {
 	f.EmailFactor = clone(f.EmailFactor)
 	f.PhoneNumberFactor = clone(f.PhoneNumberFactor)

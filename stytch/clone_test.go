@@ -44,8 +44,7 @@ func fill(t *testing.T, v reflect.Value, n *int) {
 	}
 }
 
-// memory calls see with the path and the address of each pointer, slice and map in
-// v.
+// memory calls see with the path and the address of each pointer, slice and map in v.
 func memory(v reflect.Value, path string, see func(path string, address uintptr)) {
 	switch v.Kind() {
 	case reflect.Pointer:
@@ -64,7 +63,7 @@ func memory(v reflect.Value, path string, see func(path string, address uintptr)
 		see(path+": a kind that Clone may not have", 0)
 	case reflect.Struct:
 		if v.Type() == reflect.TypeFor[time.Time]() {
-			return // points to its Location, which nothing changes
+			return // a time.Time points to its Location, which never changes
 		}
 		for i := range v.NumField() {
 			memory(v.Field(i), path+"."+v.Type().Field(i).Name, see)
@@ -72,7 +71,7 @@ func memory(v reflect.Value, path string, see func(path string, address uintptr)
 	}
 }
 
-// shared returns the paths in b to memory that a uses too.
+// shared returns the paths in b that lead to memory of a.
 func shared(a, b any) (paths []string) {
 	seen := map[uintptr]bool{0: true}
 	memory(reflect.ValueOf(a), "", func(_ string, address uintptr) { seen[address] = true })
@@ -108,12 +107,13 @@ func TestUserClone_SharesNoMemory(t *testing.T) {
 	}
 }
 
-// The two tests above rely on shared to find a shallow copy.
+// The two tests above need shared to find a shallow copy. This test shows that it does.
 func TestShared_FindsSharedMemory(t *testing.T) {
 	var s stytch.Session
 	fill(t, reflect.ValueOf(&s).Elem(), new(int))
 	copied := s
-	// Attributes, roles, claims, the list of factors, and each detail of two.
+	// A shallow copy shares the attributes, the roles, the claims, the list of factors, and each
+	// detail of two factors.
 	if got, want := len(shared(&s, &copied)), 4+2*len(details); got != want {
 		t.Errorf("got %d, want %d", got, want)
 	}

@@ -1,10 +1,11 @@
-// Package stytch provides a client for the endpoints of the Stytch consumer API
-// that session middleware needs, and their types: sessions, passwords, users, the
-// key set and the RBAC policy.
+// Package stytch provides a client for the Stytch consumer API. It covers the
+// endpoints that session middleware needs and their types: sessions, passwords,
+// users, the key set and the RBAC policy.
 //
-// Each method of [Client] makes one HTTP request. The client limits the time of a
-// call and the size of a response, does not follow redirects and does not retry.
-// Package sessionauth coalesces and retries calls and has a circuit breaker.
+// Each method of [Client] makes one HTTP request. The client limits the time of
+// a call and the size of a response. It does not follow redirects and does not
+// retry. Package sessionauth coalesces and retries calls and has a circuit
+// breaker.
 //
 // The methods return these errors:
 //

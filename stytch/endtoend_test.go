@@ -13,8 +13,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// world is an in-memory Stytch server with one user and a session of this user,
-// and a client for it.
+// world is an in-memory Stytch with one user who has a session, and a client for it.
 type world struct {
 	*stytchtest.Server
 	client  *stytch.Client
@@ -100,7 +99,7 @@ func TestAuthenticateSession_SessionDuration(t *testing.T) {
 		if _, err := w.client.AuthenticateSession(t.Context(), p); err != nil {
 			t.Errorf("got %v, want success before its end", err)
 		}
-		// By a JWT that has expired long ago, while the session lives.
+		// A JWT that expired long ago still authenticates a session that lives.
 		if _, err := w.client.AuthenticateSession(t.Context(), stytch.AuthenticateSessionParams{SessionJWT: w.session.JWT}); err != nil {
 			t.Errorf("got %v, want success by the old JWT", err)
 		}
@@ -244,7 +243,7 @@ func TestClient_Rejections(t *testing.T) {
 	}
 }
 
-// The calls also work over a socket, with the default transport.
+// The calls also work over a socket with the default transport.
 func TestClient_OverASocket(t *testing.T) {
 	w := newWorld(t)
 	srv := httptest.NewServer(w.Server)

@@ -10,13 +10,14 @@ import (
 	"time"
 )
 
-// Values of Error.Type on which callers depend. The API has many more.
+// Values of Error.Type that callers may need to distinguish. The API has many
+// more.
 // See https://stytch.com/docs/api/errors.
 const (
 	TypeSessionNotFound         = "session_not_found"           // the session does not exist, has expired or was revoked
 	TypeInvalidSessionToken     = "invalid_session_token"       // the token is malformed
 	TypeInvalidSessionTokenDocs = "invalid_session_token_docs"  // the token is an example of the documentation
-	TypeIncompatibleSessionType = "incompatible_session_type"   // the credential belongs to a session of another kind
+	TypeIncompatibleSessionType = "incompatible_session_type"   // the credential belongs to another kind of session
 	TypeUnableToParseSessionJWT = "unable_to_parse_session_jwt" // the JWT is malformed, or its signature is invalid
 	TypeInvalidSessionID        = "invalid_session_id"
 	TypeUserNotFound            = "user_not_found"
@@ -32,7 +33,7 @@ const (
 	TypeUnauthorizedCredentials = "unauthorized_credentials"
 )
 
-// An Error is a response without success status.
+// An Error is a response without a success status.
 // See https://stytch.com/docs/api/errors.
 type Error struct {
 	StatusCode int    // HTTP status
@@ -44,8 +45,8 @@ type Error struct {
 	RetryAfter time.Duration // the Retry-After header; zero if absent
 }
 
-// Error returns a text with the status, the type and the request id. It contains
-// neither data of the request nor Message.
+// Error returns a text with the status, the type and the request id. The text
+// contains neither data of the request nor Message.
 func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "stytch: status %d", e.StatusCode)
@@ -64,8 +65,9 @@ func (e Error) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error())
 // MarshalJSON returns the text of e.Error as a JSON string.
 func (e Error) MarshalJSON() ([]byte, error) { return json.Marshal(e.Error()) }
 
-// Misconfigured reports whether the request was refused because of the project's
-// credentials, environment or workspace. Such an error says nothing about the session.
+// Misconfigured reports whether the request was refused because of the
+// project's credentials, environment or workspace. Such an error does not mean
+// that the session is invalid.
 func (e *Error) Misconfigured() bool {
 	switch e.Type {
 	case TypeUnauthorizedCredentials, "unauthorized_credentials_homepage",
@@ -91,13 +93,14 @@ func (e *ParamError) Error() string { return "stytch: " + e.Field + " " + e.Prob
 
 func field(name, problem string) error { return &ParamError{name, problem} }
 
-// An InvalidAnswerError reports a response with a success status whose body cannot
-// be used: it is not strict JSON, is too large, or lacks an id.
+// An InvalidAnswerError reports a response that has a success status but an
+// unusable body. The body is not strict JSON, is too large, or lacks an id.
 type InvalidAnswerError struct {
 	Problem string // a fixed text, such as "session.session_id is missing"
 
-	// Garbled means that the body is not a JSON object, so probably the endpoint
-	// is broken. Otherwise the data of a single user may be the cause.
+	// Garbled reports whether the body is not a JSON object, which suggests
+	// that the endpoint is broken. If false, the data of a single user may be
+	// the cause.
 	Garbled bool
 }
 
@@ -105,7 +108,7 @@ func (e *InvalidAnswerError) Error() string { return "stytch: invalid answer: " 
 
 // A NoAnswerError reports that a call got no response, or a truncated one.
 type NoAnswerError struct {
-	Begun bool // a response began, so the request reached the server
+	Begun bool // a response began, which proves that the request reached the server
 
 	cause error
 }
@@ -115,18 +118,18 @@ func (e *NoAnswerError) Error() string { return "stytch: no answer: " + e.cause.
 // Unwrap returns the error of the transport or of the context.
 func (e *NoAnswerError) Unwrap() error { return e.cause }
 
-// noAnswer returns a *NoAnswerError for err. It removes each *url.Error, which
-// contains the URL.
+// noAnswer returns a *NoAnswerError for err. It removes every *url.Error,
+// because a *url.Error contains the URL.
 func noAnswer(err error, begun bool) error {
-	for ue := (*url.Error)(nil); errors.As(err, &ue); { // a transport that is itself a client adds another
+	for ue := (*url.Error)(nil); errors.As(err, &ue); { // a transport that wraps an http.Client adds another one
 		err = ue.Err
 	}
 	return &NoAnswerError{begun, err}
 }
 
-// identifier returns s if it has the form of the types and ids of the API, and ""
-// otherwise, so that a response cannot inject lines into a log or reflect a
-// credential.
+// identifier returns s if it has the form of the types and ids of the API, and
+// "" otherwise. A response can therefore not inject lines into a log or reflect
+// a credential.
 func identifier(s string) string {
 	if len(s) > 100 {
 		return ""

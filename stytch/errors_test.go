@@ -21,7 +21,7 @@ func failure(typ, requestID string) string {
 	return `{"status_code":404,"request_id":"` + requestID + `","error_type":"` + typ + `","error_message":"hunter2 was wrong.","error_url":"https://stytch.com/docs/api/errors/404#` + "x" + `"}`
 }
 
-// failed makes a call that gets this answer, and returns the error.
+// failed makes a call that gets this answer and returns the error.
 func failed(t *testing.T, rt http.RoundTripper) *stytch.Error {
 	t.Helper()
 	got, err := newClient(t, rt).AuthenticateSession(t.Context(), stytch.AuthenticateSessionParams{SessionToken: token})
@@ -114,7 +114,7 @@ func TestError_EveryMethod(t *testing.T) {
 	}
 }
 
-// Every verb prints the text of an Error and nothing else.
+// Every verb of package fmt prints the text of an Error and nothing else.
 func TestError_PrintsNoMessage(t *testing.T) {
 	err := failed(t, answering(400, `{"error_type":"bad_request","error_message":"no session `+token+` of `+email+`","error_url":"https://example.com/?`+secret+`"}`))
 	texts := []string{err.Error(), fmt.Errorf("call: %w", err).Error(), string(mustMarshal(t, err)), string(mustMarshal(t, map[string]any{"err": err}))}
@@ -157,7 +157,7 @@ func TestError_RetryAfter(t *testing.T) {
 		{"no date", "Sat, 99 Jan 2000 00:00:00 GMT", 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { // midnight of 1 January 2000, UTC
+			synctest.Test(t, func(t *testing.T) { // in a bubble, the time is midnight of 1 January 2000, UTC
 				for _, body := range []string{failure("too_many_requests", requestID), "<html>"} {
 					header := []string{"Retry-After", strings.TrimSpace(test.header)}
 					if test.header == "" {
@@ -218,7 +218,7 @@ func TestError_Misconfigured(t *testing.T) {
 		{"Unauthorized_Credentials", false},
 		{"", false},
 	} {
-		// The type decides: the statuses of these are not documented.
+		// The type decides, because the documentation does not list the statuses of these errors.
 		for _, status := range []int{400, 401, 403, 500} {
 			err := failed(t, answering(status, failure(test.typ, requestID)))
 			if got := err.Misconfigured(); got != test.want {

@@ -10,17 +10,17 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// This example authenticates the session token that a browser sent.
+// AuthenticateSession authenticates the session token that a browser sent.
 func ExampleClient_AuthenticateSession() {
-	srv := stytchtest.NewServer() // instead of Stytch
+	srv := stytchtest.NewServer() // stands in for Stytch
 	user := srv.AddUser(stytchtest.User{Name: stytch.Name{FirstName: "Ada"}, Roles: []string{"editor"}})
 	session := srv.StartSession(user.ID, stytchtest.SessionOptions{})
 
 	client, err := stytch.NewClient(stytch.Config{
 		ProjectID:  srv.ProjectID,
 		Secret:     srv.Secret,
-		BaseURL:    srv.URL,      // leave it out for Stytch itself
-		HTTPClient: srv.Client(), // and this
+		BaseURL:    srv.URL,      // leave it empty to call Stytch itself
+		HTTPClient: srv.Client(), // leave this empty too
 	})
 	if err != nil {
 		fmt.Println(err)
@@ -50,8 +50,8 @@ func ExampleClient_AuthenticateSession() {
 	// signed out
 }
 
-// This example signs a user in. With SessionDuration, the response contains a
-// session and its credentials.
+// AuthenticatePassword signs a user in. With SessionDuration, the response contains a session and
+// its credentials.
 func ExampleClient_AuthenticatePassword() {
 	srv := stytchtest.NewServer()
 	srv.AddUser(stytchtest.User{Email: "ada@example.com", Password: "correct horse battery staple"})
@@ -93,7 +93,7 @@ func ExampleClient_AuthenticatePassword() {
 	// true
 }
 
-// This example loads a policy once and evaluates it locally.
+// A program loads the policy once and evaluates it locally.
 func ExamplePolicy_Allows() {
 	srv := stytchtest.NewServer()
 	srv.SetPolicy(stytch.Policy{Roles: []stytch.Role{

@@ -1,5 +1,4 @@
 package stytch
 
-// DefaultTransport is defaultTransport, for tests with a certificate authority of
-// their own.
+// DefaultTransport is defaultTransport. Tests set their own certificate authority in it.
 var DefaultTransport = defaultTransport

@@ -12,9 +12,9 @@ import (
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// FuzzAnswer answers AuthenticateSession and User with arbitrary bytes and status
-// 200. An accepted answer contains the ids, encoding/json decodes the same values,
-// and the result can be cloned and encoded.
+// FuzzAnswer answers AuthenticateSession and User with arbitrary bytes and status 200. If the
+// client accepts an answer, it contains the ids, encoding/json decodes the same values, and the
+// result can be cloned and encoded.
 func FuzzAnswer(f *testing.F) {
 	f.Add([]byte(goodVerdict))
 	f.Add([]byte(goodPassword))
@@ -100,8 +100,8 @@ func wantUser(t *testing.T, data []byte, got *stytch.User) {
 	wantRewritable(t, *got)
 }
 
-// wantRewritable fails unless encoding, decoding and encoding v again yields the
-// same text.
+// wantRewritable fails the test unless encoding v, decoding the text and encoding it again returns
+// the same text.
 func wantRewritable[T any](t *testing.T, v T) {
 	t.Helper()
 	first := mustMarshal(t, v)

@@ -13,12 +13,12 @@ import (
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// A proxy forwards TCP connections to a server. Silence stops the connections that
-// are open, but closes none of them; new ones work.
+// A proxy forwards TCP connections to a server. Silence stops the traffic on the open connections
+// without closing them. New connections work.
 type proxy struct {
 	net.Listener
 	server string
-	delay  time.Duration // before a new connection forwards anything
+	delay  time.Duration // delay before a new connection forwards anything
 
 	opened atomic.Int32
 	mu     sync.Mutex
@@ -47,7 +47,7 @@ func newProxy(t *testing.T, server string, delay time.Duration) *proxy {
 	return p
 }
 
-// Silence stops the connections that are open.
+// Silence stops the traffic on the open connections.
 func (p *proxy) Silence() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -72,7 +72,7 @@ func (p *proxy) forward(client net.Conn) {
 	both.Wait()
 }
 
-// copyUntil copies until silent is closed, and then discards until from is closed.
+// copyUntil copies until silent is closed. Then it discards what it reads until from is closed.
 func copyUntil(silent <-chan struct{}, to, from net.Conn) {
 	defer to.Close()
 	buffer := make([]byte, 32<<10)
@@ -93,8 +93,8 @@ func copyUntil(silent <-chan struct{}, to, from net.Conn) {
 	}
 }
 
-// newBehindProxy returns a client with its own transport, whose calls pass a proxy
-// to an HTTP/2 server.
+// newBehindProxy returns a client with its own transport. Its calls go through a proxy to an HTTP/2
+// server.
 func newBehindProxy(t *testing.T, timeout, delay time.Duration) (*stytch.Client, *proxy) {
 	t.Helper()
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -121,7 +121,7 @@ func newBehindProxy(t *testing.T, timeout, delay time.Duration) (*stytch.Client,
 	return client, p
 }
 
-// An HTTP/2 connection that goes silent is found out, and replaced, although calls
+// The transport detects an HTTP/2 connection that has gone silent and replaces it, even if calls
 // are made on it all the time.
 func TestTransport_SilentConnection(t *testing.T) {
 	if testing.Short() {
@@ -158,7 +158,7 @@ func TestTransport_SilentConnection(t *testing.T) {
 	}
 }
 
-// A slow handshake is limited by the timeout of the call only.
+// Only the timeout of the call limits a slow handshake.
 func TestTransport_SlowHandshake(t *testing.T) {
 	for _, timeout := range []time.Duration{2 * time.Second, 10 * time.Second} {
 		t.Run(timeout.String(), func(t *testing.T) {

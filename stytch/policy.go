@@ -25,8 +25,8 @@ type Permission struct {
 	Actions    []string `json:"actions"`     // actions of the Resource, or "*"
 }
 
-// A Resource is an object of permissions with the actions that it supports. It
-// grants nothing.
+// A Resource is an object of permissions, with the actions that it supports. It
+// grants nothing by itself.
 type Resource struct {
 	ID          string   `json:"resource_id"`
 	Description string   `json:"description"`
@@ -41,11 +41,11 @@ type Scope struct {
 	Permissions []Permission `json:"permissions"`
 }
 
-// Allows reports whether the policy allows one of sessionRoles to perform action on
-// resource. It uses the algorithm of the official SDKs: role, resource and action
-// are compared exactly and with their case, a permission with the action "*"
-// allows every action, and a role that is not in the policy grants nothing. A nil
-// policy allows nothing.
+// Allows reports whether the policy allows one of sessionRoles to perform
+// action on resource. It uses the algorithm of the official SDKs. Roles,
+// resources and actions are compared exactly, including case. A permission with
+// the action "*" allows every action. A role that is not in the policy grants
+// nothing. A nil policy allows nothing.
 func (p *Policy) Allows(sessionRoles []string, resource, action string) bool {
 	if p == nil {
 		return false

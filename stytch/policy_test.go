@@ -112,7 +112,7 @@ func mustMarshal(t testing.TB, v any) []byte {
 	return b
 }
 
-// Guards call Allows for every request.
+// Allows makes no allocation, because guards call it for every request.
 func TestPolicy_AllowsAllocations(t *testing.T) {
 	p := newPolicy(t)
 	roles := []string{"stytch_user", "editor", "owner"}

@@ -40,8 +40,8 @@ func private(t *testing.T) map[string]any {
 	}
 }
 
-// wantRedacted fails if text contains a private value, in clear or encoded, or does
-// not say that something was redacted.
+// wantRedacted fails the test if text contains a private value, in clear or encoded, or does not
+// say that something was redacted.
 func wantRedacted(t *testing.T, how, text string) {
 	t.Helper()
 	for _, s := range []string{secret, token, jwt, password, email, "hunter2"} {
@@ -68,7 +68,7 @@ func TestRedaction_Format(t *testing.T) {
 			} {
 				for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%X", "%10.3v"} {
 					if _, isError := held.(error); isError && (verb == "%x" || verb == "%X" || verb == "%#v" || verb == "%d" || verb == "%10.3v") {
-						continue // the text, spelt or cut by the verb
+						continue // the verb changes or cuts the text
 					}
 					wantRedacted(t, verb, fmt.Sprintf(verb, held))
 				}
@@ -103,7 +103,8 @@ func TestRedaction_Slog(t *testing.T) {
 	}
 }
 
-// fmt does not call methods of values in unexported fields.
+// fmt does not call the methods of a value in an unexported field. The secret must not be printed
+// even then.
 func TestRedaction_ClientInAnUnexportedField(t *testing.T) {
 	client := newClient(t, answering(200, goodUser))
 	for _, held := range []any{struct{ c *stytch.Client }{client}, struct{ c stytch.Client }{*client}, *client} {

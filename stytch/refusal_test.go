@@ -40,6 +40,12 @@ func TestNewClient_ErrorsNameTheField(t *testing.T) {
 		{"a secret with a delete character", stytch.Config{ProjectID: id, Secret: secret + "\x7f"}, "Secret"},
 		{"a secret that is not ASCII", stytch.Config{ProjectID: id, Secret: secret + "é"}, "Secret"},
 		{"a secret that is not UTF-8", stytch.Config{ProjectID: id, Secret: secret + "\xff"}, "Secret"},
+		{"a secret of a live project", stytch.Config{ProjectID: id, Secret: "secret-live-1"}, "Secret"},
+		{"a public token as secret", stytch.Config{ProjectID: id, Secret: "public-token-test-1"}, "Secret"},
+		{"the project as secret", stytch.Config{ProjectID: id, Secret: id}, "Secret"},
+		{"the base of live projects", stytch.Config{ProjectID: id, Secret: secret, BaseURL: "https://api.stytch.com"}, "BaseURL"},
+		{"a timeout without a unit", stytch.Config{ProjectID: id, Secret: secret, Timeout: 3}, "Timeout"},
+		{"a client's timeout without a unit", stytch.Config{ProjectID: id, Secret: secret, HTTPClient: &http.Client{Timeout: 3}}, "HTTPClient.Timeout"},
 		{"a base without a scheme", stytch.Config{ProjectID: id, Secret: secret, BaseURL: "login.example.com"}, "BaseURL"},
 		{"a base that is a host and port", stytch.Config{ProjectID: id, Secret: secret, BaseURL: "localhost:8080"}, "BaseURL"},
 		{"a base without a host", stytch.Config{ProjectID: id, Secret: secret, BaseURL: "https://"}, "BaseURL"},
@@ -92,7 +98,7 @@ func TestClient_InvalidParameters(t *testing.T) {
 	loop["self"] = loop
 	tests := []struct {
 		name   string
-		params any // or a user id
+		params any // the params of a call, or a user id
 		fields string
 	}{
 		{"no credential", session{}, "session_token session_jwt"},
@@ -114,7 +120,7 @@ func TestClient_InvalidParameters(t *testing.T) {
 		{"a check without a resource", session{SessionToken: token, AuthorizationCheck: &question{Action: "read"}}, "authorization_check.resource_id"},
 		{"a check without an action", session{SessionToken: token, AuthorizationCheck: &question{ResourceID: "documents"}}, "authorization_check.action"},
 		{"a check without anything", session{SessionToken: token, AuthorizationCheck: &question{}}, "authorization_check"},
-		{"a revocation of nothing", revoke{}, "session_id session_token session_jwt"},
+		{"a revocation without an id or a credential", revoke{}, "session_id session_token session_jwt"},
 		{"a revocation of an id and a token", revoke{SessionID: sessionID, SessionToken: token}, "session_id session_token session_jwt"},
 		{"a revocation of an id and a JWT", revoke{SessionID: sessionID, SessionJWT: jwt}, "session_id session_token session_jwt"},
 		{"a revocation of a token and a JWT", revoke{SessionToken: token, SessionJWT: jwt}, "session_id session_token session_jwt"},
@@ -154,7 +160,8 @@ type failing struct{}
 
 func (failing) MarshalJSON() ([]byte, error) { return nil, errors.New("cannot write " + token) }
 
-// call makes the call to which params belongs; a string is a user id.
+// call makes the call to which the type of params belongs. For a string, it loads the user with
+// that id.
 func call(t *testing.T, c *stytch.Client, params any) (err error) {
 	t.Helper()
 	switch p := params.(type) {

@@ -10,7 +10,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// The example answer in the API reference of sessions/authenticate.
+// The answer is the example in the API reference of sessions/authenticate.
 func TestAuthenticateSession_DocumentedAnswer(t *testing.T) {
 	client := newClient(t, answering(200, string(sample(t, "session_authenticate.json"))))
 	got, err := client.AuthenticateSession(t.Context(), stytch.AuthenticateSessionParams{SessionToken: "mZAYn5aLEqKUlZ_Ad9U_fWr38GaAQ1oFAhT8ds245v7Q"})
@@ -52,7 +52,7 @@ func TestAuthenticateSession_DocumentedAnswer(t *testing.T) {
 			BiometricRegistrations: []stytch.BiometricRegistration{},
 		},
 	}
-	// Compared in parts: the response prints nothing.
+	// The parts are compared one by one, because printing the response would show nothing.
 	if !reflect.DeepEqual(got.Session, want.Session) {
 		t.Errorf("got %+v, want %+v", got.Session, want.Session)
 	}
@@ -64,8 +64,8 @@ func TestAuthenticateSession_DocumentedAnswer(t *testing.T) {
 	}
 }
 
-// A recorded answer of passwords/authenticate. The member names are real, the
-// values are invented.
+// The answer of passwords/authenticate was recorded. The names of the members are real, the values
+// are invented.
 func TestAuthenticatePassword_RecordedAnswer(t *testing.T) {
 	text := sample(t, "password_authenticate.json")
 	client := newClient(t, answering(200, string(text)))
@@ -167,7 +167,7 @@ func TestSession_ClaimsNeedsAPointer(t *testing.T) {
 func TestSession_LastFactorAt(t *testing.T) {
 	at := func(minutes ...int) (factors []stytch.AuthenticationFactor) {
 		for _, m := range minutes {
-			f := stytch.AuthenticationFactor{UpdatedAt: time.Unix(1e10, 0)} // of no importance
+			f := stytch.AuthenticationFactor{UpdatedAt: time.Unix(1e10, 0)} // has no effect on the result
 			if m != 0 {
 				f.LastAuthenticatedAt = time.Unix(int64(m)*60, 0)
 			}
@@ -196,8 +196,8 @@ func TestSession_LastFactorAt(t *testing.T) {
 	}
 }
 
-// Users can write 4 KB of untrusted_metadata with any nesting in their browser. It
-// must not make an answer about them look like an outage.
+// Users can write 4 KB of untrusted_metadata with any nesting in their browser. The answer about
+// such a user must still be accepted, because refusing it would look like an outage.
 func TestUser_DeeplyNestedMetadata(t *testing.T) {
 	for _, depth := range []int{90, 680} {
 		nested := strings.Repeat(`{"a":`, depth) + "1" + strings.Repeat("}", depth)

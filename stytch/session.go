@@ -10,12 +10,12 @@ import (
 	"github.com/sessionauth/sessionauth/internal/strictjson"
 )
 
-// A Session is the session of a signed-in user. Its source is a response of the
-// API or a session JWT.
+// A Session is the session of a signed-in user. It comes from a response of the
+// API or from a session JWT.
 // See https://stytch.com/docs/api/session-object.
 //
-// Times are in UTC. A time that the source does not contain is the zero time; some
-// session JWTs do not contain ExpiresAt.
+// Times are in UTC. A time that the source does not contain is the zero time.
+// Some session JWTs do not contain ExpiresAt.
 type Session struct {
 	ID             string    `json:"session_id"`                // begins with "session-"
 	UserID         string    `json:"user_id"`                   // begins with "user-"
@@ -27,14 +27,15 @@ type Session struct {
 	Attributes *Attributes            `json:"attributes"`             // nil if there are none
 	Factors    []AuthenticationFactor `json:"authentication_factors"` // how the user authenticated
 
-	// CustomClaims contains the custom claims; nil if there are none. Use Claims to
-	// decode them: json.Unmarshal ignores the case of names.
+	// CustomClaims contains the custom claims. If nil, there are none. Use
+	// Claims to decode them, because json.Unmarshal ignores the case of names.
 	CustomClaims Object `json:"custom_claims,omitempty"`
 }
 
-// An Object is the text of a JSON object. A nil Object stands for an absent object
-// or null. The application chose its contents: names may be repeated, and strings may
-// contain lone surrogates, for which encoding/json returns U+FFFD.
+// An Object is the text of a JSON object. A nil Object represents an absent
+// object or null. The application controls the contents: names may be repeated,
+// and strings may contain lone surrogates, for which encoding/json returns
+// U+FFFD.
 type Object []byte
 
 // MarshalJSON returns o, or null if o is nil.
@@ -55,11 +56,12 @@ func (o *Object) UnmarshalJSON(data []byte) error {
 }
 
 // Claims decodes the custom claims of the session into v. It works like
-// json.Unmarshal, except that a struct field is only set by the claim with exactly
-// its name: json.Unmarshal would also set the field is_admin from a claim IS_ADMIN or
-// iſ_admin. This also applies to nested structs, but not within a type that has an
-// UnmarshalJSON method. If there are no custom claims, Claims does not change v. The
-// error contains no values of the claims.
+// json.Unmarshal, except that a claim sets a struct field only if its name is
+// exactly the name of the field. json.Unmarshal would also set the field
+// is_admin from a claim IS_ADMIN or iſ_admin. The exact match applies to nested
+// structs, too, but not within a type that has an UnmarshalJSON method. If
+// there are no custom claims, Claims does not change v. The error contains no
+// values of the claims.
 func (s *Session) Claims(v any) error {
 	if len(s.CustomClaims) == 0 {
 		return nil
@@ -71,9 +73,9 @@ func (s *Session) Claims(v any) error {
 	return nil
 }
 
-// LastFactorAt returns the latest LastAuthenticatedAt of the session's factors, or
-// the zero time if there are no factors. The factor of an impersonator does not
-// count: it proves nothing about the user.
+// LastFactorAt returns the latest LastAuthenticatedAt of the session's factors,
+// or the zero time if there are no factors. The factor of an impersonator does
+// not count, because it proves nothing about the user.
 func (s *Session) LastFactorAt() time.Time {
 	var newest time.Time
 	for i := range s.Factors {
@@ -84,17 +86,17 @@ func (s *Session) LastFactorAt() time.Time {
 	return newest
 }
 
-// Attributes describes the client for which the session was started, as far as the
-// application passed it to Stytch. Both fields are often empty.
+// Attributes describes the client that started the session. Both fields are
+// empty unless the application passed them to Stytch.
 type Attributes struct {
 	IPAddress string `json:"ip_address"`
 	UserAgent string `json:"user_agent"`
 }
 
-// An AuthenticationFactor describes how the user authenticated, for example with a
-// password, a passkey or a one-time code. Type and DeliveryMethod may have values
-// that are not listed here. At most one of the pointers is set; for a password
-// none is.
+// An AuthenticationFactor describes how the user authenticated, for example
+// with a password, a passkey or a one-time code. Type and DeliveryMethod may
+// have values that are not listed here. At most one of the pointers is set. For
+// a password, all pointers are nil.
 type AuthenticationFactor struct {
 	Type                string    `json:"type"`            // "password", "otp", "totp", "webauthn", "oauth", …
 	DeliveryMethod      string    `json:"delivery_method"` // "knowledge", "sms", "authenticator_app", …

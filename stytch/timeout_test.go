@@ -14,8 +14,8 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// slowWorld returns a server that answers after a minute, and a client for it with
-// this timeout and an http.Client with the other timeout.
+// slowWorld returns a client of a server that answers after a minute. The client has this timeout,
+// and its http.Client has clientTimeout.
 func slowWorld(t *testing.T, timeout, clientTimeout time.Duration) *stytch.Client {
 	t.Helper()
 	srv := stytchtest.NewServer()
@@ -32,7 +32,7 @@ func slowWorld(t *testing.T, timeout, clientTimeout time.Duration) *stytch.Clien
 func TestTimeout_NoAnswer(t *testing.T) {
 	for _, test := range []struct {
 		name                 string
-		timeout, given, want time.Duration // given is the http.Client's
+		timeout, given, want time.Duration // given is the timeout of the http.Client
 	}{
 		{"3 seconds by default", 0, 0, 3 * time.Second},
 		{"a shorter one", 20 * time.Millisecond, 0, 20 * time.Millisecond},
@@ -111,7 +111,7 @@ func TestTimeout_HangingBody(t *testing.T) {
 func TestTimeout_OverASocket(t *testing.T) {
 	for _, begun := range []bool{false, true} {
 		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			_, _ = io.ReadAll(r.Body) // only then does the server see the client go
+			_, _ = io.ReadAll(r.Body) // the server notices a closed connection only after it has read the body
 			if begun {
 				_, _ = io.WriteString(w, "{")
 				_ = http.NewResponseController(w).Flush()

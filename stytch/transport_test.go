@@ -14,8 +14,8 @@ import (
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// Following a redirect would send the secret to its target, with 307 and 308 also
-// the credential.
+// Redirects are not followed. Following one would send the secret to its target and, for 307 and
+// 308, also the credential.
 func TestTransport_RedirectNotFollowed(t *testing.T) {
 	var baited atomic.Int32
 	bait := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -66,8 +66,8 @@ func TestTransport_RedirectNotFollowed(t *testing.T) {
 	}
 }
 
-// http.Client parses the target of a redirect before it calls CheckRedirect, and
-// its error quotes a target that it cannot parse.
+// http.Client parses the target of a redirect before it calls CheckRedirect. If it cannot parse the
+// target, its error quotes it, so the client must redact the error.
 func TestTransport_RedirectToAnInvalidURL(t *testing.T) {
 	for _, to := range []string{"https://[hunter2", "https://example.com/%zz?hunter2", ":hunter2"} {
 		client := newClient(t, answering(302, "", "Location", to))
@@ -111,7 +111,7 @@ func TestTransport_ErrorsContainNoURL(t *testing.T) {
 	}
 }
 
-// breaking is a body that fails after its text.
+// breaking is a body that fails after this text.
 func breaking(text string) io.ReadCloser {
 	return io.NopCloser(io.MultiReader(strings.NewReader(text), failingReader{}))
 }
@@ -131,7 +131,7 @@ func TestTransport_TruncatedBody(t *testing.T) {
 			t.Errorf("%s: got %v, want a NoAnswerError, begun, with what the body said", c.name, err)
 		}
 	}
-	// Of a failure the status is known already.
+	// If the body of a failure breaks, the status is already known.
 	_, err := methods[0].call(t, newClient(t, transport(func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: 502, Body: breaking(`{"error_type":"bad_gateway"`)}, nil
 	})))
@@ -175,7 +175,7 @@ type closer struct {
 
 func (c *closer) Close() error { c.closed = true; return nil }
 
-// Transports for tests often omit fields that http.Client would set.
+// Transports in tests often omit fields that http.Client would set. The client must not panic.
 func TestTransport_IncompleteResponse(t *testing.T) {
 	for name, resp := range map[string]*http.Response{"no response and no error": nil, "no body": {StatusCode: 200}, "no body and no success": {StatusCode: 500}} {
 		t.Run(name, func(t *testing.T) {
@@ -192,7 +192,7 @@ func TestTransport_IncompleteResponse(t *testing.T) {
 	}
 }
 
-// The client does not hide a panic of the caller's transport.
+// A panic in the transport of the caller is not hidden by the client.
 func TestTransport_Panic(t *testing.T) {
 	defer func() {
 		if got := recover(); got != errBroken {

@@ -13,8 +13,8 @@ import (
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// sample returns a file of testdata without white space, as the API sends it. A
-// stytch.Object keeps the text unchanged.
+// sample returns a file of testdata without white space, as the API sends it, because a
+// stytch.Object keeps its text unchanged.
 func sample(t testing.TB, name string) []byte {
 	t.Helper()
 	indented, err := os.ReadFile("testdata/" + name)
@@ -28,7 +28,7 @@ func sample(t testing.TB, name string) []byte {
 	return b.Bytes()
 }
 
-// generic decodes JSON without the types of the package.
+// generic decodes JSON without the types of this package.
 func generic(t testing.TB, text []byte) any {
 	t.Helper()
 	d := json.NewDecoder(bytes.NewReader(text))
@@ -50,8 +50,8 @@ func member(t testing.TB, object []byte, name string) []byte {
 	return members[name]
 }
 
-// roundTrip decodes text into a new T and fails if encoding and decoding it again
-// changes the value.
+// roundTrip decodes text into a new T. It fails the test if encoding the value and decoding it
+// again changes the value.
 func roundTrip[T any](t testing.TB, text []byte) (*T, []byte) {
 	t.Helper()
 	var first, second T
@@ -71,7 +71,8 @@ func roundTrip[T any](t testing.TB, text []byte) (*T, []byte) {
 	return &first, written
 }
 
-// wantSameMembers fails unless both texts are the same JSON in any order.
+// wantSameMembers fails the test unless both texts are the same JSON, apart from the order of
+// members.
 func wantSameMembers(t testing.TB, got, want []byte) {
 	t.Helper()
 	if !reflect.DeepEqual(generic(t, got), generic(t, want)) {
@@ -79,8 +80,8 @@ func wantSameMembers(t testing.TB, got, want []byte) {
 	}
 }
 
-// zeroFields returns the paths of the zero fields in v. At most one detail of a
-// factor is set, so nil details are not listed.
+// zeroFields returns the paths of the fields of v that are zero. It omits nil details, because a
+// factor has at most one detail.
 func zeroFields(v reflect.Value, path string) []string {
 	if at, ok := v.Interface().(time.Time); ok && !at.IsZero() {
 		return nil
@@ -128,8 +129,7 @@ func TestUser_EveryField(t *testing.T) {
 	wantSameMembers(t, written, text)
 }
 
-// details contains the detail members of a factor with their own members, as in the
-// API reference.
+// details lists the detail members of a factor with their own members, as in the API reference.
 var details = []struct{ name, members string }{
 	{"email_factor", "email_id email_address"},
 	{"phone_number_factor", "phone_id phone_number"},
@@ -231,7 +231,7 @@ func TestAuthenticationFactor_Decoding(t *testing.T) {
 		name, text   string
 		typ, method  string
 		setDetails   int
-		lastFactorAt string // empty: none
+		lastFactorAt string // empty if there is no such time
 	}{
 		{"a password has no detail", `{"type":"password","delivery_method":"knowledge","last_authenticated_at":"2025-11-12T10:35:49Z"}`, "password", "knowledge", 0, "2025-11-12T10:35:49Z"},
 		{"an unknown type and method survive", `{"type":"telepathy","delivery_method":"thought"}`, "telepathy", "thought", 0, ""},
@@ -293,8 +293,8 @@ func TestTypes_NullAndUnknownMembers(t *testing.T) {
 	}
 }
 
-// A claim sets a field only by its exact name. A signed-in user who may name a claim
-// must not set another one.
+// A claim sets a field only if its name matches exactly. Otherwise a user who may choose the name
+// of a claim could set another one.
 func TestSession_Claims_ExactNames(t *testing.T) {
 	type claims struct {
 		Admin bool `json:"is_admin"`

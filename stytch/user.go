@@ -20,10 +20,10 @@ type User struct {
 	BiometricRegistrations []BiometricRegistration `json:"biometric_registrations"`
 	Password               *Password               `json:"password"` // nil if the user has none
 
-	// TrustedMetadata can be changed by the application's server only,
-	// UntrustedMetadata also by the user's browser. Both are nil if absent. When you
-	// decode them into a struct with encoding/json, it ignores the case of names; a
-	// map has exact names.
+	// TrustedMetadata can be changed only by the application's server.
+	// UntrustedMetadata can also be changed by the user's browser. Both are nil
+	// if absent. If you decode them into a struct, encoding/json ignores the
+	// case of names; if you decode them into a map, it does not.
 	TrustedMetadata   Object `json:"trusted_metadata,omitempty"`
 	UntrustedMetadata Object `json:"untrusted_metadata,omitempty"`
 
@@ -45,7 +45,7 @@ type Name struct {
 type Email struct {
 	ID       string `json:"email_id"`
 	Email    string `json:"email"`
-	Verified bool   `json:"verified"` // the user has received a message at the address
+	Verified bool   `json:"verified"` // the user has received a message at this address
 }
 
 // PhoneNumber is a phone number of a user, in E.164 format.

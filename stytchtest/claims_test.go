@@ -54,7 +54,7 @@ func TestAuthenticateSession_CustomClaimsSize(t *testing.T) {
 	fits := 4096 - len(`{"a":""}`)
 	post(t, srv, "/v1/sessions/authenticate", claim("a", fits)).want(t, 200, "")
 	post(t, srv, "/v1/sessions/authenticate", claim("a", fits+1)).want(t, 400, "custom_claims_too_large")
-	post(t, srv, "/v1/sessions/authenticate", claim("b", 1)).want(t, 400, "custom_claims_too_large") // exceeds the limit together with a
+	post(t, srv, "/v1/sessions/authenticate", claim("b", 1)).want(t, 400, "custom_claims_too_large") // together with a, this claim exceeds the limit
 }
 
 func TestServer_StartSession_CustomClaims(t *testing.T) {

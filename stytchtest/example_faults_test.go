@@ -23,7 +23,7 @@ func clientOf(srv *stytchtest.Server) *stytch.Client {
 	return client
 }
 
-// Every one of these Faults makes a call fail.
+// Each of these Faults makes a call fail.
 func ExampleFault() {
 	srv := stytchtest.NewServer()
 	user := srv.AddUser(stytchtest.User{})
@@ -62,7 +62,7 @@ func ExampleFault() {
 	// unexpected calls: 0
 }
 
-// A connection breaks once, as idle connections do.
+// A connection breaks once, as an idle connection does.
 func ExampleFault_For() {
 	srv := stytchtest.NewServer()
 	user := srv.AddUser(stytchtest.User{})
@@ -78,8 +78,7 @@ func ExampleFault_For() {
 	// again: <nil>
 }
 
-// A server receives calls and never answers, so the deadline of the caller ends
-// the call.
+// A server receives calls but never answers. The deadline of the caller ends the call.
 func ExampleHang() {
 	srv := stytchtest.NewServer()
 	srv.SetFault("", stytchtest.Hang())
@@ -92,7 +91,7 @@ func ExampleHang() {
 	// true
 }
 
-// Anyone can sign for the keys of this key set.
+// Anyone can sign JWTs for the keys of this key set.
 func ExampleKeySet() {
 	srv := stytchtest.NewServer()
 	srv.SetFault("/v1/sessions/jwks/{project_id}", stytchtest.KeySet(stytchtest.ExponentOne))
@@ -160,8 +159,7 @@ func ExampleServer_AddFactor() {
 	// totp
 }
 
-// Three wrong passwords lock a user, and then the server rejects the correct
-// password.
+// Three wrong passwords lock a user. After that the server rejects the correct password too.
 func ExampleServer_locks() {
 	srv := stytchtest.NewServer()
 	srv.LockThreshold = 3

@@ -9,8 +9,8 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// A user signs in by password; the session is authenticated by token and by JWT,
-// and revoked.
+// A user signs in with a password. The session is authenticated with its token and with its JWT,
+// and then revoked.
 func Example() {
 	srv := stytchtest.NewServer()
 	srv.AddUser(stytchtest.User{

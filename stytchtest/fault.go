@@ -14,11 +14,11 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest/internal/wire"
 )
 
-// A Fault is how an endpoint misbehaves. The zero Fault is healthy: the endpoint
-// answers at once and correctly.
+// A Fault describes how an endpoint misbehaves. With the zero Fault, the
+// endpoint responds at once and correctly.
 //
-// The fields describe errors that Stytch itself may answer. Functions return
-// Faults for everything else that can go wrong between Stytch and its caller:
+// The fields describe errors that Stytch itself may return. For other failures
+// between Stytch and its caller, functions return a Fault:
 //
 //	Fault{Status: 429, Header: http.Header{"Retry-After": {"7"}}}
 //	HTML(502)
@@ -26,29 +26,30 @@ import (
 //	Reset().For(1)
 //	Trickle(time.Second).After(time.Minute)
 //
-// Every Fault works with Server.Client, in a testing/synctest bubble or not, and
-// on a socket. No goroutine of the server outlives a call. A caller whose context
-// ends, or who closes the body, stops waiting.
+// Every Fault works with Server.Client, inside and outside of a
+// testing/synctest bubble, and on a socket. No goroutine of the server outlives
+// a call. If the context of the caller ends, or the caller closes the body, the
+// call ends.
 type Fault struct {
-	// Delay is the time before anything else happens. An endpoint that is
-	// otherwise healthy then answers correctly for the time after the delay. A
-	// caller that gives up earlier receives no answer, and the call has no
-	// effect. If zero, there is no delay.
+	// Delay is the time that passes before anything else happens. The response
+	// is the correct one for the time after the delay, unless another field or
+	// function changes it. If the caller gives up earlier, it receives no
+	// response, and the call has no effect. If zero, there is no delay.
 	Delay time.Duration
 
-	// Status, 400 to 599, is the status of an error in the form of the Stytch
-	// API that answers every call, whatever its body and its secret. If zero, the
-	// endpoint answers correctly, or as the function that returned this Fault
-	// says.
+	// Status, from 400 to 599, is the status of an error in the form of the
+	// Stytch API. The error is the response to every call, whatever its body
+	// and its secret. If zero, the response is correct, or is the one of the
+	// function that returned this Fault.
 	Status int
 
-	// ErrorType is the error_type of that error. If empty, it is the one that
+	// ErrorType is the error_type of the error. If empty, it is the type that
 	// Stytch documents for the status: "internal_server_error" for 500,
-	// "server_unavailable" for 503, "too_many_requests" for 429 …
+	// "server_unavailable" for 503, "too_many_requests" for 429, and so on.
 	ErrorType string
 
-	// Header is added to the header of the answer, and replaces fields of the
-	// same name. Retry-After is an example. If nil, nothing is added.
+	// Header is added to the header of the response and replaces fields of the
+	// same name. Use it for example for Retry-After. If nil, nothing is added.
 	Header http.Header
 
 	// Calls is the number of calls to which this Fault applies before it is
@@ -58,17 +59,18 @@ type Fault struct {
 	effect *effect // set by the function that returned the Fault; nil if none did
 }
 
-// An effect is the part of a Fault that its fields cannot express. It never
+// An effect is the part of a Fault that the fields cannot express. It never
 // changes.
 type effect struct {
-	name   string   // of the function that returns it, for panics
-	paths  []string // of the endpoints to which it may apply; nil for all
-	silent bool     // there is no answer to which a Header could be added
+	name   string   // name of the function that returns the Fault, for panics
+	paths  []string // endpoints to which the Fault may apply; nil for all
+	silent bool     // there is no response to which a Header could be added
 
 	reply func(*state.Project, *api.Call) wire.Reply
 }
 
-// For returns this Fault with Calls set: it applies to the next calls only.
+// For returns this Fault with Calls set, so that it applies only to the next
+// calls.
 func (f Fault) For(calls int) Fault {
 	f.Calls = calls
 	return f
@@ -116,7 +118,7 @@ func (e *effect) check(f Fault, path string) {
 // reply returns the reply to a call to which the Fault applies.
 func (f Fault) reply(p *state.Project, c *api.Call) wire.Reply {
 	if err := wire.Wait(c.Context(), f.Delay); err != nil {
-		return wire.Reply{Err: err} // the caller has gone
+		return wire.Reply{Err: err} // the caller has given up
 	}
 	var reply wire.Reply
 	switch {
@@ -133,15 +135,14 @@ func (f Fault) reply(p *state.Project, c *api.Call) wire.Reply {
 	return reply
 }
 
-// traffic counts the calls of each endpoint and finds the Fault that applies to
-// each.
+// traffic counts the calls of each endpoint and returns the Fault that applies.
 type traffic struct {
 	mu     sync.Mutex
-	calls  map[string]int // by pattern; that of unknown paths is empty
+	calls  map[string]int // by pattern; "" for unknown paths
 	faults map[string]Fault
 }
 
-// newTraffic returns the traffic of the endpoints with these patterns.
+// newTraffic returns a traffic for the endpoints with these patterns.
 func newTraffic(patterns []string) traffic {
 	calls := map[string]int{}
 	for _, pattern := range patterns {
@@ -150,7 +151,7 @@ func newTraffic(patterns []string) traffic {
 	return traffic{calls: calls, faults: map[string]Fault{}}
 }
 
-// mustKnow panics if no endpoint has this pattern. t.mu is held.
+// mustKnow panics if no endpoint has this pattern. The caller must hold t.mu.
 func (t *traffic) mustKnow(pattern string) {
 	if _, known := t.calls[pattern]; !known && pattern != "" {
 		panic("stytchtest: no endpoint has the pattern " + strconv.Quote(pattern))

@@ -26,7 +26,7 @@ func TestFault_CallerGivesUp(t *testing.T) {
 		{"a trickle slower than the deadline", stytchtest.Trickle(time.Hour)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { // fails if a goroutine remains
+			synctest.Test(t, func(t *testing.T) { // the bubble fails the test if a goroutine remains
 				srv, _, session := setup(t)
 				srv.SetFault(authenticatePath, tt.fault)
 				start := time.Now()
@@ -112,8 +112,8 @@ func TestTrickle_SendsTheHeaderAtOnce(t *testing.T) {
 	})
 }
 
-// Close waits for the calls in progress: this test hangs if one of them does not
-// notice that its caller has gone.
+// Close waits for the calls in progress. This test hangs if a call does not notice that its caller
+// has gone.
 func TestFault_CallerGivesUpOnSocket(t *testing.T) {
 	srv, _, session := setup(t)
 	ts := httptest.NewServer(srv)

@@ -13,8 +13,8 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest/internal/state"
 )
 
-// A KeySetFault selects what is wrong with the key set in the Fault of KeySet.
-// The zero value is none of them: KeySet panics on it.
+// A KeySetFault selects the error in the key set that the Fault of KeySet
+// sends. The zero value is not valid.
 type KeySetFault int
 
 const (
@@ -22,37 +22,39 @@ const (
 	// no keys.
 	NoKeys KeySetFault = iota + 1
 
-	// RolledBack is the key set without the current key, as a cache between
-	// Stytch and its caller may send it after RotateKeys.
+	// RolledBack is the key set without the current key. A cache between Stytch
+	// and its caller may send it after RotateKeys.
 	RolledBack
 
-	// BadKeys are the correct keys after others that cannot, or must not,
-	// verify a session JWT: of other types, for other uses, too short,
-	// incomplete.
+	// BadKeys contains keys that cannot or must not verify a session JWT,
+	// followed by the correct keys. The bad keys have other types or uses, are
+	// too short, or are incomplete.
 	BadKeys
 
-	// OnlyBadKeys are BadKeys without the correct keys.
+	// OnlyBadKeys is BadKeys without the correct keys.
 	OnlyBadKeys
 
-	// ManyKeys are the correct keys after 10,000 others, all well-formed.
+	// ManyKeys contains 10,000 other well-formed keys, followed by the correct
+	// keys.
 	ManyKeys
 
-	// HugeKeys are the correct keys, the first one with 10 MiB of certificates.
+	// HugeKeys contains the correct keys, the first with 10 MiB of
+	// certificates.
 	HugeKeys
 
-	// DuplicateKeyIDs are two keys for each key id: another key, then the
-	// correct one.
+	// DuplicateKeyIDs contains two keys for each key id: first another key,
+	// then the correct one.
 	DuplicateKeyIDs
 
-	// ExponentOne are the correct keys with the public exponent 1, for which
-	// everyone can sign.
+	// ExponentOne contains the correct keys with the public exponent 1, which
+	// anyone can sign for.
 	ExponentOne
 )
 
 const manyKeys = 10_000
 
-// KeySet returns a Fault that answers with a key set that is well-formed JSON,
-// but wrong. It applies to the paths of the key set. It panics if f is unknown.
+// KeySet returns a Fault that sends a key set that is well-formed JSON but
+// wrong. It applies to the paths of the key set. KeySet panics if f is unknown.
 func KeySet(f KeySetFault) Fault {
 	change, ok := map[KeySetFault]func(*state.Project, []state.Object) []state.Object{
 		NoKeys:      func(*state.Project, []state.Object) []state.Object { return []state.Object{} },
@@ -85,8 +87,8 @@ func withoutCurrent(p *state.Project, good []state.Object) []state.Object {
 	return slices.DeleteFunc(good, func(k state.Object) bool { return k["kid"] == current })
 }
 
-// badKeys returns one key for each reason to ignore a key. Each has a key id of
-// its own, unless its fault is to have none.
+// badKeys returns one key for each reason to ignore a key. Each has its own key
+// id, except the key whose error is a missing id.
 func badKeys(good state.Object) []state.Object {
 	short := base64.RawURLEncoding.EncodeToString(big.NewInt(0).SetBit(big.NewInt(1), 1023, 1).Bytes())
 	coordinate := strings.Repeat("A", 43)

@@ -7,7 +7,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// served returns the key set while a KeySetFault applies.
+// served returns the keys and the size of the key set while a KeySetFault applies.
 func served(t *testing.T, srv *stytchtest.Server, fault stytchtest.KeySetFault) (keys []map[string]any, size int) {
 	t.Helper()
 	srv.SetFault(keySetPath, stytchtest.KeySet(fault))
@@ -102,7 +102,7 @@ func TestKeySet_WithoutKeys(t *testing.T) {
 		t.Errorf("got %d keys, want none", len(keys))
 	}
 	panics(t, "no key", func() { served(t, srv, stytchtest.BadKeys) })
-	srv.Calls("") // no lock is held after a panic
+	srv.Calls("") // would hang if the panic had left a lock held
 }
 
 func TestKeySet_EveryPath(t *testing.T) {

@@ -19,24 +19,25 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest/internal/wire"
 )
 
-// HTML returns a Fault that answers with an HTML page instead of JSON, as
-// proxies and load balancers do: with the status 502 or 504, or with 200. It
-// panics if the status is not between 200 and 599, or allows no body.
+// HTML returns a Fault that sends an HTML page instead of JSON, as proxies and
+// load balancers do, for example with status 502, 504 or 200. HTML panics if
+// the status is not between 200 and 599, or does not allow a body.
 func HTML(status int) Fault {
 	page := fmt.Sprintf("<!DOCTYPE html>\n<html><head><title>%[1]d %[2]s</title></head>\n<body><h1>%[1]d %[2]s</h1></body></html>\n",
 		status, html.EscapeString(http.StatusText(status)))
 	return constant("HTML", status, "text/html; charset=utf-8", page)
 }
 
-// Raw returns a Fault that answers with these bytes, whose Content-Type is
-// application/json unless Fault.Header changes it: Raw(200, ""),
-// Raw(200, "null"), Raw(404, `[{"error_type":…}]`). It panics if the status is
-// not between 200 and 599, or if there is a body and the status allows none.
+// Raw returns a Fault that sends exactly this body. The Content-Type is
+// application/json unless Fault.Header changes it. Examples are Raw(200, ""),
+// Raw(200, "null") and Raw(404, `[{"error_type":…}]`). Raw panics if the status
+// is not between 200 and 599, or if there is a body and the status does not
+// allow one.
 func Raw(status int, body string) Fault {
 	return constant("Raw", status, "application/json", body)
 }
 
-// constant returns a Fault that answers every call with the same reply.
+// constant returns a Fault that sends the same reply to every call.
 func constant(name string, status int, contentType, body string) Fault {
 	switch {
 	case status < 200 || status > 599:
@@ -50,8 +51,9 @@ func constant(name string, status int, contentType, body string) Fault {
 }
 
 // Redirect returns a Fault that redirects the caller to another host. If a user
-// of Server.Client follows, Server.UnexpectedCalls lists the call. It panics if
-// the status is not 301, 302, 303, 307 or 308, or if the URL is not absolute.
+// of Server.Client follows the redirect, Server.UnexpectedCalls lists the call.
+// Redirect panics if the status is not 301, 302, 303, 307 or 308, or if the URL
+// is not absolute.
 func Redirect(status int, to string) Fault {
 	switch status {
 	case 301, 302, 303, 307, 308:
@@ -66,17 +68,17 @@ func Redirect(status int, to string) Fault {
 	})
 }
 
-// Endless returns a Fault that answers with status 200 and a body that begins
-// like a JSON object and never ends.
+// Endless returns a Fault that sends status 200 and a body that begins like a
+// JSON object and never ends.
 func Endless() Fault {
 	return replaced("Endless", func() wire.Reply {
 		return wire.Reply{Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Length: -1, Stream: wire.Endless()}
 	})
 }
 
-// GzipBomb returns a Fault that answers with status 200 and a JSON object of
-// 1 GiB, compressed to 1 MiB. As in net/http, a caller of Server.Client that
-// does not negotiate an encoding receives the decompressed object.
+// GzipBomb returns a Fault that sends status 200 and a JSON object of 1 GiB,
+// compressed to 1 MiB. As in net/http, if a caller of Server.Client does not
+// negotiate an encoding, it receives the decompressed object.
 func GzipBomb() Fault {
 	return replaced("GzipBomb", func() wire.Reply {
 		header := http.Header{"Content-Type": {"application/json"}, "Content-Encoding": {"gzip"}}
@@ -84,22 +86,22 @@ func GzipBomb() Fault {
 	})
 }
 
-// replaced returns a Fault that replies without the endpoint: calls have no
-// effect.
+// replaced returns a Fault whose reply replaces that of the endpoint. Calls
+// have no effect.
 func replaced(name string, reply func() wire.Reply) Fault {
 	return Fault{effect: &effect{name: name, reply: func(*state.Project, *api.Call) wire.Reply { return reply() }}}
 }
 
 // Refuse returns a Fault that makes calls of Server.Client fail as if the
-// connection was refused. On a socket, the caller is already connected, and the
-// connection is closed without a byte. Server.Calls counts the calls.
+// connection was refused. On a socket, the server closes the connection without
+// sending a byte. Server.Calls counts the calls.
 func Refuse() Fault {
 	return unreachable("Refuse", &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)})
 }
 
 // Fail returns a Fault that makes calls of Server.Client fail with err, such as
-// an error of DNS or TLS. On a socket it is the same as Refuse. It panics if err
-// is nil.
+// an error of DNS or TLS. On a socket it is the same as Refuse. Fail panics if
+// err is nil.
 func Fail(err error) Fault {
 	if err == nil {
 		panic("stytchtest: Fail: the error is nil")
@@ -113,8 +115,8 @@ func unreachable(name string, err error) Fault {
 	}}}
 }
 
-// Hang returns a Fault that receives the call and sends nothing until the caller
-// gives up.
+// Hang returns a Fault that receives the call and sends nothing until the
+// caller gives up.
 func Hang() Fault {
 	return Fault{effect: &effect{name: "Hang", silent: true, reply: func(_ *state.Project, c *api.Call) wire.Reply {
 		<-c.Context().Done()
@@ -122,9 +124,9 @@ func Hang() Fault {
 	}}}
 }
 
-// Trickle returns a Fault that sends the header of the correct answer at once
-// and its body byte by byte, with this time before each byte. It panics if the
-// time is not positive.
+// Trickle returns a Fault that sends the header of the correct response at once
+// and then its body byte by byte, with this interval before each byte. Trickle
+// panics if the interval is not positive.
 func Trickle(every time.Duration) Fault {
 	if every <= 0 {
 		panic("stytchtest: Trickle: the time between two bytes is not positive")
@@ -135,9 +137,9 @@ func Trickle(every time.Duration) Fault {
 	})
 }
 
-// Truncated returns a Fault that sends the first half of the correct answer with
-// a matching Content-Length, so that only the JSON is broken. The call takes
-// effect.
+// Truncated returns a Fault that sends the first half of the correct response
+// with a matching Content-Length, so that only the JSON is broken. The call
+// takes effect.
 func Truncated() Fault {
 	return spoiled("Truncated", func(_ *api.Call, p wire.Reply) wire.Reply {
 		p.Text = p.Text[:len(p.Text)/2]
@@ -145,9 +147,9 @@ func Truncated() Fault {
 	})
 }
 
-// BrokenOff returns a Fault that sends the first half of the correct answer with
-// the Content-Length of the whole and then closes the connection: reading ends
-// with io.ErrUnexpectedEOF. The call takes effect.
+// BrokenOff returns a Fault that sends the first half of the correct response
+// with the Content-Length of the whole, and then closes the connection. Reading
+// ends with io.ErrUnexpectedEOF. The call takes effect.
 func BrokenOff() Fault {
 	return spoiled("BrokenOff", func(_ *api.Call, p wire.Reply) wire.Reply {
 		p.Stream = wire.Half(p.Text, io.ErrUnexpectedEOF)
@@ -155,10 +157,10 @@ func BrokenOff() Fault {
 	})
 }
 
-// Reset returns a Fault that sends the first half of the correct answer with the
-// Content-Length of the whole and then resets the connection: reading ends with
-// syscall.ECONNRESET. On a socket the reset may overtake the bytes before it.
-// The call takes effect.
+// Reset returns a Fault that sends the first half of the correct response with
+// the Content-Length of the whole, and then resets the connection. Reading ends
+// with syscall.ECONNRESET. On a socket, the reset may overtake the bytes before
+// it. The call takes effect.
 func Reset() Fault {
 	return spoiled("Reset", func(_ *api.Call, p wire.Reply) wire.Reply {
 		p.Stream = wire.Half(p.Text, &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)})
@@ -166,8 +168,9 @@ func Reset() Fault {
 	})
 }
 
-// RepeatedNames returns a Fault that sends the correct answer with every member
-// of the object twice. Parsers differ in the one they use (RFC 8259, section 4).
+// RepeatedNames returns a Fault that sends the correct response with every
+// member of the object repeated. Parsers differ in which of the two they use
+// (RFC 8259, section 4).
 func RepeatedNames() Fault {
 	return spoiled("RepeatedNames", func(_ *api.Call, p wire.Reply) wire.Reply {
 		members := p.Text[1 : len(p.Text)-1]
@@ -176,8 +179,8 @@ func RepeatedNames() Fault {
 	})
 }
 
-// spoiled returns a Fault that changes the correct reply. A Stream that spoil
-// sets has the length of the original text.
+// spoiled returns a Fault that changes the correct reply. If spoil sets a
+// Stream, the Length is that of the original text.
 func spoiled(name string, spoil func(*api.Call, wire.Reply) wire.Reply) Fault {
 	return Fault{effect: &effect{name: name, reply: func(_ *state.Project, c *api.Call) wire.Reply {
 		p := c.Answer()
@@ -186,9 +189,9 @@ func spoiled(name string, spoil func(*api.Call, wire.Reply) wire.Reply) Fault {
 	}}}
 }
 
-// OtherUser returns a Fault that answers correctly, but for another user and a
-// live session of that user, from the ids to the signed JWT. It applies to the
-// endpoints that answer with a user. The server adds the other user.
+// OtherUser returns a Fault that sends the correct response for another user
+// and a live session of that user, including ids and JWT. It applies to the
+// endpoints whose response contains a user. The server adds the other user.
 func OtherUser() Fault {
 	return swapped("OtherUser", []string{api.PathAuthenticate, api.PathCreateUser, api.PathSignIn, api.PathUser}, func(p *state.Project, answer state.Object) state.Object {
 		id := p.OtherUser()
@@ -210,21 +213,21 @@ func OtherUser() Fault {
 	})
 }
 
-// OtherSession returns a Fault that answers correctly, but with another live
-// session of the same user, which the server starts if there is none. It applies
-// to the endpoints that answer with a session.
+// OtherSession returns a Fault that sends the correct response for another live
+// session of the same user. If there is none, the server starts one. It applies
+// to the endpoints whose response contains a session.
 func OtherSession() Fault {
 	return swapped("OtherSession", []string{api.PathAuthenticate, api.PathCreateUser, api.PathSignIn}, func(p *state.Project, answer state.Object) state.Object {
 		shown, _ := answer["session"].(state.Object) // nil if a sign-in starts no session
 		id, _ := shown["session_id"].(string)
-		maps.Copy(answer, p.OtherSession(id)) // copies nothing if the session has ended meanwhile
+		maps.Copy(answer, p.OtherSession(id)) // copies nothing if the session has since ended
 		return answer
 	})
 }
 
-// WithoutIDs returns a Fault that sends the correct answer without the ids of
-// sessions, users, keys and roles, at any depth. The session JWT keeps its ids,
-// and so does the request.
+// WithoutIDs returns a Fault that sends the correct response without the ids of
+// sessions, users, keys and roles, at any depth. The session JWT and the
+// request id do not change.
 func WithoutIDs() Fault {
 	return swapped("WithoutIDs", nil, func(_ *state.Project, answer state.Object) state.Object {
 		dropIDs(answer)
@@ -232,8 +235,7 @@ func WithoutIDs() Fault {
 	})
 }
 
-// dropIDs removes the ids from decoded JSON, in place, except the id of the
-// request.
+// dropIDs removes the ids from decoded JSON in place, except the request id.
 func dropIDs(v any) {
 	switch v := v.(type) {
 	case state.Object:
@@ -250,8 +252,8 @@ func dropIDs(v any) {
 	}
 }
 
-// swapped returns a Fault that replaces every successful answer by another one.
-// swap may change and return the answer.
+// swapped returns a Fault that replaces every successful response. swap may
+// change and return the response.
 func swapped(name string, paths []string, swap func(*state.Project, state.Object) state.Object) Fault {
 	return Fault{effect: &effect{name: name, paths: paths, reply: func(p *state.Project, c *api.Call) wire.Reply {
 		reply := c.Answer()

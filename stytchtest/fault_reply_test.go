@@ -16,12 +16,11 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// A faultRow is what a caller of sessions/authenticate receives while a Fault
-// applies.
+// A faultRow is the answer that a caller of sessions/authenticate receives while a Fault applies.
 type faultRow struct {
 	name   string
 	fault  stytchtest.Fault
-	status int // anyStatus if there may be none
+	status int // anyStatus if the answer may have no status
 	want   func(result) bool
 }
 
@@ -204,7 +203,7 @@ func TestGzipBomb(t *testing.T) {
 	if got.Header.Get("Content-Encoding") != "gzip" || got.Uncompressed || len(got.body) > 2<<20 {
 		t.Errorf("got %d bytes of %q, want a MiB of gzip", len(got.body), got.Header.Get("Content-Encoding"))
 	}
-	// Decompressing all of it takes seconds, so this looks at the first members.
+	// Decompressing the whole body takes seconds, so the test looks only at the first members.
 	if n := strings.Count(got.body, "\x1f\x8b\x08"); n != 1024+2 {
 		t.Errorf("got %d members, want 1024 between a start and an end", n)
 	}

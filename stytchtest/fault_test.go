@@ -48,7 +48,7 @@ func TestServer_SetFault_PanicsOnContradictions(t *testing.T) {
 	} {
 		panics(t, name, f)
 	}
-	get(t, srv, policyPath).want(t, 200, "") // none of them was set
+	get(t, srv, policyPath).want(t, 200, "") // none of these Faults was set
 }
 
 func TestFault_Status(t *testing.T) {
@@ -90,7 +90,7 @@ func TestServer_SetFault_AppliesToItsEndpoint(t *testing.T) {
 	get(t, srv, "/v1/users/"+user.ID).want(t, 200, "")
 	panics(t, "a misspelt pattern", func() { srv.SetFault("/v1/policy", stytchtest.Fault{}) })
 	panics(t, "a status that is no error", func() { srv.SetFault(policyPath, stytchtest.Fault{Status: 200}) })
-	srv.Calls("") // no lock is held after a panic
+	srv.Calls("") // would hang if a panic had left a lock held
 }
 
 func TestFault_Calls(t *testing.T) {
@@ -105,7 +105,7 @@ func TestFault_Calls(t *testing.T) {
 	srv.SetFault("", stytchtest.HTML(503).For(2))
 	srv.SetFault(policyPath, stytchtest.Fault{Status: 500}.For(1))
 	get(t, srv, policyPath).want(t, 500, "internal_server_error")
-	for _, path := range []string{policyPath, userPath} { // after its own Fault, the one of all endpoints applies
+	for _, path := range []string{policyPath, userPath} { // once its own Fault has ended, the Fault of all endpoints applies
 		if got := try(srv.Client(), newRequest(t, srv, "GET", path, ""), 1<<20).StatusCode; got != 503 {
 			t.Errorf("%s: got %d, want 503", path, got)
 		}

@@ -16,7 +16,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// keySet loads the public keys by kid, without credentials of the project.
+// keySet loads the public keys by kid. The request has no credentials of the project.
 func keySet(t *testing.T, srv *stytchtest.Server) map[string]*rsa.PublicKey {
 	t.Helper()
 	a := get(t, srv, "/v1/sessions/jwks/"+srv.ProjectID)
@@ -54,7 +54,7 @@ func split(t *testing.T, jwt string) (header, claims map[string]any) {
 	return header, claims
 }
 
-// verifies reports whether the signature is that of a key of the key set.
+// verifies reports whether a key of the key set made the signature.
 func verifies(t *testing.T, srv *stytchtest.Server, jwt string) bool {
 	t.Helper()
 	header, _ := split(t, jwt)
@@ -64,7 +64,7 @@ func verifies(t *testing.T, srv *stytchtest.Server, jwt string) bool {
 	return key != nil && rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], unbase64(t, jwt[i+1:])) == nil
 }
 
-// verified returns header and claims of a JWT whose signature it has verified.
+// verified verifies the signature of a JWT and returns its header and claims.
 func verified(t *testing.T, srv *stytchtest.Server, jwt string) (header, claims map[string]any) {
 	t.Helper()
 	if !verifies(t, srv, jwt) {
@@ -218,7 +218,7 @@ func TestAuthenticateSession_RejectsForgedJWTs(t *testing.T) {
 		return sign(header, srv.Claims(session.ID))
 	}
 	parts := strings.Split(session.JWT, ".")
-	// The last character of a segment of 256 bytes holds 4 bits that must be 0.
+	// The last character of a segment of 256 bytes has 4 unused bits, which must be 0.
 	last := strings.LastIndexByte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", session.JWT[len(session.JWT)-1])
 	loose := session.JWT[:len(session.JWT)-1] + "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"[last+1:last+2]
 	for _, tt := range []struct{ name, jwt string }{

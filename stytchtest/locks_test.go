@@ -28,7 +28,7 @@ func TestServer_LockThreshold(t *testing.T) {
 		post(t, srv, signInPath, wrong).want(t, 429, "user_lock_limit_reached")
 		post(t, srv, signInPath, strings.ReplaceAll(right, "ada@", "bob@")).want(t, 200, "")
 		a := post(t, srv, authenticatePath, `{"session_token":"`+session.Token+`"}`)
-		a.want(t, 200, "") // existing sessions stay live
+		a.want(t, 200, "") // existing sessions stay alive
 		for _, shown := range []any{get(t, srv, "/v1/users/"+user.ID).body, a.body["user"]} {
 			shown := shown.(map[string]any)
 			equal(t, "locked", []any{shown["is_locked"], shown["lock_created_at"], shown["lock_expires_at"]},
@@ -104,8 +104,7 @@ func TestUser_RequiresReset(t *testing.T) {
 	equal(t, "sessions", get(t, srv, "/v1/sessions?user_id="+user.ID).body["sessions"], `[]`)
 }
 
-// The rows are the errors that Stytch documents for
-// POST /v1/passwords/authenticate.
+// The rows are the errors that Stytch documents for POST /v1/passwords/authenticate.
 func TestAuthenticatePassword_DocumentedErrors(t *testing.T) {
 	busy := func(kind string) func(*stytchtest.Server) {
 		return func(srv *stytchtest.Server) {

@@ -50,7 +50,7 @@ func TestAuthenticateSession_AuthorizationCheck(t *testing.T) {
 		name             string
 		roles            []string
 		resource, action string
-		granting         string // empty if refused
+		granting         string // empty if the permission is refused
 	}{
 		{"by the default role", nil, "documents", "read", `["stytch_user"]`},
 		{"not by the default role", nil, "documents", "write", ""},
@@ -133,5 +133,5 @@ func TestServer_SetRoles(t *testing.T) {
 	equal(t, "a JWT never changes", claims["https://stytch.com/session"].(map[string]any)["roles"], `["stytch_user","nothing"]`)
 	panics(t, "an unknown user", func() { srv.SetRoles("user-test-nobody", "editor") })
 	panics(t, "the sandbox user", func() { srv.SetRoles("user-test-e3795c81-f849-4167-bfda-e4a6e9c280fd", "editor") })
-	srv.Calls("") // no lock is held after a panic
+	srv.Calls("") // would hang if a panic had left a lock held
 }

@@ -179,7 +179,7 @@ func TestAuthenticateSession_ExpiredJWT(t *testing.T) {
 
 func TestRevokeSession(t *testing.T) {
 	for _, tt := range []struct {
-		name, body string // ID, TOKEN and JWT stand for those of the session
+		name, body string // ID, TOKEN and JWT stand for the values of the session
 		status     int
 		errorType  string
 	}{
@@ -313,6 +313,6 @@ func TestServer_AddFactor(t *testing.T) {
 		equal(t, "its time may be set", a.at("session", "authentication_factors", 0, "last_authenticated_at"), `"2000-01-01T00:19:00Z"`)
 		equal(t, "no further factor", a.at("session", "authentication_factors", 3), `null`)
 		panics(t, "an unknown session", func() { srv.AddFactor("session-test-nothing", totp) })
-		srv.Calls("") // no lock is held after a panic
+		srv.Calls("") // would hang if a panic had left a lock held
 	})
 }

@@ -37,7 +37,7 @@ func typed(t *testing.T, srv *stytchtest.Server) *stytch.Client {
 	return c
 }
 
-// An answer is a decoded answer.
+// An answer is a decoded response.
 type answer struct {
 	status int
 	header http.Header
@@ -95,7 +95,7 @@ func (a answer) want(t *testing.T, status int, errorType string) {
 	}
 }
 
-// at returns a value in the body: members by name, elements by index.
+// at returns a value in the body. The path consists of names of members and indexes of elements.
 func (a answer) at(path ...any) any {
 	var v any = a.body
 	for _, step := range path {
@@ -114,7 +114,7 @@ func (a answer) at(path ...any) any {
 	return v
 }
 
-// equal compares by JSON text.
+// equal compares a value with a JSON text.
 func equal(t *testing.T, what string, got any, want string) {
 	t.Helper()
 	if b := asJSON(t, got); string(b) != want {
@@ -159,14 +159,14 @@ const (
 	keySetPath       = "/v1/sessions/jwks/{project_id}"
 )
 
-// A result is the response that a caller receives, and how the call ended.
+// A result is the response that a caller receives, together with the way in which the call ended.
 type result struct {
 	*http.Response
 	body string
-	err  error // of the call, or of reading the body
+	err  error // error of the call or of reading the body
 }
 
-// try makes a call and reads at most limit bytes of the answer.
+// try makes a call and reads at most limit bytes of the body.
 func try(c *http.Client, r *http.Request, limit int64) result {
 	resp, err := c.Do(r)
 	if err != nil {
@@ -177,7 +177,7 @@ func try(c *http.Client, r *http.Request, limit int64) result {
 	return result{resp, string(raw), err}
 }
 
-// everyWay runs a test through Client and on a socket, each time with a new server.
+// everyWay runs a test twice, each time with a new server: through Server.Client and over a socket.
 func everyWay(t *testing.T, f func(*testing.T, *stytchtest.Server, *http.Client, stytchtest.Session)) {
 	t.Helper()
 	t.Run("in memory", func(t *testing.T) {
@@ -187,7 +187,7 @@ func everyWay(t *testing.T, f func(*testing.T, *stytchtest.Server, *http.Client,
 	t.Run("on a socket", func(t *testing.T) {
 		srv, _, session := setup(t)
 		ts := httptest.NewServer(srv)
-		defer ts.Close() // waits for all calls: none may hang
+		defer ts.Close() // waits for all calls, so none may hang
 		srv.URL = ts.URL
 		f(t, srv, ts.Client(), session)
 	})

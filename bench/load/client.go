@@ -16,7 +16,7 @@ import (
 
 // A sample is one response.
 type sample struct {
-	at     time.Duration // when the request was sent, since the start of the run
+	at     time.Duration // time from the start of the run to sending the request
 	took   time.Duration
 	status int
 }

@@ -28,8 +28,8 @@ var (
 	results     = flag.String("json", "load.json", "file for the figures as JSON; if empty, do not write it")
 )
 
-// keySetPause is longer than sessionauth waits between two fetches of the key set.
-// The rotation begins after it, as in a process that has been running for long.
+// keySetPause is longer than the time that sessionauth waits between two fetches of the key set.
+// The rotation begins after this pause, as in a process that has been running for a long time.
 const keySetPause = 31 * time.Second
 
 const sessions = 256
@@ -54,7 +54,7 @@ type outcome struct {
 	Pass        bool           `json:"pass"`
 	CPUShare    float64        `json:"cpu_share"` // processor time per request without Require, divided by that with it
 
-	// The same for the server that does the work by hand.
+	// The same three figures for the server that does the work by hand.
 	ByHandShare    float64 `json:"by_hand_share"`
 	ByHandCPUShare float64 `json:"by_hand_cpu_share"`
 
@@ -90,8 +90,8 @@ func run() error {
 	return o.write()
 }
 
-// compare measures three servers in turn: without Require, with the same work done
-// by hand, and with Require.
+// compare measures three servers in turn: one without Require, one that does the same work by hand,
+// and one with Require.
 func (o *outcome) compare(s *env) error {
 	servers := []struct {
 		name    string
@@ -116,7 +116,7 @@ func (o *outcome) compare(s *env) error {
 	slice := 2 * *length / time.Duration(*sliceCount)
 	var rates, perRequest [3][]float64
 	var all [3][]sample
-	for n := -1; n < *sliceCount; n++ { // the first one warms the caches
+	for n := -1; n < *sliceCount; n++ { // the first slice warms the caches and is not counted
 		say("slice %d of %d", n+1, *sliceCount)
 		for _, which := range rand.Perm(len(addrs)) {
 			used := cpu.Time()
@@ -207,14 +207,14 @@ func (o *outcome) outage(name string, fault stytchtest.Fault) error {
 	}
 	turn := make([]int, *connections)
 	next := func(c int, _ time.Duration) []byte {
-		turn[c]++ // connections share no users, or all of them would wait for the same call
+		turn[c]++ // connections do not share users, because they would wait for the same call
 		return requests[(c+*connections*turn[c])%len(requests)]
 	}
 	say("%s", name)
-	if _, err := drive(addr, *connections, 2*time.Second, next); err != nil { // fills the cache
+	if _, err := drive(addr, *connections, 2*time.Second, next); err != nil { // this run fills the cache
 		return err
 	}
-	length := 2 * *length // a call that hangs takes seconds to fail
+	length := 2 * *length // longer, because a call that hangs takes seconds to fail
 	quarter := length / 4
 	begins := time.AfterFunc(quarter, func() { s.stytch.SetFault("", fault) })
 	ends := time.AfterFunc(3*quarter, func() { s.stytch.SetFault("", stytchtest.Fault{}) })
@@ -255,10 +255,10 @@ func (o *outcome) markdown() string {
 		mark = "PASS"
 	}
 	return strings.Join([]string{
-		fmt.Sprintf("Measured on %s: %s. %d connections; %s for each of the three servers in %d slices, %s for the rotation, %s for each outage.", o.Date, o.Machine, o.Connections, 2*(*length), *sliceCount, *length, 2*(*length)),
-		fmt.Sprintf("Requests per second with Require: %.1f %% of those without (quartiles of the slices: %.1f to %.1f; target: at least 95 %%): %s.", o.Share*100, o.Low*100, o.High*100, mark),
-		fmt.Sprintf("By processor time per request, which includes the generator and does not depend on other processes: %.1f %%.", o.CPUShare*100),
-		fmt.Sprintf("A SHA-256 of the signature, a request clone and two header fields by hand: %.1f %%, by processor time %.1f %%.", o.ByHandShare*100, o.ByHandCPUShare*100),
+		fmt.Sprintf("Measured on %s (%s) with %d connections. Each of the three servers ran for %s in %d slices. The run with the rotation took %s, and each run with an outage took %s.", o.Date, o.Machine, o.Connections, 2*(*length), *sliceCount, *length, 2*(*length)),
+		fmt.Sprintf("With Require, the server handles %.1f %% of the requests per second that it handles without (quartiles of the slices: %.1f to %.1f; target: at least 95 %%): %s.", o.Share*100, o.Low*100, o.High*100, mark),
+		fmt.Sprintf("Measured by processor time per request, the share is %.1f %%. Processor time includes the load generator and does not depend on other processes.", o.CPUShare*100),
+		fmt.Sprintf("A server that computes the SHA-256 of the signature, clones the request and sets two header fields by hand handles %.1f %% (by processor time: %.1f %%).", o.ByHandShare*100, o.ByHandCPUShare*100),
 		table(o.Plain),
 		"### A key rotation during the run", table(o.Rotation),
 		"### An outage of Stytch during the run, with CacheTTL 1 s and StaleIfError", table(o.Outages),

@@ -19,7 +19,7 @@ import (
 // An env is a server under load and the in-memory Stytch that it calls.
 type env struct {
 	stytch   *stytchtest.Server
-	socket   *httptest.Server // serves stytch
+	socket   *httptest.Server // serves the in-memory Stytch
 	auth     *sessionauth.Authenticator
 	warmedAt time.Time
 	servers  []*http.Server
@@ -60,7 +60,7 @@ func (s *env) serve(h http.Handler) (string, error) {
 	}
 	server := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}
 	s.servers = append(s.servers, server)
-	go server.Serve(listener) // ends with Close
+	go server.Serve(listener) // returns after Close
 	return listener.Addr().String(), nil
 }
 
@@ -80,13 +80,13 @@ var hello = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 
 type byHandKey struct{}
 
-// byHand does the same work as Require for a cached JWT and checks nothing: a
-// SHA-256 of the signature, a request clone and the same two header fields.
+// byHand does the work that Require does for a cached JWT, but checks nothing. It computes a
+// SHA-256 of the signature, clones the request and sets the same two header fields.
 var byHand = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	credential := r.Header.Get("Authorization")
 	signature := credential[strings.IndexByte(credential, '.')+1:]
 	signature = signature[strings.IndexByte(signature, '.')+1:]
-	// Sum256 does not change its argument, so that the string need not be copied.
+	// Sum256 does not change its argument, so the bytes of the string need not be copied.
 	sum := sha256.Sum256(unsafe.Slice(unsafe.StringData(signature), len(signature)))
 	fields := []string{"Cookie, Authorization", "private"}
 	w.Header()["Vary"], w.Header()["Cache-Control"] = fields[:1:1], fields[1:]

@@ -48,26 +48,26 @@ func newClient(t *testing.T, p proxy.Running) *client {
 	return c
 }
 
-// in returns the client for a subtest.
+// in returns a copy of the client that reports to a subtest.
 func (c *client) in(t *testing.T) *client {
 	sub := *c
 	sub.T = t
 	return &sub
 }
 
-// tls returns the configuration of a connection with one protocol.
+// tls returns a TLS configuration that offers one protocol.
 func (c *client) tls(protocol string) *tls.Config {
 	return &tls.Config{RootCAs: c.proxy.Pool, ServerName: service.Host, NextProtos: []string{protocol}}
 }
 
-// A response is a response whose body was read.
+// A response is a response whose body has been read.
 type response struct {
 	*http.Response
 	body string
 }
 
-// send sends a request by HTTP/2. The fields are "Name: value"; Host is the host.
-// Go sends each cookie in a field of its own (RFC 9113, section 8.2.3).
+// send sends a request with HTTP/2. The fields have the form "Name: value"; the field Host sets the
+// host. Go sends each cookie in a field of its own (RFC 9113, section 8.2.3).
 func (c *client) send(method, path string, form url.Values, fields ...string) *response {
 	c.Helper()
 	r, err := http.NewRequestWithContext(c.Context(), method, origin+path, strings.NewReader(form.Encode()))
@@ -127,7 +127,7 @@ func (c *client) wantStatus(r *response, status int) {
 	}
 }
 
-// signIn signs in by a form of the service and returns the response.
+// signIn signs in with a form of the service and returns the response.
 func (c *client) signIn(email string) *response {
 	c.Helper()
 	return c.send(http.MethodPost, "/login", url.Values{"email": {email}, "password": {service.Password}, "return_to": {"/me"}}, "Origin: "+origin)
@@ -155,7 +155,7 @@ func (c *client) wantField(r *response, name, value string) {
 	}
 }
 
-// wantUser checks that a page was answered for a user.
+// wantUser checks that a page was served to a user.
 func (c *client) wantUser(r *response, email string) {
 	c.Helper()
 	if !strings.Contains(r.body, `<p id="user">`+email+`</p>`) {
@@ -175,8 +175,8 @@ func cookie(token, jwt string) string {
 	return field + "language=en"
 }
 
-// webSocket sends a WebSocket handshake by HTTP/1.1 and returns the status. If the
-// handshake succeeds, it checks the messages that follow.
+// webSocket sends a WebSocket handshake with HTTP/1.1 and returns the status. If the handshake
+// succeeds, it also checks the messages that follow.
 func (c *client) webSocket(email string, fields ...string) (status int) {
 	c.Helper()
 	conn, err := tls.Dial("tcp", c.proxy.Address, c.tls("http/1.1"))

@@ -14,7 +14,7 @@ import (
 	"github.com/sessionauth/sessionauth/e2e/internal/service"
 )
 
-// checks are the requests that each proxy must forward in the right way.
+// checks are the behaviours that each proxy must not break.
 var checks = []struct {
 	name string
 	run  func(c *client, s *service.Service)
@@ -48,7 +48,7 @@ func run(c *client, s *service.Service) {
 	}
 }
 
-// The server of Go needs no proxy for TLS and HTTP/2.
+// The service also works without a proxy: the server of net/http serves TLS and HTTP/2 itself.
 func TestProxies_None(t *testing.T) {
 	t.Parallel()
 	s := service.Start(t)
@@ -68,7 +68,7 @@ func TestProxies_None(t *testing.T) {
 	run(newClient(t, proxy.Running{Address: srv.Listener.Addr().String(), Pool: pool}), s)
 }
 
-// The documentation says that nginx needs proxy_buffer_size.
+// The documentation says that nginx needs proxy_buffer_size. Without it, a sign-in fails.
 func TestProxies_NginxDefaultBuffers(t *testing.T) {
 	t.Parallel()
 	s := service.Start(t)
@@ -108,7 +108,8 @@ func signIn(c *client, _ *service.Service) {
 	c.get("/me", http.StatusUnauthorized, session)
 }
 
-// A service behind a proxy gets one field with all cookies.
+// A client may send each cookie in a field of its own. A service behind a proxy receives one field
+// with all cookies.
 func cookieFields(c *client, s *service.Service) {
 	ada := s.Session(service.Ada)
 	r := c.get("/me", http.StatusOK, cookie(ada.Token, ada.JWT))
@@ -132,7 +133,8 @@ func refresh(c *client, s *service.Service) {
 	c.wantUser(c.get("/me", http.StatusOK, cookie("", renewed.Value)), service.Ada)
 }
 
-// originRows are origins of requests with a cookie to a service that checks them.
+// originRows are values of Origin in requests with a cookie. The service checks the origin of these
+// requests.
 var originRows = []struct {
 	name    string
 	fields  []string
@@ -180,8 +182,8 @@ func crossOrigin(c *client, s *service.Service) {
 	}
 }
 
-// A JWT that browsers do not store reaches the service in a cookie of other clients
-// and in Authorization. No response sets it.
+// A JWT that is too large for a browser reaches the service in a cookie of another client and in
+// Authorization. The service never sets such a cookie.
 func largeJWT(c *client, s *service.Service) {
 	large := s.Session(service.Large)
 	if size := len(large.JWT); size < 5000 || size > 6000 {
@@ -199,7 +201,7 @@ func largeJWT(c *client, s *service.Service) {
 	c.wantUser(c.get("/me", http.StatusOK, cookie(r.cookies(c)[service.TokenCookie].Value, "")), service.Large)
 }
 
-// Clients other than browsers may send larger JWTs.
+// Clients other than browsers may send even larger JWTs.
 func largeHeader(c *client, _ *service.Service) {
 	const size = 12 << 10
 	r := c.get("/", http.StatusOK, "Authorization: "+strings.Repeat("x", size))
@@ -214,7 +216,8 @@ func (c *client) wantRemoved(r *response) {
 	}
 }
 
-// The response to a sign-in has the largest header: both cookies.
+// The response to a sign-in has the largest header, because it sets both cookies. It must pass the
+// proxy.
 func fullJWT(c *client, s *service.Service) {
 	r := c.signIn(service.Full)
 	c.wantStatus(r, http.StatusSeeOther)
@@ -248,7 +251,7 @@ func retryAfter(c *client, s *service.Service) {
 	}
 }
 
-// page are the fields that a browser sends to load a page.
+// page contains the header fields that a browser sends to load a page.
 var page = []string{"Accept: text/html,application/xhtml+xml,*/*;q=0.8", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"}
 
 func stripPrefix(c *client, _ *service.Service) {

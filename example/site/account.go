@@ -15,12 +15,12 @@ import (
 type accountView struct {
 	Session     *stytch.Session
 	DecidedBy   sessionauth.Decider
-	Explained   string   // DecidedBy in words
+	Explained   string   // DecidedBy as text for people
 	Left        string   // time until the session ends
 	JWT         *jwtView // nil if the request has no session JWT
 	Permissions []stytch.Permission
-	Unknown     bool // the permissions could not be loaded
-	Fresh       bool // the password was entered recently enough for deleting all notes
+	Unknown     bool // true if the permissions could not be loaded
+	Fresh       bool // true if the password was entered recently enough to delete all notes
 	FreshFor    string
 }
 
@@ -29,7 +29,7 @@ type jwtView struct {
 	Left     int64 // time until it expires; negative if it has expired
 	Ago      int64 // time since it expired
 	Lifetime int64
-	Renewed  bool // this request renewed it
+	Renewed  bool // true if this request refreshed the JWT
 }
 
 // explanations describes each decider.
@@ -59,12 +59,12 @@ func (a *app) account(w http.ResponseWriter, r *http.Request) {
 	show(w, r, http.StatusOK, "account", page{Body: view})
 }
 
-// jwtOf describes the session JWT that the browser has after this request. It does
-// not verify the JWT: the result is only shown.
+// jwtOf describes the session JWT that the browser has after this request. It does not verify the
+// JWT, because the result is only displayed.
 func (a *app) jwtOf(r *http.Request, id *sessionauth.Identity, now time.Time) *jwtView {
 	jwt, renewed := id.Refreshed.JWT, true
 	if jwt == "" {
-		cred, _ := a.auth.Credential(r) // without a credential the JWT is empty
+		cred, _ := a.auth.Credential(r) // if there is no credential, the JWT is empty
 		jwt, renewed = cred.JWT, false
 	}
 	parts := strings.Split(jwt, ".")

@@ -27,7 +27,7 @@ func (a *app) api(r chi.Router) {
 	})
 }
 
-// health reports whether the server can authenticate requests: 503 if it cannot.
+// health reports whether the server can authenticate requests. If it cannot, the status is 503.
 func (a *app) health(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	ready, err := a.auth.Ready(r.Context())
@@ -90,12 +90,12 @@ func (a *app) deleteNote(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// maxBody is larger than the longest note with every character escaped, which has
+// maxBody is larger than the body of the longest note with every character escaped, which has about
 // 6,000 bytes.
 const maxBody = 8 << 10
 
-// readNote reads {"text": "…"}. Unlike json.Unmarshal it rejects other spellings of
-// the name, repeated names and invalid UTF-8.
+// readNote reads a body of the form {"text": "…"}. Unlike json.Unmarshal, it rejects other
+// spellings of the name, repeated names and invalid UTF-8.
 func readNote(w http.ResponseWriter, r *http.Request) (text string, err error) {
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || media != "application/json" {

@@ -10,8 +10,8 @@ import (
 type app struct {
 	auth     *sessionauth.Authenticator
 	notes    *notebook
-	fresh    time.Duration // maximum time since the password was entered, for deleting all notes
-	accounts []account     // listed on the sign-in page; empty with a real project
+	fresh    time.Duration // maximum age of the password factor for deleting all notes
+	accounts []account     // demo users for the sign-in page; empty with a real project
 }
 
 // An account is a demo user that the sign-in page lists.

@@ -15,14 +15,14 @@ import (
 type browser struct {
 	*env
 	cookies map[string]string
-	from    string // value of Sec-Fetch-Site
+	from    string // value of the Sec-Fetch-Site field
 }
 
 func (s *env) browser() *browser {
 	return &browser{s, map[string]string{}, "same-origin"}
 }
 
-// person adds one of the demo accounts and signs in.
+// person adds a user for one of the demo accounts and signs in.
 func (s *env) person(a account, roles ...string) *browser {
 	s.t.Helper()
 	first, _, _ := strings.Cut(a.Email, "@")

@@ -58,8 +58,7 @@ func startDemo(jwtLifetime time.Duration) *demo {
 	return &demo{stytch: srv, user: ada, live: start(24 * time.Hour), ended: start(-time.Minute), revoked: start(24 * time.Hour)}
 }
 
-// expiredJWT returns a JWT of a session that was signed ten minutes ago and expired
-// five minutes ago.
+// expiredJWT returns a JWT that was issued ten minutes ago and expired five minutes ago.
 func (d *demo) expiredJWT(sessionID string) string {
 	claims := d.stytch.Claims(sessionID)
 	now := time.Now()
@@ -81,7 +80,7 @@ func (d *demo) forgedJWT() string {
 func encode(claims map[string]any) []byte {
 	b, err := json.Marshal(claims)
 	if err != nil {
-		panic(err) // unreachable: the claims were decoded from JSON
+		panic(err) // unreachable, because the claims were decoded from JSON
 	}
 	return b
 }

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// Limits of a notebook, which keep it below about 100 MB.
+// The limits of a notebook. They keep it below about 100 MB.
 const (
 	maxText  = 1000 // bytes in a note
 	maxNotes = 100  // notes of one user
-	maxUsers = 1000 // users with notes
+	maxUsers = 1000 // number of users with notes
 )
 
 // A note is one note of a user.
@@ -28,8 +28,9 @@ type note struct {
 // An author is the user who wrote a note.
 type author struct{ ID, Name string }
 
-// A notebook stores the notes of all users in memory. The zero value is empty. It is
-// safe for concurrent use. Methods with a userID reach only the notes of that user.
+// A notebook stores the notes of all users in memory. The zero value is an empty notebook. It is
+// safe for concurrent use by multiple goroutines. Methods with a userID reach only the notes of
+// that user.
 type notebook struct {
 	mu    sync.Mutex
 	notes map[string][]note // by user id, oldest first
@@ -93,7 +94,7 @@ func (b *notebook) remove(userID, id string) error {
 	return nil
 }
 
-// removeAny deletes a note of any user. It fails with errNoNote.
+// removeAny deletes a note of any user. It fails with errNoNote if the note does not exist.
 func (b *notebook) removeAny(id string) error {
 	for _, n := range b.all() {
 		if n.ID == id {

@@ -17,7 +17,7 @@ const maxShown = 200
 type notesView struct {
 	Notes    []noteView
 	Own      int    // number of notes of the signed-in user
-	Everyone bool   // Notes includes those of other users
+	Everyone bool   // true if Notes includes those of other users
 	Text     string // text of a note that could not be added
 	Max      int    // maximum length of a note
 }
@@ -33,8 +33,8 @@ func (a *app) notesPage(w http.ResponseWriter, r *http.Request) {
 	a.showNotes(w, r, http.StatusOK, page{}, "")
 }
 
-// showNotes shows the notes of the user, or the notes of all users if the user may
-// delete them. If that permission cannot be checked, it shows only the user's own.
+// showNotes shows the notes of the user, or those of all users if the user may delete them. If that
+// permission cannot be checked, it shows only the notes of the user.
 func (a *app) showNotes(w http.ResponseWriter, r *http.Request, status int, p page, text string) {
 	who, ok := signedIn(w, r)
 	if !ok {
@@ -91,8 +91,8 @@ func readNoteForm(w http.ResponseWriter, r *http.Request) (text string, err erro
 	return text, nil
 }
 
-// removeNote deletes a note of the user, or of any user if the RBAC policy allows it.
-// Otherwise it answers as if the note did not exist.
+// removeNote deletes a note of the user. If the RBAC policy allows it, it also deletes a note of
+// another user; otherwise it responds as if that note did not exist.
 func (a *app) removeNote(w http.ResponseWriter, r *http.Request) {
 	who, ok := signedIn(w, r)
 	if !ok {

@@ -27,15 +27,15 @@ func parsePages(names ...string) map[string]*template.Template {
 
 // A page is the data of a template.
 type page struct {
-	User        string // name of the signed-in user; empty if nobody is signed in
-	Unavailable bool   // whether somebody is signed in is unknown
+	User        string // name of the signed-in user; empty if no user is signed in
+	Unavailable bool   // true if it is unknown whether a user is signed in
 	Path        string // path of the page, for the navigation
 	Error       string // error message for the user
 	Body        any    // content of this page
 }
 
-// show writes a page. Browsers must not store it: every page contains the name of
-// the signed-in user, and after signing out the back button must not show it.
+// show writes a page. Every page contains the name of the signed-in user, so browsers must not
+// store it: after signing out, the back button must not show it.
 func show(w http.ResponseWriter, r *http.Request, status int, name string, p page) {
 	p.Path = r.URL.Path
 	if id, ok := sessionauth.FromContext(r.Context()); ok {

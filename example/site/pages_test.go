@@ -88,8 +88,7 @@ func TestNotesPage_Admin(t *testing.T) {
 	g.shown(g.post("/app/notes/none/delete"), 404)
 }
 
-// If the RBAC policy cannot be loaded, nobody is an admin, but users keep access to
-// their own notes.
+// If the RBAC policy cannot be loaded, no user is an admin, but users still reach their own notes.
 func TestNotesPage_WithoutPolicy(t *testing.T) {
 	s := newEnv(t)
 	s.stytch.SetFault("/v1/rbac/policy", stytchtest.Fault{Status: 500})

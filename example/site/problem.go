@@ -6,7 +6,7 @@ import (
 	"net/http"
 )
 
-// Errors of authenticated requests.
+// Errors of requests that are authenticated.
 var (
 	errBadNote      = errors.New(`the request body must be {"text": "…"} with 1 to 1000 bytes of text`)
 	errBadText      = errors.New("a note must have 1 to 1000 bytes of text")
@@ -31,8 +31,8 @@ var statuses = map[error]int{
 	errNoRoom:       http.StatusInsufficientStorage,
 }
 
-// writeError answers with a problem (RFC 9457) without a type of its own, because
-// the status describes it sufficiently.
+// writeError responds with a problem (RFC 9457). The problem has no type of its own, because the
+// status says enough.
 func writeError(w http.ResponseWriter, err error) {
 	status := statuses[err]
 	write(w, status, "application/problem+json", struct {

@@ -10,8 +10,8 @@ import (
 	"github.com/sessionauth/sessionauth/login"
 )
 
-// signedIn returns the signed-in user. Behind Require there always is one; a route
-// that is outside the group by mistake answers 401.
+// signedIn returns the signed-in user. Behind Require there is always one. If a route is outside
+// the guarded group by mistake, signedIn responds with 401.
 func signedIn(w http.ResponseWriter, r *http.Request) (who author, ok bool) {
 	id, ok := sessionauth.FromContext(r.Context())
 	if !ok {
@@ -21,9 +21,9 @@ func signedIn(w http.ResponseWriter, r *http.Request) (who author, ok bool) {
 	return authorOf(id), true
 }
 
-// refuse answers a request that sessionauth rejects. It is the ErrorHandler of the
-// site. A browser is redirected to a page where the user can solve the problem, or
-// gets an error page. A program gets problem+json.
+// refuse responds to a request that sessionauth rejects. It is the ErrorHandler of the site. A
+// browser is redirected to a page where the user can solve the problem, or gets an error page.
+// Other clients get problem+json.
 func refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if !wantsPage(r) {
 		sessionauth.WriteError(w, r, err)
@@ -32,8 +32,8 @@ func refuse(w http.ResponseWriter, r *http.Request, err error) {
 	isGet := r.Method == http.MethodGet || r.Method == http.MethodHead
 	switch {
 	case errors.Is(err, sessionauth.ErrStepUp):
-		// After the step-up the browser opens the path of the request with GET. Each
-		// guarded form has the path of the page that it is on.
+		// After the step-up, the browser opens the path of this request with GET. This works
+		// because each guarded form is sent to the path of the page that it is on.
 		w.Header().Set("Cache-Control", "no-store")
 		http.Redirect(w, r, stepUpURL(r), http.StatusSeeOther)
 	case isGet && (isSignedOut(err) || isAmbiguous(err)):
@@ -45,8 +45,8 @@ func refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-// stepUpURL returns the address of the step-up page, which returns to the path of
-// the request.
+// stepUpURL returns the address of the step-up page. After the step-up, the browser returns to the
+// path of the request.
 func stepUpURL(r *http.Request) string {
 	return "/step-up?" + url.Values{"return_to": {r.URL.RequestURI()}}.Encode()
 }
@@ -73,7 +73,7 @@ func messageOf(err error) message {
 	return message{"Something went wrong", "The server log contains the details.", ""}
 }
 
-// notFound answers a request that matches no route.
+// notFound responds to a request that matches no route.
 func notFound(w http.ResponseWriter, r *http.Request) {
 	if !wantsPage(r) {
 		writeError(w, errNoPage)
@@ -89,8 +89,7 @@ func wantsPage(r *http.Request) bool {
 	return (mode == "" || mode == "navigate") && strings.Contains(strings.ToLower(r.Header.Get("Accept")), "text/html")
 }
 
-// isAmbiguous reports whether the cookies belong to two users. Signing in replaces
-// them.
+// isAmbiguous reports whether the cookies belong to two users. Signing in replaces such cookies.
 func isAmbiguous(err error) bool {
 	var e *sessionauth.Error
 	return errors.As(err, &e) && e.Kind == sessionauth.ErrInvalidRequest && e.Reason == sessionauth.ReasonAmbiguous
@@ -100,8 +99,8 @@ func isSignedOut(err error) bool {
 	return errors.Is(err, sessionauth.ErrNoCredential) || errors.Is(err, sessionauth.ErrInvalidSession)
 }
 
-// statusOf returns the status that sessionauth answers err with, and sets the header
-// fields that belong to it, such as Retry-After. The caller writes the body.
+// statusOf returns the status that sessionauth uses for err. It sets the header fields that belong
+// to it, such as Retry-After. The caller writes the body.
 func statusOf(w http.ResponseWriter, r *http.Request, err error) int {
 	h := head{header: w.Header()}
 	sessionauth.WriteError(&h, r, err)

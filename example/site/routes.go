@@ -10,7 +10,7 @@ import (
 	"github.com/sessionauth/sessionauth/login"
 )
 
-// routes returns the pages for people and the API for programs.
+// routes returns a router with the pages for browsers and the API for programs.
 func (a *app) routes() (*chi.Mux, error) {
 	handlers, err := login.New(login.Config{Auth: a.auth, OnFailure: a.signInFailed, AfterLogout: "/"})
 	if err != nil {

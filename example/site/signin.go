@@ -19,8 +19,8 @@ type signIn struct {
 	Accounts []account
 }
 
-// signInPage is not behind Optional, which refuses the cookies of two users: signing
-// in is how a browser gets rid of them.
+// signInPage is not behind Optional. Optional refuses a browser that has the cookies of two users,
+// and such a browser must be able to sign in, which replaces the cookies.
 func (a *app) signInPage(w http.ResponseWriter, r *http.Request) {
 	p := page{Body: signIn{ReturnTo: login.ReturnTo(r), Accounts: a.accounts}}
 	if id, err := a.auth.Authenticate(r); err == nil {
@@ -37,7 +37,7 @@ func (a *app) stepUpPage(w http.ResponseWriter, r *http.Request) {
 // which package login reads and validates.
 func keepForm(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1)) // one byte more, so that login still sees that a body is too large
+		body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1)) // one byte more than allowed, so that package login still detects a body that is too large
 		if err != nil {
 			writeError(w, errCutOff)
 			return
@@ -64,7 +64,7 @@ func (a *app) signInFailed(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	// Package login validates return_to when the form is sent again.
 	if name == "step-up" && errors.Is(err, sessionauth.ErrSignIn) {
-		text = "Wrong password." // the form has no e-mail address
+		text = "Wrong password." // the step-up form has no field for an e-mail address
 	}
 	form := signIn{Email: r.PostForm.Get("email"), ReturnTo: r.PostForm.Get("return_to"), Accounts: a.accounts}
 	show(w, r, statusOf(w, r, err), name, page{Error: text, Body: form})

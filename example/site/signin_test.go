@@ -134,7 +134,7 @@ func TestStepUp(t *testing.T) {
 	})
 }
 
-// A browser whose cookies belong to two users can solve that by signing in.
+// If the cookies of a browser belong to two users, signing in solves the problem.
 func TestSignIn_CookiesOfTwoUsers(t *testing.T) {
 	s := newEnv(t)
 	b, planted := s.person(ada), s.person(grace).cookies["stytch_session"]
@@ -152,7 +152,7 @@ func TestSignIn_CookiesOfTwoUsers(t *testing.T) {
 	b.shown(both("GET", "/app/notes", ""), 200)
 }
 
-// A program gets a challenge instead of a page.
+// A client other than a browser gets a challenge instead of a page.
 func TestStepUp_API(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
@@ -177,7 +177,7 @@ func TestPages_WithoutCredential(t *testing.T) {
 	}
 }
 
-// A page that is outside the guarded group by mistake must not show anything.
+// A page that is outside the guarded group by mistake must show no data.
 func TestPages_OutsideRequire(t *testing.T) {
 	s := newEnv(t)
 	alone := &app{notes: s.notes}

@@ -20,8 +20,8 @@ type Options struct {
 	MaxTokenAge time.Duration // age at which a session JWT is checked with Stytch; see sessionauth.Config
 	Fresh       time.Duration // maximum time since the password was entered, for deleting all notes
 	JWTLifetime time.Duration // lifetime of JWTs of the in-memory Stytch; if zero, five minutes
-	Loopback    bool          // the server is reachable only from this machine: cookies work without TLS
-	Logger      *slog.Logger  // gets one line for each authentication
+	Loopback    bool          // true if only this machine can reach the server, so that cookies work without TLS
+	Logger      *slog.Logger  // receives one line for each authentication
 }
 
 // A Site serves the example. Make one with New.
@@ -48,7 +48,7 @@ func New(ctx context.Context, o Options, getenv func(string) string) (*Site, err
 	if err != nil {
 		return nil, err
 	}
-	config.Cookies.WriteBack = true // the site does not use the browser SDK of Stytch
+	config.Cookies.WriteBack = true // refreshed JWTs must be written as cookies, because the site does not use the browser SDK of Stytch
 	config.CacheTTL, config.MaxTokenAge = o.CacheTTL, o.MaxTokenAge
 	config.ErrorHandler = refuse
 	config.Logger = o.Logger
@@ -74,7 +74,8 @@ func New(ctx context.Context, o Options, getenv func(string) string) (*Site, err
 	}, nil
 }
 
-// configFrom reads the environment. Without a project the Config is empty.
+// configFrom reads the configuration from the environment. If no project is set, the Config is
+// empty.
 func configFrom(getenv func(string) string) (sessionauth.Config, error) {
 	config := sessionauth.Config{
 		ProjectID: getenv("STYTCH_PROJECT_ID"),
@@ -93,7 +94,7 @@ func configFrom(getenv func(string) string) (sessionauth.Config, error) {
 	return config, nil
 }
 
-// newDemo returns a site on an in-memory Stytch. Below /outage it serves the API
+// newDemo returns a site that uses an in-memory Stytch. Below /outage the site also serves the API
 // without a connection to Stytch.
 func newDemo(ctx context.Context, o Options, config sessionauth.Config) (*Site, error) {
 	d := startDemo(o.JWTLifetime)
@@ -126,8 +127,8 @@ func newDemo(ctx context.Context, o Options, config sessionauth.Config) (*Site, 
 	return &Site{handler: handler, guide: d.guide, Stytch: d.stytch}, nil
 }
 
-// logTo returns an observer that writes one line for each authentication. It is the
-// only place where the reason for a rejection is visible: clients never see it.
+// logTo returns an observer that writes one line for each authentication. Only this log shows why a
+// request was rejected; clients never see the reason.
 func logTo(logger *slog.Logger) func(context.Context, sessionauth.Event) {
 	return func(ctx context.Context, e sessionauth.Event) {
 		logger.LogAttrs(ctx, slog.LevelInfo, "authentication",

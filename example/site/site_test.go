@@ -67,7 +67,7 @@ func (s *env) signIn(name string) string {
 	return s.stytch.StartSession(user.ID, stytchtest.SessionOptions{}).Token
 }
 
-// send sends a request with a session token and a JSON body, unless they are empty.
+// send sends a request. If they are not empty, it has a session token and a JSON body.
 func (s *env) send(token, method, path, body string, fields ...string) *httptest.ResponseRecorder {
 	s.t.Helper()
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
@@ -86,7 +86,7 @@ func (s *env) send(token, method, path, body string, fields ...string) *httptest
 	return w
 }
 
-// want checks the status, and that the body of an error is problem+json.
+// want checks the status. If it is an error, want also checks that the body is problem+json.
 func (s *env) want(w *httptest.ResponseRecorder, status int) {
 	s.t.Helper()
 	if w.Code != status {
@@ -277,7 +277,7 @@ func TestNotes_Limits(t *testing.T) {
 	s.want(s.send(s.ada, "POST", "/notes", `{"text":"x"}`), 201)
 }
 
-// The test calls the notebook directly: locks in the handlers could hide a data race.
+// The test calls the notebook directly, because locks in the handlers could hide a data race.
 func TestNotebook_Concurrent(t *testing.T) {
 	var b notebook
 	var all sync.WaitGroup

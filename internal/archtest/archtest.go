@@ -1,6 +1,6 @@
-// Package archtest holds the architecture of the repository against its code:
-// which package may import which, how files refer to each other, and the size of
-// files, functions and the root package. Its tests check the repository.
+// Package archtest checks that the code of the repository follows its architecture. It checks which
+// package may import which, how files refer to each other, and the size of files, functions and the
+// root package. Its tests check this repository.
 package archtest
 
 import (
@@ -15,10 +15,10 @@ import (
 	"github.com/sessionauth/sessionauth/internal/golist"
 )
 
-// The limits.
+// The limits that the tests enforce.
 const (
-	maxCycle     = 3   // files of a package in one reference cycle
-	maxFiles     = 20  // files in the root package, and again as many test files
+	maxCycle     = 3   // files of one package in a reference cycle
+	maxFiles     = 20  // files in the root package; the same limit applies to its test files
 	maxMethods   = 35  // methods of Authenticator
 	maxQueries   = 2   // functions of the root that query the denylist
 	maxFileLines = 400 // lines of a file
@@ -102,8 +102,8 @@ func (p *typed) methods(name string) []string {
 	return nil
 }
 
-// The type that remembers revocations. Each exported method is a query, except
-// those that change the list or that count or list its entries.
+// The type that stores revocations. Each of its exported methods is a query, except the methods
+// that change the list and those that count or list its entries.
 const (
 	denylistDir  = "internal/denylist"
 	denylistType = "List"
@@ -114,8 +114,8 @@ var denylistOthers = []string{
 	"IsConfirmed", "Pending", "Unconfirmed", "NextSession", "NextCredential", "Format",
 }
 
-// queries returns the functions of the package that call a query method of the
-// type named typeName of the package pkgPath.
+// queries returns the functions of the package that query the denylist: they call a query method of
+// the type typeName of the package pkgPath.
 func (p *typed) queries(pkgPath, typeName string, except []string) []string {
 	var found []string
 	for _, f := range p.Files {
@@ -150,7 +150,8 @@ func (p *typed) isQuery(sel *ast.SelectorExpr, pkgPath, typeName string, except 
 	return ok && named.Obj().Name() == typeName
 }
 
-// declName names a declaration: Type.method, function, or the keyword of others.
+// declName returns the name of a declaration: Type.method, the name of a function, or the keyword
+// of another declaration.
 func declName(decl ast.Decl) string {
 	f, ok := decl.(*ast.FuncDecl)
 	if !ok {
@@ -166,7 +167,7 @@ func declName(decl ast.Decl) string {
 	return types.ExprString(t) + "." + f.Name.Name
 }
 
-// hasDenylist reports whether the package of the denylist exists.
+// hasDenylist reports whether the denylist package exists.
 func hasDenylist(root string) bool {
 	_, err := os.Stat(filepath.Join(root, denylistDir))
 	return err == nil

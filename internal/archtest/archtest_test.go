@@ -52,8 +52,8 @@ func TestCycles(t *testing.T) {
 		t.Errorf("got %q, want one cycle of four files", got)
 	}
 
-	// Without the call of a the four files are in order; a local variable that is
-	// used in its own file is no reference.
+	// Without the call in a.go, the four files form no cycle. A local variable that is used in its
+	// own file is not a reference.
 	ring["d.go"] = "package p\n\nvar one = &t{f: 1}\n\ntype box struct{}\n\nfunc (box) m() { a := 1; _ = a }\n"
 	p = checked(t, build(t, ring), root)
 	if got := p.cycles(); len(got) != 0 {
@@ -90,8 +90,7 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// Every rule of the design that names the direction of an import holds in the
-// table itself.
+// Every design rule about the direction of an import holds in the table allowedImports.
 func TestAllowedImports(t *testing.T) {
 	forTests := []string{"stytchtest", "internal/authtest"}
 	for dir, may := range allowedImports {

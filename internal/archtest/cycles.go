@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// references returns which files of the package each file refers to: uses of
-// package-level names, methods and fields that another file declares.
+// references returns the files of the package that each file refers to. A file refers to another if
+// it uses a package-level name, a method or a field that the other file declares.
 func (p *typed) references() map[string][]string {
 	to := map[string][]string{}
 	for id, object := range p.info.Uses {
@@ -34,12 +34,12 @@ func isLocal(object types.Object, pkg *types.Package) bool {
 	return ok && !v.IsField() && object.Parent() != pkg.Scope()
 }
 
-// file returns the name of the file that something stands in.
+// file returns the name of the file that contains a node.
 func (p *typed) file(node positioned) string {
 	return filepath.Base(p.module.Fset.Position(node.Pos()).Filename)
 }
 
-// cycles reports the reference cycles of too many files.
+// cycles reports reference cycles that contain too many files.
 func (p *typed) cycles() []string {
 	var problems []string
 	for _, c := range components(p.references()) {
@@ -50,8 +50,8 @@ func (p *typed) cycles() []string {
 	return problems
 }
 
-// components returns the strongly connected components of a graph, by the
-// algorithm of Tarjan, in an order that depends on the graph only.
+// components returns the strongly connected components of a graph. It uses the algorithm of Tarjan.
+// The order of the result depends only on the graph.
 func components(edges map[string][]string) [][]string {
 	t := tarjan{edges: edges, index: map[string]int{}, low: map[string]int{}, open: map[string]bool{}}
 	for _, node := range sortedKeys(edges) {
@@ -64,7 +64,7 @@ func components(edges map[string][]string) [][]string {
 
 type tarjan struct {
 	edges      map[string][]string
-	index, low map[string]int // from 1, in the order of the visits
+	index, low map[string]int // numbers from 1, in the order of the visits
 	open       map[string]bool
 	stack      []string
 	found      [][]string

@@ -15,32 +15,33 @@ type positioned interface{ Pos() token.Pos }
 // root is the folder of the root package.
 const root = "."
 
-// allowedImports is the table of the walls: for each package of the root module
-// the packages of the module that it may import. A new package needs a row.
+// allowedImports lists, for each package of the root module, the packages of the module that it may
+// import. A new package needs a row.
 var allowedImports = map[string][]string{
-	// At the bottom: no knowledge of requests or sessions.
+	// The lowest packages. They know nothing of requests or sessions.
 	"internal/strictjson": {},
 	"internal/deadline":   {},
 	"internal/lru":        {},
 	"internal/remote":     {"internal/deadline"},
 	"internal/denylist":   {"internal/deadline"},
+	"internal/requestlog": {},
 
-	// The API of Stytch.
-	"stytch":              {"internal/strictjson"},
+	// The packages for the API of Stytch.
+	"stytch":              {"internal/deadline", "internal/strictjson"},
 	"internal/upstream":   {"internal/deadline", "stytch"},
 	"internal/sessionjwt": {"internal/deadline", "internal/remote", "internal/strictjson", "stytch"},
 
-	// The middleware.
+	// The packages of the middleware.
 	root: {
 		"internal/deadline", "internal/denylist", "internal/lru", "internal/remote",
-		"internal/sessionjwt", "internal/strictjson", "internal/upstream", "stytch",
+		"internal/requestlog", "internal/sessionjwt", "internal/strictjson", "internal/upstream", "stytch",
 	},
 
-	// What applications add to it.
-	"guard": {root},
-	"login": {root, "internal/strictjson", "stytch"},
+	// Packages that applications add to the middleware.
+	"guard": {root, "internal/deadline", "internal/requestlog"},
+	"login": {root, "internal/deadline", "internal/requestlog", "internal/strictjson", "stytch"},
 
-	// For tests. No package above imports these.
+	// Packages for tests. None of the packages listed above imports them.
 	"stytchtest":                {"stytch", "stytchtest/internal/api", "stytchtest/internal/state", "stytchtest/internal/wire"},
 	"stytchtest/internal/api":   {"stytch", "stytchtest/internal/state", "stytchtest/internal/wire"},
 	"stytchtest/internal/state": {"stytch"},
@@ -48,7 +49,7 @@ var allowedImports = map[string][]string{
 	"stytchtest/cmd/stytchtest": {"stytch", "stytchtest"},
 	"internal/authtest":         {root, "stytch", "stytchtest"},
 
-	// The example.
+	// The packages of the example.
 	"example":      {"example/site"},
 	"example/site": {root, "guard", "login", "stytch", "stytchtest"},
 
@@ -58,14 +59,14 @@ var allowedImports = map[string][]string{
 	"internal/archtest/draw": {"internal/archtest"},
 	"internal/mutants":       {"internal/golist"},
 
-	// Tests only.
+	// Packages that contain only tests.
 	"docs":                {},
 	"internal/attacktest": {},
 	"internal/outagetest": {},
 }
 
-// imports reports imports that the table does not allow, and rows without a
-// package. Go itself refuses import cycles.
+// imports reports imports that the table does not allow, and rows for packages that do not exist.
+// Import cycles need no check, because the compiler refuses them.
 func imports(m *golist.Module, allowed map[string][]string) []string {
 	var problems []string
 	for _, dir := range sortedKeys(allowed) {

@@ -8,8 +8,7 @@ import (
 	"github.com/sessionauth/sessionauth/internal/golist"
 )
 
-// product returns the folders of the packages that applications import, directly
-// or through others.
+// product returns the folders of the packages that applications import directly or indirectly.
 func product(m *golist.Module) []string {
 	var dirs []string
 	var add func(dir string)
@@ -30,8 +29,8 @@ func product(m *golist.Module) []string {
 	return dirs
 }
 
-// levels returns the row of each package, counted from the top: one below the
-// lowest package that imports it.
+// levels returns the row of each package in the picture, counted from the top. A package is one row
+// below the lowest package that imports it.
 func levels(m *golist.Module, dirs []string) map[string]int {
 	rows := map[string]int{}
 	var lower func(dir string, row int)
@@ -47,8 +46,7 @@ func levels(m *golist.Module, dirs []string) map[string]int {
 	return rows
 }
 
-// direct returns the imports of a package that do not follow from its other
-// imports.
+// direct returns the imports of a package that it does not also import indirectly.
 func direct(m *golist.Module, dir string) []string {
 	all := m.Internal(m.Package(dir))
 	return slices.DeleteFunc(slices.Clone(all), func(to string) bool {
@@ -62,8 +60,8 @@ func reaches(m *golist.Module, from, to string) bool {
 	})
 }
 
-// synopsis returns the beginning of a package's comment, up to the first full stop,
-// colon or semicolon and without the words "Package name" and "is".
+// synopsis returns the beginning of the comment of a package, up to the first full stop, colon or
+// semicolon. It omits the words "Package name" and "is".
 func synopsis(p *golist.Package) string {
 	for _, f := range p.Files {
 		if f.Syntax.Doc == nil {
@@ -79,8 +77,8 @@ func synopsis(p *golist.Package) string {
 	return ""
 }
 
-// wrap breaks a text into lines of at most width bytes. If there are more than
-// limit lines the last one ends with an ellipsis.
+// wrap breaks a text into lines of at most width bytes. If there are more than limit lines, the
+// last one ends with an ellipsis.
 func wrap(text string, width, limit int) []string {
 	var lines []string
 	line := ""

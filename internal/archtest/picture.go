@@ -14,18 +14,18 @@ import (
 // The grid of the picture, in pixels.
 const (
 	width   = 1280
-	column  = 200 // from one column to the next
-	left    = 40  // of the first column
-	boxW    = 178 // of a package, and of a file on the way of a request
+	column  = 200 // distance from one column to the next
+	left    = 40  // left edge of the first column
+	boxW    = 178 // width of the box of a package, or of a file on the path of a request
 	fileH   = 40
 	packH   = 84
-	smallW  = 122 // of other files, in smallCols columns from right on
+	smallW  = 122 // width of the box of another file; these have smallCols columns from right on
 	smallH  = 26
 	right   = 856
-	top     = 82 // of the first row
-	between = 40 // from a row to the next
+	top     = 82 // top edge of the first row
+	between = 40 // gap between two rows
 
-	pillW = 96 // of what is outside of the code
+	pillW = 96 // width of something outside the code
 	pillH = 30
 )
 
@@ -34,7 +34,7 @@ const smallCols = 3
 // A spot is a position in the grid of columns and rows inside the root package.
 type spot struct{ column, row int }
 
-// The files of the root package on the way of a request.
+// The files of the root package that a request passes through.
 var wayFiles = map[string]spot{
 	"middleware.go":   {0, 0},
 	"extractor.go":    {1, 0},
@@ -44,7 +44,7 @@ var wayFiles = map[string]spot{
 	"introspect.go":   {3, 1},
 }
 
-// The columns of packages. Packages that are not named take what is free.
+// The columns of packages. Packages that are not listed take the free columns.
 var wayPackages = map[string]int{
 	"login":               2,
 	"guard":               3,
@@ -56,13 +56,13 @@ var wayPackages = map[string]int{
 	"internal/strictjson": 2,
 }
 
-// A step leads from one box to another on the way of a request.
+// A step is a line from one box to another on the path of a request.
 type step struct {
 	class    string
 	from, to string
 }
 
-// The way of a request. The classes are those of the legend.
+// The path of a request. The classes are those of the legend.
 var way = []step{
 	{"all", "request", "middleware.go"},
 	{"all", "middleware.go", "extractor.go"},
@@ -81,18 +81,18 @@ var way = []step{
 // A box is a rectangle of the picture.
 type box struct{ x, y, w, h int }
 
-// A picture is under construction.
+// A picture is a picture under construction.
 type picture struct {
 	m     *golist.Module
 	boxes map[string]box
-	back  strings.Builder // lines, behind the boxes
+	back  strings.Builder // lines, drawn behind the boxes
 	front strings.Builder
-	under strings.Builder // the box of the root package, behind the lines
-	low   int             // the bottom of the lowest box
+	under strings.Builder // the box of the root package, drawn behind the lines
+	low   int             // bottom edge of the lowest box
 }
 
-// Picture draws the packages of the root module, the files of its root package and
-// the way of a request as an SVG. nested are the folders of the other modules.
+// Picture draws an SVG with the packages of the root module, the files of its root package and the
+// path of a request. nested are the folders of the other modules.
 func Picture(m *golist.Module, nested []string, dark bool) []byte {
 	p := &picture{m: m, boxes: map[string]box{}}
 	dirs := product(m)
@@ -116,7 +116,7 @@ func Picture(m *golist.Module, nested []string, dark bool) []byte {
 	return p.svg(dark)
 }
 
-// missing returns what the way of a request names and the code does not have.
+// missing returns the names on the path of a request that do not exist in the code.
 func missing(m *golist.Module) []string {
 	var names []string
 	for name := range wayFiles {
@@ -162,12 +162,12 @@ func (p *picture) isInside(dir string) bool {
 	return false
 }
 
-// small draws the small box number n of a group that begins at y.
+// small draws a small box. It is number n of a group that begins at y.
 func (p *picture) small(key, name string, y, n int) {
 	p.box(key, "small", box{right + n%smallCols*(smallW+8), y + n/smallCols*(smallH+8), smallW, smallH}, name, nil)
 }
 
-// drawRoot draws the root package with its files and returns its bottom.
+// drawRoot draws the root package with its files and returns its bottom edge.
 func (p *picture) drawRoot() int {
 	y := top + packH + between
 	content := y + 48
@@ -196,7 +196,7 @@ func (p *picture) drawRoot() int {
 	return bottom
 }
 
-// drawPackages draws the other packages in rows, each above those that it imports.
+// drawPackages draws the other packages in rows. Each package is above those that it imports.
 func (p *picture) drawPackages(dirs []string, rootBottom int) {
 	rows := levels(p.m, dirs)
 	used := map[spot]bool{}
@@ -245,13 +245,13 @@ func (p *picture) legend(y int) {
 	}
 }
 
-// Files of the picture below the root of the repository, light and dark.
+// The files of the pictures, relative to the root of the repository.
 const (
 	lightFile = "docs/architecture.svg"
 	darkFile  = "docs/architecture-dark.svg"
 )
 
-// Draw writes the picture of a repository, given by its root.
+// Draw writes the pictures of the repository with this root.
 func Draw(repository string) error {
 	files, err := pictures(repository)
 	if err != nil {
@@ -265,7 +265,7 @@ func Draw(repository string) error {
 	return nil
 }
 
-// pictures returns the text of both files by their names.
+// pictures returns the contents of both files, keyed by name.
 func pictures(repository string) (map[string][]byte, error) {
 	m, err := golist.Load(repository)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/sessionauth/sessionauth/internal/golist"
 )
 
-// house is a module in which guard is above the root, which is above stytch and
-// wall, which is above floor.
+// house is a module with layers. guard imports the root, the root imports stytch and wall, and
+// these import floor.
 func house(t *testing.T) *golist.Module {
 	return build(t, map[string]string{
 		"middleware.go":      "// Package house is a house with <walls>: and more.\npackage house\n\nimport (\n\t_ \"example.com/house/floor\"\n\t_ \"example.com/house/stytch\"\n\t_ \"example.com/house/wall\"\n)\n",

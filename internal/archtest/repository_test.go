@@ -108,7 +108,7 @@ func TestRepository_DenylistQueries(t *testing.T) {
 	}
 }
 
-// The pictures are those of the code: make picture.
+// The pictures in docs must match the code. To update them, run make picture.
 func TestRepository_Picture(t *testing.T) {
 	files, err := pictures(repository)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Colors by the name they have in the style sheet, light and dark.
+// colors lists the names in the style sheet with a light and a dark color each.
 var colors = [][3]string{
 	{"paper", "#ffffff", "#0d1117"},
 	{"ink", "#1f2328", "#e6edf3"},
@@ -67,7 +67,8 @@ func (p *picture) svg(dark bool) []byte {
 	return []byte(b.String())
 }
 
-// box draws a rectangle with a name and lines below it, and remembers it by key.
+// box draws a rectangle with a name and lines of text below it, and stores the rectangle under its
+// key.
 func (p *picture) box(key, class string, b box, name string, lines []string) {
 	p.boxes[key] = b
 	p.low = max(p.low, b.y+b.h)
@@ -90,7 +91,7 @@ func (p *picture) box(key, class string, b box, name string, lines []string) {
 	}
 }
 
-// pill draws something outside of the code.
+// pill draws something outside the code.
 func (p *picture) pill(name string, x, y int) {
 	b := box{x, y, pillW, pillH}
 	p.boxes[name] = b
@@ -102,7 +103,7 @@ func (p *picture) text(class string, x, y int, text string) {
 	fmt.Fprintf(&p.front, `<text class="%s" x="%d" y="%d">%s</text>`+"\n", class, x, y, html.EscapeString(text))
 }
 
-// arrow draws a line between two boxes, if both are there.
+// arrow draws a line between two boxes if both exist.
 func (p *picture) arrow(class, from, to string) {
 	a, okA := p.boxes[from]
 	b, okB := p.boxes[to]
@@ -112,17 +113,17 @@ func (p *picture) arrow(class, from, to string) {
 	fmt.Fprintf(&p.back, `<path class="%s" d="%s" marker-end="url(#%s)"/>`+"\n", class, curve(a, b), class)
 }
 
-// curve leads from the nearest side of a to the nearest side of b.
+// curve returns a path from the nearest side of a to the nearest side of b.
 func curve(a, b box) string {
 	ax, bx := a.x+a.w/2, b.x+b.w/2
-	if a.w > boxW { // the root package
+	if a.w > boxW { // a is the root package
 		ax = bx
 	}
 	if b.w > boxW {
 		bx = ax
 	}
 	switch {
-	case b.y > a.y+a.h+2*between && a.w == boxW && a.h == packH: // past a row: between the columns
+	case b.y > a.y+a.h+2*between && a.w == boxW && a.h == packH: // b is more than one row below a, so the line runs between the columns
 		gap := a.x - (column-boxW)/2
 		if bx > ax {
 			gap += column
@@ -130,17 +131,17 @@ func curve(a, b box) string {
 		y1, y2 := a.y+a.h, b.y-2
 		return fmt.Sprintf("M%d %dC%d %d %d %d %d %dL%d %dC%d %d %d %d %d %d",
 			ax, y1, ax, y1+between/2, gap, y1, gap, y1+between, gap, y2-between, gap, y2, bx, y2-between, bx, y2)
-	case b.y >= a.y+a.h: // down
+	case b.y >= a.y+a.h: // b is below a
 		return rise(ax, a.y+a.h, bx, b.y-2)
-	case b.y+b.h <= a.y: // up
+	case b.y+b.h <= a.y: // b is above a
 		return rise(ax, a.y, bx, b.y+b.h+2)
-	case b.x > a.x: // to the right
+	case b.x > a.x: // b is to the right of a
 		return fmt.Sprintf("M%d %dL%d %d", a.x+a.w, a.y+a.h/2, b.x-2, b.y+b.h/2)
 	}
 	return fmt.Sprintf("M%d %dL%d %d", a.x, a.y+a.h/2, b.x+b.w+2, b.y+b.h/2)
 }
 
-// rise is a curve that begins and ends vertically.
+// rise returns a curve that begins and ends vertically.
 func rise(x1, y1, x2, y2 int) string {
 	return fmt.Sprintf("M%d %dC%d %d %d %d %d %d", x1, y1, x1, (y1+y2)/2, x2, (y1+y2)/2, x2, y2)
 }

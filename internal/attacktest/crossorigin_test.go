@@ -141,8 +141,8 @@ func TestCrossOrigin_Optional(t *testing.T) {
 	}
 }
 
-// An extractor that leaves Credential.Header false gets the check, whatever it
-// reads.
+// An extractor that does not set Credential.Header makes Require apply the cross-origin check,
+// whatever the extractor reads.
 func TestCrossOrigin_OtherExtractors(t *testing.T) {
 	const fields = "X-Session: {ada.jwt}\n" + crossSite
 	careless := func(r *http.Request) (sessionauth.Credential, error) {
@@ -179,8 +179,8 @@ func TestCrossOrigin_WithoutMiddleware(t *testing.T) {
 	s.WantCalls("", 0)
 }
 
-// A host has no case, and its scheme's default port may be omitted (RFC 9110,
-// section 4.2.3): proxies send it either way.
+// A host is compared without case, and the default port of its scheme may be omitted (RFC 9110,
+// section 4.2.3). Proxies use both forms.
 func TestCrossOrigin_HostIsNormalized(t *testing.T) {
 	env := authtest.New(t)
 	for _, row := range []struct {

@@ -1,4 +1,4 @@
-// Package attacktest sends hostile and malformed requests to the middleware. It
-// contains tests only. hostile.md lists the requests and their answers, and
-// README.md says how to add one.
+// Package attacktest sends hostile and malformed requests to the middleware. It contains only
+// tests. hostile.md lists the requests and the expected answers, and README.md explains how to add
+// one.
 package attacktest

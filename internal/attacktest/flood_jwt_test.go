@@ -19,15 +19,15 @@ import (
 )
 
 const (
-	forgedGap = 100 * time.Microsecond // between two forged JWTs, all clients together
+	forgedGap = 100 * time.Microsecond // time between two forged JWTs from any client
 
-	// The flood comes in rounds. Before each round the users work alone for a
-	// fifth of its time, so other load on the machine affects both measurements.
+	// The flood comes in rounds. Before each round the users send requests alone for a fifth of the
+	// duration of the round. Other load on the machine therefore affects both measurements.
 	forgedRounds = 10
 	forgedBefore = 5
 )
 
-// forgeries are ways to forge a JWT from a good one. n makes each result distinct.
+// forgeries are ways to forge a JWT from a good one. n makes each forged JWT distinct.
 var forgeries = []struct {
 	reason sessionauth.Reason
 	forge  func(header, payload, signature, n string) string
@@ -48,9 +48,9 @@ var forgeries = []struct {
 	}},
 }
 
-// A jwtFlood is a flood of forged JWTs by 100 clients. One in a hundred names a
-// key that does not exist. A flood of a million runs in real time and measures
-// how long users wait; a small one runs in simulated time.
+// A jwtFlood is a flood of forged JWTs from 100 clients. One in a hundred names a key that does not
+// exist. A flood of a million runs in real time and measures how long users wait. A small flood
+// runs in simulated time.
 type jwtFlood struct {
 	*authtest.Env
 	invented         atomic.Int64
@@ -58,7 +58,7 @@ type jwtFlood struct {
 	memory           memory
 	unverified, work tally
 
-	before, during []time.Duration // the 99th percentile of each round
+	before, during []time.Duration // 99th percentile of each round
 }
 
 func TestFlood_ForgedJWTs(t *testing.T) {
@@ -78,7 +78,7 @@ func floodOfForgedJWTs(t *testing.T, size, users int, full bool) {
 	size -= size % forgedRounds
 	f := &jwtFlood{}
 	f.Env = newFloodEnv(t, func(s *authtest.Env) {
-		s.JWTLifetime, s.Config.CacheTTL = time.Hour, time.Hour // no entry ends during the test
+		s.JWTLifetime, s.Config.CacheTTL = time.Hour, time.Hour // long enough that no entry expires during the test
 	})
 	f.users = f.SignInMany(users)
 	v := newVisitor(f.Handler)
@@ -109,16 +109,16 @@ func floodOfForgedJWTs(t *testing.T, size, users int, full bool) {
 	if got, most := f.Calls(authtest.PathKeySet), 4+int(took/(30*time.Second)); got > most {
 		t.Errorf("got %d fetches of the key set in %v, want at most %d", got, took, most)
 	}
-	f.memory.wantFlat(t, 512<<10, full) // nothing of a forged JWT is kept
-	// Other load on the machine also delays requests, so this needs an idle one.
+	f.memory.wantFlat(t, 512<<10, full) // a forged JWT must not stay in memory
+	// Other load on the machine also delays requests, so this check needs an idle machine.
 	if full && during > 2*before {
 		t.Errorf("got a p99 of %v during the flood, want at most twice the %v before it", during, before)
 	}
 }
 
-// working lets the users work while run runs. It returns the 99th percentile of
-// the time that their requests take in the handler, without the time they wait
-// for a processor before that.
+// working lets the users send requests while run is running. It returns the 99th percentile of the
+// time that the handler needs for their requests. The time that a request waits for a processor is
+// not included.
 func (f *jwtFlood) working(run func()) time.Duration {
 	const hands = 8
 	var over atomic.Bool
@@ -151,8 +151,8 @@ func median(times []time.Duration) time.Duration {
 	return times[len(times)/2]
 }
 
-// attack sends n forged JWTs, the first with number from, at a rate that leaves
-// some processor time to the users.
+// attack sends n forged JWTs, numbered from from, at a rate that leaves some processor time to the
+// users.
 func (f *jwtFlood) attack(from, n int) {
 	began := time.Now()
 	good := strings.Split(f.users[0].JWT, ".")
@@ -169,11 +169,11 @@ func (f *jwtFlood) attack(from, n int) {
 	wg.Wait()
 }
 
-// forge sends forged JWT number i. One in a hundred names a key that does not
-// exist, which is unknown while the key set must not be fetched again.
+// forge sends the forged JWT with number i. One in a hundred names a key that does not exist.
+// Whether such a key exists is unknown while the key set must not be fetched again.
 func (f *jwtFlood) forge(v *visitor, good []string, i int) {
 	n := fmt.Sprintf("%012d", i)
-	if i%100 == i/100%100 { // by another client each time
+	if i%100 == i/100%100 { // another client each time
 		header, claims := f.Header(), f.Claims(f.users[0].ID)
 		header["kid"] = "jwk-invented-" + n
 		f.invented.Add(1)
@@ -199,7 +199,7 @@ func TestFlood_BadJWTsCauseNoCall(t *testing.T) {
 		userID := other.AddUser(stytchtest.User{}).ID
 		good := s.Session.JWT
 		bad := []func(i int) string{
-			func(i int) string { return good[:len(good)-10] + fmt.Sprintf("%08dAA", i) }, // forged
+			func(i int) string { return good[:len(good)-10] + fmt.Sprintf("%08dAA", i) }, // invalid signature
 			func(i int) string { return fmt.Sprintf("%s.%d.%s", good[:40], i, good) },    // malformed
 			func(i int) string { return good[:20+i%len(good[20:])] },
 			func(i int) string { return authtest.ForgedJWT(s.Header(), s.Claims(s.Session.ID)) },
@@ -246,7 +246,7 @@ func TestFlood_UnknownKeysCauseFewFetches(t *testing.T) {
 					t.Errorf("waited %v, want at most the 50ms of the fetch", took)
 				}
 			})
-			if i >= 500 { // the first half at once
+			if i >= 500 { // the first half arrives at the same time
 				time.Sleep(200 * time.Millisecond)
 			}
 			if i == 700 {
@@ -283,7 +283,7 @@ func floodEvictsNoGoodEntry(t *testing.T) {
 		good = append(good, s.SignIn(stytchtest.SessionOptions{}))
 		s.Want(s.Get(authtest.Bearer(good[len(good)-1].Token)), 200)
 	}
-	const flood = 5000 // more than the cache of rejections holds
+	const flood = 5000 // more than the cache of rejections can hold
 	r := authtest.NewRequest("GET")
 	for i := range flood {
 		r.Header.Set("Authorization", fmt.Sprintf("Bearer invented-token-%d", i))

@@ -18,18 +18,17 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// The floods send invented credentials while signed-in users work. The variable
-// FLOOD is the number of credentials. The default is 20,000, and 5,000 under the
-// race detector.
+// The floods send invented credentials while signed-in users send requests. The variable FLOOD sets
+// the number of credentials. The default is 20,000, and 5,000 with the race detector.
 
 const floodClients = 100
 
-// floodSize returns the number of credentials and of users. full is set if the
-// test may also check limits that need an idle machine.
+// floodSize returns the number of credentials and of users. full is true if the test may also check
+// limits that need an idle machine.
 func floodSize(t *testing.T) (size, users int, full bool) {
 	text := os.Getenv("FLOOD")
 	if text == "" && authtest.UnderRace() {
-		return 5_000, 200, false // each request takes ten times as long
+		return 5_000, 200, false // the race detector makes each request ten times slower
 	}
 	if text == "" {
 		return 20_000, 200, false
@@ -41,15 +40,15 @@ func floodSize(t *testing.T) (size, users int, full bool) {
 	return size, 1000, true
 }
 
-// A visitor sends one request after the other and keeps the result of the last
-// one. It is a ResponseWriter that allocates nothing.
+// A visitor sends one request after the other and stores the last result. It is a ResponseWriter
+// that makes no allocation.
 type visitor struct {
 	header  http.Header
 	handler http.Handler
 	request *http.Request
 	status  int
-	user    string            // who passed
-	event   sessionauth.Event // as Observe received it
+	user    string            // user whose request passed
+	event   sessionauth.Event // event that Observe received
 }
 
 type visitorKey struct{}
@@ -75,8 +74,8 @@ func (v *visitor) send(field string) {
 	delete(v.request.Header, name)
 }
 
-// newFloodEnv returns an environment for visitors. It has no leak check, which
-// would distort the measurement.
+// newFloodEnv returns an environment for visitors. It has no leak check, because that would distort
+// the measurement.
 func newFloodEnv(t *testing.T, change func(*authtest.Env)) *authtest.Env {
 	s := &authtest.Env{Server: stytchtest.NewServer(), T: t}
 	s.Wire = &authtest.Wire{Next: s.Client().Transport}
@@ -100,8 +99,8 @@ func newFloodEnv(t *testing.T, change func(*authtest.Env)) *authtest.Env {
 	return s
 }
 
-// alternating returns the field of user i: a token for every second user, a JWT
-// for the others.
+// alternating returns the header field of user i: a token for every second user, and a JWT for the
+// others.
 func alternating(users []stytchtest.Session, i int) string {
 	if i%2 == 0 {
 		return authtest.Bearer(users[i].Token)
@@ -109,15 +108,15 @@ func alternating(users []stytchtest.Session, i int) string {
 	return authtest.Bearer(users[i].JWT)
 }
 
-// A tally counts answers. Its methods may be called by several goroutines.
+// A tally counts responses. It is safe for concurrent use by multiple goroutines.
 type tally struct {
 	mu       sync.Mutex
 	statuses map[int]int
 	wrong    int
-	misses   int // requests of users that the cache did not decide
+	misses   int // requests of users that the cache did not answer
 }
 
-// add counts an answer.
+// add counts a response.
 func (c *tally) add(v *visitor) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -127,8 +126,8 @@ func (c *tally) add(v *visitor) {
 	c.statuses[v.status]++
 }
 
-// refuse counts an answer to an invented credential, which must be refused with
-// this reason.
+// refuse counts a response to an invented credential. The request must be refused with this status
+// and reason.
 func (c *tally) refuse(t *testing.T, v *visitor, status int, reason sessionauth.Reason) {
 	c.add(v)
 	c.mu.Lock()
@@ -138,7 +137,7 @@ func (c *tally) refuse(t *testing.T, v *visitor, status int, reason sessionauth.
 	}
 }
 
-// pass counts an answer to a user, who must pass with their own session.
+// pass counts a response to a user. The request must pass with the session of that user.
 func (c *tally) pass(t *testing.T, v *visitor, who stytchtest.Session, by sessionauth.Decider) {
 	c.add(v)
 	c.mu.Lock()
@@ -151,7 +150,7 @@ func (c *tally) pass(t *testing.T, v *visitor, who stytchtest.Session, by sessio
 	}
 }
 
-// complain reports the first few wrong answers. The caller holds mu.
+// complain reports the first few wrong responses. The caller holds mu.
 func (c *tally) complain(t *testing.T, v *visitor, want string) {
 	if c.wrong++; c.wrong <= 5 {
 		t.Errorf("got status %d (%s) as %q, want %s", v.status, v.event.Reason, v.user, want)
@@ -179,7 +178,7 @@ func (c *tally) wantHits(t *testing.T) {
 	}
 }
 
-// wantRefused checks that n invented credentials came and none passed.
+// wantRefused checks that n invented credentials were sent and none passed.
 func (c *tally) wantRefused(t *testing.T, n int) {
 	t.Helper()
 	if refused := c.statuses[401] + c.statuses[503]; refused != n || c.total() != n {
@@ -187,9 +186,9 @@ func (c *tally) wantRefused(t *testing.T, n int) {
 	}
 }
 
-// A memory records the memory in use before, after, and at the peak.
+// A memory records how much memory is in use before and after a flood, and at the peak.
 type memory struct {
-	live, rss         [2]uint64 // before and after, collected
+	live, rss         [2]uint64 // before and after the flood, after a garbage collection
 	peakHeap, peakRSS uint64
 }
 
@@ -210,9 +209,8 @@ func (m *memory) end() {
 	m.live[1], m.rss[1] = authtest.LiveHeap(), residentSet()
 }
 
-// wantFlat checks that the live heap grew by at most more bytes. Garbage that is
-// not yet collected counts only if full is set: then the process runs nothing
-// else.
+// wantFlat checks that the live heap grew by at most more bytes. If full is set, no other test runs
+// in the process, and garbage that has not been collected counts too.
 func (m *memory) wantFlat(t *testing.T, more uint64, full bool) {
 	t.Helper()
 	if m.live[1] > m.live[0]+more {

@@ -17,28 +17,28 @@ import (
 )
 
 const (
-	floodDelay = 50 * time.Millisecond // of the answers of Stytch
-	floodDue   = 100                   // users whose token is due for a check, and as many whose JWT has expired
+	floodDelay = 50 * time.Millisecond // delay of the answers of Stytch
+	floodDue   = 100                   // number of users whose token must be checked, and of users whose JWT has expired
 )
 
-// A tokenFlood is a flood of invented tokens by 100 clients while users work. It
-// runs in simulated time, so its timing does not depend on the machine.
+// A tokenFlood is a flood of invented tokens from 100 clients while users send requests. It runs in
+// simulated time, so that its timing does not depend on the machine.
 type tokenFlood struct {
 	*authtest.Env
 	size              int
-	lasts             time.Duration // less than CacheTTL, so no entry of a working user ends
+	lasts             time.Duration // less than CacheTTL, so that no entry of a working user expires
 	working, due, old []stytchtest.Session
 	began             time.Time
 	lasted            time.Duration
-	loaded            int // calls for users before the flood
+	loaded            int // calls that loaded users before the flood
 	memory            memory
 
 	unverified, work, checks, refreshes tally
 
-	// Calls to /v1/sessions/authenticate.
+	// Calls to /v1/sessions/authenticate for known and for invented tokens.
 	known, invented atomic.Int64
-	running         atomic.Int64 // for invented tokens
-	most, mostLater atomic.Int64 // the most at one time: in all, and after the first second
+	running         atomic.Int64 // calls in progress for invented tokens
+	most, mostLater atomic.Int64 // maximum of running in the whole flood, and after its first second
 }
 
 func TestFlood_InventedTokens(t *testing.T) {
@@ -54,7 +54,7 @@ func floodOfInventedTokens(t *testing.T) {
 		if full {
 			f.lasts = 40 * time.Second
 		}
-		// Room for twice the users, and for little else.
+		// The cache has room for twice the users and for little else.
 		f.Env = newFloodEnv(t, func(s *authtest.Env) { s.Config.CacheSize = 2 * (users + 2*floodDue) })
 		f.prepare(users)
 		f.run()
@@ -65,14 +65,13 @@ func floodOfInventedTokens(t *testing.T) {
 	t.Logf("took %v", time.Since(began).Round(time.Millisecond))
 }
 
-// prepare signs the users in. The old ones have expired JWTs. The cache entries of
-// the due ones end one by one during the flood, those of the working ones after
-// it.
+// prepare signs the users in. Users in old have expired JWTs. The cache entries of the users in due
+// expire one by one during the flood. The entries of the users in working expire after it.
 func (f *tokenFlood) prepare(users int) {
 	f.old = f.SignInMany(floodDue)
 	f.Expire()
 	f.due, f.working = f.SignInMany(floodDue), f.SignInMany(users)
-	f.began = time.Now().Add(time.Minute) // CacheTTL
+	f.began = time.Now().Add(time.Minute) // when the first entry expires: after CacheTTL
 	v := newVisitor(f.Handler)
 	for i, s := range f.due {
 		f.wait(i, floodDue, -time.Minute)
@@ -89,7 +88,7 @@ func (f *tokenFlood) prepare(users int) {
 	f.wait(0, 1, 0)
 }
 
-// wait waits until event i of n, spread evenly over the flood, is due.
+// wait waits until event i of n is due. The events are spread evenly over the flood.
 func (f *tokenFlood) wait(i, n int, late time.Duration) {
 	time.Sleep(time.Until(f.began.Add(f.lasts*time.Duration(i)/time.Duration(n) + late)))
 }
@@ -147,19 +146,18 @@ func (f *tokenFlood) run() {
 	f.memory.end()
 }
 
-// invent is one client. A client that does not wait for an answer sends the next
-// token.
+// invent is one client. A client that is not waiting for a response sends the next token.
 func (f *tokenFlood) invent(next *atomic.Int64) {
 	v := newVisitor(f.Handler)
 	for i := next.Add(1); i <= int64(f.size); i = next.Add(1) {
 		f.wait(int(i), f.size, 0)
-		v.send(authtest.Bearer(fmt.Sprintf("invented-%035d", i))) // as long as a token of Stytch
+		v.send(authtest.Bearer(fmt.Sprintf("invented-%035d", i))) // as long as a session token of Stytch
 		f.unverified.add(v)
 	}
 }
 
-// use sends requests of the working users in turn: all hands together send one
-// request for five invented tokens.
+// use sends requests of the working users in turn. Together the goroutines send one request for
+// every five invented tokens.
 func (f *tokenFlood) use(hand, hands int) {
 	v := newVisitor(f.Handler)
 	for i := hand; i < f.size/5; i += hands {
@@ -170,7 +168,7 @@ func (f *tokenFlood) use(hand, hands int) {
 	}
 }
 
-// check sends the tokens that are due, shortly after their entries have ended.
+// check sends the tokens of the users in due, each shortly after its entry has expired.
 func (f *tokenFlood) check() {
 	v := newVisitor(f.Handler)
 	for i, s := range f.due {
@@ -180,8 +178,7 @@ func (f *tokenFlood) check() {
 	}
 }
 
-// refresh sends the expired JWTs, every second one together with a token that is
-// not cached.
+// refresh sends the expired JWTs. Every second one comes with a token that is not cached.
 func (f *tokenFlood) refresh() {
 	v := newVisitor(f.Handler)
 	for i, s := range f.old {
@@ -203,15 +200,15 @@ func (f *tokenFlood) report() {
 		f.invented.Load(), f.ration(), f.most.Load(), f.mostLater.Load(), f.known.Load(), f.Calls(authtest.PathUser)-f.loaded, &f.memory)
 }
 
-// Unverified credentials may take half of the 64 concurrent calls, and an eighth
-// once more than 100 rejections came in a second.
+// Calls for unverified credentials may use half of the 64 places. After more than 100 rejections
+// within a second they may use only an eighth.
 const (
 	unverifiedHalf, unverifiedEighth = 32, 8
 	manyRejections                   = 100
 )
 
-// ration returns the number of calls that unverified credentials may cause during
-// the flood: half of the places until the rejections count, then an eighth.
+// ration returns the number of calls that unverified credentials may cause during the flood. They
+// may use half of the places until there are many rejections, and an eighth afterwards.
 func (f *tokenFlood) ration() int64 {
 	return manyRejections + 1 + unverifiedHalf + unverifiedEighth*(1+int64(f.lasted/floodDelay))
 }
@@ -225,7 +222,7 @@ func (f *tokenFlood) wantLimits(full bool) {
 		}
 	}
 	calls, ration := f.invented.Load(), f.ration()
-	if calls > ration || calls < ration*9/10 { // fewer means that no flood took place
+	if calls > ration || calls < ration*9/10 { // fewer calls mean that there was no flood
 		f.T.Errorf("got %d calls for unverified credentials, want about %d and no more", calls, ration)
 	}
 	if most, later := f.most.Load(), f.mostLater.Load(); most > unverifiedHalf || later > unverifiedEighth {
@@ -235,6 +232,7 @@ func (f *tokenFlood) wantLimits(full bool) {
 		f.T.Errorf("got %d calls for users, want %d", got, 2*floodDue)
 	}
 	f.WantCalls(authtest.PathUser, f.loaded)
-	// The cache of rejections, which is bounded, and the entries of the users.
+	// The heap may grow by the cache of rejections, which has a bound, and by the entries of the
+	// users.
 	f.memory.wantFlat(f.T, 4096*320+2*floodDue*4096, full)
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/sessionauth/sessionauth"
 )
 
-// The grammar of RFC 6750, section 2.1, as regular expressions. anyValue is for
-// values that are too long to be parsed.
+// The grammar of RFC 6750, section 2.1, as regular expressions. anyValue matches values that are
+// too long to be parsed.
 var (
 	anyValue     = regexp.MustCompile(`(?s)^[Bb][Ee][Aa][Rr][Ee][Rr] +([^ ].*)$`)
 	bearerValue  = regexp.MustCompile(`^[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9\-._~+/]+=*)$`)
@@ -79,7 +79,7 @@ func FuzzCookies(f *testing.F) {
 	extract := sessionauth.FromCookies("s", "j")
 	f.Fuzz(func(t *testing.T, field string) {
 		r := &http.Request{Header: http.Header{"Cookie": {field}}}
-		values := map[string][]string{} // the distinct values that are not empty
+		values := map[string][]string{} // distinct values that are not empty, by cookie name
 		for _, c := range r.Cookies() {
 			if c.Value != "" && !slices.Contains(values[c.Name], c.Value) {
 				values[c.Name] = append(values[c.Name], c.Value)
@@ -100,7 +100,7 @@ func FuzzCookies(f *testing.F) {
 			if !errors.Is(err, sessionauth.ErrInvalidRequest) {
 				t.Fatalf("%q: got %v, want %v", field, err, sessionauth.ErrInvalidRequest)
 			}
-		default: // candidates: none is chosen yet
+		default: // there are several values, and none is chosen yet
 			if err != nil || got.Token+got.JWT != "" {
 				t.Fatalf("%q: got %q, %q, %v, want candidates", field, got.Token, got.JWT, err)
 			}

@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// rowID returns the number at the start of the name of a subtest, or "".
+// rowID returns the number at the beginning of the name of a subtest, or "" if there is none.
 func rowID(name string) string {
 	if m := regexp.MustCompile(`^(\d{1,3}b?) `).FindStringSubmatch(name); m != nil {
 		return m[1]
@@ -21,8 +21,8 @@ func rowID(name string) string {
 	return ""
 }
 
-// TestHostile_EveryRowHasATest compares the rows of hostile.md with the names of
-// the subtests, in both directions.
+// TestHostile_EveryRowHasATest checks that every row of hostile.md has a subtest, and that every
+// numbered subtest has a row.
 func TestHostile_EveryRowHasATest(t *testing.T) {
 	text, err := os.ReadFile("hostile.md")
 	if err != nil {
@@ -45,7 +45,7 @@ func TestHostile_EveryRowHasATest(t *testing.T) {
 		t.Fatalf("got %d rows, want the 200 and more of section 3", len(rows))
 	}
 	here, outside := namedRows(t, "."), namedRows(t, "../..")
-	outside["210"] = true // the program internal/mutants
+	outside["210"] = true // row 210 is shown by the program internal/mutants
 	other := rowsElsewhere(t, elsewhere)
 	for id := range here {
 		if !rows[id] {
@@ -64,7 +64,8 @@ func TestHostile_EveryRowHasATest(t *testing.T) {
 	}
 }
 
-// rowsElsewhere reads section 4: numbers and ranges of them.
+// rowsElsewhere returns the rows that section 4 lists. The section contains numbers and ranges of
+// numbers.
 func rowsElsewhere(t *testing.T, section string) map[string]bool {
 	t.Helper()
 	found := map[string]bool{"210": true}
@@ -88,8 +89,8 @@ func rowsElsewhere(t *testing.T, section string) map[string]bool {
 	return found
 }
 
-// namedRows returns the numbers that begin a string in the tests of a folder and,
-// unless it is this one, of the folders below it.
+// namedRows returns the numbers that begin a string in the tests of a folder. Unless the folder is
+// this one, it includes the folders below.
 func namedRows(t *testing.T, root string) map[string]bool {
 	t.Helper()
 	found := map[string]bool{}

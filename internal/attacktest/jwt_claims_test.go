@@ -12,23 +12,22 @@ import (
 	"github.com/sessionauth/sessionauth/internal/authtest"
 )
 
-// project returns a value made of the project ID.
+// project returns a value that is computed from the project ID.
 func project(make func(id string) any) fromEnv {
 	return func(s *authtest.Env) any { return make(s.ProjectID) }
 }
 
-// inTime returns the NumericDate of a time from now, as JSON.
+// inTime returns the NumericDate (as JSON) of a time from now.
 func inTime(d time.Duration) jsonText {
 	return jsonText(strconv.FormatInt(time.Now().Add(d).Unix(), 10))
 }
 
-// lived returns the time claims of a JWT that was issued some time ago and is
-// valid for 5 minutes.
+// lived returns the time claims of a JWT that was issued some time ago and is valid for 5 minutes.
 func lived(ago time.Duration) []any {
 	return []any{"iat", inTime(-ago), "nbf", inTime(-ago), "exp", inTime(5*time.Minute - ago)}
 }
 
-// unknownSession signs a JWT of a session that does not exist.
+// unknownSession signs a JWT for a session that does not exist.
 func unknownSession(pairs ...any) func(*authtest.Env) string {
 	id := map[string]any{"id": "session-test-00000000-0000-4000-8000-000000000000"}
 	return bentClaims(append([]any{sessionClaimName, id}, pairs...)...)
@@ -218,7 +217,8 @@ func TestJWT_ExpiredCausesOneCall(t *testing.T) {
 			s.WantAnswer(s.Get(authtest.JWTCookie(token)), want401i)
 		}
 	}
-	// The rejection was about the session, not only about the JWT.
+	// Stytch rejected the session and not only the JWT, so another JWT of the session causes no
+	// call.
 	s.WantCalls(authtest.PathAuthenticate, 1)
 	other := map[string]any{"id": "session-test-00000000-0000-4000-8000-000000000001"}
 	s.Want(s.Get(authtest.Bearer(bentClaims(append(lived(7*time.Minute), sessionClaimName, other)...)(s))), 401)
@@ -226,7 +226,7 @@ func TestJWT_ExpiredCausesOneCall(t *testing.T) {
 	s.WantPassed(0, "")
 }
 
-// 125: a JWT is accepted while now < exp + Leeway, cached or not.
+// 125: a JWT is accepted as long as now < exp + Leeway, whether or not it is cached.
 func TestJWT_EndsToTheNanosecond(t *testing.T) {
 	for _, leeway := range []time.Duration{0, 20 * time.Second, -1} {
 		for _, by := range authtest.Carriers {
@@ -242,7 +242,7 @@ func endsToTheNanosecond(t *testing.T, leeway time.Duration, carry func(string) 
 	token := carry(authtest.Bearer(unknownSession("exp", inTime(5*time.Minute))(s)))
 	end := 5*time.Minute + max(0, leeway)
 	if leeway == 0 {
-		end += 5 * time.Second // the default
+		end += 5 * time.Second // the default of Leeway
 	}
 	cold := func(want authtest.Answer) {
 		warm := s.Handler

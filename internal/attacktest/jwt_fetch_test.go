@@ -3,6 +3,7 @@ package attacktest
 import (
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -14,8 +15,8 @@ import (
 	"github.com/sessionauth/sessionauth/internal/authtest"
 )
 
-// A bait is a server that a hostile JWT names. It serves a key set with the key
-// that signed the JWT, so that a verifier that fetches it accepts the JWT.
+// A bait is a server whose address a hostile JWT contains. It serves a key set with the key that
+// signed the JWT. A verifier that fetched this key set would accept the JWT.
 type bait struct {
 	*httptest.Server
 	hits atomic.Int64
@@ -31,7 +32,7 @@ func newBait(t *testing.T) *bait {
 	return b
 }
 
-// reachable lets the HTTP client of the Authenticator reach the bait and Stytch.
+// reachable lets the HTTP client of the Authenticator reach both the bait and Stytch.
 func (b *bait) reachable(c *sessionauth.Config) {
 	stytch := c.HTTPClient.Transport
 	c.HTTPClient = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
@@ -67,7 +68,7 @@ func TestJWT_NamesAServer(t *testing.T) {
 	if got := b.hits.Load(); got != 0 {
 		t.Errorf("got %d hits of the bait, want 0", got)
 	}
-	// Prove that the bait is reachable.
+	// This shows that the bait is reachable, so that a fetch would be noticed.
 	s := authtest.New(t, b.reachable)
 	resp, err := s.Config.HTTPClient.Get(b.URL)
 	if err != nil {
@@ -79,8 +80,8 @@ func TestJWT_NamesAServer(t *testing.T) {
 	}
 }
 
-// 74: whatever key IDs arrive, the key set is fetched at most four times at once
-// and once more in 30 s.
+// 74: whatever key IDs arrive, the key set is fetched at most four times in a row, and then at most
+// once in 30 s.
 func TestJWT_UnknownKey(t *testing.T) {
 	for _, by := range authtest.Carriers {
 		t.Run("74 by "+by.Name, func(t *testing.T) {
@@ -92,7 +93,7 @@ func TestJWT_UnknownKey(t *testing.T) {
 func costsFiveFetches(t *testing.T, carry func(string) string) {
 	s := authtest.New(t)
 	unknown := func(kid string) string { return carry(authtest.Bearer(bentHeader("kid", kid)(s))) }
-	// The key set is fetched after this request arrived, so the key does not exist.
+	// This request causes a fetch of the key set, which shows that the key does not exist.
 	s.WantAnswer(s.Get(unknown("a")), want401i)
 	s.WantCalls(authtest.PathKeySet, 1)
 	s.Want(s.Get(authtest.Bearer(s.Session.JWT)), 200)
@@ -102,7 +103,8 @@ func costsFiveFetches(t *testing.T, carry func(string) string) {
 	}
 	s.WantCalls(authtest.PathKeySet, 4)
 	time.Sleep(time.Second - 3*time.Nanosecond)
-	// The key of a JWT that was issued later may exist, the key of an older JWT does not.
+	// If a JWT was issued after the last fetch, its key may exist. The key of an older JWT does not
+	// exist.
 	resp := s.Get(unknown("b"))
 	s.WantAnswer(resp, want503r)
 	s.WantRetry(resp, "29")
@@ -110,7 +112,7 @@ func costsFiveFetches(t *testing.T, carry func(string) string) {
 	older := s.Sign([]byte(objectText(bendMembers(s, s.Header(), []any{"kid", "b"}))),
 		[]byte(objectText(bendMembers(s, s.Claims(s.Session.ID), []any{"iat", iat}))))
 	s.WantAnswer(s.Get(carry(authtest.Bearer(older))), want401i)
-	// A session token beside the JWT decides.
+	// If a request also has a session token, Require uses the token.
 	s.Want(s.Get(authtest.BothCookies(s.Session.Token, bentHeader("kid", "c")(s))), 200)
 	s.WantCalls(authtest.PathAuthenticate, 1)
 	for range 1000 {
@@ -130,7 +132,7 @@ func costsFiveFetches(t *testing.T, carry func(string) string) {
 	s.WantPassed(3, s.Session.ID)
 }
 
-// 74: the first JWT of a new key passes after one fetch, also right after another.
+// 74: the first JWT of a new key passes after one fetch, even right after another fetch.
 func TestJWT_AfterRotation(t *testing.T) {
 	for _, after := range []time.Duration{time.Nanosecond, time.Millisecond, time.Second, 30 * time.Second} {
 		t.Run("74 after "+after.String(), func(t *testing.T) {
@@ -144,7 +146,7 @@ func TestJWT_AfterRotation(t *testing.T) {
 				s.Want(s.Get(authtest.Bearer(old)), 200)
 				s.WantCalls(authtest.PathKeySet, 2)
 				s.WantCalls(authtest.PathAuthenticate, 0)
-				// The new key's id does not help a JWT that another key signed.
+				// A JWT with the id of the new key is refused if another key signed it.
 				s.WantAnswer(s.Get(authtest.Bearer(signedWith(signByOtherKey)(s))), want401i)
 			})
 		})
@@ -164,8 +166,9 @@ func TestJWT_KeyIDIsNotLogged(t *testing.T) {
 				resp := s.Get(by.Carry(authtest.Bearer(bentHeader("kid", kid)(s))))
 				s.WantAnswer(resp, want401i)
 				s.WantNothingOf(kid, resp)
-				if got := log.String(); got != "" {
-					t.Errorf("got a log of %q, want none", got)
+				line := regexp.MustCompile(`^time=\S+ level=DEBUG msg="sessionauth: refused" method=GET path=/ status=401 reason=[a-z_]+\n$`)
+				if got := log.String(); !line.MatchString(got) {
+					t.Errorf("got a log of %q, want one line with the reason", got)
 				}
 			})
 		}
@@ -211,7 +214,7 @@ func TestJWT_TooLarge(t *testing.T) {
 			token := row.token(s)
 			for _, field := range []string{authtest.Bearer(token), authtest.JWTCookie(token)} {
 				best := time.Hour
-				for range 3 { // another process may have delayed one of them
+				for range 3 { // the best of three, because another process may delay one of them
 					began := time.Now()
 					s.Get(field)
 					best = min(best, time.Since(began))
@@ -224,7 +227,7 @@ func TestJWT_TooLarge(t *testing.T) {
 	}
 }
 
-// 104: 900000 dots are not split into 900001 strings.
+// 104: a text with 900000 dots is not split into 900001 strings.
 func TestJWT_DotsAreNotSplit(t *testing.T) {
 	s := authtest.New(t)
 	token := strings.Repeat(".", 900_000)
@@ -232,7 +235,7 @@ func TestJWT_DotsAreNotSplit(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	_ = verifyText(s, token)
 	runtime.ReadMemStats(&after)
-	// A digest may copy the text once.
+	// The digest may copy the text once.
 	if got := after.TotalAlloc - before.TotalAlloc; got > 2<<20 {
 		t.Errorf("got %d bytes allocated, want at most 2 MiB", got)
 	}
@@ -240,8 +243,8 @@ func TestJWT_DotsAreNotSplit(t *testing.T) {
 
 const maxJWT = 16 << 10
 
-// sized signs a JWT of this size, or as close to it as base64 allows: not larger
-// for the limit, and otherwise not smaller.
+// sized signs a JWT of this size. If base64 allows no JWT of exactly this size, it is the next
+// smaller one for the limit itself, and the next larger one otherwise.
 func sized(size int) func(*authtest.Env) string {
 	return func(s *authtest.Env) string {
 		token := bentClaims("pad", "")(s)

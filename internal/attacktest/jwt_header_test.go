@@ -10,7 +10,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
-	_ "crypto/sha512" // for HS384, RS512 …
+	_ "crypto/sha512" // registers the hashes of HS384, RS512 and others
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
@@ -284,11 +284,11 @@ func rawPayload(s *authtest.Env) string {
 	return input + "." + b64url(string(signRS256(s.Key(), input)))
 }
 
-// zippedPayload signs a compressed payload, which RFC 7516, section 4.1.3, defines
-// for JWE only.
+// zippedPayload signs a compressed payload. RFC 7516, section 4.1.3, defines compression for JWE
+// only.
 func zippedPayload(s *authtest.Env) string {
 	var b bytes.Buffer
-	w, _ := flate.NewWriter(&b, flate.BestCompression) // fails for unknown levels only
+	w, _ := flate.NewWriter(&b, flate.BestCompression) // fails only for unknown levels
 	_, _ = w.Write([]byte(jwtClaims(s)))
 	_ = w.Close()
 	return s.Sign([]byte(objectText(bendMembers(s, s.Header(), []any{"zip", "DEF"}))), b.Bytes())

@@ -14,7 +14,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// A JWT that may be an access token is accepted only if Stytch says so.
+// A JWT that may be an access token is accepted only if Stytch accepts it.
 func TestJWT_OnlyStytchCanJudge(t *testing.T) {
 	for name, claims := range map[string]map[string]any{
 		"client_id":                {"client_id": "x"},
@@ -38,7 +38,7 @@ func TestJWT_OnlyStytchCanJudge(t *testing.T) {
 				s.Want(s.Get(authtest.Bearer(jwt)), 401)
 				s.Want(s.Get(authtest.Bearer(jwt)), 401)
 				s.WantCalls(authtest.PathAuthenticate, 2)
-				// A rejection of an access token does not deny the session.
+				// The rejection of an access token does not sign the session out.
 				s.Want(s.Get(authtest.Bearer(s.Session.JWT)), 200)
 				s.WantCalls(authtest.PathAuthenticate, 2)
 			})
@@ -46,8 +46,8 @@ func TestJWT_OnlyStytchCanJudge(t *testing.T) {
 	}
 }
 
-// A JWT that only Stytch can judge is not exchanged for a new one, which would need
-// a call again, before it has expired.
+// A JWT that may be an access token is not refreshed before it has expired, because checking the
+// new JWT would need a call again.
 func TestJWT_OnlyStytchCanJudge_WriteBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := authtest.New(t, authtest.WriteBack)
@@ -69,7 +69,7 @@ func TestJWT_OnlyStytchCanJudge_WriteBack(t *testing.T) {
 	})
 }
 
-// A custom claim scope does not make a session depend on Stytch.
+// A session JWT with a custom claim named scope is verified without a call to Stytch.
 func TestJWT_CustomClaimScope(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := authtest.New(t, authtest.SessionOnly)
@@ -87,8 +87,8 @@ func TestJWT_CustomClaimScope(t *testing.T) {
 	})
 }
 
-// Tokens of other kinds that the project's keys sign are refused without a call,
-// with a reason that says what they are. A session token beside them decides.
+// Tokens of other kinds that a key of the project signed are refused without a call. The reason
+// says what they are. If the request also has a session token, Require uses that.
 func TestJWT_TokensOfOtherKinds(t *testing.T) {
 	const session, organization = sessionClaimName, "https://stytch.com/organization"
 	for _, row := range []struct {
@@ -130,14 +130,14 @@ func TestJWT_TokensOfOtherKinds(t *testing.T) {
 				s.Want(s.Get(authtest.BothCookies(s.Session.Token, jwt)), 200)
 				s.WantPassed(1, s.Session.ID)
 				_ = s.Auth.SignOut(t.Context(), sessionauth.Credential{JWT: jwt})
-				s.Want(s.Get(authtest.Bearer(s.Session.JWT)), 200) // an access token signs nobody out
+				s.Want(s.Get(authtest.Bearer(s.Session.JWT)), 200) // signing out with an access token does not end the session
 			})
 		})
 	}
 }
 
-// If the session claim has an unknown form, Stytch decides, and its answer must be
-// about the user of the JWT.
+// If the session claim has an unknown form, Require calls Stytch. The answer must be about the user
+// of the JWT.
 func TestJWT_UnreadableSessionClaim(t *testing.T) {
 	form := func(s *authtest.Env, subject string, form any) string {
 		return s.SignJWT(func(_, c map[string]any) { c[sessionClaimName], c["sub"] = form, subject })
@@ -163,12 +163,12 @@ func TestJWT_UnreadableSessionClaim(t *testing.T) {
 				}
 				s.Want(s.Get(authtest.BothCookies(s.Session.Token, jwt)), 200)
 
-				// The session of somebody else.
+				// A JWT with the session of another user must not pass.
 				other := s.SignIn(stytchtest.SessionOptions{})
 				s.Want(s.Get(authtest.Bearer(form(s, s.User.ID, of(other.ID)))), 503)
 				s.WantPassed(4, s.Session.ID)
 
-				// Signing out with it ends the session.
+				// Signing out with the JWT ends the session.
 				if err := s.Auth.SignOut(t.Context(), sessionauth.Credential{JWT: jwt}); err != nil {
 					t.Error(err)
 				}
@@ -181,8 +181,8 @@ func TestJWT_UnreadableSessionClaim(t *testing.T) {
 	}
 }
 
-// Nobody gets in with an unreadable session claim while Stytch is down, and nobody
-// is signed out. One user's JWTs of that kind cost at most 4 calls in 5 seconds.
+// If the session claim cannot be read while Stytch is down, the request neither passes nor is
+// rejected. Such JWTs of one user cause at most 4 calls in 5 seconds.
 func TestJWT_UnreadableSessionClaimIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := authtest.New(t)
@@ -216,16 +216,16 @@ func TestJWT_UnreadableSessionClaimIsBounded(t *testing.T) {
 			}
 		}
 		s.WantCalls(authtest.PathAuthenticate, calls+4)
-		s.Want(s.Get(same), 200) // cached
+		s.Want(s.Get(same), 200) // answered from the cache
 		other := s.SignIn(stytchtest.SessionOptions{})
-		s.Want(s.Get(authtest.Bearer(jwt(other))), 200) // nobody else notices
+		s.Want(s.Get(authtest.Bearer(jwt(other))), 200) // other users are not affected
 		s.WantCalls(authtest.PathAuthenticate, calls+5)
 		time.Sleep(5 * time.Second)
 		s.Want(s.Get(authtest.Bearer(jwt(s.Session))), 200)
 	})
 }
 
-// The type of an error decides, whatever the status.
+// The type of an error decides the answer, whatever the status is.
 func TestServer_ErrorTypes(t *testing.T) {
 	for kind, want := range map[string]struct {
 		answer authtest.Answer
@@ -237,8 +237,8 @@ func TestServer_ErrorTypes(t *testing.T) {
 		"unable_to_parse_session_jwt": {want401i, sessionauth.ReasonRejected},
 		"incompatible_session_type":   {want401i, sessionauth.ReasonRejected},
 
-		// The iss, aud and claims of the JWT agree with the configuration. If Stytch
-		// says otherwise, the configuration is wrong, and not the user's credential.
+		// The iss, the aud and the claims of the JWT agree with the configuration. If Stytch
+		// disagrees, the configuration is wrong and not the credential.
 		"jwt_invalid_audience": {want503r, sessionauth.ReasonStytchFailing},
 		"jwt_invalid_issuer":   {want503r, sessionauth.ReasonStytchFailing},
 		"jwt_invalid_claims":   {want503r, sessionauth.ReasonStytchFailing},

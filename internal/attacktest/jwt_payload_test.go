@@ -59,8 +59,8 @@ func renamedClaim(from, to string) func(*authtest.Env) string {
 	return editedClaims(putFor(string(authtest.JSON(from))+":", string(authtest.JSON(to))+":"))
 }
 
-// bentThenEdited changes the claims of a session that does not exist, and then
-// edits the payload.
+// bentThenEdited changes the claims of a JWT for a session that does not exist, and then edits the
+// payload.
 func bentThenEdited(e textEdit, pairs ...any) func(*authtest.Env) string {
 	return func(s *authtest.Env) string {
 		claims := bendMembers(s, s.Claims(s.Session.ID), pairs)
@@ -130,7 +130,7 @@ func TestJWT_SessionClaim(t *testing.T) {
 	})
 }
 
-// 142: without expires_at, an identity ends at the exp of its JWT.
+// 142: without expires_at, an identity expires at the exp of its JWT.
 func TestJWT_WithoutExpiresAt(t *testing.T) {
 	s := authtest.New(t, authtest.SessionOnly)
 	exp := time.Now().Add(time.Minute).Truncate(time.Second)
@@ -140,7 +140,7 @@ func TestJWT_WithoutExpiresAt(t *testing.T) {
 	}
 }
 
-// 143: only the exact role name admin makes an admin.
+// 143: only the exact role name admin counts as the role admin.
 func TestJWT_Roles(t *testing.T) {
 	for name, roles := range map[string]any{"absent": absent, "empty": []string{}, "other": []string{"admin ", "Admin", ""}} {
 		t.Run("143 roles "+name, func(t *testing.T) {
@@ -199,8 +199,8 @@ func TestJWT_Payload(t *testing.T) {
 	})
 }
 
-// 150: no text of JSONTestSuite passes as a payload: 188 are invalid JSON, 95 are
-// valid JSON but no claims, and parsers may choose about 35.
+// 150: no text of JSONTestSuite passes as a payload. 188 texts are invalid JSON, 95 are valid JSON
+// without the claims of a session, and about 35 are left to the parser.
 func TestJWT_PayloadOfJSONTestSuite(t *testing.T) {
 	authtest.SkipIfShort(t)
 	files, err := filepath.Glob("../strictjson/testdata/jsontestsuite/test_parsing/*.json")

@@ -59,7 +59,7 @@ func numberSignature(change func(s, n *big.Int) *big.Int) func(*authtest.Env, st
 	}
 }
 
-// shortSum signs with n+s where the sum has no more bytes than n.
+// shortSum uses the number n+s as the signature, if n+s has no more bytes than n.
 func shortSum(s *authtest.Env) string {
 	for i := range 1000 {
 		token := signedWith(numberSignature(func(s, n *big.Int) *big.Int { return n.Add(n, s) }), "x", i)(s)
@@ -111,8 +111,8 @@ func TestJWT_Padding(t *testing.T) {
 	})
 }
 
-// padded applies the private key to a block: start, fill up to the length of the
-// modulus, separator, content.
+// padded applies the private key to a block. The block consists of start, fill repeated up to the
+// length of the modulus, a separator, and the content.
 func padded(start, fill string, content func(input string) string) func(*authtest.Env) string {
 	return signedWith(func(s *authtest.Env, input string) []byte {
 		end := "\x00" + content(input)
@@ -182,8 +182,8 @@ func withTrailingBits(segment string, bits int) string {
 	return segment[:len(segment)-1] + string(base64urlAlphabet[last|bits])
 }
 
-// respelt encodes one segment in another way, 0 the header and 1 the payload, and
-// signs the result. Both segments have unused bits and both special characters.
+// respelt encodes one segment in another way and signs the result. which is 0 for the header and 1
+// for the payload. Both segments have unused bits and both special characters.
 func respelt(which int, spell func(string) string) func(*authtest.Env) string {
 	return func(s *authtest.Env) string {
 		special := func(text string) string {

@@ -16,16 +16,16 @@ import (
 	"github.com/sessionauth/sessionauth/internal/authtest"
 )
 
-// A jwtRow is a JWT and the answer to it. The name begins with the number of the
-// row in hostile.md.
+// A jwtRow is a JWT and the expected answer. The name begins with the number of the row in
+// hostile.md.
 type jwtRow struct {
 	name  string
 	token func(*authtest.Env) string
 	want  jwtVerdict
 }
 
-// A jwtVerdict is what Require answers to a JWT in the Authorization header and in
-// the JWT cookie, and how often it calls Stytch about the session.
+// A jwtVerdict is the answer of Require to a JWT in the Authorization header and to the same JWT in
+// the JWT cookie. It also has the numbers of calls about the session.
 type jwtVerdict struct {
 	header, cookie           authtest.Answer
 	headerCalls, cookieCalls int
@@ -37,24 +37,23 @@ var (
 	jwtCalled       = jwtVerdict{header: want401i, cookie: want401i, headerCalls: 1, cookieCalls: 1}
 	jwtCalledPasses = jwtVerdict{header: passAs("ada"), cookie: passAs("ada"), headerCalls: 1, cookieCalls: 1}
 
-	// Not a b64token (RFC 6750, section 2.1), but allowed in a cookie.
+	// The text is not a b64token (RFC 6750, section 2.1), but it is allowed in a cookie.
 	jwtBadField = jwtVerdict{header: want400r, cookie: want401i}
-	// Allowed in neither: net/http drops a cookie with such bytes.
+	// The bytes are allowed in neither: net/http drops a cookie that contains them.
 	jwtBadBytes = jwtVerdict{header: want400r, cookie: want401n}
-	// Without dots it has the form of a session token in a header.
+	// In a header, a text without dots is taken for a session token.
 	jwtCalledOpaque = jwtVerdict{header: want401i, cookie: want401i, headerCalls: 1}
 )
 
-// byCookieToo reports whether a row must also run with its JWT in the cookie. A
-// JWT takes the same path wherever it was found, so this is the case for rows
-// whose answers differ, and for the first row of each number as a proof that
-// the paths are equal.
+// byCookieToo reports whether a row also runs with its JWT in the cookie. The code treats a JWT in
+// the same way wherever it was found. Therefore only rows whose answers differ, and the first row
+// of each number, run with the cookie.
 func byCookieToo(rows []jwtRow, i int) bool {
 	differ := rows[i].want.header != rows[i].want.cookie || rows[i].want.headerCalls != rows[i].want.cookieCalls
 	return differ || i == 0 || rowID(rows[i].name) != rowID(rows[i-1].name)
 }
 
-// runJWTRows sends each JWT to a new environment, and a good one after it.
+// runJWTRows sends each JWT to a new environment, and a good JWT after it.
 func runJWTRows(t *testing.T, rows []jwtRow, changes ...func(*sessionauth.Config)) {
 	for i, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -81,7 +80,7 @@ func checkJWT(s *authtest.Env, field func(string) string, token string, want aut
 	s.WantCalls(authtest.PathAuthenticate, calls)
 	passed, users := 0, 0
 	if want.As != "" {
-		passed, users = 1, 1-calls // the answer about a session includes its user
+		passed, users = 1, 1-calls // the answer about a session includes the user, so the user needs no call
 		s.WantPassed(passed, s.Session.ID)
 	} else {
 		s.WantPassed(passed, "")
@@ -92,14 +91,14 @@ func checkJWT(s *authtest.Env, field func(string) string, token string, want aut
 		s.T.Errorf("got %d fetches of the key set, want at most one, and none for a malformed request", fetches)
 	}
 	s.WantCalls("", calls+users+fetches)
-	// A good JWT that is not cached.
+	// A good JWT that is not cached must pass afterwards.
 	s.Want(s.Get(field(bentClaims("jti", "good")(s))), http.StatusOK)
 	s.WantPassed(passed+1, s.Session.ID)
 	s.WantCalls(authtest.PathAuthenticate, calls)
 }
 
-// A jsonText is written into an object as it is, JSON or not. If it is empty, the
-// member is left out.
+// A jsonText is written into an object unchanged, whether or not it is valid JSON. If it is empty,
+// the member is omitted.
 type jsonText string
 
 const absent = jsonText("")
@@ -107,7 +106,7 @@ const absent = jsonText("")
 // A fromEnv is a value that depends on the environment.
 type fromEnv func(*authtest.Env) any
 
-// bendMembers sets members of an object. pairs are names and values in turn.
+// bendMembers sets members of an object. pairs alternates names and values.
 func bendMembers(s *authtest.Env, object map[string]any, pairs []any) map[string]any {
 	for i := 0; i < len(pairs); i += 2 {
 		value := pairs[i+1]
@@ -119,7 +118,7 @@ func bendMembers(s *authtest.Env, object map[string]any, pairs []any) map[string
 	return object
 }
 
-// objectText encodes an object with its names in order.
+// objectText encodes an object with its names in alphabetical order.
 func objectText(object map[string]any) string {
 	var list []string
 	for _, name := range slices.Sorted(maps.Keys(object)) {
@@ -137,14 +136,14 @@ func objectText(object map[string]any) string {
 func jwtHeader(s *authtest.Env) string { return objectText(s.Header()) }
 func jwtClaims(s *authtest.Env) string { return objectText(s.Claims(s.Session.ID)) }
 
-// bentHeader signs a good payload with a header that has these members changed.
+// bentHeader returns a function that signs a good payload with a changed header.
 func bentHeader(pairs ...any) func(*authtest.Env) string {
 	return func(s *authtest.Env) string {
 		return s.Sign([]byte(objectText(bendMembers(s, s.Header(), pairs))), []byte(jwtClaims(s)))
 	}
 }
 
-// bentClaims signs a payload with these claims changed.
+// bentClaims returns a function that signs a payload with changed claims.
 func bentClaims(pairs ...any) func(*authtest.Env) string {
 	return func(s *authtest.Env) string {
 		return s.Sign([]byte(jwtHeader(s)), []byte(objectText(bendMembers(s, s.Claims(s.Session.ID), pairs))))
@@ -153,7 +152,7 @@ func bentClaims(pairs ...any) func(*authtest.Env) string {
 
 const sessionClaimName = "https://stytch.com/session"
 
-// bentSession signs a payload with these members of the session claim changed.
+// bentSession returns a function that signs a payload with a changed session claim.
 func bentSession(pairs ...any) func(*authtest.Env) string {
 	return func(s *authtest.Env) string {
 		claims := s.Claims(s.Session.ID)
@@ -181,17 +180,18 @@ func putFor(old, by string) textEdit {
 	}
 }
 
-// editedHeader signs a good payload with an edited header, JSON or not.
+// editedHeader returns a function that signs a good payload with an edited header, which may be
+// invalid JSON.
 func editedHeader(e textEdit) func(*authtest.Env) string {
 	return func(s *authtest.Env) string { return s.Sign([]byte(e(jwtHeader(s))), []byte(jwtClaims(s))) }
 }
 
-// editedClaims signs an edited payload, JSON or not.
+// editedClaims returns a function that signs an edited payload, which may be invalid JSON.
 func editedClaims(e textEdit) func(*authtest.Env) string {
 	return func(s *authtest.Env) string { return s.Sign([]byte(jwtHeader(s)), []byte(e(jwtClaims(s)))) }
 }
 
-// editedToken edits the segments of a JWT after it was signed.
+// editedToken returns a function that edits the segments of a JWT after it was signed.
 func editedToken(e func(header, payload, signature string) string) func(*authtest.Env) string {
 	return func(s *authtest.Env) string {
 		part := strings.Split(s.Session.JWT, ".")
@@ -199,8 +199,8 @@ func editedToken(e func(header, payload, signature string) string) func(*authtes
 	}
 }
 
-// signedWith signs a good payload, with a header that has these members changed.
-// The input of sign is the two encoded segments.
+// signedWith returns a function that signs a good payload with sign. It can also change members of
+// the header. sign receives the two encoded segments.
 func signedWith(sign func(s *authtest.Env, input string) []byte, headerPairs ...any) func(*authtest.Env) string {
 	return func(s *authtest.Env) string {
 		input := b64url(objectText(bendMembers(s, s.Header(), headerPairs))) + "." + b64url(jwtClaims(s))
@@ -220,13 +220,13 @@ func signRS256(key *rsa.PrivateKey, input string) []byte {
 	return sig
 }
 
-// verifyText verifies a JWT that no header field can carry.
+// verifyText verifies a text as a JWT, even if no header field can contain it.
 func verifyText(s *authtest.Env, token string) error {
 	_, err := s.Auth.Verify(s.T.Context(), sessionauth.Credential{JWT: token, Header: true})
 	return err
 }
 
-// identityOf returns the identity of a JWT, which must pass.
+// identityOf returns the identity that a JWT authenticates.
 func identityOf(s *authtest.Env, token string) *sessionauth.Identity {
 	s.T.Helper()
 	id, err := s.Auth.Verify(s.T.Context(), sessionauth.Credential{JWT: token, Header: true})
@@ -236,7 +236,8 @@ func identityOf(s *authtest.Env, token string) *sessionauth.Identity {
 	return id
 }
 
-// No header field can carry a line break, but decoders of base64 ignore it.
+// A decoder of base64 ignores line breaks. A JWT with a line break must be refused, although no
+// header field can contain one.
 func TestJWT_LineBreaks(t *testing.T) {
 	s := authtest.New(t)
 	broken := b64url(jwtHeader(s)) + "." + b64url(jwtClaims(s))[:50] + "\n" + b64url(jwtClaims(s))[50:]

@@ -103,7 +103,7 @@ func TestRequest_Credential(t *testing.T) {
 		{"45 a trailing comma, token", "Cookie: stytch_session={ada.token},", want401i, 0},
 		{"45 a trailing comma, JWT", "Cookie: stytch_session_jwt={ada.jwt},", want401i, 0},
 		{"45 a trailing backslash", `Cookie: stytch_session={ada.token}\`, want401n, 0}, // net/http drops this cookie
-		{"45 half a quote", `Cookie: stytch_session="{ada.token}`, want401n, 0},         // and this one
+		{"45 half a quote", `Cookie: stytch_session="{ada.token}`, want401n, 0},         // net/http drops this cookie too
 
 		{"46 good token, then an unknown one", "Cookie: stytch_session={ada.token}; stytch_session={unknown}", passAs("ada"), 2},
 		{"46 unknown token, then the good one", "Cookie: stytch_session={unknown}; stytch_session={ada.token}", passAs("ada"), 2},
@@ -139,7 +139,8 @@ func TestRequest_Credential(t *testing.T) {
 		{"56 an empty header, and a good cookie", "Authorization: \nCookie: stytch_session_jwt={ada.jwt}", passAs("ada"), 0},
 		{"57 a token of Bob, a fresh JWT of Ada", "Cookie: stytch_session={bob.token}; stytch_session_jwt={ada.jwt}", want400r, 1},
 	} {
-		// The default extractor has a path of its own.
+		// The default extractor has its own code path, so the rows also run with an explicit
+		// extractor.
 		for _, way := range []struct {
 			name   string
 			change func(*sessionauth.Config)
@@ -264,15 +265,15 @@ func TestRequest_TwoSessionsOfOneUser(t *testing.T) {
 				time.Sleep(time.Minute)
 				later := s.StartSession(s.Session.UserID, stytchtest.SessionOptions{})
 				s.Do(s.request("GET", "/", "", fmt.Sprintf(row.fields, later.Token)))
-				s.WantPassed(1, later.ID) // the session that started last
+				s.WantPassed(1, later.ID) // the session that started later
 				s.WantCalls(authtest.PathAuthenticate, 2)
 			})
 		})
 	}
 }
 
-// A cookie that a sibling domain planted must not win while the cookie of the user
-// cannot be verified.
+// If a sibling domain has planted a cookie, it must not take precedence while the cookie of the
+// user cannot be verified.
 func TestRequest_PlantedCookieInAnOutage(t *testing.T) {
 	for _, row := range []struct{ name, fields string }{
 		{"46 planted first", "Cookie: stytch_session_jwt={bob.jwt}; stytch_session_jwt=x; stytch_session={ada.token}"},
@@ -289,7 +290,7 @@ func TestRequest_PlantedCookieInAnOutage(t *testing.T) {
 func TestRequest_TokenAndJWTOfTwoSessions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t)
-		time.Sleep(6 * time.Minute) // the JWT is past its exp
+		time.Sleep(6 * time.Minute) // the JWT has expired
 		resp := s.Do(s.request("GET", "/", "", "Cookie: stytch_session={bob.token}; stytch_session_jwt={ada.jwt}"))
 		s.wantFirst(resp, want400r, 2)
 		resp = s.Do(s.request("GET", "/", "", "Cookie: stytch_session={ada.token}; stytch_session_jwt={ada.jwt}"))

@@ -15,28 +15,28 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// The answers, as hostile.md names them.
+// The answers, named as in hostile.md.
 var (
 	want401n = authtest.NoCredential
 	want401i = authtest.InvalidToken
 	want400r = authtest.InvalidRequest
 	want403c = authtest.CrossOrigin
 	want503r = authtest.Unavailable
-	net400   = authtest.Answer{Status: 400} // of net/http itself
+	net400   = authtest.Answer{Status: 400} // answered by net/http itself
 )
 
-// passAs is the answer to a request that passes as "ada", "bob" or "nobody".
+// passAs is the answer to a request that passes. The user is "ada", "bob" or "nobody".
 func passAs(who string) authtest.Answer { return authtest.Answer{Status: 200, As: who} }
 
-// A scene is an environment with a second user. In its requests {ada.jwt},
-// {ada.token}, {bob.jwt} and {bob.token} stand for credentials, {bad.jwt} for the
-// JWT of Ada with another signature, {unknown} for a token that does not exist,
-// and {basic} for Basic credentials with {ada.token} as the password.
+// A scene is an environment with a second user. Its requests contain placeholders: {ada.jwt},
+// {ada.token}, {bob.jwt} and {bob.token} are credentials, {bad.jwt} is the JWT of Ada with an
+// invalid signature, {unknown} is a token that does not exist, and {basic} is a Basic credential
+// with {ada.token} as the password.
 type scene struct {
 	*authtest.Env
 	bob     stytchtest.Session
 	words   *strings.Replacer
-	secrets []string // which no answer may contain
+	secrets []string // texts that no response may contain
 }
 
 func newScene(t *testing.T, changes ...func(*sessionauth.Config)) *scene {
@@ -53,7 +53,7 @@ func newScene(t *testing.T, changes ...func(*sessionauth.Config)) *scene {
 	}
 }
 
-// request returns a request with these fields ("Name: value", one a line).
+// request returns a request with these header fields ("Name: value", one per line).
 func (s *scene) request(method, target, body, fields string) *http.Request {
 	r := httptest.NewRequest(method, "https://app.example.com"+s.words.Replace(target), strings.NewReader(s.words.Replace(body)))
 	for field := range strings.SplitSeq(s.words.Replace(fields), "\n") {
@@ -64,8 +64,7 @@ func (s *scene) request(method, target, body, fields string) *http.Request {
 	return r
 }
 
-// wantFirst checks the first answer of a scene, who passed, and the number of
-// calls.
+// wantFirst checks the first response in a scene, which user passed, and the number of calls.
 func (s *scene) wantFirst(resp *http.Response, v authtest.Answer, calls int) {
 	s.T.Helper()
 	if got := resp.Header.Get("WWW-Authenticate"); resp.StatusCode != v.Status || got != v.Challenge {

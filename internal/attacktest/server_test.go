@@ -20,8 +20,8 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// serve starts a server with next behind Require, and returns a request to it with
-// a header field.
+// serve starts a server with next behind Require. It also returns a request to the server with a
+// header field.
 func serve(s *authtest.Env, http2 bool, field string, next http.HandlerFunc) (*httptest.Server, *http.Request) {
 	s.T.Helper()
 	srv := httptest.NewUnstartedServer(s.Auth.Require(next))
@@ -54,7 +54,7 @@ func TestServer_ResponseWriterIsNotWrapped(t *testing.T) {
 			if own != w {
 				t.Errorf("got a %T, want the ResponseWriter of the server", own)
 			}
-			s.WantCalls("", 2) // the key set and the user
+			s.WantCalls("", 2) // one call for the key set and one for the user
 		})
 	}
 }
@@ -88,7 +88,7 @@ func worksBehindRequire(s *authtest.Env, http2 bool, field string) {
 		if err := rc.Flush(); err != nil {
 			t.Errorf("Flush: %v", err)
 		}
-		<-seen // the client has the first line
+		<-seen // the client has received the first line
 		_, _ = io.WriteString(w, "second\n")
 		w.Header().Set("X-Sum", "2")
 	})
@@ -134,7 +134,7 @@ func hijacksBehindRequire(s *authtest.Env, field string) {
 		_ = buffered.Flush()
 	})
 	r.Header.Set("Upgrade", "echo")
-	r.Header.Set("Connection", "Upgrade") // without an origin, so that a cookie passes too
+	r.Header.Set("Connection", "Upgrade") // the request has no Origin, so a cookie passes too
 	resp, err := srv.Client().Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -164,7 +164,7 @@ func TestServer_RefusesBeforeTheBodyIsRead(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := newScene(t)
-			// The first answer is not 100 Continue.
+			// The first response is the refusal and not 100 Continue.
 			s.wantFirst(dial(s).send(head+row.fields+"\n"), row.want, 0)
 		})
 	}
@@ -189,20 +189,20 @@ func TestServer_HandlerPanics(t *testing.T) {
 	}
 }
 
-// A panic of the Logger changes no answer.
+// If the Logger panics, the responses do not change.
 func TestServer_LoggerPanics(t *testing.T) {
 	for _, by := range authtest.Carriers {
 		t.Run("200 by "+by.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := authtest.New(t, func(c *sessionauth.Config) { c.Logger = slog.New(panickyHandler{slog.DiscardHandler}) })
 				token := by.Carry(authtest.Bearer(s.Session.Token))
-				s.SetFault(authtest.PathAuthenticate, stytchtest.Fault{Status: 401, ErrorType: stytch.TypeUnauthorizedCredentials}) // is logged
+				s.SetFault(authtest.PathAuthenticate, stytchtest.Fault{Status: 401, ErrorType: stytch.TypeUnauthorizedCredentials}) // this error is logged
 				s.WantAnswer(s.Get(token), want503r)
 				s.Tap(authtest.PathAuthenticate, func(*http.Request, http.RoundTripper) (*http.Response, error) { panic("transport") })
 				s.WantAnswer(s.Get(token), authtest.Answer{Status: 500})
 				s.Tap("", nil)
 				s.SetFault(authtest.PathAuthenticate, stytchtest.Fault{Status: 500})
-				for range 10 { // the breaker opens, which is logged
+				for range 10 { // opening the circuit breaker is logged
 					s.WantAnswer(s.Get(token), want503r)
 				}
 				s.WantPassed(0, "")

@@ -24,7 +24,7 @@ func TestToken_SimilarToACachedOne(t *testing.T) {
 		name           string
 		token          func(*authtest.Env) string
 		header, cookie authtest.Answer
-		calls          int // about it in 10 s
+		calls          int // number of calls about the token in 10 s
 	}{
 		{"151 of 15 bytes", is(letters[:15]), want401i, want401i, 0},
 		{"151 of 16 bytes", is(letters), want401i, want401i, 1},
@@ -59,12 +59,12 @@ func TestToken_SimilarToACachedOne(t *testing.T) {
 			t.Run(row.name+"/"+authtest.Carriers[i].Name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := authtest.New(t)
-					s.Want(s.Get(by(s.Session.Token)), 200) // cached
+					s.Want(s.Get(by(s.Session.Token)), 200) // caches the session
 					for period := range 2 {
 						for range 3 {
 							s.WantAnswer(s.Get(by(row.token(s))), wants[i])
 						}
-						s.WantCalls("", 1+row.calls*(1+period)) // none for a user or the key set
+						s.WantCalls("", 1+row.calls*(1+period)) // no call for a user or the key set
 						time.Sleep(10 * time.Second)
 					}
 					s.Want(s.Get(by(s.Session.Token)), 200)
@@ -76,7 +76,7 @@ func TestToken_SimilarToACachedOne(t *testing.T) {
 	}
 }
 
-// otherLetter returns another character of the alphabet.
+// otherLetter returns a different character of the base64 alphabet.
 func otherLetter(c byte) string {
 	if c == 'A' {
 		return "B"
@@ -110,21 +110,20 @@ func TestJWT_SimilarToACachedOne(t *testing.T) {
 		for i, by := range []func(string) string{authtest.Bearer, authtest.JWTCookie} {
 			t.Run(row.name+"/"+authtest.Carriers[i].Name, func(t *testing.T) {
 				s := authtest.New(t)
-				s.Want(s.Get(by(s.Session.JWT)), 200) // cached
+				s.Want(s.Get(by(s.Session.JWT)), 200) // caches the session
 				part := strings.Split(s.Session.JWT, ".")
 				for range 3 {
 					s.WantAnswer(s.Get(by(row.edit(s, part[0], part[1], part[2]))), want401i)
 				}
 				s.Want(s.Get(by(s.Session.JWT)), 200)
 				s.WantPassed(2, s.Session.ID)
-				s.WantCalls("", 2) // the key set and the user
+				s.WantCalls("", 2) // one call for the key set and one for the user
 			})
 		}
 	}
 }
 
-// 160: two pairs of cookies whose concatenations are equal are different
-// credentials.
+// 160: two different pairs of cookies whose concatenations are equal are not confused.
 func TestToken_PairIsNotConcatenated(t *testing.T) {
 	type pair struct{ token, jwt string }
 	moved := func(s *authtest.Env, n int) pair {
@@ -162,7 +161,7 @@ func TestToken_PairIsNotConcatenated(t *testing.T) {
 	}
 }
 
-// 165: many bad credentials do not delay the next good one.
+// 165: after many bad credentials, a good credential is not delayed.
 func TestJWT_GoodAfterManyBad(t *testing.T) {
 	authtest.SkipIfShort(t)
 	t.Run("165 by header", func(t *testing.T) {
@@ -177,10 +176,10 @@ func TestJWT_GoodAfterManyBad(t *testing.T) {
 			id := map[string]any{"id": fmt.Sprint("session-test-", n)}
 			s.WantAnswer(s.Get(authtest.Bearer(bentClaims(append(lived(7*time.Minute), sessionClaimName, id)...)(s))), want401i)
 		}
-		s.WantCalls(authtest.PathAuthenticate, 100) // only for JWTs with a good signature
+		s.WantCalls(authtest.PathAuthenticate, 100) // only the JWTs with a valid signature cause a call
 		s.WantCalls(authtest.PathKeySet, 1)
 		best := time.Hour
-		for range 3 { // another process may have delayed one of them
+		for range 3 { // the best of three, because another process may delay one of them
 			good := authtest.Bearer(s.JWT(s.SignIn(stytchtest.SessionOptions{}).ID))
 			began := time.Now()
 			s.Want(s.Get(good), 200)

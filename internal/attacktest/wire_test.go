@@ -41,8 +41,8 @@ func TestRequest_CredentialInOtherPlaces(t *testing.T) {
 	}
 }
 
-// A line is a connection to a server with the handler of a scene. It can send
-// requests that the client of net/http refuses to send.
+// A line is a connection to a server that has the handler of a scene. It can send requests that the
+// client of net/http refuses to send.
 type line struct {
 	net.Conn
 	scene   *scene
@@ -62,7 +62,9 @@ func dial(s *scene) *line {
 	return &line{conn, s, bufio.NewReader(conn)}
 }
 
-// send writes a request and reads the answer. It replaces \n with \r\n.
+// send writes a request and reads the response. It replaces
+// by \r
+// .
 func (l *line) send(raw string) *http.Response {
 	l.scene.T.Helper()
 	raw = strings.ReplaceAll(l.scene.words.Replace(raw), "\n", "\r\n")
@@ -112,7 +114,7 @@ func TestWire_Requests(t *testing.T) {
 		{"205 two Content-Length", "POST / HTTP/1.1\nHost: a\nContent-Length: 5\nContent-Length: 6\nAuthorization: Bearer {ada.jwt}\n\nhello", net400},
 		{"205 a Transfer-Encoding of another name", "POST / HTTP/1.1\nHost: a\nTransfer-Encoding: xchunked\nAuthorization: Bearer {ada.jwt}\n\n" + chunks, authtest.Answer{Status: 501}},
 		{"205 Content-Length and Transfer-Encoding", "POST / HTTP/1.1\nHost: a\nContent-Length: 5\nTransfer-Encoding: chunked\n\n" + chunks, want401n},
-		{"205 Content-Length, Transfer-Encoding and a JWT", "POST / HTTP/1.1\nHost: a\nContent-Length: 5\nTransfer-Encoding: chunked\nAuthorization: Bearer {ada.jwt}\n\n" + chunks, passAs("ada")}, // net/http drops the length (RFC 9112, section 6.3)
+		{"205 Content-Length, Transfer-Encoding and a JWT", "POST / HTTP/1.1\nHost: a\nContent-Length: 5\nTransfer-Encoding: chunked\nAuthorization: Bearer {ada.jwt}\n\n" + chunks, passAs("ada")}, // net/http ignores the length (RFC 9112, section 6.3)
 		{"205 two Host fields", "GET / HTTP/1.1\nHost: a\nHost: b\nAuthorization: Bearer {ada.jwt}\n\n", net400},
 		{"205 no Host field", "GET / HTTP/1.1\nAuthorization: Bearer {ada.jwt}\n\n", net400},
 		{"205 NUL in a field", get + "X-Note: a\x00b\nAuthorization: Bearer {ada.jwt}\n\n", net400},
@@ -156,7 +158,7 @@ func TestRequest_SemicolonsInTime(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			s := newScene(t)
 			best := time.Hour
-			for range 3 { // another process may have delayed one of them
+			for range 3 { // the best of three, because another process may delay one of them
 				began := time.Now()
 				resp := s.Do(s.request("GET", "/", "", "Cookie: "+row.cookies))
 				best = min(best, time.Since(began))
@@ -169,8 +171,7 @@ func TestRequest_SemicolonsInTime(t *testing.T) {
 	}
 }
 
-// The next request on a connection is read as a request, not as the rest of the
-// refused one.
+// After a refusal, the next request on a connection is not read as the rest of the refused request.
 func TestWire_NextRequest(t *testing.T) {
 	const good = "GET / HTTP/1.1\nHost: a\nAuthorization: Bearer {ada.jwt}\n\n"
 	for _, row := range []struct {

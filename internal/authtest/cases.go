@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// NeedsCall are the three ways in which authentication needs a call to Stytch.
+// NeedsCall lists the three ways in which authentication needs a call to Stytch.
 var NeedsCall = []struct {
 	Name    string
-	Path    string            // the endpoint, as Server.Calls names it
-	Prefix  string            // of the URL path of the call
-	Prepare func(*Env)        // comes before the request
-	Field   func(*Env) string // of the request
+	Path    string            // the endpoint, as used by Server.Calls
+	Prefix  string            // prefix of the URL path of the call
+	Prepare func(*Env)        // runs before the request
+	Field   func(*Env) string // header field of the request
 }{
 	{"a token", PathAuthenticate, PathAuthenticate, func(*Env) {}, func(e *Env) string { return Bearer(e.Session.Token) }},
 	{"an expired JWT", PathAuthenticate, PathAuthenticate, (*Env).Expire, func(e *Env) string { return JWTCookie(e.Session.JWT) }},

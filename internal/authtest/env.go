@@ -1,13 +1,13 @@
-// Package authtest is the environment in which the tests of this module run: an
-// in-memory Stytch, an Authenticator in front of a handler that records who
-// passed, and a user who is signed in.
+// Package authtest is the environment in which the tests of this module run. It consists of an
+// in-memory Stytch, an Authenticator, a handler that records which requests passed, and a user who
+// is signed in.
 //
 //	env := authtest.New(t)
 //	env.Want(env.Get(authtest.Bearer(env.Session.JWT)), 200)
 //	env.WantPassed(1, env.Session.ID)
 //
-// Requests are written as header fields ("Name: value"). The environment checks
-// at the end of each test that nothing secret was logged or observed.
+// Header fields of requests are written as "Name: value". At the end of each test the environment
+// checks that no secret was logged or observed.
 package authtest
 
 import (
@@ -31,7 +31,7 @@ const (
 	Password = "correct horse battery staple"
 )
 
-// The endpoints of Stytch, as Server.Calls and Server.SetFault name them.
+// The endpoints of Stytch, as used by Server.Calls and Server.SetFault.
 const (
 	PathAuthenticate = "/v1/sessions/authenticate"
 	PathKeySet       = "/v1/sessions/jwks/{project_id}"
@@ -45,9 +45,9 @@ const (
 type Env struct {
 	*stytchtest.Server
 	T       *testing.T
-	Config  sessionauth.Config // as it was passed to sessionauth.New
+	Config  sessionauth.Config // as passed to sessionauth.New
 	Auth    *sessionauth.Authenticator
-	Handler http.Handler // receives the requests; Require in front of Next, unless a test changes it
+	Handler http.Handler // receives the requests; Require in front of Next, unless a test replaces it
 	User    stytch.User  // has Email and Password
 	Session stytchtest.Session
 	Wire    *Wire
@@ -58,8 +58,8 @@ type Env struct {
 	last   *http.Request
 }
 
-// New returns a new Env. Each change edits the Config before sessionauth.New
-// receives it.
+// New returns a new Env. Each change edits the Config before it is passed to
+// sessionauth.New.
 func New(t *testing.T, changes ...func(*sessionauth.Config)) *Env {
 	t.Helper()
 	e := &Env{Server: stytchtest.NewServer(), T: t}
@@ -88,8 +88,7 @@ func (e *Env) newAuthenticator() *sessionauth.Authenticator {
 	return auth
 }
 
-// SignInAs adds a user, starts a session, and makes them Env.User and
-// Env.Session.
+// SignInAs adds a user and starts a session. They become Env.User and Env.Session.
 func (e *Env) SignInAs(u stytchtest.User) {
 	e.User = e.AddUser(u)
 	e.Session = e.StartSession(e.User.ID, stytchtest.SessionOptions{})
@@ -98,12 +97,13 @@ func (e *Env) SignInAs(u stytchtest.User) {
 	}
 }
 
-// SignIn starts a session of another user, who has neither email nor password.
+// SignIn starts a session of another user, who has neither an email address nor
+// a password.
 func (e *Env) SignIn(opts stytchtest.SessionOptions) stytchtest.Session {
 	return e.StartSession(e.AddUser(stytchtest.User{}).ID, opts)
 }
 
-// SignInMany starts n sessions, each of another user.
+// SignInMany starts n sessions, each for another user.
 func (e *Env) SignInMany(n int) []stytchtest.Session {
 	list := make([]stytchtest.Session, n)
 	for i := range list {
@@ -112,8 +112,8 @@ func (e *Env) SignInMany(n int) []stytchtest.Session {
 	return list
 }
 
-// Next returns a handler that records who passed: the id of the request's
-// session, or "" if it has none.
+// Next returns a handler that records which session passed: the id of the session of the request,
+// or "" if the request has none.
 func (e *Env) Next() http.Handler {
 	return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		id := ""
@@ -126,12 +126,12 @@ func (e *Env) Next() http.Handler {
 	})
 }
 
-// Behind returns Next behind Require and these middlewares, the first outermost.
+// Behind returns Next behind Require and these middlewares. The first middleware is the outermost.
 func (e *Env) Behind(middlewares ...func(http.Handler) http.Handler) http.Handler {
 	return e.Auth.Require(e.Wrap(middlewares...))
 }
 
-// Wrap returns Next behind these middlewares, the first outermost.
+// Wrap returns Next behind these middlewares. The first middleware is the outermost.
 func (e *Env) Wrap(middlewares ...func(http.Handler) http.Handler) http.Handler {
 	h := e.Next()
 	for _, m := range slices.Backward(middlewares) {
@@ -140,8 +140,7 @@ func (e *Env) Wrap(middlewares ...func(http.Handler) http.Handler) http.Handler 
 	return h
 }
 
-// Fresh returns Require of a new Authenticator, which has nothing cached, in
-// front of Next.
+// Fresh returns Next behind Require of a new Authenticator, whose cache is empty.
 func (e *Env) Fresh() http.Handler {
 	e.T.Helper()
 	return e.newAuthenticator().Require(e.Next())
@@ -154,7 +153,7 @@ func (e *Env) Passed() []string {
 	return slices.Clone(e.passed)
 }
 
-// Last returns the request that reached Next last.
+// Last returns the last request that reached Next.
 func (e *Env) Last() *http.Request {
 	e.T.Helper()
 	e.mu.Lock()
@@ -165,19 +164,18 @@ func (e *Env) Last() *http.Request {
 	return e.last
 }
 
-// Expire waits until the JWT of Env.Session is past its exp and the leeway. Call
-// it in a synctest bubble.
+// Expire waits until the JWT of Env.Session has expired and the leeway has passed. It must be
+// called in a synctest bubble.
 func (e *Env) Expire() { time.Sleep(6 * time.Minute) }
 
-// SignJWT signs a JWT of Env.Session after edit has changed it.
+// SignJWT signs a JWT of Env.Session whose header and claims edit has changed.
 func (e *Env) SignJWT(edit func(header, claims map[string]any)) string {
 	header, claims := e.Header(), e.Claims(e.Session.ID)
 	edit(header, claims)
 	return e.Sign(JSON(header), JSON(claims))
 }
 
-// UnknownKeyJWT signs a JWT with the id of a key that does not exist, issued some
-// time ago.
+// UnknownKeyJWT signs a JWT that was issued some time ago and names a key that does not exist.
 func (e *Env) UnknownKeyJWT(kid string, ago time.Duration) string {
 	return e.SignJWT(func(header, claims map[string]any) {
 		issued := time.Now().Add(-ago)
@@ -207,8 +205,8 @@ func SessionOnly(c *sessionauth.Config) { c.SessionOnly = true }
 // WriteBack sets Config.Cookies.WriteBack.
 func WriteBack(c *sessionauth.Config) { c.Cookies.WriteBack = true }
 
-// SlowOnly skips a test unless the build tag slow is set. Floods and simulated
-// days take the time of hundreds of other tests.
+// SlowOnly skips a test unless the build tag slow is set. Floods and simulated days take as long as
+// hundreds of other tests.
 func SlowOnly(t *testing.T) {
 	t.Helper()
 	if !Slow {
@@ -216,7 +214,7 @@ func SlowOnly(t *testing.T) {
 	}
 }
 
-// SkipIfShort skips a test in go test -short.
+// SkipIfShort skips a test if the flag -short is set.
 func SkipIfShort(t *testing.T) {
 	t.Helper()
 	if testing.Short() {

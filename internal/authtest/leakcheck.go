@@ -15,18 +15,19 @@ import (
 	"github.com/sessionauth/sessionauth"
 )
 
-// A LeakCheck collects the secrets of a test and everything that an Authenticator
-// logs, from debug level on, and passes to Observe. None of the secrets may occur
-// there. Secrets are what requests, calls to Stytch and its answers hold.
+// A LeakCheck checks that an Authenticator leaks no secret. It collects the secrets that occur in
+// requests, in calls to Stytch and in the answers. It also collects everything that the
+// Authenticator logs, from debug level on, and passes to Observe. None of the secrets may occur
+// there.
 type LeakCheck struct {
 	mu      sync.Mutex
 	log     Log
-	events  map[sessionauth.Event]bool // without their times, so that few remain
+	events  map[sessionauth.Event]bool // events without their times, so that few are stored
 	secrets map[string]bool
 }
 
-// Watch wraps the Logger, the Observe and the HTTPClient of c. If the Logger is
-// nil, which tests that count allocations need, it watches nothing.
+// Watch wraps the Logger, the Observe and the HTTPClient of c. If the Logger is nil, as in tests
+// that count allocations, Watch does nothing.
 func (l *LeakCheck) Watch(c *sessionauth.Config) {
 	l.events, l.secrets = map[sessionauth.Event]bool{}, map[string]bool{}
 	l.AddSecret(c.Secret)
@@ -52,11 +53,11 @@ func (l *LeakCheck) addEvent(e sessionauth.Event) {
 	l.events[e] = true
 }
 
-// ShortestLeak is the number of bytes of a secret that count as a leak.
+// ShortestLeak is the length in bytes from which a part of a secret counts as a leak.
 const ShortestLeak = 16
 
-// AddSecret adds a secret. It ignores texts below 12 bytes, which may occur by
-// chance, and all after the first 4096. Before Watch it does nothing.
+// AddSecret adds a secret. It ignores texts of less than 12 bytes, which may occur by chance, and
+// it ignores all secrets after the first 4096. Before Watch it does nothing.
 func (l *LeakCheck) AddSecret(secret string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -65,8 +66,8 @@ func (l *LeakCheck) AddSecret(secret string) {
 	}
 }
 
-// AddHeader adds every value in a request header that may be a credential or a
-// part of one. The segments of a JWT count one by one.
+// AddHeader adds each value in a request header that may be a credential or part of one. It adds
+// each segment of a JWT separately.
 func (l *LeakCheck) AddHeader(h http.Header) {
 	for _, values := range h {
 		for _, value := range values {
@@ -79,14 +80,14 @@ func (l *LeakCheck) AddHeader(h http.Header) {
 	}
 }
 
-// isSeparator reports whether r is outside the alphabets of base64, and so
-// separates credentials or segments of one.
+// isSeparator reports whether r separates credentials or segments of a credential: it is in none of
+// the base64 alphabets.
 func isSeparator(r rune) bool {
 	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-_+/", r))
 }
 
-// addBody adds the confidential values of a body, JSON or a form, of a request, a
-// call or an answer.
+// addBody adds the confidential values of a body, which may be JSON or a form. It is the body of a
+// request, of a call or of an answer.
 func (l *LeakCheck) addBody(body string) {
 	for _, name := range []string{"session_token", "session_jwt", "password", "email", "email_address", "error_message"} {
 		for rest := body; ; {
@@ -105,19 +106,19 @@ func (l *LeakCheck) addBody(body string) {
 	}
 }
 
-// Middleware adds the secrets of each request before it calls next.
+// Middleware adds the secrets of each request and then calls next.
 func (l *LeakCheck) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		l.AddHeader(r.Header)
 		body := &watchedBody{ReadCloser: r.Body, check: l}
-		watched := r.WithContext(r.Context()) // a copy: the server reads the Body of its own request
+		watched := r.WithContext(r.Context()) // a copy, because the server reads the Body of its own request
 		watched.Body = body
 		next.ServeHTTP(w, watched)
 		l.addBody(body.text.String())
 	})
 }
 
-// A watchedTransport adds the secrets of calls to Stytch and of their answers.
+// A watchedTransport adds the secrets of calls to Stytch and of the answers.
 type watchedTransport struct {
 	next  http.RoundTripper
 	check *LeakCheck
@@ -138,7 +139,7 @@ func (c *watchedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// A watchedBody keeps the first 64 KiB that are read from a body.
+// A watchedBody stores the first 64 KiB that are read from a body.
 type watchedBody struct {
 	io.ReadCloser
 	check *LeakCheck
@@ -169,7 +170,7 @@ func (l *LeakCheck) Output() string {
 	return text
 }
 
-// Find returns the parts of secrets that occur in a text.
+// Find returns the parts of secrets that a text contains.
 func (l *LeakCheck) Find(text string) []string {
 	runs := map[string]bool{}
 	for i := range max(0, len(text)-ShortestLeak+1) {
@@ -201,7 +202,7 @@ func (l *LeakCheck) Report(t *testing.T) {
 	}
 }
 
-// bothHandlers are the handler of a LeakCheck and the one of a test.
+// bothHandlers combines the handler of a LeakCheck and that of a test.
 type bothHandlers [2]slog.Handler
 
 func (bothHandlers) Enabled(context.Context, slog.Level) bool { return true }

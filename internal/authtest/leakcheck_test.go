@@ -11,7 +11,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// 208: every Env has a LeakCheck. This test proves that it finds these secrets.
+// 208: every Env has a LeakCheck. This test shows that the LeakCheck finds each kind of secret.
 func TestLeakCheck_FindsALeak(t *testing.T) {
 	jwt := func(s *authtest.Env) string { return authtest.Bearer(s.Session.JWT) }
 	token := func(s *authtest.Env) string { return authtest.Bearer(s.Session.Token) }
@@ -45,7 +45,7 @@ func TestLeakCheck_FindsALeak(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := authtest.New(t)
-				s.Expire() // an old JWT is sent to Stytch, which answers with a new one
+				s.Expire() // Require sends the expired JWT to Stytch, which answers with a new one
 				s.Get(row.field(s))
 				leak := row.leak(s)
 				if s.Leaks.Find("level=DEBUG msg=cache key="+leak+" hit=true") == nil {

@@ -11,14 +11,13 @@ import (
 	"github.com/sessionauth/sessionauth"
 )
 
-// A Log keeps what an Authenticator logs. The zero value is empty.
+// A Log stores the log of an Authenticator. The zero value is an empty Log.
 type Log struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
-// Record sets the Logger of c to one that writes to l from debug level on. It is
-// a change to pass to New.
+// Record makes c log to l, from debug level on. Pass it to New as a change.
 func (l *Log) Record(c *sessionauth.Config) {
 	c.Logger = slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
@@ -30,14 +29,14 @@ func (l *Log) Write(p []byte) (int, error) {
 	return l.text.Write(p)
 }
 
-// String returns what was logged so far.
+// String returns everything that was logged so far.
 func (l *Log) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
 }
 
-// WantErrors checks how many errors were logged so far.
+// WantErrors checks how many errors have been logged so far.
 func (l *Log) WantErrors(t *testing.T, n int) {
 	t.Helper()
 	if got := strings.Count(l.String(), "level=ERROR"); got != n {
@@ -45,8 +44,8 @@ func (l *Log) WantErrors(t *testing.T, n int) {
 	}
 }
 
-// RecordEvents returns a change to pass to New: Observe appends each event to
-// events. Read events only while no request is being handled.
+// RecordEvents returns a change for New. It makes Observe append each event to events. Read events
+// only while no request is being handled.
 func RecordEvents(events *[]sessionauth.Event) func(*sessionauth.Config) {
 	var mu sync.Mutex
 	return func(c *sessionauth.Config) {

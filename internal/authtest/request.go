@@ -50,12 +50,12 @@ func (e *Env) DoTo(h http.Handler, r *http.Request) *http.Response {
 	return w.Result()
 }
 
-// Together sends the same GET request to Env.Handler n times at once.
+// Together sends n copies of a GET request to Env.Handler at the same time.
 func (e *Env) Together(n int, fields ...string) []*http.Response {
 	return e.TogetherFrom(n, e.Handler, fields...)
 }
 
-// TogetherFrom sends the same GET request to a handler n times at once.
+// TogetherFrom sends n copies of a GET request to a handler at the same time.
 func (e *Env) TogetherFrom(n int, h http.Handler, fields ...string) []*http.Response {
 	answers := make([]*http.Response, n)
 	var wg sync.WaitGroup
@@ -66,8 +66,7 @@ func (e *Env) TogetherFrom(n int, h http.Handler, fields ...string) []*http.Resp
 	return answers
 }
 
-// Authenticate returns the identity of a GET request with one field, which must
-// pass.
+// Authenticate returns the identity of a GET request with one header field. The request must pass.
 func (e *Env) Authenticate(field string) *sessionauth.Identity {
 	e.T.Helper()
 	id, err := e.Auth.Authenticate(NewRequest(http.MethodGet, field))
@@ -77,25 +76,25 @@ func (e *Env) Authenticate(field string) *sessionauth.Identity {
 	return id
 }
 
-// Bearer returns the Authorization field with a credential.
+// Bearer returns an Authorization field with a credential.
 func Bearer(credential string) string { return "Authorization: Bearer " + credential }
 
-// JWTCookie returns the Cookie field with a session JWT.
+// JWTCookie returns a Cookie field with a session JWT.
 func JWTCookie(jwt string) string { return "Cookie: stytch_session_jwt=" + jwt }
 
-// TokenCookie returns the Cookie field with a session token.
+// TokenCookie returns a Cookie field with a session token.
 func TokenCookie(token string) string { return "Cookie: stytch_session=" + token }
 
-// BothCookies returns the Cookie field with a session token and a session JWT.
+// BothCookies returns a Cookie field with a session token and a session JWT.
 func BothCookies(token, jwt string) string {
 	return "Cookie: stytch_session=" + token + "; stytch_session_jwt=" + jwt
 }
 
-// InventedToken has the form of a session token, but no session has it.
+// InventedToken has the form of a session token, but does not belong to a session.
 const InventedToken = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH"
 
-// OtherSignature returns a JWT with one character of its signature changed. It
-// is not the last one, which carries fewer bits.
+// OtherSignature returns a JWT with one character of its signature changed. It does not change the
+// last character, because that has unused bits.
 func OtherSignature(jwt string) string {
 	i := len(jwt) - 20
 	if jwt[i] == 'A' {
@@ -104,8 +103,8 @@ func OtherSignature(jwt string) string {
 	return jwt[:i] + "A" + jwt[i+1:]
 }
 
-// Carriers are the two ways in which a client sends a credential. Carry converts
-// a field of one way into a field of the other way.
+// Carriers are the two ways in which a client sends a credential. Carry converts a header field of
+// either way into a field of this way.
 var Carriers = []struct {
 	Name  string
 	Carry func(field string) string
@@ -114,8 +113,8 @@ var Carriers = []struct {
 	{"cookie", inCookie},
 }
 
-// CredentialIn returns what follows the last = or blank of a field. The session
-// tokens of stytchtest have no =.
+// CredentialIn returns the text after the last = or space of a header field. This is the
+// credential, because the session tokens of stytchtest contain no =.
 func CredentialIn(field string) string { return field[strings.LastIndexAny(field, "= ")+1:] }
 
 func inCookie(field string) string {
@@ -125,8 +124,7 @@ func inCookie(field string) string {
 	return TokenCookie(CredentialIn(field))
 }
 
-// UnderRace reports whether the race detector is on. Limits of time are wider
-// then.
+// UnderRace reports whether the race detector is on. If it is, time limits are wider.
 func UnderRace() bool {
 	build, _ := debug.ReadBuildInfo()
 	for _, setting := range build.Settings {

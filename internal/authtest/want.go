@@ -8,12 +8,11 @@ import (
 	"testing/synctest"
 )
 
-// An Answer is what a request must be answered with. internal/attacktest lists
-// the short names.
+// An Answer is an expected response. hostile.md in internal/attacktest lists the short names below.
 type Answer struct {
 	Status    int
-	Challenge string // of WWW-Authenticate
-	As        string // the name of the user whose request passes; WantAnswer ignores it
+	Challenge string // value of WWW-Authenticate
+	As        string // name of the user whose request passes; WantAnswer ignores it
 }
 
 var (
@@ -25,7 +24,7 @@ var (
 	Unavailable    = Answer{Status: 503}                                                           // 503r
 )
 
-// Want checks the status of an answer.
+// Want checks the status of a response.
 func (e *Env) Want(resp *http.Response, status int) {
 	e.T.Helper()
 	if resp.StatusCode != status {
@@ -33,9 +32,9 @@ func (e *Env) Want(resp *http.Response, status int) {
 	}
 }
 
-// WantAnswer checks status and challenge of an answer. An answer other than 200
-// must also have Cache-Control: no-store, no Set-Cookie, and Retry-After if and
-// only if the status is 503.
+// WantAnswer checks the status and the challenge of a response. If the status is not 200, the
+// response must also have Cache-Control: no-store and no Set-Cookie. It must have Retry-After if
+// and only if the status is 503.
 func (e *Env) WantAnswer(resp *http.Response, want Answer) {
 	e.T.Helper()
 	h := resp.Header
@@ -53,8 +52,8 @@ func (e *Env) WantAnswer(resp *http.Response, want Answer) {
 	}
 }
 
-// WantNothingOf checks that an answer is not cacheable, sets no cookie, and
-// repeats no segment of a credential.
+// WantNothingOf checks that a response is not cacheable, sets no cookie and contains no segment of
+// a credential.
 func (e *Env) WantNothingOf(credential string, resp *http.Response) {
 	e.T.Helper()
 	if got := resp.Header.Get("Cache-Control"); got != "no-store" {
@@ -74,7 +73,7 @@ func (e *Env) WantNothingOf(credential string, resp *http.Response) {
 	}
 }
 
-// WantRetry checks for a 503 with Retry-After.
+// WantRetry checks that a response is a 503 with this Retry-After.
 func (e *Env) WantRetry(resp *http.Response, seconds string) {
 	e.T.Helper()
 	e.Want(resp, http.StatusServiceUnavailable)
@@ -83,8 +82,8 @@ func (e *Env) WantRetry(resp *http.Response, seconds string) {
 	}
 }
 
-// WantCalls checks how often an endpoint of Stytch was called so far; "" stands
-// for all of them.
+// WantCalls checks how often an endpoint of Stytch was called so far. The path "" stands for all
+// endpoints.
 func (e *Env) WantCalls(path string, n int) {
 	e.T.Helper()
 	if got := e.Calls(path); got != n {
@@ -92,8 +91,8 @@ func (e *Env) WantCalls(path string, n int) {
 	}
 }
 
-// WantPassed checks how many requests reached Next so far, and the id of the
-// session of the last one.
+// WantPassed checks how many requests have reached Next so far, and the id of the session of the
+// last one.
 func (e *Env) WantPassed(n int, last string) {
 	e.T.Helper()
 	passed := e.Passed()
@@ -102,7 +101,8 @@ func (e *Env) WantPassed(n int, last string) {
 	}
 }
 
-// WantIdle checks, in a synctest bubble, that no goroutine of this module runs.
+// WantIdle checks that no goroutine of this module is running. It must be called in a synctest
+// bubble.
 func (e *Env) WantIdle() {
 	e.T.Helper()
 	synctest.Wait()
@@ -117,7 +117,7 @@ func (e *Env) WantIdle() {
 	}
 }
 
-// WantPanic checks that Env.Handler panics with a value.
+// WantPanic checks that Env.Handler panics with this value.
 func (e *Env) WantPanic(value any, fields ...string) {
 	e.T.Helper()
 	defer func() {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// A Wire carries the calls of the Authenticator to Stytch.
+// A Wire is the HTTP transport between the Authenticator and Stytch.
 type Wire struct {
 	Next http.RoundTripper
 
@@ -19,11 +19,11 @@ type Wire struct {
 	tap    Tap
 }
 
-// A Tap replaces a call to Stytch. It may pass the call on.
+// A Tap answers a call instead of Stytch. It may forward the call to stytch.
 type Tap func(r *http.Request, stytch http.RoundTripper) (*http.Response, error)
 
-// Tap replaces the calls of paths with this prefix, such as /v1/. A nil tap ends
-// that.
+// Tap makes tap answer the calls whose path has this prefix, such as /v1/. If tap is nil, Stytch
+// answers them again.
 func (e *Env) Tap(prefix string, tap Tap) {
 	e.Wire.mu.Lock()
 	defer e.Wire.mu.Unlock()
@@ -41,7 +41,7 @@ func (w *Wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	return tap(r, w.Next)
 }
 
-// Reply returns an answer with a status, a body, and header fields.
+// Reply returns a response with a status, a body and header fields.
 func Reply(status int, body string, fields ...string) *http.Response {
 	w := httptest.NewRecorder()
 	AddFields(w.Header(), fields...)
@@ -50,7 +50,7 @@ func Reply(status int, body string, fields ...string) *http.Response {
 	return w.Result()
 }
 
-// EditAnswers returns a Tap that edits the JSON of the answers of Stytch.
+// EditAnswers returns a Tap that edits the JSON body of each answer of Stytch.
 func EditAnswers(edit func(answer map[string]any)) Tap {
 	return func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
 		resp, err := stytch.RoundTrip(r)
@@ -66,8 +66,7 @@ func EditAnswers(edit func(answer map[string]any)) Tap {
 	}
 }
 
-// DelayAnswers returns a Tap that delivers the answers of Stytch some time after
-// Stytch made them.
+// DelayAnswers returns a Tap that delivers each answer of Stytch some time after Stytch made it.
 func DelayAnswers(delay time.Duration) Tap {
 	return func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
 		resp, err := stytch.RoundTrip(r)

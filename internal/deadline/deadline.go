@@ -1,8 +1,9 @@
-// Package deadline keeps the end of a lifetime by two clocks.
+// Package deadline represents the end of a lifetime on two clocks.
 //
-// The wall clock jumps when it is set, and the monotonic clock stands still
-// while the machine is suspended. A lifetime that trusted one of them alone
-// would be too long after a clock was set back, or after a suspend.
+// The wall clock jumps when it is set, and the monotonic clock stops while the
+// machine is suspended. With the wall clock alone, a lifetime would be too long
+// after the clock was set back. With the monotonic clock alone, it would be too
+// long after a suspend.
 package deadline
 
 import (
@@ -10,7 +11,7 @@ import (
 	"time"
 )
 
-// A Deadline is a moment on both clocks. The zero value has passed.
+// A Deadline is a time on both clocks. The zero Deadline has passed.
 type Deadline struct{ at time.Time }
 
 // At returns the deadline at a wall-clock time, such as the exp claim of a JWT.
@@ -27,7 +28,8 @@ func (d Deadline) Passed(now time.Time) bool {
 }
 
 // PassedByAll reports whether both clocks have reached the deadline. It is for
-// lifetimes that must not be too short, such as that of a revocation.
+// lifetimes that must not be too short, such as that of a revocation. now must
+// come from time.Now.
 func (d Deadline) PassedByAll(now time.Time) bool {
 	return !now.Before(d.at) && !now.Round(0).Before(d.at)
 }
@@ -46,7 +48,7 @@ func (d Deadline) Earlier(other Deadline) Deadline {
 	return d
 }
 
-// EarlierAt returns the earlier of d and a wall-clock time; if that is zero, it
+// EarlierAt returns the earlier of d and a wall-clock time. If wall is zero, it
 // returns d. now must come from time.Now.
 func (d Deadline) EarlierAt(now, wall time.Time) Deadline {
 	if wall.IsZero() {
@@ -55,9 +57,10 @@ func (d Deadline) EarlierAt(now, wall time.Time) Deadline {
 	return d.Earlier(At(now, wall))
 }
 
-// A Compact is a Deadline in 16 bytes without a pointer: the garbage collector
-// need not visit a map of millions. Its methods require the epoch that it was
-// made with, which must come from time.Now. The zero value has passed.
+// A Compact is a Deadline in 16 bytes without a pointer, so that the garbage
+// collector need not scan a map with millions of them. The epoch that is passed
+// to its methods must be the one that it was made with. An epoch must come from
+// time.Now. The zero Compact has passed.
 type Compact struct {
 	wall      int64 // Unix nanoseconds
 	monotonic int64 // nanoseconds since the epoch
@@ -65,21 +68,22 @@ type Compact struct {
 
 // Compact returns d as a Compact.
 func (d Deadline) Compact(epoch time.Time) Compact {
-	return Compact{int64(d.at.Round(0).Sub(time.Unix(0, 0))), int64(d.at.Sub(epoch))} // Sub does not overflow
+	return Compact{int64(d.at.Round(0).Sub(time.Unix(0, 0))), int64(d.at.Sub(epoch))} // Sub saturates instead of overflowing
 }
 
-// PassedByAll is Deadline.PassedByAll.
+// PassedByAll is like Deadline.PassedByAll.
 func (c Compact) PassedByAll(epoch, now time.Time) bool {
 	return now.UnixNano() >= c.wall && int64(now.Sub(epoch)) >= c.monotonic
 }
 
-// Latest returns the later of c and other, on each clock.
+// Latest returns the later of c and other on each clock.
 func (c Compact) Latest(other Compact) Compact {
 	return Compact{max(c.wall, other.wall), max(c.monotonic, other.monotonic)}
 }
 
-// IsBefore reports whether t is later than c. It compares as the package time
-// does: by the monotonic clock if t has a reading of it, else by the wall clock.
+// IsBefore reports whether c is before t. Like package time, it compares on the
+// monotonic clock if t has a monotonic reading, and on the wall clock
+// otherwise.
 func (c Compact) IsBefore(epoch, t time.Time) bool {
 	if t == t.Round(0) {
 		return t.UnixNano() > c.wall
@@ -87,12 +91,12 @@ func (c Compact) IsBefore(epoch, t time.Time) bool {
 	return int64(t.Sub(epoch)) > c.monotonic
 }
 
-// A Throttle allows one event in each interval. The zero Throttle allows the
-// first event. It is safe for use by several goroutines.
+// A Throttle allows one event per interval. The zero Throttle allows the first
+// event. It is safe for concurrent use by multiple goroutines.
 type Throttle struct{ last atomic.Int64 } // Unix nanoseconds
 
-// Allow reports whether interval has passed since it last reported true. A
-// clock that was set back counts as if it had.
+// Allow reports whether the event is allowed: interval has passed since Allow
+// last returned true, or the clock was set back.
 func (t *Throttle) Allow(now time.Time, interval time.Duration) bool {
 	at, last := now.UnixNano(), t.last.Load()
 	since := at - last

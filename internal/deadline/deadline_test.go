@@ -42,8 +42,8 @@ func TestPassed(t *testing.T) {
 	}
 }
 
-// jump returns now as it would be read if the monotonic clock, which no API can
-// move, had gone on by d more than the wall clock.
+// jump returns the time that would be read if the monotonic clock had advanced by d more than the
+// wall clock. No API can set the monotonic clock, so jump changes the field of time.Time.
 func jump(t *testing.T, now time.Time, d time.Duration) time.Time {
 	t.Helper()
 	jumped := now
@@ -57,18 +57,18 @@ func jump(t *testing.T, now time.Time, d time.Duration) time.Time {
 	return jumped
 }
 
-// Whichever clock gets there first ends it.
-func TestPassedWhenTheClocksDisagree(t *testing.T) {
+// A deadline has passed as soon as it has passed by one of the two clocks.
+func TestPassed_ClocksDisagree(t *testing.T) {
 	now := time.Now()
 	for _, row := range []struct {
 		name            string
-		wall, monotonic time.Duration // what went by
+		wall, monotonic time.Duration // time that passed by each clock
 		want            bool
 	}{
-		{"neither is there", 59 * time.Second, 59 * time.Second, false},
-		{"both are there", 60 * time.Second, 60 * time.Second, true},
+		{"neither clock has reached it", 59 * time.Second, 59 * time.Second, false},
+		{"both clocks have reached it", 60 * time.Second, 60 * time.Second, true},
 		{"wall clock set back an hour", -time.Hour, 60 * time.Second, true},
-		{"wall clock set back, not yet there", -time.Hour, 59 * time.Second, false},
+		{"wall clock set back, neither clock has reached it", -time.Hour, 59 * time.Second, false},
 		{"wall clock set forward an hour", time.Hour, time.Second, true},
 		{"machine suspended for a day", 24 * time.Hour, time.Second, true},
 		{"wall clock a nanosecond behind", 60*time.Second - 1, 60 * time.Second, true},
@@ -93,19 +93,20 @@ func TestPassedWhenTheClocksDisagree(t *testing.T) {
 	}
 }
 
-// PassedByAll, of a Deadline and of a Compact, waits for both clocks.
-func TestPassedByAllWhenTheClocksDisagree(t *testing.T) {
+// PassedByAll returns true only if the deadline has passed by both clocks. This holds for Deadline
+// and for Compact.
+func TestPassedByAll_ClocksDisagree(t *testing.T) {
 	now := time.Now()
 	for _, row := range []struct {
 		name            string
-		wall, monotonic time.Duration // what went by
+		wall, monotonic time.Duration // time that passed by each clock
 		want            bool
 	}{
-		{"neither is there", 59 * time.Second, 59 * time.Second, false},
-		{"both are there", 60 * time.Second, 60 * time.Second, true},
+		{"neither clock has reached it", 59 * time.Second, 59 * time.Second, false},
+		{"both clocks have reached it", 60 * time.Second, 60 * time.Second, true},
 		{"wall clock set back an hour", -time.Hour, 60 * time.Second, false},
 		{"wall clock set forward an hour", time.Hour, time.Second, false},
-		{"wall clock set forward, and both are there", time.Hour, 60 * time.Second, true},
+		{"wall clock set forward, both clocks have reached it", time.Hour, 60 * time.Second, true},
 		{"machine suspended for a day", 24 * time.Hour, time.Second, false},
 		{"wall clock a nanosecond behind", 60*time.Second - 1, 60 * time.Second, false},
 		{"monotonic clock a nanosecond behind", 60 * time.Second, 60*time.Second - 1, false},
@@ -163,8 +164,8 @@ func TestCompact(t *testing.T) {
 	}
 }
 
-// Nothing but the passing of time ends a deadline early.
-func TestPassedAsTimeGoesBy(t *testing.T) {
+// While time passes normally, a deadline does not pass early.
+func TestPassed_TimePasses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in, at := deadline.In(time.Now(), time.Minute), deadline.At(time.Now(), time.Now().Round(0).Add(time.Minute))
 		time.Sleep(time.Minute - time.Nanosecond)
@@ -198,8 +199,8 @@ func TestEarlier(t *testing.T) {
 	}
 }
 
-// At goes by the wall clock of what it is given, whatever else that carries.
-func TestAtOfATimeWithAMonotonicReading(t *testing.T) {
+// At uses the wall clock of its argument, even if that also has a monotonic reading.
+func TestAt_TimeWithMonotonicReading(t *testing.T) {
 	now := time.Now()
 	end := jump(t, now.Add(time.Minute), time.Hour)
 	if got, want := deadline.At(now, end).Time(), now.Round(0).Add(time.Minute); !got.Equal(want) {
@@ -207,7 +208,7 @@ func TestAtOfATimeWithAMonotonicReading(t *testing.T) {
 	}
 }
 
-// What is shown or compared outside is the wall time alone.
+// Time returns only the wall clock time, so that it can be printed and compared.
 func TestTime(t *testing.T) {
 	now := time.Now()
 	wall := time.Date(now.Year()+1, 5, 6, 7, 8, 9, 10, time.UTC)

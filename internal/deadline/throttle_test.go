@@ -86,7 +86,7 @@ func TestDeadline_EarlierAt(t *testing.T) {
 			if at := now.Add(row.want); d.Passed(at.Add(-1)) || !d.Passed(at) {
 				t.Errorf("got a deadline that does not pass exactly after %v", row.want)
 			}
-			// Both clocks count, also if the machine was suspended.
+			// Both clocks count, so a deadline also passes while the machine is suspended.
 			if suspended := jump(t, now.Add(row.want), -row.want+time.Nanosecond); !d.Passed(suspended) {
 				t.Error("got a deadline that ignores the wall clock")
 			}

@@ -1,9 +1,11 @@
-// Package denylist remembers the sessions that were revoked in this process.
+// Package denylist remembers the sessions that this process has revoked.
 //
-// It is not an LRU, which anyone who can revoke sessions of their own could
-// flush. A revocation that Stytch has confirmed is kept while a JWT or a cached
-// answer of the session could still be accepted; an unconfirmed one until
-// Stytch confirms it. No operation takes longer because the list is long.
+// It is not an LRU cache, because anyone who can revoke their own sessions
+// could evict all other entries from one. An entry whose revocation Stytch has
+// confirmed stays in the list as long as a JWT or a cached response of the
+// session could otherwise be accepted. An unconfirmed entry stays until Stytch
+// confirms it. The duration of an operation does not depend on the length of
+// the list.
 package denylist
 
 import (
@@ -18,14 +20,14 @@ import (
 	"github.com/sessionauth/sessionauth/internal/deadline"
 )
 
-// The bounds of a List. Together they allow a million entries.
+// The limits of a List. Together they allow a million entries.
 const (
 	maxPending      = 100_000                // unconfirmed entries
-	maxPendingBytes = 16 << 20               // of their session ids and credentials
+	maxPendingBytes = 16 << 20               // session ids and credentials of unconfirmed entries
 	maxConfirmed    = 1_000_000 - maxPending // confirmed sessions, and users
 
-	// Anyone can invent credentials of unknown sessions during an outage. Half
-	// of the room for unconfirmed entries is reserved for sessions.
+	// During an outage, anyone can invent credentials of unknown sessions. Half
+	// of the room for unconfirmed entries is therefore reserved for sessions.
 	maxCredentials     = maxPending / 2
 	maxCredentialBytes = maxPendingBytes / 2
 )
@@ -36,36 +38,36 @@ const longestSession = 366 * 24 * time.Hour
 // A Key is the SHA-256 digest of a credential.
 type Key = [sha256.Size]byte
 
-// A Credential is what to sign out with once Stytch can be reached: one of the
-// two is set.
+// A Credential is a credential to sign out once Stytch can be reached. Exactly
+// one field is set.
 type Credential struct{ Token, JWT string }
 
-// Format redacts the credential.
+// Format implements fmt.Formatter. It redacts the credential.
 func (Credential) Format(s fmt.State, _ rune) {
 	_, _ = io.WriteString(s, "denylist.Credential{redacted}")
 }
 
-// MarshalJSON redacts the credential.
+// MarshalJSON implements json.Marshaler. It redacts the credential.
 func (Credential) MarshalJSON() ([]byte, error) {
 	return []byte(`"denylist.Credential{redacted}"`), nil
 }
 
-// A Status is what a List knows about a session.
+// A Status is the result of Check.
 type Status int
 
 // The statuses.
 const (
-	Clear  Status = iota // not revoked here
-	Denied               // revoked here
-	Purged               // vouched for too long ago to be sure: it may have been revoked here
+	Clear  Status = iota // not revoked by this process
+	Denied               // revoked by this process
+	Purged               // last known to be alive so long ago that it may have been revoked by this process
 )
 
-// An id is the first half of a SHA-256 digest, of a session id, a user id or a
-// credential. Entries of one size keep the list compact, whatever the ids are.
+// An id is the first half of the SHA-256 digest of a session id, a user id or a
+// credential. Because all ids have the same size, the list is compact.
 type id [16]byte
 
 func idOf(s string) id {
-	var buffer [256]byte // on the stack; holds every id that Stytch issues
+	var buffer [256]byte // on the stack; large enough for every id that Stytch issues
 	if len(s) > len(buffer) {
 		return half(sha256.Sum256([]byte(s)))
 	}
@@ -74,18 +76,20 @@ func idOf(s string) id {
 
 func half(digest Key) id { return id(digest[:len(id{})]) }
 
-// A List is safe for use by several goroutines. Make one with New.
+// A List is safe for concurrent use by multiple goroutines. Use New to create a
+// List.
 type List struct {
-	keep  time.Duration // of confirmed entries
-	epoch time.Time     // of each deadline.Compact
+	keep  time.Duration // how long confirmed entries stay
+	epoch time.Time     // epoch of every deadline.Compact
 
-	maxConfirmed int // maxConfirmed, or less in a test
+	maxConfirmed int // the constant maxConfirmed, or less in a test
 
 	// The counters are read without the lock, so that an empty list costs a
-	// request nothing. No counter may be too low, not even while an entry is
-	// being replaced: count sets them once the maps have changed.
+	// request nothing. A counter must never be too low, not even while an entry
+	// is being replaced. Therefore count sets the counters after the maps have
+	// changed.
 	size        atomic.Int64 // entries
-	pending     atomic.Int64 // entries that Stytch has not confirmed
+	pending     atomic.Int64 // unconfirmed entries
 	credentials atomic.Int64 // entries of credentials
 	users       atomic.Int64 // entries of users
 
@@ -94,14 +98,14 @@ type List struct {
 	mu        sync.RWMutex
 	confirmed table[session]
 	denied    table[user]
-	sessions  queue[string]     // unconfirmed, by session id
-	unknown   queue[credential] // unconfirmed, of unknown sessions
+	sessions  queue[string]     // unconfirmed; by session id
+	unknown   queue[credential] // unconfirmed, for credentials of unknown sessions
 }
 
-// A session was revoked, which Stytch has confirmed.
+// A session is a revocation that Stytch has confirmed.
 type session struct{ end deadline.Compact }
 
-// A user was denied: an earlier answer about them must not be used.
+// A user makes Check report Purged for responses about a user that are too old.
 type user struct{ before, end deadline.Compact }
 
 type credential struct {
@@ -109,27 +113,29 @@ type credential struct {
 	Credential
 }
 
-// New returns an empty List that keeps a confirmed revocation for keep.
+// New returns an empty List in which confirmed entries stay for keep.
 func New(keep time.Duration) *List {
 	return &List{keep: keep, epoch: time.Now(), maxConfirmed: maxConfirmed}
 }
 
-// Format prints the name only: a List holds credentials.
+// Format implements fmt.Formatter. It prints only the name, because a List
+// holds credentials.
 func (*List) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "denylist.List{redacted}") }
 
-// Check reports whether the session, or the credential if its session is
-// unknown, was revoked here. vouchedAt is when session and user were last known
-// to be alive.
+// Check reports whether this process has revoked the session, or the credential
+// of an unknown session. vouchedAt is when the session and the user were last
+// known to be alive.
 //
-// It looks at credential and session under one lock: a sign-out that Stytch
-// confirms adds the session before it removes the credential.
+// Check looks up the credential and the session under one lock, because a
+// confirmed sign-out adds the session before it removes the credential.
 func (l *List) Check(sessionID, userID string, credential Key, vouchedAt, now time.Time) Status {
 	if l.size.Load() > 0 {
 		if status := l.find(sessionID, userID, credential, vouchedAt, now); status != Clear {
 			return status
 		}
 	}
-	// Read after the entries: purge sets the time before it drops them.
+	// Read purged after the entries, because makeRoom sets it before it drops
+	// them.
 	if purged := l.purged.Load(); purged != nil && !vouchedAt.After(*purged) {
 		return Purged
 	}
@@ -161,7 +167,7 @@ func (l *List) find(sessionID, userID string, credential Key, vouchedAt, now tim
 	return Clear
 }
 
-// isDenied requires mu.
+// isDenied reports whether a session is denied. The caller must hold mu.
 func (l *List) isDenied(key id, now time.Time) bool {
 	if l.isConfirmed(key, now) {
 		return true
@@ -170,7 +176,8 @@ func (l *List) isDenied(key id, now time.Time) bool {
 	return e != nil && !e.end.PassedByAll(now)
 }
 
-// isConfirmed requires mu.
+// isConfirmed reports whether the revocation of a session is confirmed. The
+// caller must hold mu.
 func (l *List) isConfirmed(key id, now time.Time) bool {
 	s, ok := l.confirmed.get(key)
 	return ok && !s.end.PassedByAll(l.epoch, now)
@@ -184,11 +191,12 @@ func (l *List) IsConfirmed(sessionID string, now time.Time) bool {
 	return l.isConfirmed(key, now)
 }
 
-// Pending returns how many revocations Stytch has not confirmed.
+// Pending returns the number of unconfirmed entries.
 func (l *List) Pending() int { return int(l.pending.Load()) }
 
-// Confirm denies a session whose revocation Stytch has confirmed. Of a session
-// that is already confirmed, the first time counts: no JWT is issued after it.
+// Confirm denies a session whose revocation Stytch has confirmed. If the
+// session is already confirmed, the end of its entry does not change, because
+// Stytch issues no JWT after the first revocation.
 func (l *List) Confirm(sessionID string, now time.Time) {
 	key := idOf(sessionID)
 	l.mu.Lock()
@@ -202,8 +210,8 @@ func (l *List) Confirm(sessionID string, now time.Time) {
 	l.sessions.remove(key)
 }
 
-// DenyUserBefore makes Check report Purged for what was vouched for about a
-// user up to a moment, which may be of another clock.
+// DenyUserBefore makes Check report Purged for a user if vouchedAt is not after
+// before. before may come from another clock.
 func (l *List) DenyUserBefore(userID string, before, now time.Time) {
 	key, moment := idOf(userID), deadline.At(now, before).Compact(l.epoch)
 	l.mu.Lock()
@@ -219,9 +227,9 @@ func (l *List) DenyUserBefore(userID string, before, now time.Time) {
 	l.denied.put(key, u, func(u user) bool { return u.end.PassedByAll(l.epoch, now) })
 }
 
-// Deny denies a session whose revocation Stytch has not confirmed yet: until
-// Confirm, or until no session can live so long. It reports false if there is
-// no room for it.
+// Deny denies a session whose revocation Stytch has not confirmed yet. The
+// entry stays until Confirm, or until the longest possible session would have
+// ended. Deny returns false if there is no room for it.
 func (l *List) Deny(sessionID string, now time.Time) bool {
 	key, end := idOf(sessionID), deadline.In(now, longestSession)
 	l.mu.Lock()
@@ -230,7 +238,7 @@ func (l *List) Deny(sessionID string, now time.Time) bool {
 	if l.isDenied(key, now) {
 		return true
 	}
-	l.sessions.remove(key) // it may have ended
+	l.sessions.remove(key) // an expired entry may be left
 	if !l.hasRoom(len(sessionID)) {
 		return false
 	}
@@ -239,8 +247,8 @@ func (l *List) Deny(sessionID string, now time.Time) bool {
 }
 
 // DenyCredential denies a credential of an unknown session until
-// RemoveCredential, and reports false if there is no room for it. It copies the
-// credential, which may be part of a request's header.
+// RemoveCredential. It returns false if there is no room for it. It copies the
+// credential, which may be a substring of a request header.
 func (l *List) DenyCredential(key Key, c Credential, now time.Time) bool {
 	bytes, end := len(c.Token)+len(c.JWT), deadline.In(now, longestSession)
 	l.mu.Lock()
@@ -249,7 +257,7 @@ func (l *List) DenyCredential(key Key, c Credential, now time.Time) bool {
 	if e := l.unknown.get(half(key)); e != nil && !e.end.PassedByAll(now) {
 		return true
 	}
-	l.unknown.remove(half(key)) // it may have ended
+	l.unknown.remove(half(key)) // an expired entry may be left
 	if l.unknown.len() >= maxCredentials || l.unknown.bytes+bytes > maxCredentialBytes || !l.hasRoom(bytes) {
 		return false
 	}
@@ -275,16 +283,16 @@ func (l *List) RemoveCredential(key Key) {
 	l.unknown.remove(half(key))
 }
 
-// Unconfirmed returns how many sessions, and how many credentials of unknown
-// sessions, Stytch has not confirmed.
+// Unconfirmed returns the number of unconfirmed sessions and the number of
+// unconfirmed credentials.
 func (l *List) Unconfirmed() (sessions, credentials int) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return l.sessions.len(), l.unknown.len()
 }
 
-// NextSession returns the unconfirmed session that it has not returned for the
-// longest time, or "" if there is none.
+// NextSession returns the unconfirmed session that was returned least recently,
+// or "" if there is none.
 func (l *List) NextSession(now time.Time) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -292,8 +300,8 @@ func (l *List) NextSession(now time.Time) string {
 	return l.sessions.next(now)
 }
 
-// NextCredential returns the credential that it has not returned for the longest
-// time, or the zero values if there is none.
+// NextCredential returns the unconfirmed credential that was returned least
+// recently, or zero values if there is none.
 func (l *List) NextCredential(now time.Time) (Key, Credential) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -302,24 +310,26 @@ func (l *List) NextCredential(now time.Time) (Key, Credential) {
 	return c.key, c.Credential
 }
 
-// hasRoom requires mu.
+// hasRoom reports whether there is room for an unconfirmed entry. The caller
+// must hold mu.
 func (l *List) hasRoom(bytes int) bool {
 	return l.sessions.len()+l.unknown.len() < maxPending && l.sessions.bytes+l.unknown.bytes+bytes <= maxPendingBytes
 }
 
-// makeRoom drops all confirmed entries if there are too many. It notes the time:
-// Check reports Purged for what was vouched for earlier, so nothing is accepted
-// because of it. It requires mu.
+// makeRoom drops all confirmed entries if there are too many. It records the
+// time, so that Check then reports Purged for everything that was last known to
+// be alive before. A dropped entry therefore does not make a revoked session
+// acceptable. The caller must hold mu.
 func (l *List) makeRoom() {
 	if l.confirmed.len()+l.denied.len() < l.maxConfirmed {
 		return
 	}
-	moment := time.Now() // no earlier time, such as one from before the wait for mu
+	moment := time.Now() // not an earlier time, such as one from before the wait for mu
 	l.purged.Store(&moment)
 	l.confirmed, l.denied = table[session]{}, table[user]{}
 }
 
-// count sets the counters. It requires mu.
+// count sets the counters. The caller must hold mu.
 func (l *List) count() {
 	sessions, credentials, users := l.sessions.len(), l.unknown.len(), l.denied.len()
 	l.size.Store(int64(l.confirmed.len() + users + sessions + credentials))

@@ -10,10 +10,10 @@ import (
 	"unsafe"
 )
 
-// A request reads the counters without the lock, so no counter may be too low
-// while an entry is replaced. From outside, one request in thousands would see
-// it.
-func TestCountersWhileAnEntryIsReplaced(t *testing.T) {
+// Requests read the counters without the lock. While an entry is replaced, no counter may therefore
+// be too low. This test looks inside the list, because from outside only one request in thousands
+// would see the error.
+func TestDenyCredential_CountersDuringReplacement(t *testing.T) {
 	now := time.Now()
 	l := New(time.Hour)
 	replace := func() { l.DenyCredential(Key{1}, Credential{Token: "x"}, now) }
@@ -41,8 +41,8 @@ func TestCountersWhileAnEntryIsReplaced(t *testing.T) {
 	}
 }
 
-// While a full list is purged, a revoked session must be Denied or Purged.
-func TestCheckDuringPurge(t *testing.T) {
+// While a full list is purged, a session that was revoked must be Denied or Purged.
+func TestCheck_DuringPurge(t *testing.T) {
 	for range 5 {
 		l := New(time.Hour)
 		l.maxConfirmed = 100_000
@@ -115,7 +115,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-func TestDenyCredentialIsBounded(t *testing.T) {
+func TestDenyCredential_Bounded(t *testing.T) {
 	now := time.Now()
 	l := New(time.Hour)
 	for i := range maxCredentials {
@@ -135,7 +135,7 @@ func TestCheck_UserBefore(t *testing.T) {
 	now := time.Now()
 	l := New(time.Hour)
 	l.DenyUserBefore("ada", now, now)
-	l.DenyUserBefore("ada", now.Add(-time.Minute), now) // an older one changes nothing
+	l.DenyUserBefore("ada", now.Add(-time.Minute), now) // an older time changes nothing
 	l.DenyUserBefore("bob", now.Round(0).Add(time.Second), now)
 	for _, row := range []struct {
 		name      string
@@ -165,8 +165,8 @@ func TestCheck_UserBefore(t *testing.T) {
 	}
 }
 
-// jump returns now as it would be read if the monotonic clock, which no API can
-// move, had gone on by d more than the wall clock.
+// jump returns the time that would be read if the monotonic clock had advanced by d more than the
+// wall clock. No API can set the monotonic clock, so jump changes the field of time.Time.
 func jump(t *testing.T, now time.Time, d time.Duration) time.Time {
 	t.Helper()
 	jumped := now
@@ -180,20 +180,20 @@ func jump(t *testing.T, now time.Time, d time.Duration) time.Time {
 	return jumped
 }
 
-// A clock that is set forward or back ends no revocation early, whatever is
+// Setting the wall clock forward or back ends no revocation early, even if other sessions are
 // revoked while it is wrong.
 func TestCheck_ClocksThatDisagree(t *testing.T) {
 	for _, row := range []struct {
 		name            string
-		wall, monotonic time.Duration // that went by
+		wall, monotonic time.Duration // time that passed by each clock
 		want            Status
 	}{
-		{"neither is there", time.Minute, time.Minute, Denied},
+		{"neither clock has reached it", time.Minute, time.Minute, Denied},
 		{"wall clock set forward", 400 * 24 * time.Hour, time.Second, Denied},
 		{"wall clock set forward and back", time.Minute, time.Minute, Denied},
 		{"wall clock set back", -time.Hour, 400 * 24 * time.Hour, Denied},
 		{"machine suspended", 400 * 24 * time.Hour, time.Minute, Denied},
-		{"both are there", 400 * 24 * time.Hour, 400 * 24 * time.Hour, Clear},
+		{"both clocks have reached it", 400 * 24 * time.Hour, 400 * 24 * time.Hour, Clear},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			now := time.Now()
@@ -203,7 +203,7 @@ func TestCheck_ClocksThatDisagree(t *testing.T) {
 			l.Confirm("confirmed", now)
 			l.Deny("unconfirmed", now)
 			l.DenyCredential(Key{1}, Credential{Token: "x"}, now)
-			for i := range 100_000 { // visits every bucket while the wall clock is wrong
+			for i := range 100_000 { // these visit every bucket while the wall clock is wrong
 				l.Confirm(fmt.Sprint(i), forward)
 			}
 			for i := range 2 {
@@ -223,12 +223,11 @@ func TestCheck_ClocksThatDisagree(t *testing.T) {
 	}
 }
 
-// What has ended is removed as entries are added, so that the list stays as long
-// as what it holds.
+// Adding entries removes those that have expired, so that the list does not grow without bound.
 func TestConfirm_RemovesWhatHasEnded(t *testing.T) {
 	now := time.Now()
 	l := New(time.Hour)
-	for i := range 120_000 { // 20,000 an hour
+	for i := range 120_000 { // 20,000 per hour
 		now = now.Add(180 * time.Millisecond)
 		l.Confirm(fmt.Sprint(i), now)
 		l.DenyUserBefore(fmt.Sprint(i), now, now)
@@ -241,7 +240,7 @@ func TestConfirm_RemovesWhatHasEnded(t *testing.T) {
 	}
 }
 
-// Confirmed entries that are too many are dropped together.
+// If there are too many confirmed entries, all of them are dropped together.
 func TestConfirm_Purge(t *testing.T) {
 	l := New(time.Hour)
 	l.maxConfirmed = 1000
@@ -253,12 +252,12 @@ func TestConfirm_Purge(t *testing.T) {
 	l.Deny("unconfirmed", before)
 	now := time.Now()
 	for name, row := range map[string]struct{ got, want Status }{
-		"revoked":                         {l.Check("0", "", Key{}, before, now), Purged},
-		"not revoked, vouched for before": {l.Check("other", "", Key{}, before, now), Purged},
-		"not revoked, vouched for after":  {l.Check("other", "", Key{}, now, now), Clear},
-		"a user, vouched for before":      {l.Check("other", "0", Key{}, before, now), Purged},
-		"revoked after the purge":         {l.Check("599", "", Key{}, now, now), Denied},
-		"unconfirmed":                     {l.Check("unconfirmed", "", Key{}, now, now), Denied},
+		"revoked": {l.Check("0", "", Key{}, before, now), Purged},
+		"not revoked, authenticated before the purge": {l.Check("other", "", Key{}, before, now), Purged},
+		"not revoked, authenticated after the purge":  {l.Check("other", "", Key{}, now, now), Clear},
+		"a user, authenticated before the purge":      {l.Check("other", "0", Key{}, before, now), Purged},
+		"revoked after the purge":                     {l.Check("599", "", Key{}, now, now), Denied},
+		"unconfirmed":                                 {l.Check("unconfirmed", "", Key{}, now, now), Denied},
 	} {
 		if row.got != row.want {
 			t.Errorf("%s: got %d, want %d", name, row.got, row.want)
@@ -313,7 +312,8 @@ func TestDeny_IsBounded(t *testing.T) {
 	})
 }
 
-// A credential is part of a header line, and must not keep all of it.
+// A credential is a part of a header line. The list must copy it, because otherwise it would keep
+// the whole line in memory.
 func TestDeny_Copies(t *testing.T) {
 	line := strings.Repeat("x", 1000)
 	l := New(time.Hour)
@@ -328,7 +328,7 @@ func TestDeny_Copies(t *testing.T) {
 	}
 }
 
-// Each of those that wait is returned as often as any other.
+// Next returns each waiting revocation equally often.
 func TestNext_IsFair(t *testing.T) {
 	now := time.Now()
 	l := New(time.Hour)
@@ -368,7 +368,7 @@ func TestNext_IsFair(t *testing.T) {
 	}
 }
 
-// A List redacts itself, and so do the credentials that it returns.
+// A List does not print its contents, and neither do the credentials that it returns.
 func TestList_Redacts(t *testing.T) {
 	l := New(time.Hour)
 	l.DenyCredential(Key{1}, Credential{Token: "hush-hush"}, time.Now())
@@ -401,8 +401,8 @@ func TestCheck_DoesNotAllocate(t *testing.T) {
 	}
 }
 
-// filled returns a List of n confirmed sessions, and as many that wait as fit
-// into n.
+// filled returns a List with n confirmed sessions and with n waiting ones, or as many of those as
+// fit.
 func filled(n int) *List {
 	l, now := New(time.Hour), time.Now()
 	for i := range n {
@@ -412,8 +412,8 @@ func filled(n int) *List {
 	return l
 }
 
-// No operation takes longer because the list is long. The bound is far above what
-// one takes, and far below what a search would.
+// No operation takes longer because the list is long. The bound is far above the usual time and far
+// below the time of a search.
 func TestList_CostsTheSameAtAnySize(t *testing.T) {
 	const n = 1000
 	l := filled(150_000)

@@ -9,11 +9,11 @@ import (
 
 const bucketCount = 1024
 
-// A table holds entries that end. The zero table is empty.
+// A table is a map of entries that expire. The zero table is empty.
 //
-// put removes what has ended. It visits one bucket at a time, and each bucket
-// only once many entries were added to it, so that an entry costs the same at
-// any size.
+// put removes expired entries. It visits one bucket at a time, and each bucket
+// only after many entries were added to it. The cost per entry therefore does
+// not depend on the size of the table.
 type table[V any] struct {
 	buckets []bucket[V] // nil, or bucketCount of them
 	size    int
@@ -21,7 +21,7 @@ type table[V any] struct {
 
 type bucket[V any] struct {
 	entries map[id]V
-	added   int // since the bucket was last visited
+	added   int // entries added since the bucket was last visited
 }
 
 func (t *table[V]) len() int { return t.size }
@@ -63,25 +63,25 @@ func (t *table[V]) put(key id, v V, hasEnded func(V) bool) {
 }
 
 // A queue holds entries that wait for Stytch to confirm them, in the order in
-// which to ask. The zero queue is empty.
+// which they are retried. The zero queue is empty.
 type queue[V any] struct {
-	entries map[id]*list.Element // of order
-	order   list.List            // of *waiting[V]
+	entries map[id]*list.Element // values are elements of order
+	order   list.List            // values are *waiting[V]
 	bytes   int
 }
 
-// A waiting is kept behind a pointer: its value is secret, and fmt does not
-// follow pointers inside a struct.
+// A waiting is an entry of a queue. The queue refers to it with a pointer,
+// because its value is secret and fmt does not follow pointers inside a struct.
 type waiting[V any] struct {
 	key   id
 	value V
-	bytes int // that the value counts
+	bytes int // size of the value
 	end   deadline.Deadline
 }
 
 func (q *queue[V]) len() int { return len(q.entries) }
 
-// get returns nil if there is no such entry.
+// get returns an entry, or nil if there is none.
 func (q *queue[V]) get(key id) *waiting[V] {
 	at := q.entries[key]
 	if at == nil {
@@ -90,7 +90,7 @@ func (q *queue[V]) get(key id) *waiting[V] {
 	return at.Value.(*waiting[V])
 }
 
-// add adds an entry that must not be there yet.
+// add adds an entry. The key must not be in the queue.
 func (q *queue[V]) add(key id, value V, bytes int, end deadline.Deadline) {
 	if q.entries == nil {
 		q.entries = map[id]*list.Element{}
@@ -112,8 +112,8 @@ func (q *queue[V]) remove(key id) {
 	}
 }
 
-// next returns the first value and moves it to the end of the order, or removes
-// it if it has ended and returns the zero value.
+// next returns the first value and moves it to the end. If the value has
+// expired, next removes it and returns the zero value.
 func (q *queue[V]) next(now time.Time) (value V) {
 	first := q.order.Front()
 	if first == nil {

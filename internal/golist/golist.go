@@ -21,8 +21,7 @@ import (
 	"strings"
 )
 
-// A Module is a module on disk. Its packages are in the order of their import
-// paths.
+// A Module is a module on disk. Its packages are sorted by import path.
 type Module struct {
 	Path     string // the module path
 	Dir      string
@@ -32,18 +31,18 @@ type Module struct {
 	importer types.Importer
 }
 
-// A Package is a package of a module, without its tests.
+// A Package is a package of a module without its tests.
 type Package struct {
-	Dir     string   // relative to the module's folder, with slashes; "." for the root
+	Dir     string   // path relative to the folder of the module, with slashes; "." for the root
 	Name    string   // the package name
-	Imports []string // import paths
-	Files   []*File  // in the order of their names
+	Imports []string // import paths of its imports
+	Files   []*File  // sorted by name
 }
 
 // A File is one non-test file.
 type File struct {
-	Name   string // without its folder
-	Path   string // absolute
+	Name   string // name without the folder
+	Path   string // absolute path
 	Source []byte
 	Syntax *ast.File
 }
@@ -174,7 +173,7 @@ func (m *Module) Check(dir string, files []*ast.File) (*types.Package, *types.In
 	return pkg, info, err
 }
 
-// Syntax returns the syntax trees of a package's files.
+// Syntax returns the syntax trees of the files of a package.
 func (p *Package) Syntax() []*ast.File {
 	files := make([]*ast.File, len(p.Files))
 	for i, f := range p.Files {
@@ -183,8 +182,8 @@ func (p *Package) Syntax() []*ast.File {
 	return files
 }
 
-// Nested returns the folders of the modules below root, relative to it and
-// without root itself.
+// Nested returns the folders of the modules below root. The folders are relative to root, and root
+// itself is not included.
 func Nested(root string) ([]string, error) {
 	var dirs []string
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {

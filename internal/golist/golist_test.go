@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// write creates a module from files by name.
+// write creates a module on disk from files, which are keyed by name.
 func write(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()

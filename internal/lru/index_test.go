@@ -15,8 +15,8 @@ func (v value) subjects() [2]string { return [2]string{v.session, v.user} }
 
 func keyOf(i int) Key { return sha256.Sum256([]byte(fmt.Sprint(i))) }
 
-// check fails unless the index of each shard holds exactly the subjects of the
-// values in it, and each subject leads to all of its values.
+// check fails the test unless the index of each shard agrees with its values: it contains exactly
+// the subjects of these values, and each subject leads to all of its values.
 func check(t *testing.T, c *Cache[value]) {
 	t.Helper()
 	for i := range c.shards {
@@ -35,8 +35,9 @@ func check(t *testing.T, c *Cache[value]) {
 		for subject, n := range want {
 			got := 0
 			var prev *slot[value]
-			for at := s.index[subject]; at != nil; at = at.linkOf(subject).next {
-				if _, ok := s.lru.Peek(at.key); !ok || at.linkOf(subject).prev != prev {
+			hash := c.hash(subject)
+			for at := s.index[hash]; at != nil; at = at.linkOf(hash).next {
+				if _, ok := s.lru.Peek(at.key); !ok || at.linkOf(hash).prev != prev {
 					t.Fatalf("%s: got a broken index", subject)
 				}
 				prev = at
@@ -49,7 +50,7 @@ func check(t *testing.T, c *Cache[value]) {
 	}
 }
 
-// The index follows every way in which values come and go.
+// The index stays correct for every operation that adds or removes values.
 func TestCache_IndexIsConsistent(t *testing.T) {
 	now := time.Now()
 	for _, size := range []int{1, 7, 300} {
@@ -71,7 +72,7 @@ func TestCache_IndexIsConsistent(t *testing.T) {
 			case 2:
 				c.Get(key, now.Add(time.Duration(i)*time.Second))
 			case 3:
-				c.Add(key, value{session: string(make([]byte, 10_000))}, now) // too large
+				c.Add(key, value{session: string(make([]byte, 10_000))}, now) // the value is too large for the cache
 			default:
 				c.Add(key, value{subject(40), subject(40)}, now)
 			}
@@ -122,7 +123,7 @@ func TestCache_RemoveSubject(t *testing.T) {
 	}
 }
 
-// The index may be used by several goroutines.
+// The index is safe for concurrent use by multiple goroutines.
 func TestCache_RemoveSubjectWhileValuesCome(t *testing.T) {
 	c := NewIndexed(100, 1<<20, func(value) int { return 1 }, value.subjects)
 	var all sync.WaitGroup

@@ -1,12 +1,14 @@
-// Package lru is a least-recently-used cache bounded in entries and in bytes,
-// with an index by which the values about one subject can be removed.
+// Package lru implements a bounded least-recently-used cache. It has a limit on
+// entries and a limit on bytes. An index allows the removal of all values for
+// one subject.
 //
-// It is sharded golang-lru: requests on several cores do not wait for each
-// other, and a hit takes no write lock.
+// The cache consists of several shards of golang-lru, so that requests on
+// several cores do not wait for each other. A hit seldom takes a write lock.
 package lru
 
 import (
 	"crypto/sha256"
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,54 +20,56 @@ import (
 // uniformly distributed.
 type Key = [sha256.Size]byte
 
-// A Cache is safe for use by several goroutines. Make one with New.
+// A Cache is safe for concurrent use by multiple goroutines. Use New or
+// NewIndexed to create a Cache.
 type Cache[V any] struct {
 	shards     []shard[V]
 	sizeOf     func(V) int
-	subjectsOf func(V) [subjects]string // nil: there is no index
-	budget     int                      // bytes of one shard
+	subjectsOf func(V) [subjects]string // nil if there is no index
+	seed       maphash.Seed             // of the hashes of subjects
+	budget     int                      // limit on the bytes of one shard
 }
 
-// subjects is how many subjects a value has: a session and its user.
+// subjects is the number of subjects of a value: a session and its user.
 const subjects = 2
 
 type shard[V any] struct {
 	mu    sync.RWMutex
 	lru   *simplelru.LRU[Key, *slot[V]]
 	bytes int
-	index map[string]*slot[V] // the first slot of each subject; nil without an index
+	index map[uint64]*slot[V] // the first slot of each subject, by its hash; nil if there is no index
 
 	_ [64]byte // keeps two shards out of one cache line
 }
 
-// A slot holds a value and the time it was last moved to the front of the LRU.
-// A hit moves it at most once in moveAfter: simplelru's Get writes, and hits
-// that only read need no exclusive lock. The order of use is therefore exact
-// to one second.
+// A slot holds a value and the time when it was last moved to the front of the
+// LRU. simplelru.Get writes and needs an exclusive lock, so a hit moves the
+// slot at most once in moveAfter. The order of use is therefore exact to one
+// second.
 type slot[V any] struct {
 	value V
 	moved atomic.Int64 // Unix nanoseconds
 
 	key   Key
-	links *[subjects]link[V] // nil without an index; behind a pointer, so that a hit reads less memory
+	links *[subjects]link[V] // nil if there is no index; a pointer, so that a hit reads less memory
 }
 
-// A link joins the slots of one subject in a shard: the first of them is in the
-// index.
+// A link is an element of the list of slots for one subject in a shard. The
+// index holds the first slot.
 type link[V any] struct {
-	subject    string
+	subject    uint64 // hash; zero for none
 	prev, next *slot[V]
 }
 
 const moveAfter = int64(time.Second)
 
-// maxShards is enough for the locks to vanish from profiles of many cores.
-// Small caches get fewer shards: the bound of a shard is only near the bound of
-// the cache if a shard holds many entries.
+// maxShards is high enough that the locks do not appear in profiles on many
+// cores. A small cache gets fewer shards, because the limits of the shards add
+// up to the limit of the cache only if each shard holds many entries.
 const maxShards = 16
 
-// New returns a Cache of at most size entries, which must be positive, and
-// about bytes bytes in total as counted by sizeOf.
+// New returns a Cache with at most size entries and about bytes bytes, as
+// counted by sizeOf. size must be positive.
 func New[V any](size, bytes int, sizeOf func(V) int) *Cache[V] {
 	n := 1
 	for n < maxShards && size/(2*n) >= 64 {
@@ -74,7 +78,7 @@ func New[V any](size, bytes int, sizeOf func(V) int) *Cache[V] {
 	c := &Cache[V]{shards: make([]shard[V], n), sizeOf: sizeOf, budget: bytes / n}
 	for i := range c.shards {
 		s := &c.shards[i]
-		// NewLRU fails for sizes below 1 only.
+		// NewLRU fails only for sizes below 1.
 		s.lru, _ = simplelru.NewLRU((size+n-1)/n, func(_ Key, v *slot[V]) {
 			s.bytes -= sizeOf(v.value)
 			s.unlink(v)
@@ -83,14 +87,14 @@ func New[V any](size, bytes int, sizeOf func(V) int) *Cache[V] {
 	return c
 }
 
-// NewIndexed is New with an index for RemoveSubject. subjectsOf returns the
-// subjects of a value; an empty one is not indexed.
+// NewIndexed is like New and adds an index for RemoveSubject. subjectsOf
+// returns the subjects of a value. An empty subject is not indexed.
 func NewIndexed[V any](size, bytes int, sizeOf func(V) int, subjectsOf func(V) [subjects]string) *Cache[V] {
 	c := New(size, bytes, sizeOf)
-	c.subjectsOf = subjectsOf
+	c.subjectsOf, c.seed = subjectsOf, maphash.MakeSeed()
 	for i := range c.shards {
 		s := &c.shards[i]
-		s.index = map[string]*slot[V]{}
+		s.index = map[uint64]*slot[V]{}
 	}
 	return c
 }
@@ -113,16 +117,16 @@ func (c *Cache[V]) Get(k Key, now time.Time) (v V, ok bool) {
 	return found.value, true
 }
 
-// Add stores v, and evicts what was used least recently to make room. A value
-// larger than the budget of a shard is not stored.
+// Add stores v and evicts the least recently used values to make room. It does
+// not store a value that is larger than the limit of a shard.
 func (c *Cache[V]) Add(k Key, v V, now time.Time) {
 	s := c.lock(k)
 	defer s.mu.Unlock()
 	c.put(s, k, v, now)
 }
 
-// GetOrAdd returns the value of k, and adds newValue's result if there is none.
-// Goroutines that call it at the same time get the same value.
+// GetOrAdd returns the value of k. If there is none, it adds the result of
+// newValue. Concurrent callers get the same value.
 func (c *Cache[V]) GetOrAdd(k Key, newValue func() V, now time.Time) V {
 	if v, ok := c.Get(k, now); ok {
 		return v
@@ -144,16 +148,18 @@ func (c *Cache[V]) Remove(k Key) {
 	s.lru.Remove(k)
 }
 
-// RemoveSubject removes the values of a subject. It visits no others.
+// RemoveSubject removes all values for a subject. Its cost does not depend on
+// the number of other values.
 func (c *Cache[V]) RemoveSubject(subject string) {
 	if subject == "" {
 		return
 	}
+	hash := c.hash(subject)
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.Lock()
-		for first := s.index[subject]; first != nil; first = s.index[subject] {
-			s.lru.Remove(first.key) // unlinks it
+		for first := s.index[hash]; first != nil; first = s.index[hash] {
+			s.lru.Remove(first.key) // also unlinks the slot
 		}
 		s.mu.Unlock()
 	}
@@ -166,7 +172,7 @@ func (c *Cache[V]) lock(k Key) *shard[V] {
 	return s
 }
 
-// put requires s.mu.
+// put stores v. The caller must hold s.mu.
 func (c *Cache[V]) put(s *shard[V], k Key, v V, now time.Time) {
 	size := c.sizeOf(v)
 	s.lru.Remove(k)
@@ -177,7 +183,11 @@ func (c *Cache[V]) put(s *shard[V], k Key, v V, now time.Time) {
 	added := &slot[V]{value: v, key: k}
 	added.moved.Store(now.UnixNano())
 	if c.subjectsOf != nil {
-		s.link(added, c.subjectsOf(v))
+		var hashes [subjects]uint64
+		for i, subject := range c.subjectsOf(v) {
+			hashes[i] = c.hash(subject)
+		}
+		s.link(added, hashes)
 	}
 	s.lru.Add(k, added)
 	for s.bytes > c.budget {
@@ -185,11 +195,11 @@ func (c *Cache[V]) put(s *shard[V], k Key, v V, now time.Time) {
 	}
 }
 
-// link adds a slot to the index. It requires mu.
-func (s *shard[V]) link(added *slot[V], of [subjects]string) {
+// link adds a slot to the index. The caller must hold mu.
+func (s *shard[V]) link(added *slot[V], of [subjects]uint64) {
 	added.links = new([subjects]link[V])
 	for i, subject := range of {
-		if subject == "" || i > 0 && subject == of[0] {
+		if subject == 0 || i > 0 && subject == of[0] {
 			continue
 		}
 		l := &added.links[i]
@@ -199,7 +209,6 @@ func (s *shard[V]) link(added *slot[V], of [subjects]string) {
 			s.index[subject] = added
 			continue
 		}
-		// After the first, which owns the key of the index.
 		after := first.linkOf(subject)
 		l.prev, l.next = first, after.next
 		if l.next != nil {
@@ -209,14 +218,14 @@ func (s *shard[V]) link(added *slot[V], of [subjects]string) {
 	}
 }
 
-// unlink removes a slot from the index. It requires mu.
+// unlink removes a slot from the index. The caller must hold mu.
 func (s *shard[V]) unlink(removed *slot[V]) {
 	if removed.links == nil {
 		return
 	}
 	for i := range removed.links {
 		l := &removed.links[i]
-		if l.subject == "" {
+		if l.subject == 0 {
 			continue
 		}
 		if l.next != nil {
@@ -226,18 +235,28 @@ func (s *shard[V]) unlink(removed *slot[V]) {
 			l.prev.linkOf(l.subject).next = l.next
 			continue
 		}
-		delete(s.index, l.subject) // also the string, which belongs to the removed value
+		delete(s.index, l.subject)
 		if l.next != nil {
-			s.index[l.next.linkOf(l.subject).subject] = l.next
+			s.index[l.subject] = l.next
 		}
 	}
 	removed.links = nil
 }
 
-// linkOf returns the link of one of the subjects of a slot.
-func (v *slot[V]) linkOf(subject string) *link[V] {
+// linkOf returns the link of a slot for one of its subjects.
+func (v *slot[V]) linkOf(subject uint64) *link[V] {
 	if v.links[0].subject == subject {
 		return &v.links[0]
 	}
 	return &v.links[1]
+}
+
+// hash returns the hash of a subject, and zero for an empty one. If two subjects
+// have the same hash, removing one also removes the other, which only costs a
+// call.
+func (c *Cache[V]) hash(subject string) uint64 {
+	if subject == "" {
+		return 0
+	}
+	return max(1, maphash.String(c.seed, subject))
 }

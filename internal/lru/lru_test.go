@@ -12,7 +12,7 @@ import (
 	"github.com/sessionauth/sessionauth/internal/lru"
 )
 
-// A cache of texts, by name. One shard holds it if it is small.
+// A cache stores texts by name. If it is small, it has one shard.
 type cache struct {
 	*lru.Cache[string]
 	t *testing.T
@@ -26,24 +26,25 @@ func newCache(t *testing.T, size, bytes int) *cache {
 
 func key(name string) lru.Key { return sha256.Sum256([]byte(name)) }
 
-// start is when the tests begin.
+// start is the time at which the tests begin.
 var start = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// add adds values, each under itself.
+// add adds values, each with itself as the key.
 func (c *cache) add(values ...string) {
 	for _, v := range values {
 		c.Add(key(v), v, start)
 	}
 }
 
-// use gets values, some time after the start.
+// use gets values some time after start.
 func (c *cache) use(after time.Duration, values ...string) {
 	for _, v := range values {
 		c.Get(key(v), start.Add(after))
 	}
 }
 
-// want checks which of some values are present. It does not use them.
+// want checks which values are present and which are absent. It does not count as a use of the
+// values.
 func (c *cache) want(present, absent []string) {
 	c.t.Helper()
 	for _, v := range present {
@@ -108,7 +109,7 @@ func TestCache_BoundInBytes(t *testing.T) {
 	}{
 		{"exactly full", func(c *cache) { c.add("aaaaa", "bbbbb") }, list("aaaaa", "bbbbb"), nil},
 		{"one byte more", func(c *cache) { c.add("aaaaa", "bbbbb", "c") }, list("bbbbb", "c"), list("aaaaa")},
-		{"one that takes the room of several", func(c *cache) { c.add("aa", "bb", "cc", "dddddddd") }, list("cc", "dddddddd"), list("aa", "bb")},
+		{"a value that needs the space of several others", func(c *cache) { c.add("aa", "bb", "cc", "dddddddd") }, list("cc", "dddddddd"), list("aa", "bb")},
 		{"as large as the cache", func(c *cache) { c.add("aa", "bbbbbbbbbb") }, list("bbbbbbbbbb"), list("aa")},
 		{"larger than the cache", func(c *cache) { c.add("aa", "bbbbbbbbbbb") }, list("aa"), list("bbbbbbbbbbb")},
 		{"larger than the cache, in place of another value", func(c *cache) {
@@ -138,13 +139,13 @@ func TestCache_BoundInBytes(t *testing.T) {
 	}
 }
 
-// A large cache has shards, of which each holds its part of entries and bytes.
+// A large cache has several shards. Each shard holds its share of the entries and bytes.
 func TestCache_Shards(t *testing.T) {
 	for _, row := range []struct {
 		name              string
 		size, bytes       int
 		atLeast, atMost   int
-		largest, tooLarge int // lengths of a value
+		largest, tooLarge int // lengths of values: the largest that fits, and one that does not
 	}{
 		{"one shard", 127, 1000, 127, 127, 1000, 1001},
 		{"two shards", 128, 1000, 110, 128, 500, 501},
@@ -199,8 +200,8 @@ func TestCache_GetOrAddTogether(t *testing.T) {
 		var made atomic.Int64
 		var results [16]*value
 		var together sync.WaitGroup
-		// This call holds the lock until the others wait for it. Then all of them
-		// see that the value is missing.
+		// The first call holds the lock until the other calls wait for it. They then find that the
+		// value is missing, and only one of them may make it.
 		held, release := make(chan struct{}), make(chan struct{})
 		together.Go(func() {
 			c.GetOrAdd(key("another"), func() *value { close(held); <-release; return nil }, time.Now())
@@ -239,7 +240,8 @@ func TestCache_RemoveSubjectOfMany(t *testing.T) {
 	}
 }
 
-// The race detector checks the locks, and the bound must hold at the end.
+// Many goroutines use a cache. The race detector checks the locks, and the limits must hold at the
+// end.
 func TestCache_ManyGoroutines(t *testing.T) {
 	c := newCache(t, 64, 256)
 	var together sync.WaitGroup
@@ -272,7 +274,7 @@ func TestCache_ManyGoroutines(t *testing.T) {
 	together.Wait()
 	entries, bytes := c.count(200)
 	for i := range 10 {
-		c.RemoveSubject(strconv.Itoa(i)) // names begin with a digit
+		c.RemoveSubject(strconv.Itoa(i)) // every name begins with a digit
 	}
 	if entries > 64 || bytes > 256 {
 		t.Errorf("got %d entries of %d bytes, want at most 64 of 256", entries, bytes)

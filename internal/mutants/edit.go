@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// A scope is the part of a file in which an edit looks for its place.
+// A scope is the part of a file in which an edit searches for its place.
 type scope struct {
 	fset   *token.FileSet
 	source []byte
@@ -21,12 +21,12 @@ type change struct {
 	text       string
 }
 
-// An edit finds its one place in a scope by syntax and says what changes there. It
-// fails if it finds no place or several. Words tell one place from another: see
-// mentions.
+// An edit finds its only place in a scope by syntax and returns the changes there. It fails if
+// there is no such place or more than one. Words select the place: see mentions.
 type edit func(scope) ([]change, error)
 
-// never makes a condition false: of an if, or a case of a switch without a tag.
+// never makes a condition false. The condition belongs to an if, or to a case of a switch without a
+// tag.
 func never(words ...string) edit {
 	return one(conditions, "condition", words, "false && ($0)")
 }
@@ -41,21 +41,20 @@ func condition(template string, words ...string) edit {
 	return one(conditions, "condition", words, template)
 }
 
-// dropOr takes an operand out of a chain of ||.
+// dropOr removes an operand from a chain of ||.
 func dropOr(words ...string) edit {
 	return one(operands(token.LOR), "operand of ||", words, "(false && ($0))")
 }
 
-// dropAnd takes an operand out of a chain of &&.
+// dropAnd removes an operand from a chain of &&.
 func dropAnd(words ...string) edit {
 	return one(operands(token.LAND), "operand of &&", words, "(true || ($0))")
 }
 
-// dropOrAt takes the operand with an index out of the one chain of || that has so
-// many operands.
+// dropOrAt removes the operand with this index from the only chain of || that has length operands.
 func dropOrAt(index, length int) edit { return dropAt(token.LOR, index, length, "(false && ($0))") }
 
-// dropAndAt does the same for &&.
+// dropAndAt removes the operand with this index from the only chain of && that has length operands.
 func dropAndAt(index, length int) edit { return dropAt(token.LAND, index, length, "(true || ($0))") }
 
 func dropAt(op token.Token, index, length int, template string) edit {
@@ -71,19 +70,19 @@ func dropAt(op token.Token, index, length int, template string) edit {
 	return one(find, fmt.Sprintf("chain of %d operands", length), nil, template)
 }
 
-// comparison replaces a binary expression other than && and ||. $x and $y are its
-// sides.
+// comparison replaces a binary expression other than && and ||. In the template, $x and $y are its
+// operands.
 func comparison(template string, words ...string) edit {
 	return one(comparisons, "comparison", words, template)
 }
 
-// call replaces a call. $f is the function, $r the receiver or package, $1 to $9
-// are the arguments.
+// call replaces a call. In the template, $f is the function, $r is the receiver or the package, and
+// $1 to $9 are the arguments.
 func call(name, template string, words ...string) edit {
 	return one(calls(name), "call of "+name, words, template)
 }
 
-// name replaces an identifier or literal.
+// name replaces an identifier or a literal.
 func name(old, new string) edit {
 	find := func(n ast.Node) []place {
 		var found []place
@@ -106,7 +105,7 @@ func statement(template string, words ...string) edit {
 	return one(statements, "statement", words, template)
 }
 
-// dropCase takes a value out of the list of a case.
+// dropCase removes a value from the list of a case.
 func dropCase(value string) edit {
 	return func(s scope) ([]change, error) {
 		clause, index, err := caseOf(s, value)
@@ -116,7 +115,8 @@ func dropCase(value string) edit {
 		if len(clause.List) == 1 {
 			return nil, fmt.Errorf("%s is the only value of its case", value)
 		}
-		// The comma before the value goes with it, or the one after the first.
+		// The comma before the value is removed too. If the value is the first one, the comma after
+		// it is removed.
 		start, end := clause.List[index].Pos(), clause.List[index].End()
 		if index > 0 {
 			start = clause.List[index-1].End()
@@ -127,7 +127,7 @@ func dropCase(value string) edit {
 	}
 }
 
-// addCase adds a value to the list of a case, after another.
+// addCase adds a value to the list of a case, after another value.
 func addCase(after, value string) edit {
 	return func(s scope) ([]change, error) {
 		clause, index, err := caseOf(s, after)
@@ -139,12 +139,10 @@ func addCase(after, value string) edit {
 	}
 }
 
-// inCase looks for the place of an edit in the body of a case, by words in its
-// list.
+// inCase applies an edit in the body of a case. Words in the list of the case select it.
 func inCase(e edit, words ...string) edit { return inside(cases, "case", e, words) }
 
-// inIf looks for the place of an edit in the body of an if, by words in its
-// condition.
+// inIf applies an edit in the body of an if. Words in its condition select it.
 func inIf(e edit, words ...string) edit { return inside(ifs, "if", e, words) }
 
 func inside(find finder, kind string, e edit, words []string) edit {
@@ -157,10 +155,10 @@ func inside(find finder, kind string, e edit, words []string) edit {
 	}
 }
 
-// swap exchanges two simple statements, each found by one word.
+// swap exchanges two simple statements. One word selects each of them.
 func swap(first, second string) edit { return exchange(statements, "statement", first, second) }
 
-// swapIfs exchanges two if statements, each found by one word in its condition.
+// swapIfs exchanges two if statements. One word in its condition selects each of them.
 func swapIfs(first, second string) edit { return exchange(ifStatements, "if", first, second) }
 
 func exchange(find finder, kind, first, second string) edit {
@@ -180,7 +178,7 @@ func exchange(find finder, kind, first, second string) edit {
 	}
 }
 
-// both makes several edits in the same scope.
+// both applies several edits in the same scope.
 func both(edits ...edit) edit {
 	return func(s scope) ([]change, error) {
 		var changes []change
@@ -251,7 +249,7 @@ func (s scope) expand(template string, n ast.Node) string {
 	return strings.NewReplacer(parts...).Replace(template)
 }
 
-// apply makes the changes. They must not overlap.
+// apply makes the changes, which must not overlap.
 func apply(source []byte, changes []change) ([]byte, error) {
 	slices.SortFunc(changes, func(a, b change) int { return a.start - b.start })
 	var out []byte

@@ -11,7 +11,7 @@ import (
 	"github.com/sessionauth/sessionauth/internal/golist"
 )
 
-// body wraps statements into a file, in which edits look for their places.
+// body wraps statements into a file. Edits search for their places in these statements.
 func body(t *testing.T, text string) (scope, string, string) {
 	t.Helper()
 	const head, tail = "package p\n\nfunc f() {\n", "\n}\n"
@@ -162,7 +162,7 @@ func small(n int) bool {
 		name string
 		in   string
 		edit edit
-		want string // in the source, or in the error
+		want string // text in the edited source, or in the error
 	}{
 		{"a function", ". small", never("Max"), "if false && (n > Max) {"},
 		{"a method of a generic type", ". Box.full", dropOr("Max"), "return (false && (b.n > Max)) || b.n < 0"},

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// A place is a node that an edit may change. The words of the edit are looked for
-// in the node itself, or in head if there is one.
+// A place is a node that an edit may change. The words of the edit are searched for in head if it
+// is set, and in the node itself otherwise.
 type place struct {
 	node ast.Node
 	head []ast.Node
@@ -18,10 +18,9 @@ type place struct {
 // A finder returns the places of one kind below a node.
 type finder func(ast.Node) []place
 
-// mentions reports whether a place contains every word. A word is an identifier, a
-// literal as it is written, an operator, or a selector such as Session.ID, whose
-// beginning may be missing. Two words that are equal must stand there twice, and
-// a word after a minus sign must not stand there.
+// mentions reports whether a place contains every word. A word is an identifier, a literal as
+// written, an operator, or a selector such as Session.ID, whose beginning may be missing. If a word
+// is listed twice, it must occur twice. A word after a minus sign must not occur.
 func (p place) mentions(words []string) bool {
 	nodes := p.head
 	if nodes == nil {
@@ -50,7 +49,7 @@ func (p place) mentions(words []string) bool {
 	return true
 }
 
-// names returns the words that a node itself is.
+// names returns the words that a node itself matches.
 func names(n ast.Node) []string {
 	switch n := n.(type) {
 	case *ast.BinaryExpr:
@@ -84,7 +83,7 @@ func names(n ast.Node) []string {
 	return nil
 }
 
-// text returns an identifier or literal as it is written.
+// text returns an identifier or a literal as written.
 func text(n ast.Node) string {
 	switch n := n.(type) {
 	case *ast.Ident:
@@ -95,8 +94,8 @@ func text(n ast.Node) string {
 	return ""
 }
 
-// conditions are those of if statements, where the words may stand in the
-// statement before the condition too, and of the cases of a switch without a tag.
+// conditions returns the conditions of if statements and of the cases of a switch without a tag.
+// For an if, the words may also occur in the statement before the condition.
 func conditions(n ast.Node) []place {
 	var found []place
 	ast.Inspect(n, func(n ast.Node) bool {
@@ -118,7 +117,7 @@ func conditions(n ast.Node) []place {
 	return found
 }
 
-// ifs are the bodies of if statements.
+// ifs returns the bodies of if statements.
 func ifs(n ast.Node) []place {
 	var found []place
 	ast.Inspect(n, func(n ast.Node) bool {
@@ -130,7 +129,7 @@ func ifs(n ast.Node) []place {
 	return found
 }
 
-// ifStatements are whole if statements.
+// ifStatements returns whole if statements.
 func ifStatements(n ast.Node) []place {
 	var found []place
 	ast.Inspect(n, func(n ast.Node) bool {
@@ -149,7 +148,7 @@ func heads(n *ast.IfStmt) []ast.Node {
 	return []ast.Node{n.Init, n.Cond}
 }
 
-// cases are the bodies of cases.
+// cases returns the bodies of cases.
 func cases(n ast.Node) []place {
 	var found []place
 	ast.Inspect(n, func(n ast.Node) bool {
@@ -167,7 +166,7 @@ func cases(n ast.Node) []place {
 	return found
 }
 
-// chains are the operands of each longest chain of an operator.
+// chains returns the operands of each longest chain of an operator.
 func chains(n ast.Node, op token.Token) [][]ast.Expr {
 	var found [][]ast.Expr
 	inner := map[ast.Node]bool{}
@@ -217,7 +216,7 @@ func comparisons(n ast.Node) []place {
 	return found
 }
 
-// calls are the calls of a function or method, by its name or by a selector.
+// calls returns the calls of a function or method, which is given by its name or by a selector.
 func calls(name string) finder {
 	return func(n ast.Node) []place {
 		var found []place
@@ -239,8 +238,8 @@ func calls(name string) finder {
 	}
 }
 
-// statements are the simple statements of blocks. One that contains others, in a
-// function literal, is found by the words outside of those.
+// statements returns the simple statements of blocks. If a statement contains a function literal,
+// only the words outside the literal select it.
 func statements(n ast.Node) []place {
 	var found []place
 	add := func(list []ast.Stmt) {
@@ -265,8 +264,7 @@ func statements(n ast.Node) []place {
 	return found
 }
 
-// withoutLiterals returns the parts of a statement that are outside of its
-// function literals.
+// withoutLiterals returns the parts of a statement that are outside its function literals.
 func withoutLiterals(s ast.Stmt) []ast.Node {
 	hasLiteral := false
 	ast.Inspect(s, func(n ast.Node) bool {
@@ -277,7 +275,7 @@ func withoutLiterals(s ast.Stmt) []ast.Node {
 	if !hasLiteral {
 		return nil
 	}
-	parts := []ast.Node{} // not nil: the statement itself is not searched
+	parts := []ast.Node{} // not nil, because for nil the statement itself would be searched
 	ast.Inspect(s, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.FuncLit:
@@ -290,8 +288,8 @@ func withoutLiterals(s ast.Stmt) []ast.Node {
 	return parts
 }
 
-// caseOf returns the one case with a value in its list, and where in the list. A
-// value is a word, or a selector as it is written.
+// caseOf returns the only case that has a value in its list, and the index of the value. A value is
+// a word, or a selector as written.
 func caseOf(s scope, value string) (*ast.CaseClause, int, error) {
 	var clause *ast.CaseClause
 	index, count := 0, 0

@@ -110,6 +110,7 @@ var jwtMutants = []mutant{
 	{"30 seconds between fetches", "internal/remote Value.start", never("Before"), remote},
 	{"30 seconds between refreshes in the background", "internal/remote Value.start", dropOr("background"), remote},
 	{"the number of fetches", "internal/remote Value.start", never("isUsable"), remote},
+	{"a snapshot that has been replaced meanwhile", "internal/remote Value.start", never("seen"), remote},
 	{"the first fetch in the number of fetches", "internal/remote Value.finish", never("isUsable"), remote},
 	{"the pause after a failure", "internal/remote Value.allowedAt", never("Before"), remote},
 	{"a key set that was fetched before the token arrived", "internal/sessionjwt Verifier.keySetFor", always("isConclusive", "-nil"), remote},

@@ -32,6 +32,7 @@ var limitMutants = []mutant{
 
 	// Revocations.
 	{"what was vouched for before a purge", "internal/denylist List.Check", never("purged"), denylists},
+	{"a purge by a clock behind that of Stytch", ". sessions.usable", drop("asOf.Add"), root},
 	{"the moment of a purge", "internal/denylist List.makeRoom", statement("_ = moment", "Store"), denylists},
 	{"room for confirmed revocations", "internal/denylist List.makeRoom", always("maxConfirmed"), denylists},
 	{"the reserve for sessions, in entries", "internal/denylist List.DenyCredential", dropOr("maxCredentials"), denylists},

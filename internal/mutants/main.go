@@ -1,8 +1,8 @@
-// Command mutants takes the checks that keep attackers out away, one at a time,
-// and requires that a test fails each time: `make mutants`.
+// Command mutants removes one security check at a time from the code and requires that a test fails
+// each time. Run it with `make mutants`.
 //
-// It changes nothing on disk: go test reads each mutant through an overlay. With
-// arguments it runs only the mutants whose name contains one of them.
+// It changes nothing on disk, because go test reads each mutant through an overlay. If there are
+// arguments, it runs only the mutants whose name contains one of them.
 package main
 
 import (
@@ -59,8 +59,8 @@ func all() []mutant {
 	return slices.Concat(jwtMutants, libraryMutants, rootMutants, requestMutants, limitMutants)
 }
 
-// chosen returns the mutants whose names contain one of the words, or all if
-// there are no words.
+// chosen returns the mutants whose names contain one of the words. If there are no words, it
+// returns all mutants.
 func chosen(words []string) []mutant {
 	return slices.DeleteFunc(all(), func(m mutant) bool {
 		contained := func(word string) bool { return strings.Contains(m.name, word) }
@@ -68,8 +68,7 @@ func chosen(words []string) []mutant {
 	})
 }
 
-// check runs the tests without a mutant. A test that fails anyway would kill every
-// mutant.
+// check runs the tests without a mutant, because a test that always fails would kill every mutant.
 func check(module *golist.Module, mutants []mutant) error {
 	var packages []string
 	for _, m := range mutants {
@@ -92,15 +91,15 @@ func test(module *golist.Module, p string, flags ...string) *exec.Cmd {
 	return cmd
 }
 
-// The verdicts. A mutant that makes a test hang is noticed, but so is every mutant
-// on a machine that is too busy: run those again.
+// The verdicts. If a mutant makes a test hang, it counts as found. A busy machine makes every
+// mutant hang, so run those again.
 const (
 	killed   = "killed"
 	hung     = "hung"
 	survived = "SURVIVED"
 )
 
-// run tests a mutant. It compiles, so only a failing test can kill it.
+// run tests a mutant. The mutant compiles, so only a failing test can kill it.
 func run(module *golist.Module, temp string, m mutant) (verdict string, err error) {
 	file, source, err := m.mutated(module)
 	if err != nil {
@@ -118,7 +117,7 @@ func run(module *golist.Module, temp string, m mutant) (verdict string, err erro
 	if err := os.WriteFile(overlayFile, overlay, 0o600); err != nil {
 		return "", err
 	}
-	// Most mutants are killed by a test that is not long.
+	// The short tests run first, because they kill most mutants.
 	packages := strings.Fields(m.tests)
 	for _, short := range []string{"-short", "-short=false"} {
 		for _, p := range packages {

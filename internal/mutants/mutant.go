@@ -10,18 +10,17 @@ import (
 	"github.com/sessionauth/sessionauth/internal/golist"
 )
 
-// A mutant is a change of the source that takes one check away. It names the
-// function and the syntax that it changes and not their text, so that it survives
-// other changes of the code.
+// A mutant is a change of the source that removes one check. It names the function and the syntax
+// that it changes instead of their text, so that it remains valid when other code changes.
 type mutant struct {
-	name  string // what is no longer checked
-	in    string // the package's folder and the function: "guard names", "stytch Client.do"
+	name  string // the check that is removed
+	in    string // folder of the package, and the function: "guard names", "stytch Client.do"
 	edit  edit
-	tests string // the packages whose tests must notice
+	tests string // packages whose tests must fail
 }
 
-// mutated returns the file that a mutant changes and what it becomes. It fails if
-// the mutant has no place or several, or does not compile.
+// mutated returns the file that a mutant changes, and its new contents. It fails if the mutant has
+// no place, if it has more than one, or if the result does not compile.
 func (m mutant) mutated(module *golist.Module) (*golist.File, []byte, error) {
 	p, f, node, err := find(module, m.in)
 	if err != nil {
@@ -51,7 +50,7 @@ func (m mutant) mutated(module *golist.Module) (*golist.File, []byte, error) {
 	return f, source, nil
 }
 
-// find returns the function, or the variable of a package, that a mutant names.
+// find returns the function or the package-level variable that a mutant names.
 func find(module *golist.Module, in string) (*golist.Package, *golist.File, ast.Node, error) {
 	dir, name, _ := strings.Cut(in, " ")
 	p := module.Package(dir)
@@ -61,15 +60,15 @@ func find(module *golist.Module, in string) (*golist.Package, *golist.File, ast.
 	for _, f := range p.Files {
 		for _, decl := range f.Syntax.Decls {
 			if declares(decl, name) {
-				return p, f, decl, nil // Go allows one declaration of a name
+				return p, f, decl, nil // a name is declared only once
 			}
 		}
 	}
 	return nil, nil, nil, fmt.Errorf("%s declares no %s", dir, name)
 }
 
-// declares reports whether a declaration is the one with a name: a function, a
-// method as Type.method, or a variable.
+// declares reports whether a declaration has this name: a function, a method as Type.method, or a
+// variable.
 func declares(decl ast.Decl, name string) bool {
 	switch decl := decl.(type) {
 	case *ast.FuncDecl:

@@ -18,7 +18,7 @@ import (
 func TestRejection_IsCachedForTenSeconds(t *testing.T) {
 	rejections := []string{"session_not_found", "invalid_session_token", "unable_to_parse_session_jwt"}
 	rows := []struct {
-		needs int // index of NeedsCall
+		needs int // index in NeedsCall
 		types []string
 	}{{0, rejections}, {1, rejections}, {2, []string{"user_not_found"}}}
 	for _, row := range rows {
@@ -37,7 +37,7 @@ func TestRejection_IsCachedForTenSeconds(t *testing.T) {
 						s.WantCalls(needs.Path, 1)
 						s.WantPassed(0, "")
 						if row.needs == 1 && kind == "session_not_found" {
-							return // the session is denied for longer
+							return // Stytch rejected the session, which is denied for longer than ten seconds
 						}
 						time.Sleep(time.Millisecond)
 						s.Want(s.Get(needs.Field(s)), 200)
@@ -51,7 +51,7 @@ func TestRejection_IsCachedForTenSeconds(t *testing.T) {
 
 func TestAnswers_OtherErrorTypeIsNoRejection(t *testing.T) {
 	rows := []struct {
-		needs int // index of NeedsCall
+		needs int // index in NeedsCall
 		kind  string
 	}{
 		{0, "user_not_found"}, {1, "user_not_found"}, {0, "email_not_found"}, {0, "too_many_session_arguments"}, {1, "too_many_session_arguments"},
@@ -103,7 +103,7 @@ func alarmsOnceAMinute(t *testing.T, kind string, carry func(string) string) {
 		s.WantAnswer(s.Get(token), want503r)
 		time.Sleep(time.Second)
 	}
-	s.WantCalls(pathAuthenticate, 30) // nothing is cached
+	s.WantCalls(pathAuthenticate, 30) // the failure is not cached
 	log.WantErrors(t, 1)
 	time.Sleep(30*time.Second - time.Millisecond)
 	s.WantAnswer(s.Get(token), want503r)
@@ -121,7 +121,7 @@ func TestAnswers_WrongSecret(t *testing.T) {
 		var log authtest.Log
 		s := newEnv(t, log.Record, func(c *sessionauth.Config) { c.Secret = "secret-test-wrong" })
 		s.Want(s.Get(bearer(s.Session.Token)), 503)
-		s.Want(s.Get(bearer(s.Session.JWT)), 503) // the user cannot be loaded
+		s.Want(s.Get(bearer(s.Session.JWT)), 503) // the call that loads the user fails
 		log.WantErrors(t, 1)
 		if strings.Contains(log.String(), "secret-test-wrong") {
 			t.Error("got the secret in the log")
@@ -185,7 +185,7 @@ func TestAnswers_InvalidAre503AndNotCached(t *testing.T) {
 	rows := []struct {
 		name  string
 		tap   authtest.Tap
-		calls int // if zero, 1; 2 if a retry may succeed
+		calls int // number of calls; zero means 1. It is 2 if a retry may succeed
 	}{
 		{"500", answer(500, `{"error_type":"internal_server_error"}`), 0},
 		{"502 and HTML", answer(502, "<html>Bad gateway</html>"), 2},
@@ -260,8 +260,8 @@ func TestAnswers_InvalidAre503AndNotCached(t *testing.T) {
 	}
 }
 
-// isUnavailable sends a field twice while calls of paths with this prefix get
-// another answer. Each request makes the given number of calls.
+// isUnavailable sends a request twice while answer replaces the answers to calls whose path has
+// this prefix. Both responses must be 503, and each request must make the given number of calls.
 func isUnavailable(s *env, field, prefix string, answer authtest.Tap, each int) {
 	s.T.Helper()
 	calls := 0
@@ -294,7 +294,7 @@ func redirect(to string) authtest.Tap {
 	}
 }
 
-// broken is the body of a connection that was reset.
+// broken is a response body whose connection is reset.
 type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, errors.New("connection reset") }
@@ -324,7 +324,7 @@ func TestAnswers_AfterTheEndOfTheSession(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newEnv(t)
 				s.Session = s.StartSession(s.Session.UserID, stytchtest.SessionOptions{Duration: 6*time.Minute + time.Second})
-				s.Expire() // a second is left
+				s.Expire() // the session lives for one more second
 				if needs.Path == pathUser {
 					s.Session.JWT = s.JWT(s.Session.ID)
 				}

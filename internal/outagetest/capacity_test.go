@@ -39,8 +39,8 @@ func (t *tally) want(tt *testing.T, name string, made, failed int64) {
 	}
 }
 
-// at calls do in goroutines at random times, on average so often a second, until
-// it has been called n times. It returns when all calls have returned.
+// at calls do n times, each in its own goroutine, at random times, with an average of rate calls
+// per second. It returns when all calls have returned.
 func at(seed uint64, rate float64, n int, do func(i int)) {
 	random := rand.New(rand.NewPCG(seed, 1))
 	var wg sync.WaitGroup
@@ -51,9 +51,9 @@ func at(seed uint64, rate float64, n int, do func(i int)) {
 	wg.Wait()
 }
 
-// While invented tokens arrive, which Stytch rejects after 50 ms, signed-in users
-// and sign-ins find room. So do live tokens that are not cached, after a restart,
-// as long as the flood itself has room.
+// During a flood of invented tokens, which Stytch rejects after 50 ms, there is room for calls of
+// signed-in users and for sign-ins. Live tokens that are not cached, as after a restart, also find
+// room as long as the flood leaves some of the places for unverified tokens free.
 func TestRequire_FloodOfInventedTokens(t *testing.T) {
 	seconds := everyOf(8, 20)
 	for _, rate := range []int{400, 1000} {
@@ -110,14 +110,14 @@ func floods(t *testing.T, rate, seconds int) {
 	signIns.want(t, "sign-ins", 60, 1)
 	stepUps.want(t, "step-ups", 60, 1)
 	refreshes.want(t, "refreshes", 60, 1)
-	most := int64(len(cold)) // of which one in a hundred may fail
+	most := int64(len(cold)) // how many of the live tokens may fail: with a slow flood, one in a hundred
 	if rate <= 400 {
 		most /= 100
 	}
 	tokens.want(t, "live tokens", int64(len(cold)), most)
 }
 
-// tapBody replaces the calls of a path whose body contains a text.
+// tapBody makes tap answer the calls of a path whose body contains a text.
 func tapBody(s *env, path, text string, tap authtest.Tap) {
 	s.Tap(path, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
 		body, err := io.ReadAll(r.Body)
@@ -132,18 +132,18 @@ func tapBody(s *env, path, text string, tap authtest.Tap) {
 	})
 }
 
-// A signed-in user who sends ever-new invented tokens with a valid JWT causes a
-// few calls, and harms nobody else, whatever Stytch answers.
+// A signed-in user sends a valid JWT, each time with another invented token. This causes only a few
+// calls and affects no other user, whatever Stytch answers.
 func TestGuard_InventedTokensOfOneUser(t *testing.T) {
 	rows := []struct {
 		name   string
 		answer authtest.Tap
 		guard  func(http.Handler) http.Handler
-		most   int // calls in 5 seconds
+		most   int // maximum number of calls in 5 seconds
 	}{
 		{"Factor", authtest.DelayAnswers(50 * time.Millisecond), guard.Factor("totp"), 4},
 		{"Fresh", authtest.DelayAnswers(50 * time.Millisecond), guard.Fresh(time.Second), 4},
-		{"Live", authtest.DelayAnswers(50 * time.Millisecond), guard.Live(), 16}, // until the first rejection arrives
+		{"Live", authtest.DelayAnswers(50 * time.Millisecond), guard.Live(), 16}, // the bound takes effect when the first rejection arrives
 		{"Factor, rate limited", func(*http.Request, http.RoundTripper) (*http.Response, error) {
 			return authtest.Reply(429, `{"error_type":"too_many_requests"}`, "Retry-After: 60"), nil
 		}, guard.Factor("totp"), 4},
@@ -190,7 +190,7 @@ func TestGuard_InventedTokensOfOneUser(t *testing.T) {
 	}
 }
 
-// What Stytch says about one user must not open a circuit breaker for others.
+// Invalid answers about one user must not open a circuit breaker for other users.
 func TestRequire_OddAnswersAboutOneUser(t *testing.T) {
 	rows := []struct{ name, answer string }{
 		{"a record of 2 MiB", `{"untrusted_metadata":{"a":"` + strings.Repeat("a", 2<<20) + `"}}`},
@@ -241,8 +241,8 @@ func TestRequire_OddAnswersAboutOneUser(t *testing.T) {
 	}
 }
 
-// A request that joins a call which is about to time out is not refused after a
-// moment: Stytch may answer another call.
+// A request joins a call that is about to time out. When the call times out, the request is not
+// refused but makes a new call, which Stytch may answer.
 func TestRequire_JoinsACallLate(t *testing.T) {
 	for _, ask := range authtest.NeedsCall {
 		t.Run(ask.Name, func(t *testing.T) {
@@ -270,14 +270,15 @@ func TestRequire_JoinsACallLate(t *testing.T) {
 					})
 				}
 				wg.Wait()
-				s.WantCalls(ask.Path, 1) // the other one hung
+				s.WantCalls(ask.Path, 1) // the other call never reached Stytch
 				s.WantIdle()
 			})
 		})
 	}
 }
 
-// A user who provokes a 429 must not keep an old state of their data.
+// A 429 must not count as an outage for StaleIfError. Otherwise a user could cause 429s to keep
+// using old data about themselves.
 func TestStaleIfError_429OfAUser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t, staleFor(time.Hour))

@@ -12,7 +12,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// sendInvented sends n invented tokens at once, and counts the answers by status.
+// sendInvented sends n invented tokens at the same time and counts the responses by status.
 func sendInvented(s *env, n, from int) map[int]int {
 	statuses := map[int]int{}
 	var mu sync.Mutex
@@ -40,8 +40,8 @@ func TestClasses_UnverifiedTokensLeaveRoom(t *testing.T) {
 		s.Expire()
 		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: time.Second})
 
-		// crowd sends invented tokens, which find room places, and then JWTs of
-		// signed-in users.
+		// crowd sends invented tokens, for which there is the given number of places, and then JWTs
+		// of signed-in users.
 		crowd := func(from, room int, jwts []string) {
 			t.Helper()
 			var wg sync.WaitGroup
@@ -61,7 +61,7 @@ func TestClasses_UnverifiedTokensLeaveRoom(t *testing.T) {
 		time.Sleep(2 * time.Second)
 
 		s.SetFault(pathAuthenticate, stytchtest.Fault{})
-		for i := range 500 { // rejections leave the places as they are
+		for i := range 500 { // rejections do not change the number of places
 			s.Want(s.Get(bearer(inventedToken+strconv.Itoa(1000+i))), 401)
 		}
 		s.SetFault(pathAuthenticate, stytchtest.Fault{Delay: time.Second})
@@ -92,8 +92,7 @@ func TestClasses_429PausesItsSubjectThenItsClass(t *testing.T) {
 	}
 }
 
-// rateLimited returns an env in which Stytch has answered 429 to n requests, a
-// second apart.
+// rateLimited returns an env in which Stytch has answered 429 to n requests, one per second.
 func rateLimited(t *testing.T, n int, field func(*env, int) string) *env {
 	s := newEnv(t, sessionOnly)
 	sessions(s)
@@ -129,7 +128,7 @@ func pausesOneClass(t *testing.T, field, others func(*env, int) string) {
 	s := rateLimited(t, 3, field)
 	time.Sleep(1500 * time.Millisecond)
 	s.WantRetry(s.Get(field(s, 3)), "5")
-	s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 200) // a fresh JWT needs no call
+	s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 200) // a valid JWT needs no call
 	s.Want(s.Get(jwtCookie(s.JWT(s.Session.ID))), 200)
 	s.WantCalls(pathAuthenticate, 3)
 	s.Want(s.Get(others(s, 10)), 200)
@@ -207,7 +206,7 @@ func TestStaleIfError_Ends(t *testing.T) {
 	up := func(s *env) { s.SetFault("", stytchtest.Fault{}) }
 	rows := []struct {
 		name   string
-		length time.Duration // of the session
+		length time.Duration // length of the session
 		do     func(s *env)
 	}{
 		{"CacheTTL and StaleIfError", time.Hour, func(s *env) {
@@ -293,7 +292,7 @@ func TestStaleIfError_Ends(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newEnv(t, staleFor(stale))
 				s.Session = s.SignIn(stytchtest.SessionOptions{Duration: row.length})
-				s.Want(s.Get(bearer(s.Session.JWT)), 200) // caches the key set and the user
+				s.Want(s.Get(bearer(s.Session.JWT)), 200) // fetches the key set and the user
 				s.Want(s.Get(tokenOf(s)), 200)
 				row.do(s)
 				s.WantIdle()

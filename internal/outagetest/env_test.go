@@ -12,7 +12,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// Short names for what most tests of this package use.
+// Short names for identifiers that most tests of this package use.
 const (
 	pathAuthenticate = authtest.PathAuthenticate
 	pathKeySet       = authtest.PathKeySet
@@ -40,7 +40,7 @@ var (
 func jwtOf(s *env) string   { return bearer(s.Session.JWT) }
 func tokenOf(s *env) string { return bearer(s.Session.Token) }
 
-// The faults that the tests need with different parameters.
+// Functions that return a fault with parameters.
 
 func status(code int) stytchtest.Fault { return stytchtest.Fault{Status: code} }
 
@@ -52,12 +52,12 @@ func errorOf(code int, errorType string) stytchtest.Fault {
 	return stytchtest.Fault{Status: code, ErrorType: errorType}
 }
 
-// staleFor sets Config.StaleIfError.
+// staleFor returns a change that sets Config.StaleIfError.
 func staleFor(d time.Duration) func(*sessionauth.Config) {
 	return func(c *sessionauth.Config) { c.StaleIfError = d }
 }
 
-// keepSignedIn replaces Env.Session by one that outlives the test.
+// keepSignedIn replaces Env.Session by a session that outlives the test.
 func keepSignedIn(s *env) {
 	s.Session = s.SignIn(stytchtest.SessionOptions{Duration: 60 * 24 * time.Hour})
 }
@@ -66,8 +66,8 @@ func signInOf(password string) stytch.AuthenticatePasswordParams {
 	return stytch.AuthenticatePasswordParams{Email: authtest.Email, Password: password, SessionDuration: time.Hour}
 }
 
-// everyOf returns short, or long with the build tag slow. Signatures take most of
-// the time of a test.
+// everyOf returns short, and long with the build tag slow. Tests use it to sign fewer JWTs, because
+// signing takes most of their time.
 func everyOf(short, long int) int {
 	if authtest.Slow {
 		return long
@@ -75,9 +75,10 @@ func everyOf(short, long int) int {
 	return short
 }
 
-var crowds sync.Map // []stytchtest.Session by *env
+var crowds sync.Map // maps *env to []stytchtest.Session
 
-// sessions returns thirty live sessions of thirty users, always the same.
+// sessions returns thirty live sessions of thirty users. It returns the same sessions for each
+// call.
 func sessions(s *env) []stytchtest.Session {
 	if crowd, ok := crowds.Load(s); ok {
 		return crowd.([]stytchtest.Session)
@@ -88,10 +89,10 @@ func sessions(s *env) []stytchtest.Session {
 	return crowd
 }
 
-// An endpointUser causes one call of an endpoint that has a circuit breaker.
+// An endpointUser is a request that causes one call of an endpoint that has a circuit breaker.
 type endpointUser struct {
 	name, path string
-	field      func(s *env, i int) string // the request of session i
+	field      func(s *env, i int) string // header field of the request of session i
 }
 
 var endpointUsers = []endpointUser{

@@ -13,19 +13,19 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// A fault is a row of the fault matrix: a fault of Stytch, and the answer to a
-// request that needs a call. The zero value of the other fields stands for one
-// call and an immediate 503 with Retry-After: 1.
+// A fault is a row of the fault matrix: a fault of Stytch, and the expected response to a request
+// that needs a call. The zero values of the other fields mean one call and an immediate 503 with
+// Retry-After: 1.
 type fault struct {
 	name   string
 	fault  stytchtest.Fault
-	status int           // if zero, 503
-	calls  int           // if zero, 1; 2 if a retry may succeed
-	retry  string        // if empty, "1"
-	takes  time.Duration // if zero, less than half a second
-	paused bool          // the class makes no calls afterwards
-	alarms int           // errors in the log
-	at     string        // the endpoint that has the fault; if empty, all
+	status int           // zero means 503
+	calls  int           // number of calls; zero means 1. It is 2 if a retry may succeed
+	retry  string        // Retry-After; empty means "1"
+	takes  time.Duration // time until the response; zero means less than half a second
+	paused bool          // the class makes no calls for a while
+	alarms int           // number of errors in the log
+	at     string        // the endpoint that has the fault; empty means all
 }
 
 func (f fault) complete() fault {
@@ -82,8 +82,7 @@ var faults = []fault{
 	{name: "308 to http", fault: stytchtest.Redirect(308, "http://stytch.invalid/")},
 }
 
-// A kind is a column of the fault matrix: a request, and what the cache has for
-// it.
+// A kind is a column of the fault matrix: a request, and what the cache contains for it.
 type kind struct {
 	name      string
 	needsCall bool
@@ -93,7 +92,7 @@ type kind struct {
 
 var kinds = []kind{
 	{"a valid JWT", false, func(s *env) {
-		s.Want(s.Get(bearer(s.Session.JWT)), 200) // now the key set and the user are cached
+		s.Want(s.Get(bearer(s.Session.JWT)), 200) // fetches the key set and the user
 		time.Sleep(time.Second)
 		s.Session.JWT = s.JWT(s.Session.ID)
 	}, jwtOf},
@@ -114,7 +113,7 @@ var kinds = []kind{
 
 func TestFaults_AllOfStytch(t *testing.T) {
 	rows := append(faults[:len(faults):len(faults)],
-		// These are faults of one endpoint.
+		// These faults occur at one endpoint only.
 		fault{name: "200 with another user", fault: stytchtest.OtherUser(), at: pathAuthenticate},
 		fault{name: "200 with another session", fault: stytchtest.OtherSession(), at: pathAuthenticate})
 	for _, f := range rows {
@@ -126,7 +125,7 @@ func TestFaults_AllOfStytch(t *testing.T) {
 	}
 }
 
-// check sends one request of a kind during a fault, and one after it.
+// check sends one request of a kind during a fault and one after it.
 func (f fault) check(t *testing.T, k kind) {
 	var log authtest.Log
 	s := newEnv(t, log.Record)
@@ -156,7 +155,7 @@ func (f fault) check(t *testing.T, k kind) {
 		s.WantCalls("", before+f.calls)
 	}
 	if f.at != "" && k.name == "an expired JWT" {
-		f.alarms = 1 // the answer contradicts a verified JWT
+		f.alarms = 1 // logged, because the answer contradicts a verified JWT
 	}
 	log.WantErrors(t, f.alarms)
 	if unexpected := s.UnexpectedCalls(); unexpected != nil {
@@ -166,17 +165,17 @@ func (f fault) check(t *testing.T, k kind) {
 	time.Sleep(f.wait())
 	want := 200
 	if f.status == 401 && k.name == "an expired JWT" {
-		want = 401 // Stytch rejected the session of the JWT, not only the JWT
+		want = 401 // Stytch rejected the session, which stays denied
 	}
 	s.Want(s.Get(k.field(s)), want)
 	s.WantIdle()
 }
 
-// wait returns how long the client must wait before it tries again.
+// wait returns how long a client must wait before it tries again.
 func (f fault) wait() time.Duration {
 	switch {
 	case f.status == 401:
-		return 10 * time.Second // a rejection is remembered
+		return 10 * time.Second // a rejection is cached for ten seconds
 	case f.paused:
 		d, _ := time.ParseDuration(f.retry + "s")
 		return d
@@ -184,8 +183,8 @@ func (f fault) wait() time.Duration {
 	return 0
 }
 
-// A good key set stays in use. Without one no JWT is accepted or rejected. Tokens
-// are not affected.
+// If the key set cannot be fetched, the last valid one stays in use. If there is none, a JWT is
+// neither accepted nor rejected. Session tokens are not affected.
 func TestFaults_OfTheKeySet(t *testing.T) {
 	rows := append(faults[:len(faults):len(faults)],
 		fault{name: "an empty set", fault: stytchtest.KeySet(stytchtest.NoKeys)},
@@ -196,7 +195,7 @@ func TestFaults_OfTheKeySet(t *testing.T) {
 		fault{name: "keys with the exponent 1", fault: stytchtest.KeySet(stytchtest.ExponentOne)})
 	for _, f := range rows {
 		if f.fault.Delay > 0 || f.name == "200 with repeated names" {
-			continue // TestKeySet_Slow; and a set may have repeated names
+			continue // TestKeySet_Slow covers delays; a key set may contain repeated names
 		}
 		t.Run(f.name+": at the start", func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -218,7 +217,7 @@ func TestFaults_OfTheKeySet(t *testing.T) {
 	}
 }
 
-// keepsKeys sends JWTs for an hour while the key set cannot be refreshed.
+// keepsKeys sends JWTs for an hour while the key set cannot be refreshed. All of them must pass.
 func keepsKeys(t *testing.T, w stytchtest.Fault) {
 	s := newEnv(t, sessionOnly)
 	s.Session = s.SignIn(stytchtest.SessionOptions{Duration: 24 * time.Hour})
@@ -234,7 +233,7 @@ func keepsKeys(t *testing.T, w stytchtest.Fault) {
 		}
 	}
 	s.SetFault(pathKeySet, stytchtest.Fault{})
-	time.Sleep(time.Minute) // the longest pause
+	time.Sleep(time.Minute) // the longest pause between two fetches
 	s.RotateKeys()
 	s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 200)
 	s.WantIdle()

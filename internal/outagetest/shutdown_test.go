@@ -10,11 +10,11 @@ import (
 	"testing"
 )
 
-// A server that is stopped, as by SIGTERM, completes the requests that have
-// begun. Clients receive the right answer or a closed connection, nothing else.
+// A server that is stopped, as by SIGTERM, completes the requests in progress. A client receives
+// either the correct response or a closed connection.
 func TestShutdown_UnderLoad(t *testing.T) {
 	s := newEnv(t)
-	s.Handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)) // only the code is warm
+	s.Handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)) // runs the code once, so that only code and no session is warm
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +56,7 @@ func TestShutdown_UnderLoad(t *testing.T) {
 	}
 	wg.Go(func() {
 		clients.Wait()
-		client.CloseIdleConnections() // Shutdown waits 5 s for a connection that was opened but not used
+		client.CloseIdleConnections() // otherwise Shutdown waits 5 s for connections that were never used
 	})
 	if err := server.Shutdown(context.WithoutCancel(t.Context())); err != nil {
 		t.Error(err)

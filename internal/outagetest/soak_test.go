@@ -22,21 +22,21 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// The soak sends mixed traffic while faults change every second. An oracle knows
-// which answers each credential may get. SOAK is the length in simulated time. It
-// is a minute by default, and 20 seconds with -short. SOAK_SEED repeats a run.
+// The soak sends mixed traffic while the fault changes every second. An oracle knows which
+// responses each credential may get. The variable SOAK sets the length in simulated time. It is a
+// minute by default, and 20 seconds with -short. SOAK_SEED repeats a run.
 
 const (
 	soakUsers    = 40
 	soakWorkers  = 12
 	soakTTL      = 5 * time.Second  // CacheTTL
-	soakLifetime = 20 * time.Second // of a JWT
+	soakLifetime = 20 * time.Second // lifetime of a JWT
 	soakLeeway   = 5 * time.Second
 
-	// A call that began during a fault lasts for up to Timeout, and then the
-	// circuit breaker may stay open.
+	// A call that began during a fault may last for Timeout, and the circuit breaker may stay open
+	// after that. soakRecovery is the sum, with a margin.
 	soakRecovery = 3*time.Second + 5*time.Second + 500*time.Millisecond
-	// The key set is fetched at most once in 30 seconds.
+	// The key set is fetched at most once per soakSlot.
 	soakSlot = 30 * time.Second
 )
 
@@ -68,23 +68,23 @@ type soak struct {
 	mu       sync.Mutex
 	chance   *rand.Rand
 	users    []*user
-	rotated  map[string]time.Time // by key id
-	fault    string               // empty if there is none
+	rotated  map[string]time.Time // time of the rotation, by key id
+	fault    string               // name of the current fault; empty if there is none
 	faultEnd time.Time
-	refused  map[[sha256.Size]byte]time.Time // credentials that got a 401
+	refused  map[[sha256.Size]byte]time.Time // when each credential first got a 401
 	counts   map[string]int
 	wrong    int
 	slowest  time.Duration
 }
 
-// A user is a session, and when it was revoked.
+// A user is a session, together with the times at which it was revoked.
 type user struct {
 	session  stytchtest.Session
 	end      time.Time
 	jwts     []issued
-	remotely time.Time // revoked at Stytch, or zero
-	revoked  time.Time // Revoke was called and has returned, or zero
-	revoking time.Time // Revoke was called, or zero
+	remotely time.Time // when the session was revoked directly at Stytch; zero if it was not
+	revoked  time.Time // when Revoke had returned; zero if it has not
+	revoking time.Time // when Revoke was called; zero if it was not
 }
 
 type issued struct {
@@ -92,8 +92,8 @@ type issued struct {
 	at        time.Time
 }
 
-// newSoak returns an environment without a leak check, which would keep what it
-// saw on the heap.
+// newSoak returns an environment without a leak check, because that would store the traffic on the
+// heap.
 func newSoak(t *testing.T, seed uint64, stale time.Duration) *soak {
 	st := &env{Server: stytchtest.NewServer(), T: t}
 	st.JWTLifetime = soakLifetime
@@ -101,7 +101,7 @@ func newSoak(t *testing.T, seed uint64, stale time.Duration) *soak {
 	auth, err := sessionauth.New(sessionauth.Config{
 		ProjectID: st.ProjectID, Secret: st.Secret, BaseURL: st.URL, HTTPClient: &http.Client{Transport: st.Wire},
 		Logger: slog.New(slog.DiscardHandler), CacheTTL: soakTTL, StaleIfError: stale, Leeway: soakLeeway,
-		CacheSize: 256, // full after a minute, when the heap must be flat
+		CacheSize: 256, // the cache is full after a minute; from then on the heap must not grow
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +122,7 @@ func newSoak(t *testing.T, seed uint64, stale time.Duration) *soak {
 	return s
 }
 
-// signIn starts a session. Every third one ends within a minute.
+// signIn starts a session. Every third session expires within a minute.
 func (s *soak) signIn() *user {
 	length := 24 * time.Hour
 	if s.chance.IntN(3) == 0 {
@@ -133,7 +133,7 @@ func (s *soak) signIn() *user {
 	return u
 }
 
-// run alternates between half a minute with faults and half a minute without.
+// run alternates between half a minute with faults and half a minute without them.
 func (s *soak) run(length time.Duration) {
 	if err := s.Auth.Warm(s.T.Context()); err != nil {
 		s.T.Fatal(err)
@@ -192,8 +192,8 @@ func (s *soak) report(half, end uint64) {
 		s.slowest, half>>10, end>>10, s.Calls(""), s.Calls(pathKeySet), text.String())
 }
 
-// soakFaults are the faults that must not sign anybody out. Rejections are left
-// out, and long pauses.
+// soakFaults are faults that must not sign a user out. Rejections and faults with a long pause are
+// not included.
 var soakFaults = append(slices.DeleteFunc(slices.Clone(faults), func(f fault) bool { return f.status == 401 || f.retry == "60" || f.retry == "7" }),
 	fault{name: "429 for two seconds", fault: tooMany("2")},
 	fault{name: "a second late", fault: stytchtest.Fault{Delay: time.Second}},
@@ -204,7 +204,7 @@ var soakFaults = append(slices.DeleteFunc(slices.Clone(faults), func(f fault) bo
 	fault{name: "a key set with the exponent 1", fault: stytchtest.KeySet(stytchtest.ExponentOne), at: pathKeySet},
 )
 
-// step changes the fault, and revokes or starts a session or rotates the keys.
+// step changes the fault. It may also revoke or start a session, or rotate the keys.
 func (s *soak) step(bad bool) {
 	for _, path := range []string{"", pathAuthenticate, pathUser, pathKeySet} {
 		s.SetFault(path, stytchtest.Fault{})
@@ -242,11 +242,11 @@ func (s *soak) step(bad bool) {
 		s.mu.Unlock()
 		_ = s.Auth.Revoke(context.Background(), u.session.ID)
 		s.mu.Lock()
-		u.revoked = u.revoking // Revoke has an immediate effect
+		u.revoked = u.revoking // Revoke takes effect immediately
 	}
 }
 
-// jwt returns a JWT of a user: the newest, or an older one.
+// jwt returns a JWT of a user: the newest one or an older one.
 func (s *soak) jwt(u *user, chance *rand.Rand) issued {
 	last := u.jwts[len(u.jwts)-1]
 	isLive := u.revoking.IsZero() && u.remotely.IsZero() && time.Now().Before(u.end)
@@ -261,7 +261,7 @@ func (s *soak) jwt(u *user, chance *rand.Rand) issued {
 	return last
 }
 
-// send sends one request and checks its answer.
+// send sends one request and checks the response.
 func (s *soak) send(chance *rand.Rand) {
 	s.mu.Lock()
 	u := s.users[chance.IntN(len(s.users))]
@@ -287,7 +287,7 @@ func (s *soak) send(chance *rand.Rand) {
 		header, claims := s.Header(), s.Claims(u.session.ID)
 		header["kid"] = kid
 		unknown := authtest.ForgedJWT(header, claims)
-		if chance.IntN(4) == 0 { // signatures take most of the time of the test
+		if chance.IntN(4) == 0 { // only every fourth is signed, because signing takes most of the time of the test
 			unknown = s.Sign(authtest.JSON(header), authtest.JSON(claims))
 		}
 		kind, field, forged = "invented key", bearer(unknown), true
@@ -301,7 +301,7 @@ func (s *soak) send(chance *rand.Rand) {
 	s.check(result{kind, field, forged, u, jwt, began, w.Code, w.Header().Get("As")})
 }
 
-// A result is a request and its answer.
+// A result is a request together with its response.
 type result struct {
 	kind, field string
 	forged      bool
@@ -344,15 +344,15 @@ func (s *soak) check(v result) {
 	}
 }
 
-// wrongPass returns why a request must not pass, or "".
+// wrongPass returns the reason for which a request must not pass, or "" if it may.
 func (s *soak) wrongPass(v result) string {
 	u, jwt := v.user, strings.Contains(v.kind, "JWT")
 	both := v.kind == "both cookies"
-	// How long a session may be accepted after it was revoked at Stytch.
+	// The time until which a session may be accepted after it was revoked at Stytch.
 	byToken := u.remotely.Add(soakTTL + s.stale)
 	byJWT := v.jwt.at.Add(soakLifetime + soakLeeway + time.Second)
 	if byAnswer := u.remotely.Add(soakTTL + s.stale); byAnswer.After(byJWT) {
-		byJWT = byAnswer // answers about old JWTs are cached
+		byJWT = byAnswer // answers about old JWTs are cached too
 	}
 	unnoticed := byToken
 	if jwt || both && byJWT.After(byToken) {
@@ -370,14 +370,14 @@ func (s *soak) wrongPass(v result) string {
 	case !u.remotely.IsZero() && v.began.After(unnoticed):
 		return "it was revoked at Stytch " + v.began.Sub(u.remotely).String() + " ago"
 	case both && !v.began.After(byJWT):
-		return "" // the token was refused while the key of the JWT was unknown
+		return "" // the token was refused earlier, when the key of the JWT was unknown
 	case s.wasRefused(v):
 		return "it was refused before"
 	}
 	return ""
 }
 
-// wasRefused reports whether a 401 came before the request.
+// wasRefused reports whether the same credential got a 401 before this request.
 func (s *soak) wasRefused(v result) bool {
 	at, ok := s.refused[v.digest()]
 	return ok && v.began.After(at)
@@ -385,20 +385,20 @@ func (s *soak) wasRefused(v result) bool {
 
 func (v *result) digest() [sha256.Size]byte { return sha256.Sum256([]byte(v.field)) }
 
-// isLive reports whether a session was alive during a whole request.
+// isLive reports whether the session was alive during the whole request.
 func (s *soak) isLive(v result) bool {
 	u := v.user
 	return u.revoking.IsZero() && u.remotely.IsZero() && time.Now().Before(u.end)
 }
 
-// mayBeUnavailable reports whether a 503 is right.
+// mayBeUnavailable reports whether a 503 is a correct response.
 func (s *soak) mayBeUnavailable(v result) bool {
 	settled := s.faultEnd.Add(soakRecovery)
 	if s.fault != "" || !s.faultEnd.IsZero() && v.began.Before(settled) {
 		return true
 	}
 	if v.kind == "invented key" {
-		return true // until the next fetch it may exist
+		return true // until the next fetch it is unknown whether the key exists
 	}
 	rotated, ok := s.rotated[v.jwt.kid]
 	if !ok || !strings.Contains(v.kind, "JWT") {

@@ -16,8 +16,8 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// With the build tag slow every fault meets every StaleIfError. Otherwise each
-// occurs once.
+// With the build tag slow, every fault runs with every StaleIfError. Otherwise each fault and each
+// StaleIfError runs at least once.
 func TestOutage_SixHours(t *testing.T) {
 	authtest.SkipIfShort(t)
 	outages := []fault{
@@ -104,20 +104,21 @@ func TestOutage_KeySetForADay(t *testing.T) {
 	})
 }
 
-// Invented key ids use up the fetches, after four at once one in 30 seconds. A key that was published
-// for 30 seconds before it signs, as Stytch does, is never missed. One that signs
-// at once may cause 503 until the next fetch, unless the request has a token.
+// Invented key ids use up the fetches of the key set: four are allowed in a row, and then one per
+// 30 seconds. If a new key is published 30 seconds before it signs, as Stytch does, its first JWT
+// always passes. If a key signs immediately, its JWTs may get a 503 until the next fetch, unless
+// the request also has a token.
 //
-// With the build tag slow ten JWTs with an invented key id are signed in each
-// second. Otherwise most of them are forged, and JWTs are renewed less often.
+// With the build tag slow, ten JWTs with an invented key id are signed per second. Otherwise most
+// of them have an invalid signature, and JWTs are refreshed less often.
 func TestKeySet_RotationUnderLoad(t *testing.T) {
 	authtest.SkipIfShort(t)
 	rows := []struct {
 		name     string
 		invented bool
-		ahead    time.Duration // the new key is published for so long before its first JWT
-		token    bool          // requests also have the token
-		late     bool          // 503 is allowed for at most 30 s after each rotation
+		ahead    time.Duration // how long the new key is published before it signs a JWT
+		token    bool          // true if requests also have the token
+		late     bool          // true if 503 is allowed for at most 30 s after each rotation
 	}{
 		{"at once", false, 0, false, false},
 		{"at once, with tokens", true, 0, true, false},
@@ -178,7 +179,7 @@ func inventedKeyJWT(s *env, kid string, signed bool) string {
 	return authtest.ForgedJWT(header, s.Claims(s.Session.ID))
 }
 
-// countConcurrent counts the calls of a path that are under way at one time.
+// countConcurrent counts the calls to a path that are in progress. It returns the maximum.
 func countConcurrent(s *env, prefix string) *atomic.Int64 {
 	var now, most atomic.Int64
 	s.Tap(prefix, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
@@ -235,8 +236,8 @@ func TestOutage_AnswersAfterThirtySeconds(t *testing.T) {
 	})
 }
 
-// A JWT is refused while its iat is ahead of the local clock by more than Leeway,
-// and is expired after exp and Leeway.
+// A JWT is refused while its iat is more than Leeway ahead of the local clock. It expires at its
+// exp plus Leeway.
 func TestClock_StytchAheadOrBehind(t *testing.T) {
 	for _, leeway := range []time.Duration{-1, 5 * time.Second, time.Minute} {
 		for _, ahead := range []time.Duration{-2 * time.Minute, -time.Minute, -5 * time.Second, 0, 5 * time.Second, 6 * time.Second, time.Minute, 61 * time.Second, 2 * time.Minute} {
@@ -249,7 +250,7 @@ func TestClock_StytchAheadOrBehind(t *testing.T) {
 					allowed := max(0, leeway)
 					if ahead > allowed {
 						s.Want(s.Get(bearer(session.JWT)), 401)
-						s.Want(s.Get(bothCookies(session.Token, session.JWT)), 200) // by the token
+						s.Want(s.Get(bothCookies(session.Token, session.JWT)), 200) // authenticated with the token
 						time.Sleep(ahead - allowed - time.Millisecond)
 						s.Want(s.Get(bearer(session.JWT)), 401)
 						time.Sleep(time.Millisecond)
@@ -264,7 +265,7 @@ func TestClock_StytchAheadOrBehind(t *testing.T) {
 						time.Sleep(time.Millisecond)
 					}
 					s.RevokeSession(session.ID)
-					s.Want(s.Get(bearer(session.JWT)), 401) // Stytch rejects it
+					s.Want(s.Get(bearer(session.JWT)), 401) // the JWT has expired, and Stytch rejects its session
 					s.WantCalls(pathAuthenticate, calls+1)
 				})
 			})
@@ -274,15 +275,15 @@ func TestClock_StytchAheadOrBehind(t *testing.T) {
 
 func TestClock_StytchJumpsByAnHour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newEnv(t, sessionOnly) // a session of an hour
+		s := newEnv(t, sessionOnly) // the session lasts an hour
 		s.Want(s.Get(bearer(s.Session.Token)), 200)
-		s.SetClock(time.Hour) // the end of the session, for Stytch
+		s.SetClock(time.Hour) // by the clock of Stytch, the session expires
 		time.Sleep(time.Minute)
 		s.Want(s.Get(bearer(s.Session.Token)), 401)
-		s.SetClock(0) // back: the session lives
+		s.SetClock(0) // the clock is set back, so the session is alive again
 		time.Sleep(10 * time.Second)
 		s.Want(s.Get(bearer(s.Session.Token)), 200)
-		s.SetClock(-time.Hour) // for Stytch the session lives an hour longer, but its ExpiresAt counts
+		s.SetClock(-time.Hour) // by the clock of Stytch the session lives an hour longer, but Require uses its ExpiresAt
 		time.Sleep(59 * time.Minute)
 		s.Want(s.Get(bearer(s.Session.Token)), 401)
 		s.Want(s.Get(bearer(s.JWT(s.Session.ID))), 401)
@@ -295,7 +296,7 @@ func TestBreaker_OpensAfterTenFaultsInARow(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newEnv(t)
 				sessions(s)
-				s.Want(s.Get(bearer(s.Session.JWT)), 200) // the key set
+				s.Want(s.Get(bearer(s.Session.JWT)), 200) // fetches the key set
 				s.Expire()
 				fail := func(n, from int) {
 					s.SetFault(kind.path, status(500))
@@ -305,11 +306,11 @@ func TestBreaker_OpensAfterTenFaultsInARow(t *testing.T) {
 				}
 				fail(9, 0)
 				s.SetFault(kind.path, stytchtest.Fault{})
-				s.Want(s.Get(kind.field(s, 0)), 200) // not in a row
+				s.Want(s.Get(kind.field(s, 0)), 200) // a success, so that the failures are not consecutive
 				fail(9, 1)
 				calls := s.Calls(kind.path)
 				s.WantRetry(s.Get(kind.field(s, 10)), "1")
-				s.WantCalls(kind.path, calls+1) // the tenth
+				s.WantCalls(kind.path, calls+1) // the tenth consecutive failure
 				s.WantRetry(s.Get(kind.field(s, 11)), "5")
 				time.Sleep(2500 * time.Millisecond)
 				s.WantRetry(s.Get(kind.field(s, 11)), "3")
@@ -317,11 +318,11 @@ func TestBreaker_OpensAfterTenFaultsInARow(t *testing.T) {
 				s.WantRetry(s.Get(kind.field(s, 11)), "1")
 				s.WantCalls(kind.path, calls+1)
 				time.Sleep(2 * time.Nanosecond)
-				s.WantRetry(s.Get(kind.field(s, 11)), "1") // one call tests whether Stytch is back
+				s.WantRetry(s.Get(kind.field(s, 11)), "1") // one call checks whether Stytch is available again
 				s.WantRetry(s.Get(kind.field(s, 12)), "5")
 				s.WantCalls(kind.path, calls+2)
 				s.SetFault(kind.path, stytchtest.Fault{})
-				for other, k := range endpointUsers { // those of other endpoints stayed closed
+				for other, k := range endpointUsers { // the circuit breakers of other endpoints stayed closed
 					if other != b {
 						s.Want(s.Get(k.field(s, 20+other)), 200)
 					}
@@ -336,7 +337,7 @@ func TestBreaker_OpensAfterTenFaultsInARow(t *testing.T) {
 	}
 }
 
-// Nothing that a client without a session can cause affects signed-in users.
+// Clients without a session cannot cause anything that affects signed-in users.
 func TestClasses_UnverifiedClientsDoNotAffectUsers(t *testing.T) {
 	const many = 40
 	unverified := func(s *env, f stytchtest.Fault) {
@@ -355,7 +356,7 @@ func TestClasses_UnverifiedClientsDoNotAffectUsers(t *testing.T) {
 		{"odd answers", func(s *env) { unverified(s, stytchtest.WithoutIDs()) }},
 		{"answers about others", func(s *env) { unverified(s, stytchtest.OtherUser()) }},
 		{"repeated names", func(s *env) { unverified(s, stytchtest.RepeatedNames()) }},
-		{"faults of their own endpoint", func(s *env) { unverified(s, status(500)) }},
+		{"faults of the endpoint for unverified tokens", func(s *env) { unverified(s, status(500)) }},
 		{"a user whose data are invalid", func(s *env) {
 			s.SetFault(pathUser, stytchtest.WithoutIDs())
 			own := s.SignIn(stytchtest.SessionOptions{})

@@ -21,7 +21,7 @@ var errDown = errors.New("down")
 
 type key struct{}
 
-// source is a Value whose value is the number of fetches so far.
+// source is a remote.Value whose value is the number of fetches so far.
 type source struct {
 	remote.Value[int]
 	t *testing.T
@@ -30,9 +30,9 @@ type source struct {
 	calls int
 	err   error
 	delay time.Duration
-	old   *remote.Snapshot[int] // the old argument of the last fetch
-	value any                   // the value in its context
-	ended error                 // the error of its context at its end
+	old   *remote.Snapshot[int] // argument of the last fetch: the old snapshot
+	value any                   // value in the context of the last fetch
+	ended error                 // error of the context when the last fetch ended
 }
 
 func newSource(t *testing.T) *source {
@@ -86,7 +86,7 @@ func bubble(t *testing.T, test func(*source)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		test(newSource(t))
-		time.Sleep(time.Minute) // wait for a fetch in progress
+		time.Sleep(time.Minute) // until a fetch in progress has ended
 	})
 }
 
@@ -126,7 +126,7 @@ func TestGet_SharesFetch(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		for range 64 {
 			wg.Go(func() {
-				if err := s.Refresh(s.t.Context()); err != nil {
+				if err := s.Refresh(s.t.Context(), s.Latest()); err != nil {
 					t.Errorf("got %v, want nil", err)
 				}
 			})
@@ -170,7 +170,8 @@ func TestGet_WaitsUntilItsOwnDeadline(t *testing.T) {
 		waits(time.Minute, nil)
 		wg.Wait()
 		s.wantCalls(1)
-		// The fetch has the values of the first context, but not its deadline.
+		// The context of the fetch has the values of the context of the first caller, but not its
+		// deadline.
 		if s.value != "first" || s.ended != nil {
 			t.Errorf("got value %v and error %v from the context of the fetch, want first and nil", s.value, s.ended)
 		}
@@ -187,7 +188,7 @@ func TestGet_CanceledContext(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if got, err := s.Get(ctx); err != nil || got.Value != 1 { // no wait is needed
+		if got, err := s.Get(ctx); err != nil || got.Value != 1 { // the value is there, so Get does not wait
 			t.Errorf("got %v, %v, want value 1", got, err)
 		}
 	})
@@ -221,7 +222,7 @@ func TestUsable_RefreshesInBackground(t *testing.T) {
 		if first.Value != 1 || s.Latest().AsOf != began {
 			t.Errorf("got %+v and %+v, want an unchanged old snapshot and a new one as of the beginning of its fetch", first, s.Latest())
 		}
-		// The age counts from the beginning of the fetch.
+		// The age of a snapshot is counted from the beginning of its fetch.
 		time.Sleep(refreshAfter - 10*time.Second - 1)
 		s.want(2, nil)
 		synctest.Wait()
@@ -243,10 +244,10 @@ func TestUsable_UntilMaxAgeWhileRefreshesFail(t *testing.T) {
 			s.want(1, nil)
 			synctest.Wait()
 		}
-		s.wantCalls(1 + int((maxAge-refreshAfter)/(30*time.Second))) // one per 30 s
+		s.wantCalls(1 + int((maxAge-refreshAfter)/(30*time.Second))) // one fetch per 30 s
 		time.Sleep(time.Second - 1)
 		s.want(1, nil)
-		time.Sleep(time.Nanosecond) // an hour old
+		time.Sleep(time.Nanosecond) // the snapshot is one hour old
 		s.want(0, errDown)
 		if s.Usable(time.Now()) != nil {
 			t.Error("got a snapshot older than MaxAge, want nil")
@@ -254,7 +255,7 @@ func TestUsable_UntilMaxAgeWhileRefreshesFail(t *testing.T) {
 		if got := s.Latest(); got == nil || got.Value != 1 {
 			t.Errorf("got %v, want value 1, whatever its age", got)
 		}
-		// Without a usable snapshot there is one fetch per second.
+		// Without a usable snapshot there is at most one fetch per second.
 		calls := s.calls
 		for range 600 {
 			time.Sleep(100 * time.Millisecond)
@@ -279,7 +280,7 @@ func TestGet_BackoffResets(t *testing.T) {
 		time.Sleep(2 * maxAge)
 		s.set(errDown, 0)
 		s.want(0, errDown)
-		time.Sleep(250 * time.Millisecond) // the first backoff
+		time.Sleep(250 * time.Millisecond) // the first pause between two fetches
 		s.want(0, errDown)
 		s.wantCalls(8)
 	})
@@ -305,16 +306,16 @@ func TestGet_Intervals(t *testing.T) {
 		time.Sleep(time.Second)
 		s.want(107, nil)
 
-		// With a usable snapshot there are 30 s between two fetches, whether or not
-		// the last one failed.
+		// With a usable snapshot there are 30 s between two fetches, whether or not the last fetch
+		// failed.
 		for _, err := range []error{nil, errDown, nil} {
 			s.set(err, 0)
 			time.Sleep(30*time.Second - 1)
-			if err := s.Refresh(s.t.Context()); !errors.Is(err, remote.ErrTooSoon) {
+			if err := s.Refresh(s.t.Context(), s.Latest()); !errors.Is(err, remote.ErrTooSoon) {
 				t.Errorf("got %v, want %v", err, remote.ErrTooSoon)
 			}
 			time.Sleep(time.Nanosecond)
-			if got := s.Refresh(s.t.Context()); !errors.Is(got, err) {
+			if got := s.Refresh(s.t.Context(), s.Latest()); !errors.Is(got, err) {
 				t.Errorf("got %v, want %v", got, err)
 			}
 		}
@@ -323,8 +324,7 @@ func TestGet_Intervals(t *testing.T) {
 	})
 }
 
-// The backoff counts from the end of a fetch, so that a slow failure is not retried
-// immediately.
+// The pause is counted from the end of a fetch, so that a slow failure is not retried immediately.
 func TestGet_BackoffAfterSlowFailure(t *testing.T) {
 	bubble(t, func(s *source) {
 		s.set(errDown, 3*time.Second)
@@ -346,7 +346,7 @@ func TestRetryAfter(t *testing.T) {
 				t.Errorf("got %v, want %v", got, want)
 			}
 		}
-		wantRetry(time.Second) // a fetch is allowed now, but the minimum is one second
+		wantRetry(time.Second) // a fetch is allowed now, but RetryAfter is at least one second
 		s.set(errDown, 0)
 		s.want(0, errDown)
 		wantRetry(time.Second)
@@ -361,7 +361,7 @@ func TestRetryAfter(t *testing.T) {
 	})
 }
 
-// A value that is older than MaxAge when its fetch ends is not usable.
+// If a fetch takes so long that its value is older than MaxAge at the end, the value is not usable.
 func TestGet_FetchLongerThanMaxAge(t *testing.T) {
 	bubble(t, func(s *source) {
 		s.RefreshAfter, s.MaxAge = time.Minute, time.Minute
@@ -373,7 +373,7 @@ func TestGet_FetchLongerThanMaxAge(t *testing.T) {
 	})
 }
 
-// Once the snapshot is too old, Get waits for the refresh in progress.
+// If the snapshot becomes too old during a refresh, Get waits for that refresh.
 func TestGet_RefreshInProgressAtMaxAge(t *testing.T) {
 	bubble(t, func(s *source) {
 		s.RefreshAfter = maxAge - time.Second
@@ -391,7 +391,7 @@ func TestGet_RefreshInProgressAtMaxAge(t *testing.T) {
 	})
 }
 
-// A Fetch that ends its goroutine releases the callers with an error.
+// If Fetch ends its goroutine, the callers receive an error instead of waiting forever.
 func TestGet_FetchEndsItsGoroutine(t *testing.T) {
 	bubble(t, func(s *source) {
 		s.Fetch = func(context.Context, *remote.Snapshot[int]) (int, error) {
@@ -431,14 +431,14 @@ func TestUsable_Allocations(t *testing.T) {
 	}
 }
 
-// With a usable snapshot, Burst fetches are allowed at once and one more every 30
-// seconds. Refreshes in the background stay 30 seconds apart.
+// With a usable snapshot, Refresh allows Burst fetches in a row and then one every 30 seconds.
+// Background refreshes stay 30 seconds apart.
 func TestRefresh_Burst(t *testing.T) {
 	bubble(t, func(s *source) {
 		s.Burst = 4
 		refresh := func(want error) {
 			t.Helper()
-			if got := s.Refresh(s.t.Context()); !errors.Is(got, want) {
+			if got := s.Refresh(s.t.Context(), s.Latest()); !errors.Is(got, want) {
 				t.Errorf("got %v, want %v", got, want)
 			}
 		}
@@ -469,14 +469,14 @@ func TestRefresh_Burst(t *testing.T) {
 		time.Sleep(refreshAfter)
 		for range 1000 {
 			time.Sleep(100 * time.Millisecond)
-			s.want(9, nil) // refreshes in the background
+			s.want(9, nil) // these refreshes run in the background
 			synctest.Wait()
 		}
 		s.wantCalls(9 + 4)
 	})
 }
 
-// Fetches that fail while no snapshot is usable do not count.
+// Fetches that fail while there is no usable snapshot do not count for the burst.
 func TestRefresh_BurstAfterFailures(t *testing.T) {
 	bubble(t, func(s *source) {
 		s.Burst = 4
@@ -488,25 +488,47 @@ func TestRefresh_BurstAfterFailures(t *testing.T) {
 		s.set(nil, 0)
 		s.want(21, nil)
 		for range 3 {
-			if err := s.Refresh(s.t.Context()); err != nil {
+			if err := s.Refresh(s.t.Context(), s.Latest()); err != nil {
 				t.Errorf("got %v, want nil", err)
 			}
 		}
-		if err := s.Refresh(s.t.Context()); !errors.Is(err, remote.ErrTooSoon) {
+		if err := s.Refresh(s.t.Context(), s.Latest()); !errors.Is(err, remote.ErrTooSoon) {
 			t.Errorf("got %v, want %v", err, remote.ErrTooSoon)
 		}
-		// Once the snapshot is too old, no bucket keeps it from being replaced.
+		// Once the snapshot is too old, the limit for bursts does not prevent a fetch.
 		time.Sleep(maxAge)
 		s.want(25, nil)
 	})
 }
 
-// A MaxAge below 30 seconds does not leave a gap until the next fetch.
+// If MaxAge is below 30 seconds, there is no time in which the snapshot is too old but must not be
+// fetched.
 func TestGet_ShortMaxAge(t *testing.T) {
 	bubble(t, func(s *source) {
 		s.RefreshAfter, s.MaxAge = 10*time.Second, 10*time.Second
 		s.want(1, nil)
 		time.Sleep(10 * time.Second)
 		s.want(2, nil)
+	})
+}
+
+// A caller did not find what it needs in a snapshot that has been replaced since. Refresh makes no
+// fetch, because the new snapshot may contain it.
+func TestRefresh_ReplacedSnapshot(t *testing.T) {
+	bubble(t, func(s *source) {
+		s.Burst = 4
+		s.want(1, nil)
+		if err := s.Refresh(s.t.Context(), nil); err != nil {
+			t.Errorf("got %v, want nil", err)
+		}
+		s.wantCalls(1)
+		first := s.Latest()
+		if err := s.Refresh(s.t.Context(), first); err != nil || s.Latest() == first {
+			t.Errorf("got %v, want a new snapshot", err)
+		}
+		if err := s.Refresh(s.t.Context(), first); err != nil {
+			t.Errorf("got %v, want nil", err)
+		}
+		s.wantCalls(2)
 	})
 }

@@ -18,8 +18,8 @@ const (
 	sessionLifetime = 5 * time.Minute
 )
 
-// claims are the decoded claims of a session JWT (RFC 7519, section 4). Their
-// types have been checked, their values have not: see Verifier.validateClaims.
+// claims holds the decoded claims of a session JWT (RFC 7519, section 4). Their
+// types have been checked. Verifier.validateClaims checks their values.
 type claims struct {
 	issuer    string
 	audience  []string
@@ -28,8 +28,8 @@ type claims struct {
 	notBefore time.Time // zero if absent
 	session   *stytch.Session
 
-	// unreadable is true if the session claim has an unknown form. session then
-	// contains its id, if that can be read.
+	// unreadable reports whether the session claim has an unknown form. In this
+	// case session contains only its id, if the id can be read.
 	unreadable bool
 
 	scope, clientID, jti bool // whether the token has these claims
@@ -87,9 +87,9 @@ func parseClaims(payload []strictjson.Member) (claims, error) {
 	return c, nil
 }
 
-// checkKind refuses the tokens of other kinds that the project's keys sign (RFC
-// 8725, section 3.12). An access token may contain a session claim, so scope and
-// client_id together make it one; each alone may be a custom claim.
+// checkKind refuses tokens of other kinds that the project's keys sign (RFC
+// 8725, section 3.12). An access token may contain a session claim. It has both
+// scope and client_id, while each of these alone may be a custom claim.
 func (c *claims) checkKind(subject string) error {
 	switch {
 	case c.scope && c.clientID:
@@ -104,14 +104,14 @@ func (c *claims) checkKind(subject string) error {
 	return nil
 }
 
-// isUndecided reports whether only Stytch can decide about the token: see
+// isUndecided reports whether only Stytch can decide about the token. See
 // Token.ThirdParty.
 func (c *claims) isUndecided() bool {
 	return c.unreadable || c.clientID || c.scope && (c.jti || c.expiresAt.Sub(c.issuedAt) > sessionLifetime)
 }
 
-// isCustom reports whether a claim is set by the application: it is neither
-// registered (RFC 7519, section 4.1) nor one of Stytch.
+// isCustom reports whether the application sets the claim: it is neither
+// registered (RFC 7519, section 4.1) nor set by Stytch.
 func isCustom(name []byte) bool {
 	switch string(name) {
 	case "iss", "aud", "sub", "exp", "iat", "nbf", "jti":
@@ -120,7 +120,7 @@ func isCustom(name []byte) bool {
 	return !strings.HasPrefix(string(name), stytchPrefix)
 }
 
-// audience decodes both forms of aud: a string and an array of strings (RFC
+// audience decodes both forms of aud: a string, or an array of strings (RFC
 // 7519, section 4.1.3).
 func audience(value []byte) ([]string, bool) {
 	if s, ok := strictjson.String(value); ok {
@@ -129,8 +129,8 @@ func audience(value []byte) ([]string, bool) {
 	return stringArray(value)
 }
 
-// appendMember appends a member to an object without its closing brace. A nil
-// object is a new one.
+// appendMember appends a member to an object that lacks its closing brace. If
+// object is nil, it starts a new one.
 func appendMember(object, name, value []byte) []byte {
 	if object == nil {
 		object = append(object, '{')
@@ -142,8 +142,8 @@ func appendMember(object, name, value []byte) []byte {
 	return append(object, value...)
 }
 
-// appendName appends name as a JSON string. Names that need no escape, nearly
-// all, do not allocate.
+// appendName appends name as a JSON string. It does not allocate unless the
+// name needs an escape, which is rare.
 func appendName(object, name []byte) []byte {
 	for _, c := range name {
 		if c < ' ' || c == '"' || c == '\\' {
@@ -166,4 +166,26 @@ func unverifiedIssuedAt(payload []strictjson.Member) (time.Time, bool) {
 		}
 	}
 	return time.Time{}, false
+}
+
+// UnverifiedSubject returns the subject of a JWT whose signature has not been
+// verified, or "" if it has none. It must only be used to refuse a request.
+func UnverifiedSubject(raw string) string {
+	_, rest, _ := strings.Cut(raw, ".")
+	segment, _, _ := strings.Cut(rest, ".")
+	payload, err := base64url.DecodeString(segment)
+	if len(raw) > MaxSize || err != nil {
+		return ""
+	}
+	members, err := strictjson.Object(payload, nil, nil)
+	if err != nil {
+		return ""
+	}
+	for _, m := range members {
+		if string(m.Name) == "sub" {
+			subject, _ := strictjson.String(m.Value)
+			return subject
+		}
+	}
+	return ""
 }

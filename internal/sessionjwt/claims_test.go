@@ -13,7 +13,7 @@ import (
 func TestNumericDate(t *testing.T) {
 	for _, row := range []struct {
 		text string
-		want time.Time // the zero time if refused
+		want time.Time // the zero time if the claims are refused
 	}{
 		{"1", time.Unix(1, 0)},
 		{"1762944049", time.Unix(1762944049, 0)},
@@ -57,7 +57,7 @@ func TestNumericDate(t *testing.T) {
 	}
 }
 
-// Claims of the wrong type are refused, and so are tokens of other kinds.
+// Claims of a wrong type are refused. Tokens of other kinds are refused too.
 func TestVerify_Claims(t *testing.T) {
 	replaced := func(old, by string) string {
 		if !strings.Contains(fixedClaims, old) {
@@ -119,8 +119,7 @@ func TestVerify_Claims(t *testing.T) {
 	}
 }
 
-// Claims that are not registered (RFC 7519, section 4.1) and not of Stytch become
-// custom claims.
+// Claims that neither RFC 7519, section 4.1, nor Stytch defines become custom claims.
 func TestVerify_CustomClaims(t *testing.T) {
 	e := newFixedEnv()
 	for _, row := range []struct {
@@ -157,8 +156,8 @@ func TestVerify_CustomClaims(t *testing.T) {
 	}
 }
 
-// A token with scope is taken for an access token if it lives longer than every
-// session JWT.
+// A token with a scope counts as an access token if its lifetime is longer than that of any session
+// JWT.
 func TestVerify_ScopeAndLifetime(t *testing.T) {
 	e := newFixedEnv()
 	for exp, thirdParty := range map[string]bool{
@@ -192,8 +191,8 @@ func TestIsIdentifier(t *testing.T) {
 	}
 }
 
-// Verify refuses a token without exp or iat also because of its lifetime, so the
-// parser is tested by itself.
+// Verify also refuses a token without exp or iat because of its lifetime, so this test calls the
+// parser directly.
 func TestParseClaims_RequiredTimes(t *testing.T) {
 	for _, name := range []string{"exp", "iat"} {
 		payload, err := strictjson.Object([]byte(strings.Replace(fixedClaims, `"`+name+`"`, `"x"`, 1)), nil, nil)

@@ -16,11 +16,13 @@ import (
 // value that strictjson has checked, and reports false for a value of another
 // type.
 
-// base64url is the encoding of RFC 7515, section 2. Strict refuses trailing bits
-// that are not zero, which would let one token have several spellings.
+// base64url is the encoding of RFC 7515, section 2. Strict refuses trailing
+// bits that are not zero, because with them one token could have several
+// encodings.
 var base64url = base64.RawURLEncoding.Strict()
 
-// stringArray decodes an array of strings. An empty array is not nil.
+// stringArray decodes an array of strings. The result for an empty array is not
+// nil.
 func stringArray(value []byte) ([]string, bool) {
 	if len(value) == 0 || value[0] != '[' {
 		return nil, false
@@ -36,8 +38,9 @@ func stringArray(value []byte) ([]string, bool) {
 	return list, true
 }
 
-// numericDate decodes a NumericDate (RFC 7519, section 2): a number of seconds,
-// after 1970 and before the year 10000, fractions allowed.
+// numericDate decodes a NumericDate (RFC 7519, section 2). This is a number of
+// seconds that may have a fraction. It must be after 1970 and before the year
+// 10000.
 func numericDate(value []byte) (time.Time, bool) {
 	const endOfYear9999 = 253402300800
 	if n, err := strconv.ParseInt(string(value), 10, 64); err == nil {
@@ -51,8 +54,8 @@ func numericDate(value []byte) (time.Time, bool) {
 	return time.Unix(int64(sec), int64(frac*1e9)).UTC(), true
 }
 
-// isIdentifier reports whether s consists of the characters of Stytch ids and is
-// short enough, so that it is safe in a URL or a log line.
+// isIdentifier reports whether s consists of the characters of Stytch ids and
+// is short. Such a string is safe in a URL or a log line.
 func isIdentifier(s string) bool {
 	for i := range len(s) {
 		c := s[i]
@@ -63,15 +66,16 @@ func isIdentifier(s string) bool {
 	return 0 < len(s) && len(s) <= 256
 }
 
-// decodeTime decodes an RFC 3339 time. The empty string, which Stytch writes for
-// some members that are not set, leaves to unchanged.
+// decodeTime decodes an RFC 3339 time. For the empty string, which Stytch sends
+// for some members that are not set, it does not change to.
 func decodeTime(to *time.Time, value []byte) bool {
 	return string(value) == `""` || value[0] == '"' && to.UnmarshalJSON(value) == nil
 }
 
-// decode sets to, a string, a time, or a struct of these, from value. Unlike
-// encoding/json it matches member names exactly, and it makes a fifth of the
-// allocations. Unknown members are ignored; null leaves to unchanged.
+// decode sets to from value. to is a string, a time, or a struct of these.
+// Unlike encoding/json, decode matches member names exactly and needs a fifth
+// of the allocations. It ignores unknown members. If value is null, decode does
+// not change to.
 func decode(value []byte, to reflect.Value) bool {
 	if string(value) == "null" {
 		return true

@@ -43,7 +43,7 @@ func (e *env) verify(token string) (*sessionjwt.Token, error) {
 	return e.verifier.Verify(e.t.Context(), token)
 }
 
-// want verifies token and fails the test unless the result is want: see resultOf.
+// want verifies a token. It fails the test unless the result, as resultOf returns it, is want.
 func (e *env) want(token, want string) *sessionjwt.Token {
 	e.t.Helper()
 	got, err := e.verify(token)
@@ -79,7 +79,7 @@ func (e *env) wantTrust(token *sessionjwt.Token, want bool) {
 // valid returns a valid token.
 func (e *env) valid() string { return e.JWT(e.session.ID) }
 
-// unknown returns a token issued some time ago with an unknown key id.
+// unknown returns a token that was issued some time ago and has an unknown key id.
 func (e *env) unknown(ago time.Duration) string {
 	header, claims := e.Header(), e.Claims(e.session.ID)
 	header["kid"] = "unknown"
@@ -90,7 +90,7 @@ func (e *env) unknown(ago time.Duration) string {
 func (e *env) header() []byte { return asJSON(e.Header()) }
 func (e *env) claims() []byte { return asJSON(e.Claims(e.session.ID)) }
 
-// jwk returns the current key.
+// jwk returns the current public key as a JWK.
 func (e *env) jwk() string { return jwkOf(e.KeyID(), &e.Key().PublicKey) }
 
 func asJSON(v any) []byte {
@@ -101,7 +101,7 @@ func asJSON(v any) []byte {
 	return b
 }
 
-// source is the remote end of a key set.
+// source is the server side of a key set.
 type source struct {
 	mu       sync.Mutex
 	calls    int
@@ -154,8 +154,8 @@ func reasonOf(err error) sessionjwt.Reason {
 	return ""
 }
 
-// resultOf returns "ok" for nil, the reason of a *RefusedError, "unavailable" for
-// an *UnavailableError, and the text of other errors.
+// resultOf returns "ok" for nil, the reason of a *RefusedError, "unavailable" for an
+// *UnavailableError, and the text of any other error.
 func resultOf(err error) string {
 	var unavailable *sessionjwt.UnavailableError
 	switch {
@@ -169,7 +169,7 @@ func resultOf(err error) string {
 	return err.Error()
 }
 
-// testKeys returns three RSA keys of 2048 bits without generating them.
+// testKeys returns three RSA keys of 2048 bits. It does not generate them, because that is slow.
 func testKeys() []*rsa.PublicKey {
 	srv := stytchtest.NewServer()
 	keys := []*rsa.PublicKey{&srv.Key().PublicKey}
@@ -211,8 +211,8 @@ const (
 		`"iss":"stytch.com/project-test-1","nbf":1762943749,"sub":"user-test-1","email":"a@example.com"}`
 )
 
-// fixedEnv verifies tokens of a project whose only key has the id "k" and also the
-// id longKeyID. It accepts fixedClaims, which have expired: Verify ignores exp.
+// fixedEnv verifies tokens of a project that has one key. The key has the ids "k" and longKeyID.
+// fixedClaims have expired, but fixedEnv accepts them, because Verify ignores exp.
 type fixedEnv struct {
 	key      *rsa.PrivateKey
 	verifier *sessionjwt.Verifier

@@ -7,9 +7,8 @@ import (
 	"github.com/sessionauth/sessionauth/internal/strictjson"
 )
 
-// The tests use the functions below where Verify cannot show the result: it
-// accepts only times near the present and signatures of session JWTs, and does
-// not return all claims.
+// The tests use these functions where Verify cannot show the result. Verify accepts only times near
+// the present and signatures of session JWTs, and it does not return all claims.
 
 var (
 	NumericDate  = numericDate

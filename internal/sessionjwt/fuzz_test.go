@@ -20,7 +20,7 @@ import (
 	"github.com/sessionauth/sessionauth/internal/strictjson"
 )
 
-// fuzzSeeds returns payloads that reach different branches.
+// fuzzSeeds returns payloads that reach different branches of the code.
 func fuzzSeeds() []string {
 	replaced := func(old, by string) string { return strings.Replace(fixedClaims, old, by, 1) }
 	return []string{
@@ -51,8 +51,8 @@ func fuzzSeeds() []string {
 	}
 }
 
-// FuzzVerify checks that every accepted token has a single spelling, and that a
-// second verifier, which uses other packages, accepts it with the same values.
+// FuzzVerify checks that every accepted token has only one spelling. It also checks that a second
+// verifier, which uses other packages, accepts the token with the same values.
 func FuzzVerify(f *testing.F) {
 	e := newFixedEnv()
 	good := e.sign(fixedHeader, fixedClaims)
@@ -67,7 +67,8 @@ func FuzzVerify(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, token string, header, payload []byte) {
 		texts := []string{token}
-		// Signing is slow, so sign only what Verify does not refuse for its form.
+		// Signing is slow, so the fuzz test does not sign a payload that Verify would refuse for
+		// its form.
 		if members, err := strictjson.Object(payload, nil, sessionjwt.IsCustom); err == nil && sessionjwt.ParseHeader(header) == nil {
 			if _, err := sessionjwt.ParseClaims(members); err == nil {
 				texts = append(texts, e.sign(string(header), string(payload)))
@@ -84,7 +85,7 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
-// checkAccepted verifies an accepted token again.
+// checkAccepted verifies an accepted token again with other packages.
 func checkAccepted(t *testing.T, text string, got *sessionjwt.Token, key *rsa.PublicKey) {
 	t.Helper()
 	part := strings.Split(text, ".")
@@ -132,7 +133,8 @@ func checkAccepted(t *testing.T, text string, got *sessionjwt.Token, key *rsa.Pu
 	}
 }
 
-// objectOf decodes an object with encoding/json. In a map, names match exactly.
+// objectOf decodes an object with encoding/json. It decodes into a map, so that names must match
+// exactly.
 func objectOf(t *testing.T, text []byte) map[string]any {
 	t.Helper()
 	object := map[string]any{}
@@ -164,8 +166,8 @@ func checkTime(t *testing.T, name string, got time.Time, from any) {
 	}
 }
 
-// FuzzKeySet checks that each key of an accepted set occurs in the document once and
-// is usable for RS256.
+// FuzzKeySet checks that each key of an accepted set occurs once in the document and can be used
+// for RS256.
 func FuzzKeySet(f *testing.F) {
 	for _, document := range invalidSets() {
 		if len(document) < 4096 {
@@ -215,8 +217,7 @@ func numberOf(v any) *big.Int {
 	return new(big.Int).SetBytes(b)
 }
 
-// isUsable reports whether a key may verify RS256 signatures, by a second
-// implementation of the rules.
+// isUsable is a second implementation of the rules for keys that may verify RS256 signatures.
 func isUsable(from map[string]any) bool {
 	isOr := func(name, want string) bool {
 		v, present := from[name]
@@ -236,8 +237,8 @@ func isList(v any) bool {
 	return ok && !slices.ContainsFunc(list, func(v any) bool { _, is := v.(string); return !is })
 }
 
-// FuzzClaims checks that encoding/json decodes the same claims, and that registered
-// claims and claims of Stytch do not become custom claims.
+// FuzzClaims checks that encoding/json decodes the same claims. It also checks that neither
+// registered claims nor claims of Stytch become custom claims.
 func FuzzClaims(f *testing.F) {
 	for _, payload := range fuzzSeeds() {
 		f.Add([]byte(payload))

@@ -19,7 +19,7 @@ type cookbookExample struct {
 		Compact        string
 		JSON, JSONFlat json.RawMessage
 	}
-	Sign *cookbookExample // in the nested example
+	Sign *cookbookExample // set in the nested example
 }
 
 func TestCookbook_Signatures(t *testing.T) {
@@ -60,7 +60,7 @@ func TestCookbook_Signatures(t *testing.T) {
 func publicSet(t *testing.T, key []byte) []byte {
 	t.Helper()
 	var members map[string]any
-	if json.Unmarshal(key, &members) != nil { // the example with several keys
+	if json.Unmarshal(key, &members) != nil { // this example has several keys
 		return []byte(`{"keys":` + string(key) + `}`)
 	}
 	for _, private := range []string{"d", "p", "q", "dp", "dq", "qi"} {
@@ -93,7 +93,7 @@ func TestCookbook_Keys(t *testing.T) {
 		{"jwk/3_1.ec_public_key", false},
 		{"jwk/3_2.ec_private_key", false},
 		{"jwk/3_3.rsa_public_key", true},
-		{"jwk/3_4.rsa_private_key", false}, // compromised by its publication
+		{"jwk/3_4.rsa_private_key", false}, // refused, because the private key was published
 		{"jwk/3_5.symmetric_key_mac_computation", false},
 		{"jwk/3_6.symmetric_key_encryption", false},
 	} {
@@ -122,8 +122,8 @@ func cookbook(t *testing.T, name string) *cookbookExample {
 	return example
 }
 
-// 150: the texts of JSONTestSuite as header, payload and custom claim of a signed
-// token, and as key set.
+// 150: each text of JSONTestSuite is used as the header, the payload and a custom claim of a signed
+// token, and as a key set.
 func TestJSONTestSuite(t *testing.T) {
 	files, err := filepath.Glob("../strictjson/testdata/jsontestsuite/test_parsing/*.json")
 	if err != nil || len(files) != 318 {
@@ -139,7 +139,7 @@ func TestJSONTestSuite(t *testing.T) {
 		name := filepath.Base(file)
 		count[name[0]]++
 		t.Run("150 "+name, func(t *testing.T) {
-			// No text has the required members of a header, of claims or of a key set.
+			// No text has the required members of a header, a payload or a key set.
 			want := sessionjwt.BadClaims
 			if strictjson.CheckObject(text) != nil {
 				want = sessionjwt.Malformed
@@ -157,8 +157,8 @@ func TestJSONTestSuite(t *testing.T) {
 			if _, err := parseKeySet(text); err == nil {
 				t.Error("as key set: got nil, want an error")
 			}
-			// As a custom claim, JSON of any kind in UTF-8 is accepted. The names and
-			// strings inside are up to the application.
+			// As the value of a custom claim, any JSON in UTF-8 is accepted. The application checks
+			// the names and strings inside.
 			claims := append(append([]byte(`{"custom":`), text...), ',')
 			claims = append(claims, e.claims()[1:]...)
 			_, err := e.verify(e.Sign(e.header(), claims))

@@ -11,7 +11,7 @@ import (
 
 const (
 	maxKeySetSize = 128 << 10
-	maxKeys       = 32 // that are usable
+	maxKeys       = 32 // maximum number of usable keys
 )
 
 var errInvalidKeySet = errors.New("the key set is invalid or contains no usable key")
@@ -19,10 +19,11 @@ var errInvalidKeySet = errors.New("the key set is invalid or contains no usable 
 // keys are the usable keys of a project by key id. They are never changed.
 type keys = map[string]*rsa.PublicKey
 
-// parseKeySet parses a JWK Set (RFC 7517, section 5). It fails if the document is
-// malformed or larger than maxKeySetSize, or if it contains no usable key, more than
-// maxKeys usable keys, or two usable keys with one id. As section 5 recommends, it
-// skips keys of another type or purpose and weak keys, of whatever number. Keys of
+// parseKeySet parses a JWK Set (RFC 7517, section 5). It returns an error if
+// the document is malformed or larger than maxKeySetSize. It also returns an
+// error if the document contains no usable key, more than maxKeys usable keys,
+// or two usable keys with the same id. As section 5 recommends, it skips weak
+// keys and keys of another type or purpose, however many there are. Keys of
 // different types may have the same id (section 4.5).
 func parseKeySet(document []byte) (keys, error) {
 	if len(document) > maxKeySetSize || strictjson.CheckObject(document) != nil {
@@ -55,13 +56,12 @@ func parseKeySet(document []byte) (keys, error) {
 }
 
 // jwk holds the members of a JSON Web Key that an RSA key needs (RFC 7517,
-// section 4, and RFC 7518, section 6.3). A member of the wrong type makes the key
-// unusable.
+// section 4, and RFC 7518, section 6.3).
 type jwk struct {
 	keyType, keyID, alg, use string
 	keyOps                   []string
 	n, e                     string
-	invalid                  bool // a member has the wrong type, or the key is private
+	invalid                  bool // a member has the wrong type, or the key is private; it is not usable
 }
 
 func parseJWK(object []byte) jwk {
@@ -118,8 +118,8 @@ func (k *jwk) rsa() *rsa.PublicKey {
 }
 
 // isROCA reports whether n has the form of the moduli of CVE-2017-15361, which
-// can be factored: all its residues modulo small primes are powers of 65537. A
-// sound modulus has this form with a probability below 2^-27.
+// can be factored: all its residues modulo small primes are powers of 65537.
+// The probability that a secure modulus has this form is below 2^-27.
 func isROCA(n *big.Int) bool {
 	for _, p := range []int64{
 		3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89,

@@ -9,7 +9,7 @@ import (
 	"github.com/sessionauth/sessionauth/internal/sessionjwt"
 )
 
-// oddOf returns an odd number with this many bits that is not a ROCA modulus.
+// oddOf returns an odd number of this length in bits that has not the form of a ROCA modulus.
 func oddOf(bits int) *big.Int {
 	n := new(big.Int).Lsh(big.NewInt(1), uint(bits-1))
 	return n.Add(n, big.NewInt(0x10001*4+3))
@@ -88,7 +88,8 @@ func TestKeySet_Keys(t *testing.T) {
 		{"ROCA modulus", jwkWith("k", new(big.Int).Exp(f4, big.NewInt(128), nil), f4, ""), false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			// The set also contains a valid key, so a skipped key does not invalidate it.
+			// The set also contains a valid key, which shows that a skipped key does not invalidate
+			// the set.
 			keys, err := parseKeySet([]byte(keySetOf(row.jwk, jwkOf("valid", testKeys()[1]))))
 			if err != nil || keys["valid"] == nil {
 				t.Fatalf("got %v and keys %v, want the valid key", err, keys)
@@ -103,7 +104,7 @@ func TestKeySet_Keys(t *testing.T) {
 	}
 }
 
-// invalidSets returns documents that must not replace a valid set.
+// invalidSets returns documents that must not replace a valid key set.
 func invalidSets() map[string]string {
 	valid := func(kid string) string { return jwkOf(kid, testKeys()[1]) }
 	var many []string
@@ -141,13 +142,12 @@ func invalidSets() map[string]string {
 	}
 }
 
-// postQuantum returns an ML-DSA-87 key, a kind that RS256 cannot use, of the size
-// that such keys have.
+// postQuantum returns an ML-DSA-87 key of the usual size. RS256 cannot use such a key.
 func postQuantum(kid string) string {
 	return `{"kty":"AKP","alg":"ML-DSA-87","kid":` + string(asJSON(kid)) + `,"pub":"` + b64(make([]byte, 2592)) + `"}`
 }
 
-// padded appends white space to text up to this size.
+// padded appends white space to text until it has this size.
 func padded(text string, size int) string { return text + strings.Repeat(" ", size-len(text)) }
 
 func repeat(s string, n int) []string {
@@ -216,7 +216,7 @@ func TestIsROCA(t *testing.T) {
 	if !sessionjwt.IsROCA(weak) {
 		t.Error("got false for a weak modulus, want true")
 	}
-	// A single residue of another form is enough.
+	// If a single residue is not such a power, the modulus is not weak.
 	for _, p := range primes {
 		step := new(big.Int).Div(product, big.NewInt(p))
 		other := new(big.Int).Set(weak)

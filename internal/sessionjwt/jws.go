@@ -9,9 +9,10 @@ import (
 	"github.com/sessionauth/sessionauth/internal/strictjson"
 )
 
-// MaxSize is the length in bytes above which a JWT is refused without being
-// parsed. Most session JWTs have about 1.3 KB. With 4 KB of custom claims, which is
-// what Stytch allows, many roles and several factors they exceed 12 KB.
+// MaxSize is the maximum length of a JWT in bytes. Longer JWTs are refused
+// without being parsed. Most session JWTs have about 1.3 KB. With many roles,
+// several factors and the 4 KB of custom claims that Stytch allows, they exceed
+// 12 KB.
 const MaxSize = 16 << 10
 
 // compact is a JWS in compact serialization (RFC 7515, section 7.1) whose form
@@ -26,17 +27,18 @@ type compact struct {
 }
 
 // knownHeader is the header segment of a token whose signature was valid. Most
-// tokens have this segment byte for byte, so that it need not be parsed again.
+// tokens have the same segment, so that it need not be parsed again.
 type knownHeader struct{ segment, keyID string }
 
-// parseCompact parses a JWS. It accepts one spelling only: a second spelling of
-// the same token would not match the entries of caches and denylists. known may
-// be nil. The error is a *RefusedError.
+// parseCompact parses a JWS. It accepts only one encoding of a token, because
+// another encoding would not match the entries of caches and denylists. known
+// may be nil. The error is a *RefusedError.
 func parseCompact(raw string, known *knownHeader) (compact, error) {
 	if len(raw) > MaxSize {
 		return compact{}, refused(Malformed)
 	}
-	// The decoder ignores line breaks, which RFC 7515, section 2, forbids.
+	// The base64 decoder ignores line breaks, which RFC 7515, section 2,
+	// forbids.
 	if strings.IndexByte(raw, '\n') >= 0 || strings.IndexByte(raw, '\r') >= 0 {
 		return compact{}, refused(Malformed)
 	}
@@ -68,7 +70,7 @@ func parseCompact(raw string, known *knownHeader) (compact, error) {
 }
 
 // decodeSegment decodes a segment into the beginning of buffer and returns the
-// rest of buffer for the next segment. Decode may write past the bytes that it
+// rest of buffer for the next segment. Decode may write more bytes than it
 // reports, so the segments must be decoded in order.
 func decodeSegment(buffer []byte, segment string) (decoded, rest []byte, ok bool) {
 	n, err := base64url.Decode(buffer, []byte(segment))
@@ -80,7 +82,7 @@ func decodeSegment(buffer []byte, segment string) (decoded, rest []byte, ok bool
 // payload, and ignores jku, jwk, x5u and x5c, which would let the sender choose
 // the key (RFC 8725, sections 3.1 and 3.10).
 func parseHeader(header []byte) (keyID string, err error) {
-	var few [8]strictjson.Member // Stytch writes three; more are allocated
+	var few [8]strictjson.Member // Stytch sends three; if there are more, the slice grows
 	members, err := strictjson.Object(header, few[:0], nil)
 	if err != nil {
 		return "", refused(Malformed)
@@ -106,8 +108,8 @@ func parseHeader(header []byte) (keyID string, err error) {
 	return keyID, nil
 }
 
-// verify verifies the signature: RS256, which is RSASSA-PKCS1-v1_5 with SHA-256,
-// and no other algorithm. The error is a *RefusedError.
+// verify verifies the signature with RS256 (RSASSA-PKCS1-v1_5 with SHA-256) and
+// no other algorithm. The error is a *RefusedError.
 func (c *compact) verify(key *rsa.PublicKey) error {
 	if jwt.SigningMethodRS256.Verify(c.signingInput, c.signature, key) != nil {
 		return refused(BadSignature)

@@ -7,14 +7,14 @@ import (
 	"github.com/sessionauth/sessionauth/internal/sessionjwt"
 )
 
-// A token has one spelling. The tokens of this test have no valid signature, so a
-// well-formed one is refused for its signature.
+// A token must have exactly one spelling. The tokens in this test have no valid signature, so a
+// well-formed token is refused for its signature.
 func TestVerify_Form(t *testing.T) {
 	const header, claims = `{"alg":"RS256","kid":"k"}   `, `{"sub":"?>~"}`
 	h, p, sig := b64([]byte(header)), b64([]byte(claims)), "_-8"
 	// ofLength returns a token of n bytes with an empty signature.
 	ofLength := func(n int) string {
-		size := (n - len(h) - 2) * 3 / 4 // bytes of the payload
+		size := (n - len(h) - 2) * 3 / 4 // number of bytes in the payload
 		return h + "." + b64([]byte(`{"sub":"`+strings.Repeat("a", size-10)+`"}`)) + "."
 	}
 	if n := len(ofLength(sessionjwt.MaxSize)); n != sessionjwt.MaxSize {
@@ -58,8 +58,7 @@ func TestVerify_Form(t *testing.T) {
 	}
 }
 
-// A header must name RS256 and a key, and must not change the meaning of the
-// payload.
+// A header must name RS256 and a key. It must not change the meaning of the payload.
 func TestVerify_Header(t *testing.T) {
 	e := newFixedEnv()
 	for _, row := range []struct{ name, header, want string }{
@@ -96,7 +95,7 @@ func TestVerify_Header(t *testing.T) {
 	}
 }
 
-// The signature covers the text that was sent, not the values in it.
+// The signature covers the encoded text, not the decoded values.
 func TestVerify_SignatureCoversText(t *testing.T) {
 	e := newEnv(t)
 	first := e.want(e.Sign(e.header(), e.claims()), "ok")

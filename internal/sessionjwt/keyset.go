@@ -2,17 +2,20 @@ package sessionjwt
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/sessionauth/sessionauth/internal/remote"
+	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// A KeySet holds the keys that sign the session JWTs of a project: a JWK Set (RFC
-// 7517, section 5), fetched when it is first needed. It is refreshed once it is
-// older than 15 minutes, the max-age that Stytch sends, and used for 24 hours
-// while refreshes fail. Each fetch replaces the whole set, so that a withdrawn
-// key stops verifying tokens. An unknown key id causes a fetch: at most four at once
-// and one more every 30 seconds, whatever ids arrive.
+// A KeySet holds the keys that sign the session JWTs of a project (a JWK Set,
+// RFC 7517, section 5). It is fetched when it is first needed. It is refreshed
+// once it is older than 15 minutes, the max-age that Stytch sends. If refreshes
+// fail, it is used for up to 24 hours. Each fetch replaces the whole set, so a
+// withdrawn key can no longer verify tokens. An unknown key id causes a fetch,
+// but whatever ids arrive, there are at most four fetches at once, and one more
+// every 30 seconds.
 type KeySet struct{ remote.Value[keys] }
 
 // NewKeySet returns a KeySet that calls fetch to load the JSON document. fetch
@@ -28,16 +31,19 @@ func NewKeySet(fetch func(context.Context) ([]byte, error)) *KeySet {
 			return nil, err
 		}
 		fetched, err := parseKeySet(document)
-		if err == nil && old != nil {
+		if err != nil {
+			return nil, &stytch.InvalidAnswerError{Problem: err.Error(), Garbled: true}
+		}
+		if old != nil {
 			reuseKeys(fetched, old.Value)
 		}
-		return fetched, err
+		return fetched, nil
 	}
 	return k
 }
 
-// reuseKeys replaces each key of fetched that is equal to the key of the same id
-// in old by the pointer in old: Verifier.Trusts compares pointers.
+// reuseKeys replaces each key of fetched that is equal to the key with the same
+// id in old by the pointer in old, because Verifier.Trusts compares pointers.
 func reuseKeys(fetched, old keys) {
 	for id, key := range fetched {
 		if before := old[id]; before != nil && before.Equal(key) {
@@ -46,8 +52,8 @@ func reuseKeys(fetched, old keys) {
 	}
 }
 
-// Load fetches the key set unless a usable one is held. It waits until ctx is
-// done at most. The error is an *UnavailableError.
+// Load fetches the key set unless there is a usable one. It stops waiting when
+// ctx is done. The error is an *UnavailableError.
 func (k *KeySet) Load(ctx context.Context) error {
 	if _, err := k.Get(ctx); err != nil {
 		return k.unavailable(err)
@@ -55,13 +61,18 @@ func (k *KeySet) Load(ctx context.Context) error {
 	return nil
 }
 
+// unavailable returns an *UnavailableError. If no fetch was made because one has
+// failed a moment ago, its cause is that of the failure.
 func (k *KeySet) unavailable(cause error) error {
+	if failed := k.LastError(); failed != nil && errors.Is(cause, remote.ErrTooSoon) {
+		cause = failed
+	}
 	return &UnavailableError{RetryAfter: k.RetryAfter(), Cause: cause}
 }
 
-// isConclusive reports whether set is recent enough to prove that a key which is
-// missing in it does not exist: its fetch began after the request arrived, or
-// after the token was issued.
+// isConclusive reports whether set is recent enough to prove that a missing key
+// does not exist. This is the case if its fetch began after the request arrived
+// or after the token was issued.
 func isConclusive(set *remote.Snapshot[keys], arrived, issued time.Time) bool {
 	return !set.AsOf.Before(arrived) || set.AsOf.After(issued)
 }

@@ -24,7 +24,7 @@ func TestKeySet_FetchedWhenNeeded(t *testing.T) {
 	})
 }
 
-// A token that is refused for its iat whatever the key causes no fetch.
+// A token whose iat is invalid is refused whatever its key is, so it causes no fetch.
 func TestKeySet_NotFetchedForInvalidTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t)
@@ -55,8 +55,8 @@ func TestKeySet_SharedFetch(t *testing.T) {
 	})
 }
 
-// A fetch continues if the request that started it is canceled, and each caller
-// waits at most until its own context is done.
+// A fetch continues if the request that started it is canceled. Each caller stops waiting when its
+// own context is done.
 func TestKeySet_FetchOutlivesFirstCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t)
@@ -90,7 +90,7 @@ func TestKeySet_FetchOutlivesFirstCaller(t *testing.T) {
 func TestKeySet_UsedFor24Hours(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t)
-		e.keys.slow(30 * time.Second) // the age counts from the beginning of the fetch
+		e.keys.slow(30 * time.Second) // the age of the set is counted from the beginning of this fetch
 		began := time.Now()
 		verified := e.want(e.valid(), "ok")
 		e.keys.slow(0)
@@ -108,7 +108,7 @@ func TestKeySet_UsedFor24Hours(t *testing.T) {
 		e.keys.serve(keySetOf(e.jwk()))
 		time.Sleep(time.Second)
 		e.want(e.valid(), "ok")
-		e.wantTrust(verified, true) // the key is the same
+		e.wantTrust(verified, true) // the key has not changed
 	})
 }
 
@@ -133,15 +133,15 @@ func TestKeySet_RefreshedInBackground(t *testing.T) {
 		synctest.Wait()
 		e.keys.wantCalls(t, 2)
 		time.Sleep(2*time.Second + 15*time.Minute)
-		e.wantTrust(verified, true) // Trusts starts a refresh too
+		e.wantTrust(verified, true) // Trusts starts a refresh, as Verify does
 		synctest.Wait()
 		e.keys.wantCalls(t, 3)
-		time.Sleep(time.Minute) // without requests there are no fetches
+		time.Sleep(time.Minute) // if there are no requests, there are no fetches
 		e.keys.wantCalls(t, 3)
 	})
 }
 
-// While the endpoint is down, there is one attempt to refresh per 30 seconds.
+// While the endpoint is down, there is one fetch per 30 seconds.
 func TestKeySet_RefreshInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t)
@@ -167,7 +167,7 @@ func TestKeySet_NeverFetched(t *testing.T) {
 		}
 		e.wantRetry(token, time.Second)
 		e.keys.wantCalls(t, 1)
-		// The pauses are 250 ms, 500 ms, and then 1 s.
+		// The pauses between fetches are 250 ms, 500 ms, and then 1 s.
 		for i, pause := range []time.Duration{250, 500, 1000, 1000, 1000} {
 			time.Sleep(pause*time.Millisecond - time.Nanosecond)
 			e.want(token, "unavailable")
@@ -180,7 +180,7 @@ func TestKeySet_NeverFetched(t *testing.T) {
 			time.Sleep(time.Second)
 			e.want(e.valid(), "unavailable")
 		}
-		// Once the endpoint is back, tokens are verified within a second.
+		// Once the endpoint is available again, tokens are verified within a second.
 		e.keys.serve(keySetOf(e.jwk()))
 		for range 10 {
 			time.Sleep(100 * time.Millisecond)
@@ -190,7 +190,7 @@ func TestKeySet_NeverFetched(t *testing.T) {
 	})
 }
 
-// After a success, the pauses start again from 250 ms.
+// After a success, the pauses begin at 250 ms again.
 func TestKeySet_BackoffResets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t)
@@ -202,7 +202,7 @@ func TestKeySet_BackoffResets(t *testing.T) {
 			}
 			e.keys.serve(keySetOf(e.jwk()))
 			e.want(e.valid(), "ok")
-			time.Sleep(25 * time.Hour) // the set becomes too old
+			time.Sleep(25 * time.Hour) // until the set is too old
 		}
 		e.keys.fail(errDown)
 		e.want(e.valid(), "unavailable")
@@ -213,7 +213,7 @@ func TestKeySet_BackoffResets(t *testing.T) {
 	})
 }
 
-// An invalid document never replaces a valid key set.
+// An invalid document must not replace a valid key set.
 func TestKeySet_InvalidDocumentKeepsOldSet(t *testing.T) {
 	for name, document := range invalidSets() {
 		t.Run(name, func(t *testing.T) {

@@ -10,13 +10,13 @@ import (
 	"github.com/sessionauth/sessionauth/internal/sessionjwt"
 )
 
-// Unknown key ids cause four fetches at once and one more per 30 seconds, in total.
-// A set fetched after the request arrived proves that its key does not exist.
+// Unknown key ids cause four fetches in a row and then one fetch per 30 seconds, for all ids
+// together. A set that was fetched after the request arrived shows that the key does not exist.
 func TestUnknownKey_Fetches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t)
 		e.verifier.Leeway = 5 * time.Second
-		e.want(e.unknown(0), string(sessionjwt.UnknownKey)) // the first fetch began after the request arrived
+		e.want(e.unknown(0), string(sessionjwt.UnknownKey)) // the fetch began after the request arrived
 		e.keys.wantCalls(t, 1)
 		time.Sleep(time.Second)
 		for n := 2; n <= 4; n++ {
@@ -27,7 +27,7 @@ func TestUnknownKey_Fetches(t *testing.T) {
 		time.Sleep(time.Second)
 		e.wantRetry(e.unknown(0), 28*time.Second-3*time.Nanosecond)
 		time.Sleep(27500 * time.Millisecond)
-		e.wantRetry(e.unknown(0), time.Second) // never less than a second
+		e.wantRetry(e.unknown(0), time.Second) // RetryAfter is never less than a second
 		time.Sleep(500*time.Millisecond - 4*time.Nanosecond)
 		e.want(e.unknown(0), "unavailable")
 		e.keys.wantCalls(t, 4)
@@ -44,7 +44,7 @@ func TestUnknownKey_Fetches(t *testing.T) {
 		}
 		wg.Wait()
 		e.keys.wantCalls(t, 5+20)
-		time.Sleep(time.Hour) // four more are allowed, however long the pause
+		time.Sleep(time.Hour) // after a pause of any length, at most four fetches in a row are allowed
 		for range 6 {
 			time.Sleep(time.Millisecond)
 			_, _ = e.verify(e.unknown(0))
@@ -53,7 +53,7 @@ func TestUnknownKey_Fetches(t *testing.T) {
 	})
 }
 
-// A thousand invented key ids that arrive within 31 seconds cost five fetches.
+// A thousand invented key ids within 31 seconds cause five fetches.
 func TestUnknownKey_Flood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t)
@@ -74,16 +74,16 @@ func TestUnknownKey_Flood(t *testing.T) {
 	})
 }
 
-// A set fetched after a token was issued proves that its key does not exist.
+// A set that was fetched after a token was issued shows that the key of the token does not exist.
 func TestUnknownKey_OldToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t)
 		e.verifier.Leeway = 5 * time.Second
 		e.want(e.valid(), "ok")
 		time.Sleep(10 * time.Second)
-		e.want(e.unknown(16*time.Second), string(sessionjwt.UnknownKey)) // 6 s before the fetch: more than Leeway
+		e.want(e.unknown(16*time.Second), string(sessionjwt.UnknownKey)) // issued 6 s before the fetch, which is more than Leeway
 		e.keys.wantCalls(t, 1)
-		e.want(e.unknown(15*time.Second), string(sessionjwt.UnknownKey)) // 5 s before the fetch: may be later by Stytch's clock
+		e.want(e.unknown(15*time.Second), string(sessionjwt.UnknownKey)) // issued 5 s before the fetch; by the clock of Stytch it may be later
 		e.keys.wantCalls(t, 2)
 		time.Sleep(20 * time.Second)
 		e.want(e.unknown(26*time.Second), string(sessionjwt.UnknownKey))
@@ -93,8 +93,8 @@ func TestUnknownKey_OldToken(t *testing.T) {
 	})
 }
 
-// A fetch that began before the request arrived proves nothing for the request: it
-// causes another one.
+// A fetch that began before the request arrived shows nothing about the key of the request, so the
+// request causes another fetch.
 func TestUnknownKey_DuringFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t)
@@ -106,7 +106,7 @@ func TestUnknownKey_DuringFetch(t *testing.T) {
 		for range 10 {
 			wg.Go(func() { e.want(token, string(sessionjwt.UnknownKey)) })
 		}
-		// The key of this one is published while the fetch is under way.
+		// The key of the next token is published while the fetch is in progress.
 		oldKey := e.jwk()
 		e.RotateKeys()
 		wg.Go(func() { e.want(e.valid(), "ok") })
@@ -117,7 +117,7 @@ func TestUnknownKey_DuringFetch(t *testing.T) {
 	})
 }
 
-// A failed fetch proves nothing. A short failure does not use up the four fetches.
+// A failed fetch shows nothing about a key. A short failure does not use up the four fetches.
 func TestUnknownKey_WhileEndpointIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t)
@@ -145,7 +145,7 @@ func TestUnknownKey_WhileEndpointIsDown(t *testing.T) {
 	})
 }
 
-// A key that is published a moment after a fetch is found at once.
+// If a key is published right after a fetch, the next request finds it.
 func TestRotation_JustAfterFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t)
@@ -162,7 +162,7 @@ func TestRotation_JustAfterFetch(t *testing.T) {
 		e.keys.wantCalls(t, 2)
 		e.wantTrust(old, true)
 		e.wantTrust(rotated, true)
-		// The neighbouring forgery: the new key's id, another key's signature.
+		// A similar token is forged: it has the id of the new key and the signature of another key.
 		header := e.Header()
 		e.RotateKeys()
 		e.want(e.Sign(asJSON(header), e.claims()), string(sessionjwt.BadSignature))
@@ -176,7 +176,7 @@ func TestRotation_NewKey(t *testing.T) {
 		old := e.want(first, "ok")
 		time.Sleep(time.Minute)
 		e.RotateKeys()
-		e.want(e.valid(), string(sessionjwt.UnknownKey)) // not published yet
+		e.want(e.valid(), string(sessionjwt.UnknownKey)) // the new key is not published yet
 		e.keys.serve(keySetOf(oldKey, e.jwk()))
 		time.Sleep(30 * time.Second)
 		rotated := e.want(e.valid(), "ok")
@@ -184,7 +184,7 @@ func TestRotation_NewKey(t *testing.T) {
 		e.want(first, "ok")
 		e.wantTrust(old, true)
 		e.wantTrust(rotated, true)
-		// Both keys stay valid if the endpoint fails.
+		// If the endpoint fails, both keys stay valid.
 		e.keys.fail(errDown)
 		time.Sleep(time.Hour)
 		e.want(e.valid(), "ok")
@@ -207,7 +207,7 @@ func TestRotation_WithdrawnKey(t *testing.T) {
 		e.wantTrust(old, false)
 		e.wantTrust(other, true)
 		e.want(first, string(sessionjwt.UnknownKey))
-		// A key that is published again is valid again.
+		// A key that was withdrawn and is published again is valid again.
 		e.keys.serve(keySetOf(oldKey, e.jwk()))
 		time.Sleep(15 * time.Minute)
 		e.wantTrust(other, true)
@@ -217,7 +217,7 @@ func TestRotation_WithdrawnKey(t *testing.T) {
 	})
 }
 
-// A key id that is published with another key names a new key.
+// If an id is published with another key, it names a new key.
 func TestRotation_ReplacedKeyWithSameID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t)
@@ -234,7 +234,8 @@ func TestRotation_ReplacedKeyWithSameID(t *testing.T) {
 	})
 }
 
-// Tokens stay trusted while their key is published, whatever its JSON encoding.
+// Tokens stay trusted as long as their key is published, even if the JSON encoding of the key
+// changes.
 func TestRotation_UnchangedKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t)
@@ -254,7 +255,8 @@ func TestRotation_UnchangedKey(t *testing.T) {
 	})
 }
 
-// Tokens are verified concurrently while the key set is refreshed and replaced.
+// Tokens are verified concurrently while the key set is refreshed and replaced. The race detector
+// checks this test.
 func TestKeySet_ConcurrentUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t)

@@ -8,10 +8,10 @@ import (
 )
 
 // parseSession decodes the value of the session claim. The caller sets UserID
-// and CustomClaims, which stand in other claims. A member that is null counts as
-// absent. The session is nil if the claim is null or has no valid id. If anything
-// else has an unknown form, unreadable is true and the session contains the id only,
-// or nothing if the claim is not an object.
+// and CustomClaims, which come from other claims. A member that is null counts
+// as absent. If the claim is null or has no valid id, the session is nil. If
+// anything else has an unknown form, unreadable is true, and the session
+// contains only the id, or nothing if the claim is not an object.
 func parseSession(value []byte) (s *stytch.Session, unreadable bool) {
 	if value[0] != '{' {
 		if string(value) == "null" {

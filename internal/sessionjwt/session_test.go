@@ -11,7 +11,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// fill sets each field in v to a different value.
+// fill sets each field of v to a different value.
 func fill(v reflect.Value, count *int) {
 	*count++
 	switch {
@@ -37,8 +37,8 @@ func withSession(session string) string {
 		`"https://stytch.com/session":` + session + `}`
 }
 
-// All fields of attributes and factors are decoded as by encoding/json. A token
-// with two factors of all fields would exceed MaxSize.
+// Verify decodes all fields of attributes and factors as encoding/json does. Each token has few
+// factors, because two factors with all fields would exceed MaxSize.
 func TestVerify_AllFactorFields(t *testing.T) {
 	e := newFixedEnv()
 	count := 0
@@ -108,8 +108,7 @@ func TestVerify_Factors(t *testing.T) {
 	}
 }
 
-// Members of the session claim that are null, and times that are empty, count as
-// absent.
+// A member of the session claim that is null counts as absent, and so does an empty time.
 func TestVerify_SessionClaim(t *testing.T) {
 	const times = `"started_at":"2025-11-12T10:00:00Z","last_accessed_at":"2025-11-12T10:00:00Z","expires_at":"2025-11-12T14:00:00Z"`
 	at := time.Date(2025, 11, 12, 10, 0, 0, 0, time.UTC)
@@ -120,7 +119,7 @@ func TestVerify_SessionClaim(t *testing.T) {
 	e := newFixedEnv()
 	for _, row := range []struct {
 		name, claim string
-		want        *stytch.Session // nil if refused
+		want        *stytch.Session // nil if the claim is refused
 		unreadable  bool
 	}{
 		{"times", `{"id":"session-test-1",` + times + `}`, &full, false},

@@ -9,29 +9,31 @@ import (
 )
 
 // A Token is a verified session JWT: its signature is valid, and its issuer,
-// audience and times are those of the project. It may be past ExpiresAt. A Token
-// is never changed.
+// audience and times are accepted for the project. It may be past ExpiresAt. A
+// Token is never changed.
 type Token struct {
-	Session   *stytch.Session // with UserID from sub and CustomClaims from the further claims
-	IssuedAt  time.Time       // iat, by Stytch's clock
-	ExpiresAt time.Time       // exp of the JWT, not the end of the session
+	Session   *stytch.Session // UserID is sub; CustomClaims holds the remaining claims
+	IssuedAt  time.Time       // iat, from the clock of Stytch
+	ExpiresAt time.Time       // exp of the JWT; the session itself may end later
 
-	// ThirdParty is true if only Stytch can decide whether the token belongs to a
-	// session. It carries client_id, or scope and another mark of an access token,
-	// which may be custom claims or those of a Connected App; or its session claim
-	// cannot be read. In the last case Session contains UserID and CustomClaims, ID
-	// if that can be read, and nothing else.
+	// ThirdParty reports whether only Stytch can decide if the token belongs to
+	// a session. There are two cases. The token may be an access token: it has
+	// client_id, or scope and another sign of an access token, which may be
+	// custom claims or those of a Connected App. Or its session claim cannot be
+	// read. In this case Session contains only UserID, CustomClaims, and ID if
+	// it can be read.
 	ThirdParty bool
 
-	header, payload string // the segments as sent; without the signature they are no credential
+	header, payload string // the segments as sent; not a credential without the signature
 
 	keyID string
 	key   *rsa.PublicKey
-	set   *remote.Snapshot[keys] // contained key when the token was verified
+	set   *remote.Snapshot[keys] // the key set with which the token was verified; contains key
 }
 
-// Matches reports whether signingInput, the part of a JWT before its last dot, is
-// that of t, byte for byte. A JWT with the same signature is then the same JWT.
+// Matches reports whether signingInput, the part of a JWT before its last dot,
+// is equal to that of t. If the signatures are also equal, the JWTs are the
+// same.
 func (t *Token) Matches(signingInput string) bool {
 	n := len(t.header)
 	return len(signingInput) == n+1+len(t.payload) &&

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// Matches compares header and payload byte for byte, including their lengths and
-// the dot between them.
+// Matches compares the header and the payload byte for byte, including their lengths and the dot
+// between them.
 func TestToken_Matches(t *testing.T) {
 	e := newEnv(t)
 	jwt := e.valid()
@@ -14,7 +14,7 @@ func TestToken_Matches(t *testing.T) {
 	input := jwt[:strings.LastIndexByte(jwt, '.')]
 	dot := strings.IndexByte(input, '.')
 	header, payload := input[:dot], input[dot+1:]
-	changed := func(s string) string { // same length, other last byte
+	changed := func(s string) string { // changes the last byte and keeps the length
 		last := "A"
 		if strings.HasSuffix(s, last) {
 			last = "B"

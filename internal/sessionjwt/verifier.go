@@ -1,18 +1,18 @@
-// Package sessionjwt verifies Stytch session JWTs locally, with the key set of
+// Package sessionjwt verifies Stytch session JWTs locally with the key set of
 // the project.
 //
 // Verify checks the form, the header, the signature and the claims, in this
-// order, so that a token with an invalid signature is never reported as expired.
-// golang-jwt verifies the signature. It accepts unknown crit parameters, repeated
-// names and line breaks inside base64, so this package checks the form of a token
-// before it calls the library.
+// order. A token with an invalid signature is therefore never reported as
+// expired. The signature is verified by golang-jwt. That library accepts
+// unknown crit parameters, repeated names and line breaks inside base64, so
+// this package checks the form of a token before it calls the library.
 //
 // Verify does not check exp. It returns the times of the token, and the caller
-// compares them with the clock whenever it uses the token.
+// compares them with the clock each time it uses the token.
 //
 // The files form layers: errors.go and decode.go, then jws.go, then session.go
 // and claims.go, then jwk.go and keyset.go, then token.go and verifier.go. Each
-// uses only files of earlier layers.
+// file uses only files of earlier layers.
 package sessionjwt
 
 import (
@@ -31,28 +31,29 @@ import (
 // denylist.
 const maxLifetime = time.Hour
 
-// A Verifier verifies the session JWTs of one project. Its methods may be called
-// by several goroutines at once; its exported fields must be set before.
+// A Verifier verifies the session JWTs of one project. Set its exported fields
+// before the first call of a method. The methods are safe for concurrent use by
+// multiple goroutines.
 type Verifier struct {
 	Issuers  []string      // accepted values of iss, compared byte for byte
 	Audience string        // the project ID, which aud must contain
 	Leeway   time.Duration // clock skew allowed for iat and nbf
 	Keys     *KeySet       // required
 
-	header atomic.Pointer[knownHeader] // of the last token with another header than the one before
+	header atomic.Pointer[knownHeader] // header of the last token whose header differed from the previous one
 }
 
 // Verify verifies a compact JWT. The error is a *RefusedError, an
-// *UnavailableError or the error of ctx. Nothing in the token causes I/O, except
-// that an unknown key id may cause a fetch of the key set: for all tokens together
-// at most four at once, and one more every 30 seconds.
+// *UnavailableError or the error of ctx. A token can cause I/O only if its key
+// id is unknown, which may cause a fetch of the key set. All tokens together
+// can cause at most four fetches at once, and one more every 30 seconds.
 func (v *Verifier) Verify(ctx context.Context, raw string) (*Token, error) {
 	known := v.header.Load()
 	c, err := parseCompact(raw, known)
 	if err != nil {
 		return nil, err
 	}
-	var few [24]strictjson.Member // seven of Stytch and usually fewer custom claims; more are allocated
+	var few [24]strictjson.Member // Stytch sets seven claims, and there are usually few custom claims; if there are more, the slice grows
 	payload, err := strictjson.Object(c.decodedPayload, few[:0], isCustom)
 	if err != nil {
 		return nil, refused(Malformed)
@@ -78,16 +79,17 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Token, error) {
 	}
 	return &Token{
 		Session: claims.session, IssuedAt: claims.issuedAt, ExpiresAt: claims.expiresAt, ThirdParty: claims.isUndecided(),
-		// A copy: a substring would retain the whole JWT, signature included.
+		// a copy, because a substring would keep the whole JWT in memory,
+		// including its signature
 		header: known.segment, payload: strings.Clone(c.payload),
 		keyID: c.keyID, key: key, set: set,
 	}, nil
 }
 
-// Trusts reports whether the key that signed t is still in the key set. Once a
-// key is withdrawn, no token verified with it may be used. Like Verify, Trusts
-// starts a refresh of the key set when one is due; it does not wait for it. now
-// must come from time.Now.
+// Trusts reports whether the key that signed t is still in the key set. A token
+// must not be used after its key was withdrawn. If a refresh of the key set is
+// due, Trusts starts it, as Verify does, but does not wait for it. now must
+// come from time.Now.
 func (v *Verifier) Trusts(t *Token, now time.Time) bool {
 	set := v.Keys.Usable(now)
 	return set != nil && (set == t.set || set.Value[t.keyID] == t.key)
@@ -111,17 +113,18 @@ func (v *Verifier) validateClaims(c *claims, now time.Time) error {
 }
 
 // keySetFor returns a key set that contains the key. If the current set does
-// not, keySetFor fetches a new one, unless the current set proves that the key
-// does not exist.
+// not contain it, keySetFor fetches a new set, unless the current set proves
+// that the key does not exist.
 func (v *Verifier) keySetFor(ctx context.Context, keyID string, payload []strictjson.Member) (*remote.Snapshot[keys], error) {
 	arrived := time.Now()
+	seen := v.Keys.Latest()
 	set := v.Keys.Usable(arrived)
 	if set != nil && set.Value[keyID] != nil {
 		return set, nil
 	}
 	issued, ok := unverifiedIssuedAt(payload)
 	if !ok || issued.After(arrived.Add(v.Leeway)) {
-		// The claims would be refused whatever the key, so no fetch is needed.
+		// The claims would be refused with any key, so no fetch is needed.
 		return nil, refused(BadTime)
 	}
 	issued = issued.Add(v.Leeway)
@@ -129,7 +132,11 @@ func (v *Verifier) keySetFor(ctx context.Context, keyID string, payload []strict
 		return nil, refused(UnknownKey)
 	}
 	for {
-		err := v.Keys.Refresh(ctx)
+		if err := ctx.Err(); err != nil {
+			return nil, v.Keys.unavailable(err) // nobody waits for a fetch
+		}
+		err := v.Keys.Refresh(ctx, seen)
+		seen = v.Keys.Latest()
 		if set = v.Keys.Usable(time.Now()); set == nil {
 			return nil, v.Keys.unavailable(err)
 		}

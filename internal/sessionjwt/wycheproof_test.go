@@ -14,7 +14,7 @@ import (
 	"github.com/sessionauth/sessionauth/internal/sessionjwt"
 )
 
-// vectorFile contains the members of a Wycheproof file that the tests use.
+// vectorFile contains the members of a Wycheproof file that the tests read.
 type vectorFile struct {
 	NumberOfTests int
 	TestGroups    []vectorGroup
@@ -22,7 +22,7 @@ type vectorFile struct {
 
 type vectorGroup struct {
 	Comment         string
-	Public, Private json.RawMessage // a JWK, or a JWK set
+	Public, Private json.RawMessage // a JWK or a JWK Set
 	PublicKey       struct{ Modulus, PublicExponent string }
 	Tests           []vector
 }
@@ -31,11 +31,10 @@ type vector struct {
 	TCID            int
 	Comment, Result string
 	JWS, JWE        vectorToken
-	Msg, Sig        string // in hex
+	Msg, Sig        string // encoded in hex
 }
 
-// vectorToken is a token in compact serialization, or the text of a token in JSON
-// serialization.
+// vectorToken is a token in compact serialization, or the text of a token in JSON serialization.
 type vectorToken string
 
 func (v *vectorToken) UnmarshalJSON(text []byte) error {
@@ -67,7 +66,8 @@ func vectors(t *testing.T, name string, want int) []vectorGroup {
 	return file.TestGroups
 }
 
-// keySet returns the public key of the group, or else its private key, as a JWK Set.
+// keySet returns the public key of the group as a JWK Set. If there is none, it returns the private
+// key.
 func (g *vectorGroup) keySet() []byte {
 	key := g.Public
 	if key == nil {
@@ -79,7 +79,7 @@ func (g *vectorGroup) keySet() []byte {
 	return []byte(`{"keys":[` + string(key) + `]}`)
 }
 
-// accepts reports whether a token passes all checks up to the signature.
+// accepts reports whether a token passes all checks, the last of which is the signature.
 func accepts(keySet []byte, token string) bool {
 	keys, err := parseKeySet(keySet)
 	if err != nil {
@@ -88,8 +88,8 @@ func accepts(keySet []byte, token string) bool {
 	return sessionjwt.VerifySignature(keys, token)
 }
 
-// isOtherAlgorithm reports whether a token names an algorithm other than RS256, so
-// that this package refuses it even if the vector is valid.
+// isOtherAlgorithm reports whether a token names an algorithm other than RS256. This package
+// refuses such a token even if the vector is valid.
 func isOtherAlgorithm(token string) bool {
 	head, _, _ := strings.Cut(token, ".")
 	header, _ := base64.RawURLEncoding.DecodeString(head)
@@ -120,7 +120,7 @@ func TestWycheproof_Signatures(t *testing.T) {
 	}
 }
 
-// For the 235 tests with a key for RS256, the result is that of the vector.
+// For the 235 vectors with a key for RS256, the result must be that of the vector.
 func TestWycheproof_RS256(t *testing.T) {
 	count := map[bool]int{}
 	for _, group := range vectors(t, "json_web_signature", 401) {
@@ -155,7 +155,7 @@ func TestWycheproof_Keys(t *testing.T) {
 			loaded++
 		}
 		for _, test := range group.Tests {
-			want := test.TCID == 5 // the only valid RS256 key
+			want := test.TCID == 5 // the only vector with a valid RS256 key
 			if got := err == nil; got != want {
 				t.Errorf("test %d, %s: got loaded %t, want %t", test.TCID, test.Comment, got, want)
 			}
@@ -173,8 +173,8 @@ func TestWycheproof_Crypto(t *testing.T) {
 	accepted := 0
 	for _, group := range vectors(t, "json_web_crypto", 83) {
 		for _, test := range group.Tests {
-			got := accepts(group.keySet(), string(test.JWS+test.JWE)) // each test has one of the two
-			if want := test.TCID == 33; got != want {                 // acceptsValid of jws_rsa
+			got := accepts(group.keySet(), string(test.JWS+test.JWE)) // each vector has only one of the two
+			if want := test.TCID == 33; got != want {                 // the vector acceptsValid of jws_rsa
 				t.Errorf("test %d, %s: got accepted %t, want %t", test.TCID, test.Comment, got, want)
 			}
 			if got {
@@ -198,8 +198,8 @@ func TestWycheproof_Encryption(t *testing.T) {
 	}
 }
 
-// Raw PKCS #1 signatures with keys of three sizes. The "acceptable" ones lack a NULL
-// and are refused.
+// The vectors are raw PKCS #1 signatures with keys of three sizes. Signatures that the vectors call
+// "acceptable" lack a NULL and are refused.
 func TestWycheproof_RSA(t *testing.T) {
 	for _, file := range []struct {
 		name        string

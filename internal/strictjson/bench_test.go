@@ -42,7 +42,7 @@ func BenchmarkMembers(b *testing.B) {
 	}
 }
 
-// BenchmarkValid measures encoding/json on the same text, for comparison.
+// BenchmarkValid measures encoding/json with the same text, for comparison.
 func BenchmarkValid(b *testing.B) {
 	data := []byte(payload)
 	b.SetBytes(int64(len(data)))

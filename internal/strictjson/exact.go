@@ -8,11 +8,12 @@ import (
 	"unicode"
 )
 
-// Unmarshal is like json.Unmarshal, but sets a struct field only from a member with
-// exactly its name: encoding/json would also set the field is_admin from a member
-// "iſ_admin" or "IS_ADMIN". It applies to structs at any depth, except in a type
-// with an UnmarshalJSON method. Like an opaque value, data may repeat names, of
-// which the last one counts, and contain lone surrogates.
+// Unmarshal is like json.Unmarshal, but sets a struct field only from a member
+// with exactly its name. encoding/json would also set the field is_admin from a
+// member "iſ_admin" or "IS_ADMIN". Unmarshal applies this rule to structs at
+// any depth, except in a type with an UnmarshalJSON method. As in an opaque
+// value, data may contain lone surrogates and repeated names. The last of
+// several repeated names counts.
 func Unmarshal(data []byte, v any) error {
 	if err := check(&scanner{data: data, max: maxAnswerDepth, lenient: true}, nil); err != nil {
 		return err
@@ -28,12 +29,13 @@ var (
 	textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
 
-// exact appends value to out without the members that match no field of the struct
-// they would be decoded into. v is what value will be decoded into, of type t, or
-// the zero Value if encoding/json will create it.
+// exact appends value to out without the members that match no field of the
+// struct into which encoding/json will decode them. value will be decoded into
+// v, which has type t. If encoding/json will create the value, v is the zero
+// Value.
 func exact(out, value []byte, t reflect.Type, v reflect.Value) []byte {
 	first := (&scanner{data: value}).peek()
-	for range maxAnswerDepth { // a pointer may point to itself
+	for range maxAnswerDepth { // limited, because a pointer may point to itself
 		if p := reflect.PointerTo(t); p.Implements(jsonUnmarshaler) || p.Implements(textUnmarshaler) {
 			return append(out, value...)
 		}
@@ -71,9 +73,10 @@ func exact(out, value []byte, t reflect.Type, v reflect.Value) []byte {
 	return append(out, value...)
 }
 
-// follow returns what a pointer points to, or the pointer in an interface:
-// encoding/json decodes into both. Other values it returns as they are. It returns
-// the zero Value for nil and for an interface that does not hold a pointer.
+// follow returns the target of a pointer, or the pointer in an interface,
+// because encoding/json decodes into both. It returns other values unchanged.
+// For nil, and for an interface that does not hold a pointer, it returns the
+// zero Value.
 func follow(v reflect.Value) reflect.Value {
 	switch v.Kind() {
 	case reflect.Pointer:
@@ -117,25 +120,26 @@ func appendComma(out []byte) []byte {
 	return append(out, ',')
 }
 
-// A structField is a field that encoding/json decodes a member into.
+// A structField is a field into which encoding/json decodes a member.
 type structField struct {
 	typ       reflect.Type
 	index     []int
 	tagged    bool
-	ambiguous bool // another field has an equal claim to the name, so neither is set
+	ambiguous bool // another field has the same precedence for the name, so neither is set
 }
 
-// fieldsOf returns the fields of a struct type by JSON name, with those of embedded
-// structs, by the rules of encoding/json: of two fields with one name the less
-// deeply embedded one counts, and then the one with a tag.
+// fieldsOf returns the fields of a struct type by JSON name, including those of
+// embedded structs. It follows the rules of encoding/json: if two fields have
+// the same name, the less deeply embedded one counts, and at the same depth the
+// one with a tag.
 func fieldsOf(t reflect.Type) map[string]structField {
 	fields := map[string]structField{}
 	visited := map[reflect.Type]bool{}
 	for level := []structField{{typ: t}}; len(level) > 0; {
 		var next []structField
 		for _, embedding := range level {
-			// A type embedded twice at one level is visited twice: its fields are
-			// ambiguous.
+			// If a type is embedded twice at one level, it is visited twice, so
+			// that its fields become ambiguous.
 			visited[embedding.typ] = true
 			for i := range embedding.typ.NumField() {
 				sf := embedding.typ.Field(i)
@@ -165,9 +169,9 @@ func addField(fields map[string]structField, name string, f structField) {
 	}
 }
 
-// jsonName returns the JSON name of a field and whether a tag sets it. For an
-// embedded struct whose fields count as those of the struct around it, it returns
-// the type instead; for a field that encoding/json ignores, neither.
+// jsonName returns the JSON name of a field and whether a tag sets it. If the
+// field is an embedded struct whose fields are promoted, jsonName returns only
+// its type. If encoding/json ignores the field, it returns neither.
 func jsonName(f reflect.StructField) (name string, tagged bool, embedded reflect.Type) {
 	tag := f.Tag.Get("json")
 	if tag == "-" {
@@ -190,7 +194,7 @@ func jsonName(f reflect.StructField) (name string, tagged bool, embedded reflect
 	return f.Name, false, nil
 }
 
-// isTag reports whether encoding/json takes name from a tag.
+// isTag reports whether encoding/json accepts name as the name in a tag.
 func isTag(name string) bool {
 	for _, c := range name {
 		if !strings.ContainsRune("!#$%&()*+-./:;<=>?@[]^_{|}~ ", c) && !unicode.IsLetter(c) && !unicode.IsDigit(c) {

@@ -99,7 +99,7 @@ func TestUnmarshal_FoldedNames(t *testing.T) {
 	}
 }
 
-// A value that exists is decoded into, as by encoding/json.
+// If a value already exists, Unmarshal decodes into it, as encoding/json does.
 func TestUnmarshal_ExistingValues(t *testing.T) {
 	var p plan
 	var holder any = &p
@@ -124,10 +124,11 @@ func TestUnmarshal_ExistingValues(t *testing.T) {
 	}
 	var self any
 	self = &self
-	_ = strictjson.Unmarshal([]byte(`{"a":1}`), &self) // must end
+	_ = strictjson.Unmarshal([]byte(`{"a":1}`), &self) // must end, although the value contains itself
 }
 
-// Fields that encoding/json does not set are not set by a folded name either.
+// If encoding/json does not set a field because its name is ambiguous, Unmarshal does not set it
+// for a name in another case either.
 func TestUnmarshal_AmbiguousFields(t *testing.T) {
 	type A struct{ Name, Deep string }
 	type B struct{ Name string }
@@ -175,7 +176,8 @@ func TestUnmarshal_Errors(t *testing.T) {
 	}
 }
 
-// A text whose names all are those of fields is decoded as by encoding/json.
+// If all names in a text are exact names of fields, Unmarshal decodes the text as encoding/json
+// does.
 func FuzzUnmarshal(f *testing.F) {
 	for _, text := range []string{
 		`{"is_admin":true,"Level":3,"ref":"x","Plan":{"name":"n","seat":{"Row":1,"Place":2}}}`,
@@ -194,7 +196,7 @@ func FuzzUnmarshal(f *testing.F) {
 		if !json.Valid(data) || strictjson.CheckAnswer(data, nil) != nil {
 			return
 		}
-		// In a map, names are exact.
+		// encoding/json matches the keys of a map exactly.
 		var exact map[string]json.RawMessage
 		if json.Unmarshal(data, &exact) != nil {
 			return

@@ -52,8 +52,8 @@ func FuzzCheck(f *testing.F) {
 	})
 }
 
-// rules is a slow implementation of Check that shares no code with it. It returns
-// all errors of the text; if encoding/json refuses the text, any error is allowed.
+// rules is a slow implementation of Check that shares no code with it. It returns all errors of the
+// text. If encoding/json refuses the text, any error is allowed.
 func rules(data []byte) (broken []error) {
 	if !json.Valid(data) {
 		return []error{strictjson.ErrSyntax, strictjson.ErrUTF8, strictjson.ErrDuplicateName, strictjson.ErrDepth}
@@ -76,8 +76,8 @@ var (
 	surrogate = regexp.MustCompile(`(?i)\\ud[89a-f]`)
 )
 
-// loneSurrogate removes escaped backslashes and surrogate pairs from a valid text
-// and reports whether a surrogate is left.
+// loneSurrogate removes escaped backslashes and surrogate pairs from a valid text. It reports
+// whether a surrogate is left.
 func loneSurrogate(text string) bool {
 	text = strings.ReplaceAll(text, `\\`, "?")
 	return surrogate.MatchString(pair.ReplaceAllString(text, "?"))
@@ -87,11 +87,11 @@ func loneSurrogate(text string) bool {
 func walk(data []byte) (repeated bool, deepest int) {
 	type level struct {
 		names map[string]bool // nil for an array
-		value bool            // whether the next token of an object is a value
+		value bool            // true if the next token of an object is a value
 	}
 	levels := []level{{}}
 	d := json.NewDecoder(bytes.NewReader(data))
-	d.UseNumber() // numbers may be too large for a float64
+	d.UseNumber() // a number may be too large for a float64
 	for {
 		token, err := d.Token()
 		if err != nil {
@@ -118,8 +118,8 @@ func walk(data []byte) (repeated bool, deepest int) {
 	}
 }
 
-// sameMembers compares Members with encoding/json. For a text that Check refuses,
-// it only checks that the iteration ends.
+// sameMembers compares Members with encoding/json. For a text that Check refuses, it checks only
+// that the iteration ends.
 func sameMembers(t *testing.T, data []byte, accepted bool) {
 	t.Helper()
 	got := map[string][]byte{}
@@ -168,8 +168,8 @@ func sameObject(t *testing.T, data []byte) {
 	}
 }
 
-// sameOpaque checks Object and CheckAnswer with opaque members against Check of the
-// same text with each opaque value replaced.
+// sameOpaque checks Object and CheckAnswer with opaque members. It compares them with Check of the
+// same text in which each opaque value is replaced.
 func sameOpaque(t *testing.T, data []byte) {
 	t.Helper()
 	opaque := func(name []byte) bool { return len(name) > 0 && name[0] == 'o' }
@@ -230,7 +230,7 @@ func sameString(t *testing.T, data []byte, accepted bool) {
 	var want any
 	if accepted {
 		if err := json.Unmarshal(data, &want); err != nil {
-			// A number too large for encoding/json: not a string.
+			// not a string, but a number that is too large for encoding/json
 			want = nil
 		}
 	}

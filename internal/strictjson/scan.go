@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// scanner scans a text once. Each method advances i past the syntax element after
-// which it is named. After an error i is unspecified.
+// A scanner scans a text once. Each method advances i past the syntax element
+// after which the method is named. After an error, i is unspecified.
 type scanner struct {
 	data  []byte
 	i     int // index of the next byte
@@ -17,24 +17,24 @@ type scanner struct {
 	max   int // maximum of depth
 
 	opaque  Opaque // may be nil
-	topOnly bool   // opaque applies to the members of the outermost object only
+	topOnly bool   // opaque applies only to the members of the outermost object
 
-	// lenient allows lone surrogates and repeated names: within an opaque value,
-	// and in texts that have been checked.
+	// lenient allows lone surrogates and repeated names. It is set within an
+	// opaque value and for texts that have already been checked.
 	lenient bool
 }
 
-// names records the member names of the open objects, to find repeated ones. A
-// nil *names disables the search, for texts that have been checked. It is not a
-// field of scanner because it would then escape to the heap.
+// names records the member names of the open objects, to find repeated names.
+// If the *names is nil, repeated names are not searched. It is not a field of
+// scanner, because it would then escape to the heap.
 type names struct {
 	// few[:open] are names of the open objects, innermost last. A linear search
 	// over this many is faster than a map.
 	few  [64][]byte
 	open int
-	// many holds the names that do not fit into few, so that a text with 60,000
-	// names is checked in linear time. They are kept when their object is closed:
-	// the offset of an object is unique.
+	// many holds the names that do not fit into few, so that checking a text
+	// with 60,000 names takes linear time. The names stay when their object is
+	// closed, because the offset of an object is unique.
 	many map[member]struct{}
 }
 
@@ -64,8 +64,8 @@ func (s *scanner) value(n *names, yield func(name, value []byte) bool) error {
 	return s.number()
 }
 
-// skip scans an object or array that has been checked, so that counting the
-// brackets outside of strings suffices.
+// skip scans an object or array that has already been checked, so it only
+// counts the brackets outside of strings.
 func (s *scanner) skip() error {
 	for depth := 0; s.i < len(s.data); {
 		switch s.data[s.i] {
@@ -112,7 +112,7 @@ func (s *scanner) container(n *names, yield func(name, value []byte) bool) error
 			return err
 		}
 		if yield != nil && !yield(name, s.data[start:s.i:s.i]) {
-			return nil // depth need not be restored: yield is nil for nested values
+			return nil // depth need not be restored, because yield is nil for nested values
 		}
 		if more = s.peek() == ','; more {
 			s.i++

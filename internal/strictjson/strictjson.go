@@ -2,14 +2,14 @@
 // only texts that all parsers read in the same way.
 //
 // encoding/json is more lenient. It uses the last of several members with the
-// same name, sets the struct field Sub from a member "ſUB", and replaces invalid
-// UTF-8 with U+FFFD. Two readers of one signed text could then see different
-// claims. RFC 7519, section 4, allows a reader to refuse repeated names; RFC 8259,
-// sections 4 and 8, describes how parsers differ.
+// same name, sets the struct field Sub from a member "ſUB", and replaces
+// invalid UTF-8 with U+FFFD. Two readers of one signed text could then see
+// different claims. RFC 7519, section 4, allows a reader to refuse repeated
+// names. RFC 8259, sections 4 and 8, describes how parsers differ.
 //
 // Check a whole text with [Check] or [CheckObject] before you read it with
-// [Members], [Elements] and [String]. [Object] does both. Names are returned
-// as they are, so that callers can compare them byte for byte.
+// [Members], [Elements] and [String]. [Object] both checks and reads. Names are
+// returned unchanged, so that callers can compare them byte for byte.
 package strictjson
 
 import (
@@ -71,19 +71,19 @@ func CheckObject(data []byte) error {
 }
 
 // An Opaque function reports whether the value of the member with this name is
-// opaque: data of an application, which the caller passes on and does not read.
-// In an opaque value, names may be repeated and strings may contain escaped lone
-// surrogates, which JavaScript produces when it cuts a string. The syntax, the
-// UTF-8 encoding and the nesting are checked everywhere. A nil Opaque reports false.
+// opaque, which means that it is data of an application that the caller passes
+// on without reading it. In an opaque value, names may be repeated and strings
+// may contain escaped lone surrogates, which JavaScript produces when it cuts a
+// string. The syntax, the UTF-8 encoding and the nesting are checked
+// everywhere. If the Opaque is nil, no value is opaque.
 type Opaque func(name []byte) bool
 
 // A Member is a member of an object: the unescaped name and the raw value.
 type Member struct{ Name, Value []byte }
 
-// Object checks data as CheckObject does and appends its members to list. It
-// combines CheckObject and Members in one pass. If the check fails, Object returns
-// nil and the error. The members share memory with data, as those of Members do.
-// opaque applies to the members of data itself, not to those of nested objects.
+// Object is CheckObject and Members in one pass. It appends the members of data
+// to list. If the check fails, it returns nil and the error. opaque applies
+// only to the members of data itself.
 func Object(data []byte, list []Member, opaque Opaque) ([]Member, error) {
 	s := scanner{data: data, max: MaxDepth, opaque: opaque, topOnly: true}
 	err := checkObject(&s, func(name, value []byte) bool {
@@ -96,10 +96,10 @@ func Object(data []byte, list []Member, opaque Opaque) ([]Member, error) {
 	return list, nil
 }
 
-// CheckAnswer is like CheckObject but allows 4096 levels of nesting, and opaque
-// applies to members at any level. It is for answers of a trusted API that contain
-// users' metadata: 4 KB of metadata can have 2,000 levels, and must not make the
-// answer about its user unreadable.
+// CheckAnswer is like CheckObject, but allows 4096 levels of nesting and
+// applies opaque to members at any level. It is for responses of a trusted API
+// that contain users' metadata. 4 KB of metadata can have 2,000 levels of
+// nesting, and must not make the response about its user unreadable.
 func CheckAnswer(data []byte, opaque Opaque) error {
 	return checkObject(&scanner{data: data, max: maxAnswerDepth, opaque: opaque}, nil)
 }
@@ -115,23 +115,24 @@ func checkObject(s *scanner, yield func(name, value []byte) bool) error {
 	return nil
 }
 
-// Members returns an iterator over the members of object, in order: the unescaped
-// name and the raw value without surrounding white space. Values, and names
-// without a backslash, are sub-slices of object and must not be changed.
+// Members returns an iterator over the members of object, in order: the
+// unescaped name, and the raw value without surrounding white space. Both may
+// be sub-slices of object and must not be changed. For an array, Members yields
+// nothing.
 //
-// object must be, or be part of, a text that a check has accepted; otherwise the
-// yielded members are unspecified. For an array nothing is yielded.
+// object must be a text that a check has accepted, or a part of one. Otherwise
+// the members are unspecified.
 func Members(object []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {
 		s := scanner{data: object, max: 1, lenient: true} // nested values are skipped, not scanned
 		if s.peek() == '{' {
-			_ = s.value(nil, yield) // CheckObject has reported any error
+			_ = s.value(nil, yield) // CheckObject has already reported any error
 		}
 	}
 }
 
-// Elements returns an iterator over the raw elements of array, in order. The rules
-// of Members apply. For an object nothing is yielded.
+// Elements returns an iterator over the raw elements of array, in order. The
+// rules of Members apply. For an object, Elements yields nothing.
 func Elements(array []byte) iter.Seq[[]byte] {
 	return func(yield func(value []byte) bool) {
 		s := scanner{data: array, max: 1, lenient: true} // as in Members
@@ -141,8 +142,8 @@ func Elements(array []byte) iter.Seq[[]byte] {
 	}
 }
 
-// String decodes a raw JSON string value, including its quotes. It reports false
-// if raw is not a string or Check would not accept it.
+// String decodes a raw JSON string value, including its quotes. It returns
+// false if raw is not a string, or if Check would not accept it.
 func String(raw []byte) (s string, ok bool) {
 	sc := scanner{data: raw}
 	if sc.peek() != '"' {

@@ -20,7 +20,7 @@ func nested(n int) string {
 	return strings.Repeat("[", n) + strings.Repeat("]", n)
 }
 
-// members returns n members whose names are the numbers from 0 in this format.
+// members returns n members. Their names are the numbers from 0 in this format.
 func members(n int, format string) string {
 	list := make([]string, n)
 	for i := range list {
@@ -238,7 +238,7 @@ var checks = []struct {
 func TestCheck(t *testing.T) {
 	for _, test := range checks {
 		t.Run(test.name, func(t *testing.T) {
-			data := slices.Clip([]byte(test.text)) // so that reading past the end panics
+			data := slices.Clip([]byte(test.text)) // clipped, so that reading past the end panics
 			if got := strictjson.Check(data); got != test.want {
 				t.Errorf("got %v, want %v", got, test.want)
 			}
@@ -253,8 +253,8 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// Check agrees with encoding/json about each byte by itself, in a string and after
-// a backslash, except that encoding/json accepts invalid UTF-8.
+// Check and encoding/json agree about each byte: alone, in a string, and after a backslash. The
+// only exception is invalid UTF-8, which encoding/json accepts.
 func TestCheck_EveryByte(t *testing.T) {
 	for c := range 256 {
 		for _, text := range []string{"%s", "1%s", "[%s]", `"%s"`, `"\%s"`, `{%s"a":1}`, `{"a"%s1}`} {
@@ -267,7 +267,7 @@ func TestCheck_EveryByte(t *testing.T) {
 	}
 }
 
-// No text may take longer than linear time, whatever an attacker sends.
+// Check takes linear time for every text, so that an attacker cannot make it slow.
 func TestCheck_LinearTime(t *testing.T) {
 	tests := []struct {
 		name string
@@ -293,7 +293,7 @@ func TestCheck_LinearTime(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			data := []byte(test.text)
-			// The best of five runs, because tests of other packages run at the same time.
+			// The best of five runs counts, because tests of other packages run at the same time.
 			best := time.Hour
 			for i := 0; i < 5 && best > limit; i++ {
 				start := time.Now()
@@ -369,7 +369,7 @@ func TestMembers(t *testing.T) {
 		{"names unescaped, values not", `{"\u0061\n\ud834\udd1e":"\u0061"}`, []string{"a\n𝄞=" + `"\u0061"`}},
 		{"empty name", `{"":null}`, []string{"=null"}},
 
-		// Other values than objects.
+		// The text is not an object.
 		{"nothing", ``, nil},
 		{"array", `[1]`, nil},
 		{"string", `"a"`, nil},
@@ -399,7 +399,7 @@ func TestElements(t *testing.T) {
 		{"white space is not part of a value", " [\n1 ,\t{ } ] ", []string{"1", "{ }"}},
 		{"nested values not yielded", `[[1,[2]],{"a":[3]}]`, []string{"[1,[2]]", `{"a":[3]}`}},
 
-		// Other values than arrays.
+		// The text is not an array.
 		{"nothing", ``, nil},
 		{"object", `{"a":1}`, nil},
 		{"string", `"[1]"`, nil},
@@ -433,7 +433,8 @@ func TestMembers_Break(t *testing.T) {
 	}
 }
 
-// The iterators yield parts of the text, whose capacity ends where they end.
+// The iterators yield slices of the text. Their capacity ends where they end, so that appending to
+// one does not overwrite the text.
 func TestMembers_SubSlices(t *testing.T) {
 	text := []byte(`{"name":[1,"x"]}`)
 	for name, value := range strictjson.Members(text) {
@@ -508,12 +509,12 @@ func TestCheckAnswer_Depth(t *testing.T) {
 	}
 }
 
-// opaqueChecks are checked with the members named data as opaque.
+// opaqueChecks are texts whose members named data are opaque.
 var opaqueChecks = []struct {
 	name string
 	text string
-	top  error // of Object: the members of the text itself are opaque
-	all  error // of CheckAnswer: members at any level are
+	top  error // result of Object, for which only members at the top level are opaque
+	all  error // result of CheckAnswer, for which members at any level are opaque
 }{
 	{"name twice inside", `{"data":{"a":1,"a":2}}`, nil, nil},
 	{"name twice deep inside", `{"data":[{"x":{"a":1,"a":2}}]}`, nil, nil},
@@ -579,8 +580,7 @@ func TestCheckAnswer_Opaque(t *testing.T) {
 	}
 }
 
-// A lone surrogate in an opaque value does not end the iteration over the members
-// that follow it.
+// If an opaque value contains a lone surrogate, the iteration continues with the members after it.
 func TestMembers_LoneSurrogate(t *testing.T) {
 	text := []byte(`{"data":{"\ud800":["\udc00","}"]},"b":"x"}`)
 	if _, err := strictjson.Object(text, nil, isData); err != nil {

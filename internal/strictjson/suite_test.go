@@ -9,17 +9,15 @@ import (
 	"github.com/sessionauth/sessionauth/internal/strictjson"
 )
 
-// repeated contains the accepted texts of the suite that the package refuses on
-// purpose, because they repeat a name.
+// repeated lists the valid texts of the suite that this package refuses because they repeat a name.
 var repeated = map[string]bool{
 	"y_object_duplicated_key.json":           true,
 	"y_object_duplicated_key_and_value.json": true,
 }
 
-// undecided contains the expected results for the texts that RFC 8259 leaves to
-// the parser, by prefix of the file name; the longest prefix applies. Numbers may
-// have any size. Strings must be valid UTF-8 without lone surrogates. Encodings
-// other than UTF-8 and byte order marks are refused.
+// undecided lists the expected results for the texts that RFC 8259 leaves to the parser. The keys
+// are prefixes of file names, and the longest prefix applies. Numbers may have any size. Strings
+// must be valid UTF-8 without lone surrogates. Other encodings and byte order marks are refused.
 var undecided = map[string]error{
 	"i_number_":                          nil,
 	"i_object_key_lone_2nd_surrogate":    strictjson.ErrUTF8,
@@ -65,7 +63,7 @@ func TestCheck_JSONTestSuite(t *testing.T) {
 	}
 }
 
-// verdict returns the expected result of undecided for a file name.
+// verdict returns the expected result for a file name, according to undecided.
 func verdict(name string) (want error) {
 	best := ""
 	for start, err := range undecided {

@@ -8,28 +8,30 @@ import (
 )
 
 const (
-	openAfter = 10              // failures in a row
-	openFor   = 5 * time.Second // then one call tests whether Stytch is back
+	openAfter = 10              // consecutive failures
+	openFor   = 5 * time.Second // then one call probes the endpoint
 
-	// probeFor is how long that call may take before another one is admitted: a
+	// probeFor is how long the probe may take before another call is allowed. A
 	// transport may never return.
 	probeFor = time.Minute
 )
 
-// A breaker is a circuit breaker: it stops calls to an endpoint that fails, so
-// that requests fail at once instead of after Timeout and Stytch can recover.
-// After openFor it lets one call through, and closes if that succeeds.
+// A breaker is a circuit breaker. It stops calls to an endpoint that fails, so
+// that requests fail at once instead of after Timeout, and Stytch can recover.
+// After openFor it allows one call, the probe. If the probe succeeds, the
+// breaker closes.
 type breaker struct {
-	count *atomic.Int64 // of the breakers that are not closed
+	count *atomic.Int64 // number of breakers that are not closed
 
 	mu       sync.Mutex
-	failures int       // in a row, while closed
+	failures int       // consecutive failures while closed
 	opened   time.Time // zero while closed
 	probed   time.Time // when the one call began; zero if none is under way
 	garbage  []Subject // with an answer that is garbage since the last success, at most openAfter
+	cause    error     // the failure that opened it
 }
 
-// A state is what a breaker does, as it is logged.
+// A state is the state of a breaker in the log.
 type state string
 
 const (
@@ -38,8 +40,8 @@ const (
 	closed   state = "closed"
 )
 
-// enter admits a call or returns an *Error. changed is the new state, or empty
-// if it is the same.
+// enter allows a call or returns an *Error. changed is the new state, or empty
+// if the state does not change.
 func (b *breaker) enter(now time.Time) (epoch time.Time, changed state, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -53,10 +55,11 @@ func (b *breaker) enter(now time.Time) (epoch time.Time, changed state, err erro
 	return b.opened, halfOpen, nil
 }
 
-// leave records the result of a call that enter admitted, and returns the new
-// state or "". Results of calls from before the last change are ignored. An
-// answer that is garbage counts once for each subject: one user's data must not
-// open the breaker for others, nor keep it open.
+// leave records the result of a call that enter allowed. It returns the new
+// state, or "" if the state does not change. It ignores the result of a call
+// that began before the last change of state. A garbage response counts only
+// once for each subject, because the data of one user must neither open the
+// breaker for others nor keep it open.
 func (b *breaker) leave(epoch time.Time, subject Subject, err error, now time.Time) state {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -80,7 +83,7 @@ func (b *breaker) leave(epoch time.Time, subject Subject, err error, now time.Ti
 		if b.opened.IsZero() {
 			return ""
 		}
-		b.opened = time.Time{}
+		b.opened, b.cause = time.Time{}, nil
 		b.count.Add(-1)
 		return closed
 	}
@@ -90,12 +93,11 @@ func (b *breaker) leave(epoch time.Time, subject Subject, err error, now time.Ti
 	if b.opened.IsZero() {
 		b.count.Add(1)
 	}
-	b.opened = now
+	b.opened, b.cause = now, withoutMessage(err)
 	return open
 }
 
-// refuse returns an *Error if no call is admitted now, not even the one that
-// tests whether Stytch is back.
+// refuse returns an *Error if enter would allow no call now, not even a probe.
 func (b *breaker) refuse(now time.Time) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -105,17 +107,17 @@ func (b *breaker) refuse(now time.Time) error {
 	return b.refusal(now)
 }
 
-// isOpen reports whether the endpoint has failed and not succeeded since.
+// isOpen reports whether the breaker has opened and has not closed since.
 func (b *breaker) isOpen() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return !b.opened.IsZero()
 }
 
-// isShut requires mu.
+// isShut reports whether it is too early for a probe. The caller must hold mu.
 func (b *breaker) isShut(now time.Time) bool { return now.Sub(b.opened) < openFor }
 
-// refusal requires mu.
+// refusal returns the error for a refused call. The caller must hold mu.
 func (b *breaker) refusal(now time.Time) *Error {
-	return &Error{Reason: BreakerOpen, RetryAfter: min(openFor, max(time.Second, b.opened.Add(openFor).Sub(now)))}
+	return &Error{Reason: BreakerOpen, RetryAfter: min(openFor, max(time.Second, b.opened.Add(openFor).Sub(now))), Cause: b.cause}
 }

@@ -17,7 +17,7 @@ func TestBreaker_OpensAfterTenFaultsInARow(t *testing.T) {
 		t.Run(call.Endpoint, func(t *testing.T) {
 			inBubble(t, 8, func(t *testing.T, u *testUpstream) {
 				u.fail(call, openAfter-1)
-				u.want(u.do(call, nil), nil) // not in a row
+				u.want(u.do(call, nil), nil) // a success, so that the failures are not consecutive
 				u.fail(call, openAfter-1)
 				u.wantOpen()
 				u.wantLogged("circuit breaker", 0)
@@ -28,7 +28,7 @@ func TestBreaker_OpensAfterTenFaultsInARow(t *testing.T) {
 				calls := u.calls.Load()
 				u.wantReason(u.do(call, nil), BreakerOpen, openFor)
 				time.Sleep(openFor - 500*time.Millisecond)
-				u.wantReason(u.do(call, nil), BreakerOpen, time.Second) // not less
+				u.wantReason(u.do(call, nil), BreakerOpen, time.Second) // RetryAfter is at least one second
 				time.Sleep(500*time.Millisecond - 1)
 				u.wantReason(u.do(call, nil), BreakerOpen, time.Second)
 				u.wantCalls(calls)
@@ -37,7 +37,7 @@ func TestBreaker_OpensAfterTenFaultsInARow(t *testing.T) {
 				u.wantOpen()
 				u.wantLogged(`state=half-open`, 1)
 				u.wantLogged(`state=closed`, 1)
-				u.fail(call, openAfter-1) // counted from zero
+				u.fail(call, openAfter-1) // the failures are counted from zero again
 				u.wantOpen()
 			})
 		})
@@ -50,7 +50,7 @@ func TestBreaker_IsOfOneEndpoint(t *testing.T) {
 		for _, call := range []Call{Introspect, IntrospectLive, Extend, LoadUser, Revoke, SignIn, LoadKeySet, LoadPolicy} {
 			u.want(u.do(call, nil), nil)
 		}
-		u.wantReason(u.do(ExtendUnverified, nil), BreakerOpen, openFor) // the same endpoint
+		u.wantReason(u.do(ExtendUnverified, nil), BreakerOpen, openFor) // this class calls the same endpoint
 		u.fail(Revoke, openAfter)
 		u.wantOpen("revoke", "unverified sessions")
 	})
@@ -132,7 +132,8 @@ func TestBreaker_HalfOpen(t *testing.T) {
 	})
 }
 
-// One user's data may be what makes an answer garbage.
+// An answer may be garbage because of the data of one user. Several such answers about the same
+// user count as one failure.
 func TestBreaker_GarbageCountsOnceForEachSubject(t *testing.T) {
 	garbage, odd := &stytch.InvalidAnswerError{Garbled: true}, &stytch.InvalidAnswerError{}
 	inBubble(t, 8, func(t *testing.T, u *testUpstream) {
@@ -143,9 +144,9 @@ func TestBreaker_GarbageCountsOnceForEachSubject(t *testing.T) {
 		for i := range openAfter - 1 {
 			u.want(u.do(about(LoadUser, 2+i), garbage), garbage)
 		}
-		u.wantOpen("users") // an endpoint that sends garbage to everyone
+		u.wantOpen("users") // the endpoint sends garbage about many users, so the circuit breaker is open
 		time.Sleep(openFor)
-		u.want(u.do(about(LoadUser, 2), garbage), garbage) // does not keep it open
+		u.want(u.do(about(LoadUser, 2), garbage), garbage) // does not keep the circuit breaker open
 		u.want(u.do(about(LoadUser, 99), nil), nil)
 		u.wantOpen()
 		for range 2 * openAfter {
@@ -156,7 +157,7 @@ func TestBreaker_GarbageCountsOnceForEachSubject(t *testing.T) {
 	})
 }
 
-// A call from before a change of state must not undo the change.
+// The result of a call that began before the breaker changed its state must not undo that change.
 func TestBreaker_LateResults(t *testing.T) {
 	// slow starts a call that returns a result after some time.
 	slow := func(u *testUpstream, after time.Duration, result error) <-chan error {
@@ -185,7 +186,7 @@ func TestBreaker_LateResults(t *testing.T) {
 			late := slow(u, time.Second, err500)
 			u.fail(Extend, openAfter)
 			u.want(<-late, err500)
-			u.wantReason(u.do(Extend, nil), BreakerOpen, openFor-time.Second) // not longer
+			u.wantReason(u.do(Extend, nil), BreakerOpen, openFor-time.Second) // the late result does not extend the time
 			u.wantLogged("state=open", 1)
 		})
 	})
@@ -196,7 +197,7 @@ func TestBreaker_LateResults(t *testing.T) {
 			time.Sleep(openFor)
 			probe := slow(u, 2*time.Second, nil)
 			u.want(<-late, err500)
-			u.wantReason(u.do(Extend, nil), BreakerOpen, time.Second) // the other call still has the place
+			u.wantReason(u.do(Extend, nil), BreakerOpen, time.Second) // the other call is still the only one allowed
 			u.want(<-probe, nil)
 			u.wantOpen()
 		})
@@ -236,8 +237,8 @@ func TestIsFault(t *testing.T) {
 	}
 }
 
-// A call that ends its goroutine, or never returns, must not leave the endpoint
-// shut for good.
+// The call that tests the endpoint may end its goroutine or never return. The circuit breaker must
+// still allow another call later.
 func TestBreaker_ProbeThatDoesNotReturn(t *testing.T) {
 	for name, probe := range map[string]func(context.Context) (struct{}, error){
 		"ends its goroutine": func(context.Context) (struct{}, error) { runtime.Goexit(); return struct{}{}, nil },

@@ -2,16 +2,16 @@ package upstream
 
 import "crypto/sha256"
 
-// A Class groups the calls that share places of their own. Calls that anyone can
-// cause must not take the capacity of signed-in users.
+// A Class is a group of calls with a capacity of its own. Calls that anyone can
+// cause must not use up the capacity for signed-in users.
 type Class int
 
 // The classes.
 const (
-	Verified   Class = iota // for JWTs with a good signature, tokens seen alive, users, step-up, key set and policy
-	Live                    // for guards that call Stytch on each request, which one user can send many of
-	Unverified              // for tokens never seen alive
-	SignIns                 // for passwords
+	Verified   Class = iota // JWTs with a valid signature, tokens that were alive before, users, step-up, key set and policy
+	Live                    // guards that call Stytch for each request; one user can cause many
+	Unverified              // tokens that were never alive here
+	SignIns                 // passwords
 	classCount
 )
 
@@ -19,41 +19,43 @@ const (
 // session, a user or an e-mail address. The zero Subject stands for none.
 type Subject [sha256.Size]byte
 
-// A Bound is how the calls about a subject are limited.
+// A Bound determines how calls about a subject are limited.
 type Bound int
 
-// The bounds. A subject that the client chose must be NoBound: the calls of an
-// attacker must not count against someone else.
+// The bounds. If the client chose the subject, the bound must be NoBound.
+// Otherwise the calls of an attacker would count against another user.
 const (
 	NoBound         Bound = iota
-	BoundRejections       // of a proven session: calls under way, and calls that Stytch rejected
-	BoundCalls            // of a proven session whose client chose what is sent: all calls that Stytch answered
+	BoundRejections       // for a known session: limits calls in progress and calls that Stytch rejected
+	BoundCalls            // for a known session whose client chose what is sent: limits all calls that Stytch answered
 )
 
-// A Call is a kind of call to Stytch.
+// A Call describes a kind of call to Stytch.
 type Call struct {
 	// Endpoint names the circuit breaker. Calls with the same Endpoint share it.
 	Endpoint string
 
 	Class Class
 
-	// Subject is what the call is about, set by About: a 429 pauses it.
+	// Subject is what the call is about. A 429 pauses calls about it. About
+	// sets it.
 	Subject Subject
 	Bound   Bound
 
-	// Idempotent calls are repeated once if a retry may succeed.
+	// Idempotent reports whether the call may be retried once.
 	Idempotent bool
 
-	// Rare calls have neither breaker nor pause, which would only delay the
-	// recovery after an outage.
+	// Rare reports whether the call is exempt from circuit breakers and pauses,
+	// which would only delay the recovery after an outage.
 	Rare bool
 
-	// Personal calls are limited by Stytch for each person, whose address anyone
-	// can send: a 429 pauses nothing, so that nobody can lock others out.
+	// Personal reports whether Stytch limits the call for each person. A 429
+	// then pauses nothing, because anyone can send the address of a person and
+	// could otherwise lock out others.
 	Personal bool
 
-	// Public calls do not send the project's secret: their success does not
-	// show that Stytch accepts it.
+	// Public reports whether the call does not send the project's secret. Its
+	// success then does not show that Stytch accepts the secret.
 	Public bool
 }
 
@@ -62,7 +64,7 @@ var (
 	Introspect           = Call{Endpoint: "sessions", Class: Verified, Idempotent: true}
 	IntrospectUnverified = Call{Endpoint: "unverified sessions", Class: Unverified, Idempotent: true}
 	IntrospectLive       = Call{Endpoint: "sessions", Class: Live, Idempotent: true}
-	Extend               = Call{Endpoint: "sessions", Class: Verified} // moves the end of the session
+	Extend               = Call{Endpoint: "sessions", Class: Verified} // extends the session
 	ExtendUnverified     = Call{Endpoint: "unverified sessions", Class: Unverified}
 	LoadUser             = Call{Endpoint: "users", Class: Verified, Idempotent: true}
 	LoadKeySet           = Call{Endpoint: "key set", Class: Verified, Idempotent: true, Rare: true, Public: true}
@@ -72,7 +74,7 @@ var (
 	StepUp               = Call{Endpoint: "passwords", Class: Verified, Personal: true}
 )
 
-// About returns a Call about a subject.
+// About returns a copy of c with a subject and a bound.
 func (c Call) About(subject Subject, bound Bound) Call {
 	c.Subject, c.Bound = subject, bound
 	return c

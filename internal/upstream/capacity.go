@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// capacity limits how many calls are under way. Each class but Unverified has
-// places that no other class takes; the remaining places are for all classes.
+// capacity limits how many calls are in progress. Every class except Unverified
+// has places reserved for it. All classes share the remaining places.
 type capacity struct {
 	reserved [classCount]int
 	shared   int
@@ -16,7 +16,7 @@ type capacity struct {
 	limits   limits
 }
 
-// newCapacity distributes maxInFlight places, which must be at least 4.
+// newCapacity distributes maxInFlight places. maxInFlight must be at least 4.
 func newCapacity(maxInFlight int) *capacity {
 	c := &capacity{shared: maxInFlight}
 	c.reserved[Verified] = max(1, maxInFlight/8)
@@ -29,9 +29,9 @@ func newCapacity(maxInFlight int) *capacity {
 	return c
 }
 
-// enter takes a place for a call, or returns an *Error. It never waits: a queue
-// behind a slow Stytch would only grow. leave must be called with the record,
-// which is nil if the call has no bound.
+// enter takes a place for a call or returns an *Error. It never waits, because
+// a queue would only grow while Stytch is slow. The caller must pass the record
+// to leave. The record is nil if the call has no bound.
 func (c *capacity) enter(call Call, now time.Time) (*record, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -49,7 +49,8 @@ func (c *capacity) enter(call Call, now time.Time) (*record, error) {
 	return r, nil
 }
 
-// hasPlace requires mu.
+// hasPlace reports whether a place for the class is free. The caller must hold
+// mu.
 func (c *capacity) hasPlace(class Class) bool {
 	if c.inFlight[class] < c.reserved[class] {
 		return true
@@ -61,8 +62,7 @@ func (c *capacity) hasPlace(class Class) bool {
 	return taken < c.shared
 }
 
-// leave frees the place of a call that began at a time, and records what its
-// result means for later calls.
+// leave frees the place of a call and records its result for later calls.
 func (c *capacity) leave(call Call, r *record, began time.Time, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -74,4 +74,17 @@ func (c *capacity) leave(call Call, r *record, began time.Time, err error) {
 		}
 	}
 	c.limits.observe(call, err, time.Now())
+}
+
+// paused returns the endpoints that are paused for a class after a 429.
+func (c *capacity) paused(now time.Time) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var names []string
+	for g, p := range c.limits.groups {
+		if p.until.After(now) {
+			names = append(names, g.endpoint)
+		}
+	}
+	return names
 }

@@ -7,8 +7,8 @@ func TestCapacity_PlacesOfEachClass(t *testing.T) {
 		name         string
 		maxInFlight  int
 		first, then  Call
-		admitted     int // of many first calls
-		admittedThen int // of many calls after them
+		admitted     int // how many of many first calls are admitted
+		admittedThen int // how many of many later calls are admitted
 	}{
 		{"unverified tokens leave the places of signed-in users", 64, IntrospectUnverified, Introspect, 48, 8},
 		{"unverified tokens leave the places of live guards", 64, IntrospectUnverified, IntrospectLive, 48, 4},
@@ -30,7 +30,7 @@ func TestCapacity_PlacesOfEachClass(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			inBubble(t, row.maxInFlight, func(t *testing.T, u *testUpstream) {
-				for range 2 { // places are free again after the calls
+				for range 2 { // the second iteration shows that the places are free after the calls
 					admitted, release := u.hold(row.first, 2*row.maxInFlight)
 					then, releaseThen := u.hold(row.then, 2*row.maxInFlight)
 					if admitted != row.admitted || then != row.admittedThen {

@@ -9,28 +9,28 @@ import (
 )
 
 const (
-	maxSubjects = 4096 // that are remembered at least, and at most twice as many
+	maxSubjects = 4096 // a recentMap remembers at least this many subjects, and at most twice as many
 
-	boundCalls  = 4 // about a subject with a Bound, in boundPeriod
+	boundCalls  = 4 // calls about a subject with a Bound in boundPeriod
 	boundPeriod = 5 * time.Second
 
-	pauseAfter  = 3 // different subjects with a 429 in pausePeriod pause a group
+	pauseAfter  = 3 // this many different subjects with a 429 in pausePeriod pause a group
 	pausePeriod = 10 * time.Second
 )
 
-// limits holds back calls because of earlier calls: about a subject after a 429
-// or after too many calls, and of a group after a 429 about several subjects. A
-// capacity guards it.
+// limits refuses calls because of the results of earlier calls. It refuses
+// calls about a subject after a 429 or after too many calls, and calls of a
+// group after several subjects received a 429. The mutex of capacity guards it.
 type limits struct {
-	maxLive int // calls of class Live under way about one subject
+	maxLive int // maximum number of calls of class Live in progress about one subject
 
-	paused  recentMap[time.Time] // the ends of the pauses
+	paused  recentMap[time.Time] // when the pause of a subject ends
 	records recentMap[*record]
-	groups  map[group]*pause // as many as there are kinds of calls
+	groups  map[group]*pause // one for each kind of call, so the map stays small
 }
 
-// A group is the calls of one class to one endpoint. Stytch limits rates by
-// endpoint.
+// A group is the calls of one class to one endpoint. Stytch has a rate limit
+// for each endpoint.
 type group struct {
 	class    Class
 	endpoint string
@@ -39,19 +39,19 @@ type group struct {
 // A pause is the state of a group after a 429.
 type pause struct {
 	until  time.Time
-	recent []tooMany // the last of different subjects, at most pauseAfter
+	recent []tooMany // the latest 429s of different subjects, at most pauseAfter
 }
 
-// tooMany is a 429.
+// tooMany is a 429 response.
 type tooMany struct {
 	subject Subject
 	at      time.Time
 }
 
-// A record is what a subject with a Bound has caused.
+// A record counts the calls about a subject with a Bound.
 type record struct {
 	underWay [classCount]int
-	began    []time.Time // of the last calls that count, at most boundCalls
+	began    []time.Time // when the latest counted calls began, at most boundCalls
 }
 
 func newLimits(maxInFlight int) limits {
@@ -63,8 +63,8 @@ func newLimits(maxInFlight int) limits {
 	}
 }
 
-// check returns an *Error if a call must not be made now. It returns the record
-// of the call's subject, or nil if the call has no bound.
+// check returns an *Error if a call must not be made now. Otherwise it returns
+// the record of the call's subject, or nil if the call has no bound.
 func (l *limits) check(call Call, now time.Time) (*record, error) {
 	if call.Rare {
 		return nil, nil
@@ -86,7 +86,7 @@ func (l *limits) check(call Call, now time.Time) (*record, error) {
 	}
 	r.began = slices.DeleteFunc(r.began, func(t time.Time) bool { return now.Sub(t) >= boundPeriod })
 	limit := boundCalls
-	if call.Class == Live { // of which a page may send several at once
+	if call.Class == Live { // a page may send several such requests at once
 		limit = l.maxLive
 	}
 	if len(r.began) >= boundCalls || len(r.began)+r.underWay[call.Class] >= limit {
@@ -112,8 +112,8 @@ func (l *limits) observe(call Call, err error, now time.Time) {
 	l.groups[g].add(tooMany{call.Subject, now}, until)
 }
 
-// add records a 429, and pauses the group until a time if there were several of
-// different subjects.
+// add records a 429. If enough different subjects received one, add pauses the
+// group until the given time.
 func (p *pause) add(added tooMany, until time.Time) {
 	p.recent = slices.DeleteFunc(p.recent, func(t tooMany) bool {
 		return added.at.Sub(t.at) >= pausePeriod || t.subject == added.subject
@@ -126,7 +126,7 @@ func (p *pause) add(added tooMany, until time.Time) {
 	p.until = until
 }
 
-// add counts a call that began at a time.
+// add counts a call.
 func (r *record) add(began time.Time) {
 	r.began = append(r.began, began)
 	if len(r.began) > boundCalls {
@@ -134,17 +134,18 @@ func (r *record) add(began time.Time) {
 	}
 }
 
-// wait returns when the next call may be admitted: at least a second from now.
+// wait returns the time until the next call may be allowed, at least one
+// second.
 func (r *record) wait(now time.Time) time.Duration {
 	if len(r.began) < boundCalls {
-		return time.Second // until a call that is under way has ended
+		return time.Second // a call in progress must end first
 	}
 	return max(time.Second, slices.MinFunc(r.began, time.Time.Compare).Add(boundPeriod).Sub(now))
 }
 
 // isCounted reports whether the result of a call counts against its subject. A
-// failure of the endpoint does not: it is not the doing of the client, and a
-// bound must not hide an outage.
+// failure of the endpoint does not count, because the client did not cause it,
+// and because the limit must not hide an outage.
 func isCounted(call Call, err error) bool {
 	var se *stytch.Error
 	switch {
@@ -157,14 +158,14 @@ func isCounted(call Call, err error) bool {
 	return true
 }
 
-// A recentMap remembers the values that were used last, at least max and at most
-// twice as many.
+// A recentMap remembers the most recently used values: at least max of them,
+// and at most twice as many.
 type recentMap[V any] struct {
 	max        int
 	young, old map[Subject]V
 }
 
-// get returns the value of a subject, and whether there is one.
+// get returns the value of a subject, and whether it exists.
 func (m *recentMap[V]) get(k Subject) (V, bool) {
 	if v, ok := m.young[k]; ok {
 		return v, true
@@ -176,8 +177,8 @@ func (m *recentMap[V]) get(k Subject) (V, bool) {
 	return v, ok
 }
 
-// put stores a value. If there are too many, it drops those that were not used
-// since it last did.
+// put stores a value. If the newer half is full, put drops the older half,
+// which holds the values that were not used recently.
 func (m *recentMap[V]) put(k Subject, v V) {
 	if _, ok := m.young[k]; !ok && (m.young == nil || len(m.young) >= m.max) {
 		m.young, m.old = map[Subject]V{}, m.young
@@ -185,8 +186,8 @@ func (m *recentMap[V]) put(k Subject, v V) {
 	m.young[k] = v
 }
 
-// ClampRetryAfter limits a Retry-After to 1 to 60 seconds, so that an absurd
-// value locks nobody out.
+// ClampRetryAfter limits a Retry-After to between 1 and 60 seconds, so that an
+// absurd value does not block calls for long.
 func ClampRetryAfter(d time.Duration) time.Duration {
 	return min(max(d, time.Second), time.Minute)
 }

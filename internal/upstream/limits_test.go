@@ -13,13 +13,13 @@ import (
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// subject returns the subject with a number.
+// subject returns the subject with number n.
 func subject(n int) (s Subject) {
 	binary.LittleEndian.PutUint64(s[:], uint64(n)+1)
 	return s
 }
 
-// about returns a call about the subject with a number, without a bound.
+// about returns a call about the subject with number n. The call has no bound.
 func about(call Call, n int) Call { return call.About(subject(n), NoBound) }
 
 func TestLimits_429PausesItsSubject(t *testing.T) {
@@ -38,7 +38,7 @@ func TestLimits_429PausesItsSubject(t *testing.T) {
 			inBubble(t, 8, func(t *testing.T, u *testUpstream) {
 				_ = u.do(about(Introspect, 1), err429(row.retryAfter))
 				u.wantReason(u.do(about(Introspect, 1), nil), RateLimited, row.want)
-				u.wantReason(u.do(about(IntrospectLive, 1), nil), RateLimited, row.want) // of the same session
+				u.wantReason(u.do(about(IntrospectLive, 1), nil), RateLimited, row.want) // another class, for the same session
 				for _, call := range []Call{Introspect, IntrospectLive, IntrospectUnverified, LoadUser, LoadKeySet, Revoke, SignIn} {
 					u.want(u.do(about(call, 2), nil), nil)
 				}
@@ -65,7 +65,7 @@ func TestLimits_429PausesItsSubject(t *testing.T) {
 func TestLimits_ThreeSubjectsPauseTheClass(t *testing.T) {
 	inBubble(t, 8, func(t *testing.T, u *testUpstream) {
 		too := func(n int) { t.Helper(); _ = u.do(about(Introspect, n), err429(7*time.Second)) }
-		for range 5 { // one user alone pauses nobody else
+		for range 5 { // one user alone does not pause the class for others
 			too(1)
 			time.Sleep(8 * time.Second)
 			too(2)
@@ -76,14 +76,14 @@ func TestLimits_ThreeSubjectsPauseTheClass(t *testing.T) {
 		too(2)
 		u.want(u.do(about(Introspect, 9), nil), nil)
 		time.Sleep(pausePeriod)
-		too(3) // the first two are too long ago
+		too(3) // the first two were too long ago to count
 		u.want(u.do(about(Introspect, 9), nil), nil)
 		too(4)
 		too(5)
 		u.wantReason(u.do(about(Introspect, 9), nil), RateLimited, 7*time.Second)
 		u.wantReason(u.do(Introspect, nil), RateLimited, 7*time.Second)
 		for _, call := range []Call{IntrospectLive, IntrospectUnverified, LoadUser, Revoke, SignIn, StepUp, LoadKeySet, LoadPolicy} {
-			u.want(u.do(about(call, 9), nil), nil) // another class, or another endpoint
+			u.want(u.do(about(call, 9), nil), nil) // these calls are of another class or to another endpoint
 		}
 		time.Sleep(7*time.Second - 1)
 		u.wantReason(u.do(about(Introspect, 9), nil), RateLimited, 1)
@@ -146,9 +146,9 @@ func TestLimits_BoundOfASession(t *testing.T) {
 				}
 				u.wantReason(u.do(call, nil), RateLimited, time.Second)
 				u.wantCalls(boundCalls)
-				u.want(u.do(row.call.About(subject(2), row.bound), nil), nil) // of another session
+				u.want(u.do(row.call.About(subject(2), row.bound), nil), nil) // another session is not limited
 				time.Sleep(time.Second - 1)
-				u.wantReason(u.do(call, nil), RateLimited, time.Second) // not less
+				u.wantReason(u.do(call, nil), RateLimited, time.Second) // RetryAfter is at least one second
 				time.Sleep(1)
 				u.want(u.do(call, row.result), row.result)
 				u.wantReason(u.do(call, nil), RateLimited, time.Second)
@@ -186,7 +186,7 @@ func TestLimits_CallsUnderWay(t *testing.T) {
 				if got := int(inside.Load()); got != row.want {
 					t.Errorf("got %d calls under way, want %d", got, row.want)
 				}
-				if row.call.Bound != NoBound { // one session is not all
+				if row.call.Bound != NoBound { // the bound of one session does not limit another
 					u.want(u.do(row.call.About(subject(2), row.call.Bound), nil), nil)
 				}
 				close(done)
@@ -196,7 +196,7 @@ func TestLimits_CallsUnderWay(t *testing.T) {
 	}
 }
 
-// A hundred thousand subjects take no more memory than some thousand.
+// A hundred thousand subjects use no more memory than a few thousand.
 func TestLimits_Memory(t *testing.T) {
 	u := newTestUpstream(t, 64)
 	limited, now := u.capacity, time.Now()
@@ -209,7 +209,7 @@ func TestLimits_Memory(t *testing.T) {
 	before := heap()
 	for i := range 100_000 {
 		call := IntrospectUnverified.About(subject(i), NoBound)
-		limited.limits.groups = map[group]*pause{} // else the class pauses after three
+		limited.limits.groups = map[group]*pause{} // otherwise the class would pause after three subjects
 		limited.limits.observe(call, err429(time.Minute), now)
 		bounded := Introspect.About(subject(-i-2), BoundRejections)
 		r, err := limited.enter(bounded, now)

@@ -118,7 +118,7 @@ func TestShare_BreakerOpen(t *testing.T) {
 			return 0, nil
 		})
 		u.wantReason(err, BreakerOpen, openFor)
-		_, release := u.hold(LoadUser, 8) // no place is left, which Do would report
+		_, release := u.hold(LoadUser, 8) // all places are taken, and Do would report that instead of the open breaker
 		_, err = Share(t.Context(), u.Upstream, Introspect, "k", func(context.Context) (int, error) { return 0, nil })
 		u.wantReason(err, BreakerOpen, openFor)
 		release()
@@ -133,9 +133,10 @@ func TestShare_BreakerOpen(t *testing.T) {
 	})
 }
 
-// A caller who comes when a call has little time left has still all of their own.
+// A caller may join a call that is about to time out. It must still be able to wait for its own
+// full timeout, so Share makes a second call if there is enough time for one.
 func TestShare_JoinedLate(t *testing.T) {
-	// hangs is a call that hangs the first n times.
+	// hangs returns a call that hangs the first n times.
 	hangs := func(u *testUpstream, n int64) func(context.Context) (int, error) {
 		return func(ctx context.Context) (int, error) {
 			if u.calls.Add(1) > n {
@@ -149,16 +150,16 @@ func TestShare_JoinedLate(t *testing.T) {
 	rows := []struct {
 		name         string
 		hangs, calls int64
-		joined       time.Duration // after the first caller
-		took         time.Duration // of those who joined
+		joined       time.Duration // time after the first caller
+		took         time.Duration // how long the callers who joined waited
 		ok           bool
 	}{
 		{"100 ms left", 1, 2, timeout - 100*time.Millisecond, 200 * time.Millisecond, true},
 		{"a nanosecond left", 1, 2, timeout - 1, 100*time.Millisecond + 1, true},
 		{"half of the time left", 1, 2, timeout / 2, timeout/2 + 100*time.Millisecond, true},
-		{"too little of their own left", 1, 2, 50 * time.Millisecond, timeout, false},
+		{"less time left than a second call takes", 1, 2, 50 * time.Millisecond, timeout, false},
 		{"the second call hangs too", 2, 2, timeout - time.Second, timeout, false},
-		{"joined at once", 1, 1, 0, timeout, false},
+		{"joined immediately", 1, 1, 0, timeout, false},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {

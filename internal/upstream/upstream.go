@@ -1,6 +1,7 @@
-// Package upstream makes the calls to Stytch: within a capacity for each class
-// of callers, once for all requests that wait for the same result, with one
-// retry, a circuit breaker for each endpoint, and no panic that escapes.
+// Package upstream makes the calls to Stytch. It limits the calls in progress
+// for each class of callers, shares a call among all requests that wait for the
+// same result, retries a call once, and has a circuit breaker for each
+// endpoint. It recovers panics.
 package upstream
 
 import (
@@ -9,7 +10,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"runtime"
 	"runtime/debug"
 	"slices"
 	"sync/atomic"
@@ -20,29 +20,28 @@ import (
 	"github.com/sessionauth/sessionauth/internal/deadline"
 )
 
-// Config configures an Upstream. All fields but OnSuccess are required.
+// Config configures an Upstream. All fields except OnSuccess are required.
 type Config struct {
-	Timeout     time.Duration // of one call, its retry included
-	MaxInFlight int           // calls under way at one time, at least 4
+	Timeout     time.Duration // of one call, including its retry
+	MaxInFlight int           // maximum number of calls in progress, at least 4
 	Logger      func() *slog.Logger
 
-	// OnSuccess, if not nil, is called after each call that succeeded, once its
-	// place is free again.
+	// OnSuccess is called after each successful call, when the call no longer
+	// counts as in progress. If nil, it is not called.
 	OnSuccess func()
 }
 
-// An Upstream makes calls by Do and Share. It is safe for use by several
-// goroutines. Make one with New.
+// An Upstream makes calls with Do and Share. It is safe for concurrent use by
+// multiple goroutines. Use New to create an Upstream.
 type Upstream struct {
 	config   Config
 	capacity *capacity
 	breakers map[string]*breaker // by endpoint
 	flights  singleflight.Group
 
-	openBreakers   atomic.Int64
-	lastSuccess    atomic.Int64 // Unix nanoseconds
-	secretAccepted atomic.Bool
-	alarms         deadline.Throttle
+	openBreakers atomic.Int64
+	health       health
+	alarms       deadline.Throttle
 }
 
 // New returns an Upstream.
@@ -58,22 +57,22 @@ func New(c Config) *Upstream {
 type shared[T any] struct {
 	answer    T
 	began     time.Time
-	outOfTime bool // it failed because Timeout had passed
+	outOfTime bool // the call failed because Timeout had passed
 }
 
-// Share is Do once for all callers that have the same key at the same time. The
-// call goes on when the request that started it goes away, and each caller
-// waits no longer than its own ctx. A caller that joined a call late, and has
-// time left when that runs out of time, is served by another call.
+// Share is like Do, but makes one call for all callers that pass the same key
+// at the same time. The call continues if the request that started it ends.
+// Each caller waits only until its own ctx is done. If the call times out, a
+// caller that joined late and has time left gets the result of another call.
 func Share[T any](ctx context.Context, u *Upstream, call Call, key string, do func(context.Context) (T, error)) (T, error) {
 	var none T
 	arrived := time.Now()
 	if b := u.breakers[call.Endpoint]; b != nil {
 		if err := b.refuse(arrived); err != nil {
-			return none, err // as Do would, but without a goroutine: during an outage this is every miss
+			return none, err // Do would return the same error, but needs a goroutine; during an outage every miss comes here
 		}
 	}
-	// A transport that ends its goroutine never returns.
+	// If a transport ends the goroutine of the call, the call never returns.
 	overdue := time.NewTimer(u.config.Timeout + time.Second)
 	defer overdue.Stop()
 	detached := context.WithoutCancel(ctx)
@@ -93,7 +92,7 @@ func Share[T any](ctx context.Context, u *Upstream, call Call, key string, do fu
 		case <-ctx.Done():
 			return none, CanceledBy(ctx.Err())
 		case <-overdue.C:
-			if !late { // another caller may still wait for a later call
+			if !late { // otherwise another caller may still wait for a later call
 				u.flights.Forget(key)
 			}
 			return none, &Error{Reason: Unreachable}
@@ -101,15 +100,15 @@ func Share[T any](ctx context.Context, u *Upstream, call Call, key string, do fu
 	}
 }
 
-// Do makes one call. The error is what do returned, an *Error if it was not
+// Do makes one call. It returns the error of do, an *Error if the call was not
 // made, or ErrPanic.
 func Do[T any](ctx context.Context, u *Upstream, call Call, do func(context.Context) (T, error)) (T, error) {
 	answer, _, err := perform(ctx, u, call, do)
 	return answer, err
 }
 
-// perform is Do. outOfTime reports whether the call failed because Timeout had
-// passed.
+// perform implements Do. outOfTime reports whether the call failed because
+// Timeout had passed.
 func perform[T any](ctx context.Context, u *Upstream, call Call, do func(context.Context) (T, error)) (answer T, outOfTime bool, err error) {
 	answer, outOfTime, err = inPlace(ctx, u, call, do)
 	if err == nil && u.config.OnSuccess != nil {
@@ -118,8 +117,8 @@ func perform[T any](ctx context.Context, u *Upstream, call Call, do func(context
 	return answer, outOfTime, err
 }
 
-// inPlace makes a call within Timeout, if its class has a free place, and a
-// second time if that may succeed and does no harm.
+// inPlace makes a call within Timeout if the capacity allows it. It retries the
+// call once if the call is idempotent and a retry may succeed.
 func inPlace[T any](ctx context.Context, u *Upstream, call Call, do func(context.Context) (T, error)) (answer T, outOfTime bool, err error) {
 	began := time.Now()
 	record, err := u.capacity.enter(call, began)
@@ -149,7 +148,7 @@ func inPlace[T any](ctx context.Context, u *Upstream, call Call, do func(context
 }
 
 // throughBreaker makes one exchange if the circuit breaker of the endpoint
-// admits it.
+// allows it.
 func throughBreaker[T any](u *Upstream, call Call, exchange func() (T, error)) (answer T, err error) {
 	b := u.breakers[call.Endpoint]
 	if b == nil {
@@ -159,15 +158,15 @@ func throughBreaker[T any](u *Upstream, call Call, exchange func() (T, error)) (
 	if err != nil {
 		return answer, err
 	}
-	u.logState(call, changed)
-	defer func() { u.logState(call, b.leave(epoch, call.Subject, err, time.Now())) }()
+	u.logState(call, changed, nil)
+	defer func() { u.logState(call, b.leave(epoch, call.Subject, err, time.Now()), err) }()
 	err = errAborted // stays if a transport ends its goroutine
 	answer, err = exchange()
 	return answer, err
 }
 
-// pauseBeforeRetry waits for a random time, so that processes that failed together do not
-// retry together. It reports false if ctx ended.
+// pauseBeforeRetry waits for a random time, so that processes that failed at
+// the same time do not retry at the same time. It returns false if ctx is done.
 func pauseBeforeRetry(ctx context.Context) bool {
 	timer := time.NewTimer(50*time.Millisecond + rand.N(100*time.Millisecond))
 	defer timer.Stop()
@@ -179,22 +178,20 @@ func pauseBeforeRetry(ctx context.Context) bool {
 	}
 }
 
-// observe records what the result of a call says about Stytch.
+// observe records what the result of a call shows about Stytch.
 func (u *Upstream) observe(call Call, err error, now time.Time) {
+	u.health.observe(call, err, now)
 	switch {
-	case isAnswered(err):
-		u.lastSuccess.Store(now.UnixNano())
-		if !call.Public {
-			u.secretAccepted.Store(true)
-		}
 	case isMisconfigured(call, err):
-		u.secretAccepted.Store(false)
 		u.Alarm("Stytch refuses the project's credentials: check ProjectID, Secret and BaseURL", err)
+	case call.Rare && isUnexpected(call, err) && u.health.rareAlarms.Allow(now, time.Minute):
+		// No circuit breaker logs it.
+		u.log(slog.LevelWarn, "sessionauth: call failed", "endpoint", call.Endpoint, "cause", CauseText(err))
 	}
 }
 
-// OpenBreakers returns the endpoints whose circuit breaker is not closed,
-// sorted.
+// OpenBreakers returns the endpoints whose circuit breaker is not closed, in
+// sorted order.
 func (u *Upstream) OpenBreakers() []string {
 	var names []string
 	for name, b := range u.breakers {
@@ -209,41 +206,41 @@ func (u *Upstream) OpenBreakers() []string {
 // CountOpenBreakers returns how many circuit breakers are not closed.
 func (u *Upstream) CountOpenBreakers() int { return int(u.openBreakers.Load()) }
 
-// LastSuccess returns when Stytch last answered as it should.
-func (u *Upstream) LastSuccess() time.Time { return time.Unix(0, u.lastSuccess.Load()) }
-
-// SecretAccepted reports whether Stytch has accepted the project's secret, and
-// has not refused it since.
-func (u *Upstream) SecretAccepted() bool { return u.secretAccepted.Load() }
-
 // logState logs a change of a circuit breaker; changed is empty if there is
-// none.
-func (u *Upstream) logState(call Call, changed state) {
-	if changed == "" {
-		return
+// none. err is the failure that opened it.
+func (u *Upstream) logState(call Call, changed state, err error) {
+	switch changed {
+	case "":
+	case open:
+		u.log(slog.LevelWarn, "sessionauth: circuit breaker", "endpoint", call.Endpoint, "state", string(changed), "cause", CauseText(err))
+	default:
+		u.log(slog.LevelWarn, "sessionauth: circuit breaker", "endpoint", call.Endpoint, "state", string(changed))
 	}
-	u.log(slog.LevelWarn, "sessionauth: circuit breaker", "endpoint", call.Endpoint, "state", string(changed))
 }
 
-// Alarm logs a problem that an operator must solve, at most once a minute.
+// Alarm logs a problem that an operator must solve. It logs at most once a
+// minute.
 func (u *Upstream) Alarm(problem string, err error) {
 	if u.alarms.Allow(time.Now(), time.Minute) {
-		u.log(slog.LevelError, "sessionauth: "+problem, "error", err)
+		u.log(slog.LevelError, "sessionauth: "+problem, "error", CauseText(err))
 	}
 }
 
-// LogPanic logs the stack of a panic. It logs the value only if that is a
-// runtime error: any other value may contain a credential.
+// LogPanic logs the stack of a panic. It logs the value only if the value is a
+// runtime.Error, because any other value may contain a credential.
 func (u *Upstream) LogPanic(v any) {
-	text := fmt.Sprintf("%T", v)
-	if err, ok := v.(runtime.Error); ok {
-		text = err.Error()
+	text := "not logged: it may contain a credential"
+	switch v := v.(type) {
+	case error:
+		text = CauseText(v)
+	case string:
+		text = fmt.Sprintf("%d bytes, not logged: they may contain a credential", len(v))
 	}
-	u.log(slog.LevelError, "sessionauth: panic", "value", text, "stack", string(debug.Stack()))
+	u.log(slog.LevelError, "sessionauth: panic", "type", fmt.Sprintf("%T", v), "value", text, "stack", string(debug.Stack()))
 }
 
-// log survives a Logger that panics, which must neither end the process nor
-// change an answer.
+// log recovers a panic of the Logger, which must neither end the process nor
+// change a response.
 func (u *Upstream) log(level slog.Level, text string, args ...any) {
 	defer func() { _ = recover() }()
 	u.config.Logger().Log(context.Background(), level, text, args...)

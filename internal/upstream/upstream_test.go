@@ -20,7 +20,7 @@ import (
 
 const timeout = 3 * time.Second
 
-// The results of calls.
+// The results that calls return in the tests.
 var (
 	err500      = &stytch.Error{StatusCode: 500}
 	err503      = &stytch.Error{StatusCode: 503}
@@ -33,7 +33,7 @@ func err429(retryAfter time.Duration) error {
 	return &stytch.Error{StatusCode: 429, RetryAfter: retryAfter}
 }
 
-// A testUpstream is an Upstream that counts its calls and keeps its log.
+// A testUpstream is an Upstream that counts its calls and stores its log.
 type testUpstream struct {
 	*Upstream
 	t     *testing.T
@@ -69,8 +69,8 @@ func newTestUpstream(t *testing.T, maxInFlight int, changes ...func(*Config)) *t
 	return u
 }
 
-// do makes a call that returns these results, one for each attempt. The last one
-// is repeated.
+// do makes a call. Each attempt returns the next of these results, and further attempts return the
+// last one.
 func (u *testUpstream) do(call Call, results ...error) error {
 	attempt := -1
 	_, err := Do(u.t.Context(), u.Upstream, call, func(context.Context) (int, error) {
@@ -81,8 +81,7 @@ func (u *testUpstream) do(call Call, results ...error) error {
 	return err
 }
 
-// hold makes n calls, which last until the returned function is called. It
-// returns how many were admitted.
+// hold makes n calls that last until release is called. It returns how many were admitted.
 func (u *testUpstream) hold(call Call, n int) (admitted int, release func()) {
 	u.t.Helper()
 	done, over := make(chan struct{}), sync.WaitGroup{}
@@ -117,7 +116,7 @@ func (u *testUpstream) fail(call Call, n int) {
 	}
 }
 
-// wantReason checks for an Error.
+// wantReason checks that err is an Error with this reason and RetryAfter.
 func (u *testUpstream) wantReason(err error, reason Reason, retryAfter time.Duration) {
 	u.t.Helper()
 	var e *Error
@@ -237,7 +236,7 @@ func TestDo_Timeout(t *testing.T) {
 		if took := time.Since(began); took != timeout {
 			t.Errorf("got the result after %v, want %v", took, timeout)
 		}
-		u.want(u.do(Introspect, nil), nil) // the place is free
+		u.want(u.do(Introspect, nil), nil) // the place is free again
 	})
 }
 
@@ -266,12 +265,18 @@ func TestDo_Panic(t *testing.T) {
 	rows := []struct {
 		name  string
 		panic func()
-		text  string // the value in the log
+		text  string // how the log describes the value
 	}{
-		{"a string", func() { panic(secret) }, "value=string"},
-		{"an error", func() { panic(errors.New(secret)) }, "value=*errors.errorString"},
-		{"http.ErrAbortHandler", func() { panic(http.ErrAbortHandler) }, "value=*errors.errorString"},
-		{"a runtime error", func() { _ = list[len(secret)] }, "index out of range"},
+		{"a string", func() { panic(secret) }, `type=string value="14 bytes, not logged`},
+		{"an error", func() { panic(errors.New(secret)) }, `type=*errors.errorString value="error of type`},
+		{"an error with an error of the runtime inside", func() {
+			defer func() { panic(fmt.Errorf("%s: %w", secret, recover().(error))) }()
+			_ = list[len(secret)]
+		}, `type=*fmt.wrapError value="runtime error: index out of range`},
+		{"an error of Stytch", func() { panic(&stytch.Error{StatusCode: 500, Message: secret}) }, `type=*stytch.Error value="stytch: status 500"`},
+		{"http.ErrAbortHandler", func() { panic(http.ErrAbortHandler) }, `value="net/http: abort Handler"`},
+		{"a number", func() { panic(42) }, "type=int value=\"not logged"},
+		{"a runtime error", func() { _ = list[len(secret)] }, "type=runtime.boundsError value=\"runtime error: index out of range"},
 		{"nil", func() { panic(nil) }, "panic called with nil argument"},
 	}
 	for _, row := range rows {
@@ -293,7 +298,7 @@ func TestDo_Panic(t *testing.T) {
 						t.Errorf("got the log %q, want the stack", u.log.String())
 					}
 					synctest.Wait()
-					u.want(u.do(Introspect, nil), nil) // the place is free
+					u.want(u.do(Introspect, nil), nil) // the place is free again
 				})
 			})
 		}
@@ -307,7 +312,7 @@ func TestDo_LoggerPanics(t *testing.T) {
 		u.want(err, ErrPanic)
 		u.fail(Introspect, openAfter)
 		u.wantOpen("sessions")
-		u.want(u.do(LoadUser, errForbids), errForbids) // an alarm
+		u.want(u.do(LoadUser, errForbids), errForbids) // this error is logged
 	})
 }
 
@@ -318,7 +323,7 @@ func TestDo_OnSuccess(t *testing.T) {
 		u = newTestUpstream(t, 4, func(c *Config) {
 			c.OnSuccess = func() {
 				if successes++; successes == 1 {
-					u.want(u.do(Introspect, nil), nil) // the only place is free
+					u.want(u.do(Introspect, nil), nil) // needs the only place, so it must be free already
 				}
 			}
 		})
@@ -334,7 +339,7 @@ func TestDo_OnSuccess(t *testing.T) {
 	})
 }
 
-// runtime.Goexit in a transport fails the call, and frees its place.
+// If a transport calls runtime.Goexit, the call fails and its place is free again.
 func TestDo_Goexit(t *testing.T) {
 	inBubble(t, 4, func(t *testing.T, u *testUpstream) {
 		var callers sync.WaitGroup
@@ -368,9 +373,9 @@ func TestUpstream_LastSuccessAndSecretAccepted(t *testing.T) {
 			}
 		}
 		step(LoadUser, err500, false, false)
-		step(LoadKeySet, nil, true, false) // the key set is public
+		step(LoadKeySet, nil, true, false) // this does not show that the secret is accepted, because the key set is public
 		step(Introspect, errRejected, true, true)
-		step(SignIn, errForbids, false, true) // a wrong password
+		step(SignIn, errForbids, false, true) // a wrong password, which says nothing about the secret
 		step(LoadUser, errForbids, false, false)
 		step(LoadUser, err500, false, false)
 		step(LoadUser, errNoUser, true, true)
@@ -387,6 +392,6 @@ func TestUpstream_AlarmOnceAMinute(t *testing.T) {
 		u.wantLogged("level=ERROR", 1)
 		u.want(u.do(Introspect, errForbids), errForbids)
 		u.wantLogged("level=ERROR", 2)
-		u.wantOpen() // a 4xx is no fault of the endpoint
+		u.wantOpen() // a 4xx does not count as a failure of the endpoint
 	})
 }

@@ -34,9 +34,9 @@ func Ratios(a, b []float64) []float64 {
 	return ratios
 }
 
-// Percentile returns the smallest of the sorted values that is at or above a share
-// q of them. Unlike Quantile it does not interpolate. If there are no values, it
-// returns zero.
+// Percentile returns the smallest of the sorted values for which at least a share q of the values
+// is not above it. Unlike Quantile, it does not interpolate. If there are no values, it returns
+// zero.
 func Percentile[T int64 | float64](sorted []T, q float64) T {
 	if len(sorted) == 0 {
 		var none T

@@ -39,8 +39,8 @@ func TestMedian_KeepsTheOrder(t *testing.T) {
 	}
 }
 
-// A slow round affects both values of a pair. It does not change the median of the
-// ratios, but it would change the ratio of the medians.
+// A slow round affects both values of a pair. It must not change the median of the ratios, although
+// it would change the ratio of the medians.
 func TestRatios_SlowRound(t *testing.T) {
 	a := []float64{20, 200, 22, 24, 240}
 	b := []float64{10, 100, 11, 12, 120}

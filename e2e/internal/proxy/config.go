@@ -18,14 +18,14 @@ type Proxy struct {
 	Program string
 	Package string
 
-	info string // info string of its block in the documentation
+	info string // info string of its code block in the documentation
 
-	// configure completes the documented block to a configuration in s.dir, and
-	// returns the arguments and the environment of the program.
+	// configure turns the documented block into a complete configuration in s.dir. It returns the
+	// arguments and the environment of the program.
 	configure func(t *testing.T, s site, documented block) (args, env []string)
 }
 
-// The proxies.
+// The proxies that the documentation describes.
 var (
 	Nginx   = Proxy{"nginx", "nginx-light", "nginx", nginx}
 	HAProxy = Proxy{"haproxy", "haproxy", "haproxy", haproxy}
@@ -33,16 +33,16 @@ var (
 	Apache  = Proxy{"apache2", "apache2", "apache", apache}
 )
 
-// A site is what a configuration needs to know.
+// A site is the data that a configuration is filled with.
 type site struct {
 	dir         string // an empty directory that every user may read
-	port        int    // of the proxy
+	port        int    // port of the proxy
 	certificate string // file with the certificate, followed by the key
 	service     string // address of the service
-	stripped    string // address of the service below /shop
+	stripped    string // address of the service that the proxy publishes below /shop
 }
 
-// A block is a configuration.
+// A block is the text of a configuration.
 type block string
 
 // readBlock returns the code block of the documentation with this info string.
@@ -56,8 +56,8 @@ func readBlock(t *testing.T, info string) block {
 	return block(found[0][1])
 }
 
-// documentation returns docs/operations.md, which stands above the directory of the
-// test.
+// documentation returns docs/operations.md. It looks for the file in the parents of the directory
+// of the test.
 func documentation(t *testing.T) []byte {
 	t.Helper()
 	for _, above := range []string{"..", "../.."} {
@@ -69,7 +69,7 @@ func documentation(t *testing.T) []byte {
 	return nil
 }
 
-// with replaces old by new. The block must contain old.
+// with replaces old by new. It fails the test if the block does not contain old.
 func (b block) with(t *testing.T, old, new string) block {
 	t.Helper()
 	if !strings.Contains(string(b), old) {
@@ -78,7 +78,7 @@ func (b block) with(t *testing.T, old, new string) block {
 	return block(strings.ReplaceAll(string(b), old, new))
 }
 
-// in replaces the addresses and files of the documentation by those of s.
+// in replaces the addresses and file names in the block by those of s.
 func (b block) in(t *testing.T, s site) block {
 	t.Helper()
 	b = b.with(t, "127.0.0.1:8081", s.service).with(t, "/etc/ssl/app.example.com.pem", s.certificate)

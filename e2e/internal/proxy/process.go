@@ -26,7 +26,7 @@ import (
 // patience is the time limit of one step, also on a slow machine.
 const patience = 20 * time.Second
 
-// find returns the path of the program. It skips the test if there is none.
+// find returns the path of the program. It skips the test if the program is not installed.
 func (p Proxy) find(t *testing.T) string {
 	t.Helper()
 	for _, name := range []string{p.Program, filepath.Join("/usr/sbin", p.Program)} {
@@ -38,8 +38,8 @@ func (p Proxy) find(t *testing.T) string {
 	return ""
 }
 
-// newCertificate writes a certificate for the host of the service and its key to a
-// file, and returns the pool that trusts it.
+// newCertificate writes a file with a certificate for the host of the service and its key. It
+// returns a pool that trusts the certificate.
 func newCertificate(t *testing.T, path string) *x509.CertPool {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -65,7 +65,7 @@ func newCertificate(t *testing.T, path string) *x509.CertPool {
 	}
 	text := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
 		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})...)
-	if err := os.WriteFile(path, text, 0o644); err != nil { // a proxy may read it as another user
+	if err := os.WriteFile(path, text, 0o644); err != nil { // readable by others, because a proxy may run as another user
 		t.Fatal(err)
 	}
 	certificate, err := x509.ParseCertificate(der)
@@ -77,15 +77,15 @@ func newCertificate(t *testing.T, path string) *x509.CertPool {
 	return pool
 }
 
-// A Running proxy.
+// A Running is a proxy that runs.
 type Running struct {
 	Address string
-	Pool    *x509.CertPool // trusts its certificate, which is for service.Host
+	Pool    *x509.CertPool // trusts the certificate of the proxy, which is for service.Host
 }
 
-// Start starts the proxy in front of a service, and of one that it publishes below
-// /shop. It skips the test if the proxy is not installed. Each of the lines without
-// is removed from the documented configuration.
+// Start starts the proxy in front of a service, and of a second service that it publishes below
+// /shop. It skips the test if the proxy is not installed. Each line in without is removed from the
+// documented configuration.
 func (p Proxy) Start(t *testing.T, s, below *service.Service, without ...string) Running {
 	t.Helper()
 	program := p.find(t)

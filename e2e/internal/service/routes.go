@@ -72,7 +72,7 @@ func user(r *http.Request) string {
 	return u.Emails[0].Email
 }
 
-// slow lets a test decide when a page is answered.
+// slow lets a test decide when a page is served.
 type slow struct{ arrived, release chan struct{} }
 
 func (s *slow) serve(w http.ResponseWriter, r *http.Request) {
@@ -84,7 +84,7 @@ func (s *slow) serve(w http.ResponseWriter, r *http.Request) {
 	userPage(w, r)
 }
 
-// Arrived waits for a request for /slow.
+// Arrived waits until a request for /slow has arrived.
 func (s *Service) Arrived(ctx context.Context) error {
 	select {
 	case <-s.slow.arrived:
@@ -94,10 +94,10 @@ func (s *Service) Arrived(ctx context.Context) error {
 	}
 }
 
-// Release answers one request for /slow.
+// Release serves one request for /slow.
 func (s *Service) Release() { s.slow.release <- struct{}{} }
 
-// observe records why requests are refused.
+// observe records the reasons for refused requests.
 func (s *Service) observe(_ context.Context, e sessionauth.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,7 +106,7 @@ func (s *Service) observe(_ context.Context, e sessionauth.Event) {
 	}
 }
 
-// LastReason returns why the last request that did not pass was refused.
+// LastReason returns the reason for which the last refused request was refused.
 func (s *Service) LastReason() sessionauth.Reason {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -49,7 +49,7 @@ type Service struct {
 	slow  slow
 
 	mu      sync.Mutex
-	reasons []sessionauth.Reason // of the refused requests
+	reasons []sessionauth.Reason // reasons for which requests were refused
 }
 
 // Start starts a service that stops when the test ends.
@@ -58,8 +58,8 @@ func Start(t testing.TB) *Service {
 	return start(t, "")
 }
 
-// StartBelow starts a service whose proxy publishes it below a prefix and removes
-// the prefix. The service puts it back.
+// StartBelow starts a service that its proxy publishes below a prefix. The proxy removes the prefix
+// from the path, and the service puts it back.
 func StartBelow(t testing.TB, prefix string) *Service {
 	t.Helper()
 	return start(t, prefix)
@@ -86,7 +86,7 @@ func start(t testing.TB, prefix string) *Service {
 // below puts back a prefix that a proxy has removed from the path.
 func below(prefix string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r = r.WithContext(r.Context()) // a copy
+		r = r.WithContext(r.Context()) // copies the request
 		r.RequestURI = prefix + r.RequestURI
 		next.ServeHTTP(w, r)
 	})
@@ -106,7 +106,7 @@ func (s *Service) authenticator(t testing.TB, client *http.Client, prefix string
 	return auth
 }
 
-// unreachable is a Stytch that cannot be reached.
+// unreachable is an HTTP transport that cannot reach Stytch.
 type unreachable struct{}
 
 func (unreachable) RoundTrip(*http.Request) (*http.Response, error) {
@@ -122,7 +122,7 @@ func claims(_ *http.Request, u *stytch.User) map[string]any {
 	return map[string]any{"claim": strings.Repeat("x", size)}
 }
 
-// Session starts a session of a user without a sign-in.
+// Session starts a session of a user who does not sign in through the service.
 func (s *Service) Session(email string) stytchtest.Session {
 	options := stytchtest.SessionOptions{}
 	if size := claimSize[email]; size > 0 {
@@ -131,13 +131,13 @@ func (s *Service) Session(email string) stytchtest.Session {
 	return s.Stytch.StartSession(s.users[email], options)
 }
 
-// ExpiredJWT returns a JWT of a session that has expired and can be refreshed.
+// ExpiredJWT returns an expired JWT of a live session. Require refreshes it.
 func (s *Service) ExpiredJWT(t testing.TB, sessionID string) string {
 	t.Helper()
 	return s.expired(t, s.Stytch.Claims(sessionID))
 }
 
-// SmallExpiredJWT returns one from the time before the session had custom claims.
+// SmallExpiredJWT returns an expired JWT from before the session had custom claims.
 func (s *Service) SmallExpiredJWT(t testing.TB, sessionID string) string {
 	t.Helper()
 	claims := s.Stytch.Claims(sessionID)

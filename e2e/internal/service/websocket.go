@@ -20,7 +20,7 @@ func Accept(key string) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// serveWebSocket sends the user, and then what the client sends.
+// serveWebSocket sends the e-mail address of the user and then echoes each message.
 func serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Upgrade") != "websocket" {
 		http.Error(w, "not a WebSocket handshake", http.StatusUpgradeRequired)

@@ -1,6 +1,6 @@
-// Command draw draws the architecture from the code: docs/architecture.svg for a
-// light background and docs/architecture-dark.svg for a dark one. Run it in the
-// root of the repository: `make picture`.
+// Command draw generates the pictures of the architecture from the code: docs/architecture.svg for
+// a light background and docs/architecture-dark.svg for a dark one. Run it in the root of the
+// repository with `make picture`.
 package main
 
 import (

@@ -1,6 +1,6 @@
-// Command stytchtest serves an in-memory Stytch on a loopback port, with one
-// demo user, and prints how to reach it from curl and from each Stytch SDK. All
-// state is lost when it stops.
+// Command stytchtest serves an in-memory Stytch on a loopback port. It adds one
+// demo user and prints how to reach the server from curl and from each Stytch
+// SDK. All state is lost when it stops.
 //
 // It is unofficial and independent of Stytch.
 package main
@@ -33,7 +33,7 @@ func main() {
 	}
 }
 
-// options are the values of the flags.
+// options holds the values of the flags.
 type options struct {
 	addr, email, password string
 	jwtLifetime           time.Duration
@@ -88,8 +88,9 @@ func parse(args []string, stdout io.Writer) (o options, err error) {
 	return o, checkLoopback(o.addr)
 }
 
-// checkLoopback rejects addresses that other machines can reach, because the
-// secret of the project is public: it is part of the source of this module.
+// checkLoopback returns an error for an address that other machines can reach,
+// because the secret of the project is public: it is part of the source of this
+// module.
 func checkLoopback(addr string) error {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -119,12 +120,12 @@ func serve(ctx context.Context, ln net.Listener, h http.Handler) error {
 		return err
 	case <-ctx.Done():
 	}
-	// ctx has ended, so the shutdown needs its own deadline.
+	// ctx is done, so the shutdown needs a deadline of its own.
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	err := server.Shutdown(ending)
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = server.Close() // a client holds a connection without a request
+		err = server.Close() // a client still holds an idle connection
 	}
 	<-served // http.ErrServerClosed
 	return err

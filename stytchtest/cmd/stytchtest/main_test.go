@@ -14,8 +14,8 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
 
-// start runs the command until the test ends, and returns its URL and the guide
-// that it prints. The test fails if the shutdown does.
+// start runs the command until the test ends. It returns the URL of the command and the guide that
+// it prints. The test fails if the shutdown fails.
 func start(t *testing.T, args ...string) (url, guide string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())

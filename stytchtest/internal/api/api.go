@@ -1,6 +1,6 @@
-// Package api is the HTTP face of the project that package stytchtest serves:
-// the endpoints of the Stytch consumer API, the checks that they share, and the
-// form of their answers and errors. Package state decides the rest.
+// Package api implements the endpoints of the Stytch consumer API that package
+// stytchtest serves. It makes the checks that the endpoints share, and formats
+// responses and errors. Package state implements everything else.
 package api
 
 import (
@@ -14,15 +14,15 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest/internal/wire"
 )
 
-// maxBody is how much of a request's body is read, in bytes. It is an
-// assumption.
+// maxBody is the number of bytes that are read from the body of a request. It
+// is an assumption.
 const maxBody = 1 << 20
 
-// Credentials are what calls authenticate with: HTTP Basic, with the project id
-// as the user name and the secret as the password.
+// Credentials are what calls authenticate with. They use HTTP Basic, with the
+// project id as the user name and the secret as the password.
 type Credentials struct{ ProjectID, Secret string }
 
-// An API answers calls to the endpoints.
+// An API handles calls to the endpoints.
 type API struct {
 	project     *state.Project
 	credentials func() Credentials
@@ -40,8 +40,8 @@ func New(project *state.Project, credentials func() Credentials) *API {
 }
 
 // Patterns returns the patterns of the endpoints, in no particular order. They
-// are those of http.ServeMux, without a method: the mux would answer a wrong
-// method, and not in JSON.
+// are patterns for http.ServeMux without a method. With a method, the mux would
+// respond to a wrong method itself, and not in JSON.
 func (a *API) Patterns() []string {
 	var patterns []string
 	for pattern := range a.endpoints {
@@ -61,17 +61,19 @@ type Call struct {
 }
 
 // Receive reads a request to the endpoint with this pattern. It reads the whole
-// body, because net/http does not notice before that its caller has gone.
+// body, because net/http does not notice that the caller has disconnected
+// before the body was read.
 func (a *API) Receive(pattern string, w http.ResponseWriter, r *http.Request) *Call {
 	in := &request{Request: r, header: http.Header{}}
 	in.raw, in.rawErr = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	return &Call{a, a.endpoints[pattern], in}
 }
 
-// Context returns the context of the call, which ends when its caller goes.
+// Context returns the context of the call. It is done when the caller
+// disconnects.
 func (c *Call) Context() context.Context { return c.request.Context() }
 
-// Answer lets the call take effect and returns the correct reply.
+// Answer executes the call and returns the correct reply.
 func (c *Call) Answer() wire.Reply {
 	if err := c.admit(); err != nil {
 		return c.api.reply(c.request.header, nil, err)
@@ -80,13 +82,13 @@ func (c *Call) Answer() wire.Reply {
 	return c.api.reply(c.request.header, answer, err)
 }
 
-// Reply returns a successful reply with another answer.
+// Reply returns a successful reply with another body.
 func (c *Call) Reply(answer state.Object) wire.Reply {
 	return c.api.reply(c.request.header, answer, nil)
 }
 
-// Fail returns the reply of a failure. If errorType is empty, it is the one that
-// Stytch documents for the status.
+// Fail returns the reply for a failure. If errorType is empty, it is the type
+// that Stytch documents for the status.
 func (c *Call) Fail(status int, errorType string) wire.Reply {
 	f := failureWithStatus(status)
 	if errorType != "" {
@@ -95,7 +97,8 @@ func (c *Call) Fail(status int, errorType string) wire.Reply {
 	return c.api.reply(c.request.header, nil, &f)
 }
 
-// admit makes the checks that all endpoints share: method, secret, then body.
+// admit makes the checks that all endpoints share, in this order: method,
+// secret, body.
 func (c *Call) admit() error {
 	r := c.request
 	if r.Method != c.endpoint.method {
@@ -112,7 +115,8 @@ func (c *Call) admit() error {
 	if r.Header.Get("Content-Type") != "application/json" {
 		return errBadRequest
 	}
-	// The body "null" decodes to a nil map, and is not an object either.
+	// The body "null" decodes to a nil map without an error, but is not an
+	// object.
 	if r.rawErr != nil || json.Unmarshal(r.raw, &r.body) != nil || r.body == nil {
 		return errBadRequest
 	}
@@ -127,7 +131,7 @@ func (a *API) authorized(r *http.Request) bool {
 	return ok && sameID&sameSecret == 1
 }
 
-// reply returns the reply of an answer or of an error, with the members that
+// reply returns the reply for a result or an error. It adds the members that
 // every body has.
 func (a *API) reply(header http.Header, answer state.Object, err error) wire.Reply {
 	status := http.StatusOK

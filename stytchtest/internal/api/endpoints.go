@@ -6,7 +6,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest/internal/state"
 )
 
-// The patterns of the endpoints that have faults of their own.
+// The patterns of the endpoints to which particular faults apply.
 const (
 	PathAuthenticate = "/v1/sessions/authenticate"
 	PathCreateUser   = "/v1/passwords"
@@ -26,15 +26,15 @@ func KeySetPaths() []string {
 // An endpoint is one method of one path.
 type endpoint struct {
 	method  string
-	pattern string // of http.ServeMux, without the method
-	public  bool   // needs no secret
+	pattern string // pattern for http.ServeMux, without the method
+	public  bool   // the endpoint needs no secret
 	answer  func(*request) (state.Object, error)
 }
 
-// A service answers the calls of a project.
+// A service implements the endpoints for a project.
 type service struct {
 	project *state.Project
-	id      func() string // the project id
+	id      func() string // returns the project id
 }
 
 func (s service) endpoints() []endpoint {
@@ -54,7 +54,7 @@ func (s service) endpoints() []endpoint {
 	return all
 }
 
-// authenticateSession answers POST /v1/sessions/authenticate.
+// authenticateSession implements POST /v1/sessions/authenticate.
 // See https://stytch.com/docs/api/session-auth.
 func (s service) authenticateSession(r *request) (state.Object, error) {
 	check := r.authorizationCheck()
@@ -65,7 +65,7 @@ func (s service) authenticateSession(r *request) (state.Object, error) {
 	return s.project.AuthenticateSession(params, check)
 }
 
-// revokeSession answers POST /v1/sessions/revoke.
+// revokeSession implements POST /v1/sessions/revoke.
 // See https://stytch.com/docs/api/session-revoke.
 func (s service) revokeSession(r *request) (state.Object, error) {
 	var id, token, jwt string
@@ -92,7 +92,8 @@ func (s service) revokeSession(r *request) (state.Object, error) {
 	return state.Object{}, nil
 }
 
-// sessions answers GET /v1/sessions: the live sessions of one user.
+// sessions implements GET /v1/sessions, which returns the live sessions of one
+// user.
 // See https://stytch.com/docs/api/session-get.
 func (s service) sessions(r *request) (state.Object, error) {
 	id := r.URL.Query().Get("user_id")
@@ -106,7 +107,7 @@ func (s service) sessions(r *request) (state.Object, error) {
 	return state.Object{"sessions": sessions}, nil
 }
 
-// signIn answers POST /v1/passwords/authenticate.
+// signIn implements POST /v1/passwords/authenticate.
 // See https://stytch.com/docs/api/password-authenticate.
 func (s service) signIn(r *request) (state.Object, error) {
 	var email, password string
@@ -124,7 +125,7 @@ func (s service) signIn(r *request) (state.Object, error) {
 	return s.project.SignIn(email, password, params)
 }
 
-// createUser answers POST /v1/passwords.
+// createUser implements POST /v1/passwords.
 // See https://stytch.com/docs/api/password-create.
 func (s service) createUser(r *request) (state.Object, error) {
 	u := r.newUser()
@@ -138,19 +139,20 @@ func (s service) createUser(r *request) (state.Object, error) {
 	return s.project.CreateUser(u, params)
 }
 
-// user answers GET /v1/users/{user_id}. The members of the user are at the top
-// of the body. See https://stytch.com/docs/api/get-user.
+// user implements GET /v1/users/{user_id}. The response contains the members of
+// the user at the top level.
+// See https://stytch.com/docs/api/get-user.
 func (s service) user(r *request) (state.Object, error) {
 	return s.project.User(r.PathValue("user_id"))
 }
 
-// policy answers GET /v1/rbac/policy.
+// policy implements GET /v1/rbac/policy.
 // See https://stytch.com/docs/guides/authorization/rbac/overview.
 func (s service) policy(*request) (state.Object, error) {
 	return state.Object{"policy": s.project.Policy()}, nil
 }
 
-// keySet answers the paths of the key set, which need no secret.
+// keySet implements the paths of the key set, which need no secret.
 // See https://stytch.com/docs/api/jwks-get.
 func (s service) keySet(r *request) (state.Object, error) {
 	if id := r.PathValue("project_id"); id != "" && id != s.id() {

@@ -9,7 +9,7 @@ import (
 	"github.com/sessionauth/sessionauth/stytchtest/internal/state"
 )
 
-// A failure is an answer other than success.
+// A failure is a response without a success status.
 // See https://stytch.com/docs/api/errors.
 type failure struct {
 	status  int
@@ -28,8 +28,9 @@ func (f *failure) object() state.Object {
 	}
 }
 
-// Types and messages are those of Stytch where it documents them or an answer
-// was recorded. That the other types have the status 400 is an assumption.
+// The types and messages are those of Stytch, if Stytch documents them or a
+// response was recorded. That the other types have the status 400 is an
+// assumption.
 var (
 	errBadRequest              = &failure{400, state.ErrBadRequest, "The submitted request is invalid."}
 	errUnauthorizedCredentials = &failure{401, state.ErrUnauthorizedCredentials, "Unauthorized credentials."}
@@ -51,7 +52,7 @@ var (
 	errServerUnavailable = &failure{503, "server_unavailable", "The server is unavailable."}
 )
 
-// rejections are the failures for the errors of the state.
+// rejections are the failures for the errors of package state.
 var rejections = []*failure{
 	errBadRequest, errUnauthorizedCredentials, errNotPermitted,
 
@@ -79,7 +80,7 @@ func failureOf(err error) *failure {
 		return f
 	}
 	var kind state.Error
-	_ = errors.As(err, &kind) // if it is not one, no rejection matches
+	_ = errors.As(err, &kind) // if err is not a state.Error, no rejection matches
 	i := slices.IndexFunc(rejections, func(f *failure) bool { return f.kind == kind })
 	if i < 0 {
 		panic("stytchtest: no failure is defined for the error " + err.Error())
@@ -87,8 +88,8 @@ func failureOf(err error) *failure {
 	return rejections[i]
 }
 
-// failureWithStatus returns the failure that Stytch documents for a status, or
-// a general one with this status.
+// failureWithStatus returns the failure that Stytch documents for a status. If
+// there is none, it returns a general failure with this status.
 func failureWithStatus(status int) failure {
 	for _, f := range []*failure{
 		errUnauthorizedCredentials, errNotPermitted, errRouteNotFound, errMethodNotAllowed,

@@ -15,20 +15,20 @@ const (
 	maxSessionMinutes = 527040 // 366 days
 )
 
-// A request is a request to an endpoint whose body may have been decoded.
+// A request is a request to an endpoint. Its body may have been decoded.
 type request struct {
 	*http.Request
-	header http.Header // of the answer
+	header http.Header // header of the response
 
 	raw    []byte // the body
 	rawErr error  // why the body could not be read
 
 	body  map[string]json.RawMessage // the members of a POST
-	wrong bool                       // a member has another type than documented
+	wrong bool                       // a member has a type other than documented
 }
 
-// read decodes a member of the body. Names match exactly. If the member is
-// absent or null, read leaves v as it is.
+// read decodes a member of the body. It matches the name exactly. If the member
+// is absent or null, read does not change v.
 func (r *request) read(name string, v any) {
 	raw, ok := r.body[name]
 	if !ok || string(raw) == "null" {
@@ -40,8 +40,8 @@ func (r *request) read(name string, v any) {
 }
 
 // sessionParams reads the members that all calls about a session share. It
-// makes the checks that need no state: types, then the number of credentials,
-// then the duration.
+// makes the checks that do not depend on the state, in this order: types,
+// number of credentials, duration.
 func (r *request) sessionParams(credentialRequired bool) (p state.SessionParams, err error) {
 	var minutes *int32
 	r.read("session_token", &p.Token)
@@ -51,7 +51,7 @@ func (r *request) sessionParams(credentialRequired bool) (p state.SessionParams,
 	if r.wrong {
 		return p, errBadRequest
 	}
-	// An empty string counts as absent, as in the SDKs that omit it.
+	// An empty string counts as absent, as in SDKs that omit it.
 	if p.Token != "" && p.JWT != "" {
 		return p, errTooManySessionArguments
 	}
@@ -67,8 +67,8 @@ func (r *request) sessionParams(credentialRequired bool) (p state.SessionParams,
 	return p, nil
 }
 
-// authorizationCheck reads the check, or returns nil if there is none. Both
-// members are required.
+// authorizationCheck reads the check, or returns nil if there is none. The
+// check must have both members.
 func (r *request) authorizationCheck() *state.Check {
 	var members map[string]string
 	r.read("authorization_check", &members)
@@ -82,7 +82,7 @@ func (r *request) authorizationCheck() *state.Check {
 	return check
 }
 
-// newUser reads the members about a user.
+// newUser reads the members that describe a new user.
 func (r *request) newUser() (u state.NewUser) {
 	var name map[string]string
 	r.read("email", &u.Email)

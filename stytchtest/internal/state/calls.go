@@ -17,7 +17,7 @@ func (p *Project) KeySet() []Object {
 	return p.keys.jwks(served)
 }
 
-// User returns the user with an id or external id.
+// User returns the user with this id or external id.
 func (p *Project) User(id string) (Object, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -28,7 +28,7 @@ func (p *Project) User(id string) (Object, error) {
 	return u.object(p.env.now()), nil
 }
 
-// Sessions returns the live sessions of a user, the oldest first.
+// Sessions returns the live sessions of a user, oldest first.
 func (p *Project) Sessions(userID string) ([]Object, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -43,8 +43,8 @@ func (p *Project) Sessions(userID string) ([]Object, error) {
 	return shown, nil
 }
 
-// AuthenticateSession authenticates a session and applies the parameters to it.
-// If check is not nil, the user's roles must allow it, or nothing changes.
+// AuthenticateSession authenticates a session and applies params to it. If
+// check is not nil and the user's roles do not allow it, nothing changes.
 func (p *Project) AuthenticateSession(params SessionParams, check *Check) (Object, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -69,9 +69,8 @@ func (p *Project) AuthenticateSession(params SessionParams, check *Check) (Objec
 	return answer, nil
 }
 
-// RevokeSession revokes a live session, named by exactly one of its id, its
-// token and a JWT of it. That revoking an ended session is an error is an
-// assumption.
+// RevokeSession revokes a live session. Exactly one of id, token and jwt is
+// set. That revoking an ended session is an error is an assumption.
 func (p *Project) RevokeSession(id, token, jwt string) error {
 	if id != "" && !strings.HasPrefix(id, "session-"+p.env.name()+"-") {
 		return ErrInvalidSessionID
@@ -86,8 +85,8 @@ func (p *Project) RevokeSession(id, token, jwt string) error {
 	return nil
 }
 
-// named returns a live session by its id, or if that is empty, by its
-// credential. p.mu is held.
+// named returns a live session by its id, or if the id is empty, by its
+// credential. The caller must hold p.mu.
 func (p *Project) named(id, token, jwt string) (*session, error) {
 	if id == "" {
 		return p.authenticate(token, jwt)
@@ -99,9 +98,9 @@ func (p *Project) named(id, token, jwt string) (*session, error) {
 	return sess, nil
 }
 
-// SignIn authenticates a user by password. With a duration it starts a session;
-// with the credential of a session of the user, it adds the password to it. The
-// sandbox address is accepted with any password.
+// SignIn authenticates a user by password. If params has a duration, it starts
+// a session. If params has the credential of a session of the user, it adds the
+// password to that session. It accepts the sandbox address with any password.
 func (p *Project) SignIn(email, password string, params SessionParams) (Object, error) {
 	if p.env.isSandboxEmail(email) {
 		return p.sandboxSignIn(params), nil
@@ -115,9 +114,9 @@ func (p *Project) SignIn(email, password string, params SessionParams) (Object, 
 	return p.signIn(u, params)
 }
 
-// CreateUser adds a user whose e-mail address is not verified, and starts a
-// session if there is a duration. It ignores the session credential. The
-// sandbox address adds nothing.
+// CreateUser adds a user whose e-mail address is not verified. If params has a
+// duration, it starts a session. It ignores the session credential. For the
+// sandbox address, it adds nothing.
 func (p *Project) CreateUser(u NewUser, params SessionParams) (Object, error) {
 	if p.env.isSandboxEmail(u.Email) {
 		answer := p.sandboxSignIn(params)
@@ -143,8 +142,8 @@ func (p *Project) CreateUser(u NewUser, params SessionParams) (Object, error) {
 	return answer, nil
 }
 
-// checkPassword returns the user with an e-mail address and password. An unknown
-// address and a locked user take as long as a wrong password.
+// checkPassword returns the user with this e-mail address and password. An
+// unknown address and a locked user take the same time as a wrong password.
 func (p *Project) checkPassword(email, password string) (*user, error) {
 	p.mu.Lock()
 	u := p.users.findEmail(email)
@@ -159,7 +158,7 @@ func (p *Project) checkPassword(email, password string) (*user, error) {
 	return u, p.users.admit(u, correct)
 }
 
-// sandboxSignIn answers a call with the sandbox address.
+// sandboxSignIn returns the response to a call with the sandbox address.
 func (p *Project) sandboxSignIn(params SessionParams) Object {
 	var sess *session
 	if params.Duration != 0 || params.hasCredential() {
@@ -170,8 +169,8 @@ func (p *Project) sandboxSignIn(params SessionParams) Object {
 	return p.signedIn(sandboxUser(), sess)
 }
 
-// signIn applies the parameters of a call whose password is correct, and
-// answers it. p.mu is held.
+// signIn applies the parameters of a call with a correct password and returns
+// the response. The caller must hold p.mu.
 func (p *Project) signIn(u *user, params SessionParams) (Object, error) {
 	sess, err := p.sessionOfSignIn(u, params)
 	if err != nil {
@@ -180,8 +179,9 @@ func (p *Project) signIn(u *user, params SessionParams) (Object, error) {
 	return p.signedIn(u, sess), nil
 }
 
-// sessionOfSignIn returns the session to which a sign-in adds the password, a
-// new one, or nil if the call is about none. p.mu is held.
+// sessionOfSignIn returns the session to which a sign-in adds the password. The
+// session may be new. If the call names and starts no session, the result is
+// nil. The caller must hold p.mu.
 func (p *Project) sessionOfSignIn(u *user, params SessionParams) (*session, error) {
 	if !params.hasCredential() {
 		if params.Duration == 0 {
@@ -198,7 +198,7 @@ func (p *Project) sessionOfSignIn(u *user, params SessionParams) (*session, erro
 		return nil, err
 	}
 	if sess.user.id != u.id {
-		return nil, ErrSessionNotFound // an assumption: the user has no such session
+		return nil, ErrSessionNotFound // that the user has no such session is an assumption
 	}
 	if err := p.sessions.touch(sess, params); err != nil {
 		return nil, err
@@ -207,8 +207,8 @@ func (p *Project) sessionOfSignIn(u *user, params SessionParams) (*session, erro
 	return sess, nil
 }
 
-// signedIn returns the answer to a correct password. sess may be nil. p.mu is
-// held.
+// signedIn returns the response to a correct password. sess may be nil. The
+// caller must hold p.mu.
 func (p *Project) signedIn(u *user, sess *session) Object {
 	answer := Object{"session": nil, "session_token": "", "session_jwt": "", "user": u.object(p.env.now())}
 	if sess != nil {
@@ -219,9 +219,9 @@ func (p *Project) signedIn(u *user, sess *session) Object {
 	return answer
 }
 
-// authenticate returns the live session of a credential. Exactly one argument is
-// not empty. A credential of the wrong form has an error of its own. p.mu is
-// held.
+// authenticate returns the live session of a credential. Exactly one argument
+// is set. A credential of the wrong form has an error of its own. The caller
+// must hold p.mu.
 func (p *Project) authenticate(token, jwt string) (*session, error) {
 	id := ""
 	if jwt != "" {
@@ -239,8 +239,8 @@ func (p *Project) authenticate(token, jwt string) (*session, error) {
 	return sess, nil
 }
 
-// credentials returns the members that all answers with a session have. p.mu is
-// held.
+// credentials returns the members that all responses with a session have. The
+// caller must hold p.mu.
 func (p *Project) credentials(sess *session) Object {
 	return Object{
 		"session":       sess.object(),
@@ -250,8 +250,8 @@ func (p *Project) credentials(sess *session) Object {
 	}
 }
 
-// OtherUser returns the id of a user whom no test has added. The first call adds
-// the user.
+// OtherUser returns the id of a user that no test has added. The first call
+// adds the user.
 func (p *Project) OtherUser() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -262,16 +262,16 @@ func (p *Project) OtherUser() string {
 	return p.other.id
 }
 
-// SessionOf returns the members that answers with a session have, for a live
-// session of a user. It starts a session if there is none.
+// SessionOf returns the members that responses with a session have, for a live
+// session of a user. If there is none, it starts one.
 func (p *Project) SessionOf(userID string) Object {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.credentials(p.another(p.mustUser(userID), nil))
 }
 
-// OtherSession is SessionOf for another session of the same user. It returns
-// nil if the session with this id is not live.
+// OtherSession is like SessionOf, for another session of the same user. If the
+// session with this id is not live, it returns nil.
 func (p *Project) OtherSession(id string) Object {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -282,8 +282,8 @@ func (p *Project) OtherSession(id string) Object {
 	return p.credentials(p.another(sess.user, sess))
 }
 
-// another returns a live session of a user that is not the one given, which may
-// be nil. p.mu is held.
+// another returns a live session of u other than than, which may be nil. The
+// caller must hold p.mu.
 func (p *Project) another(u *user, than *session) *session {
 	for _, sess := range p.sessions.live(u) {
 		if sess != than {
@@ -293,6 +293,6 @@ func (p *Project) another(u *user, than *session) *session {
 	return p.sessions.start(u, defaultSessionDuration, Object{}, []factor{passwordFactor(p.env.now())})
 }
 
-// FixedKeySet returns the fixed keys of every project as a key set, whether they
-// have been served or not.
+// FixedKeySet returns the fixed keys as a key set, whether or not this project
+// has served them.
 func (p *Project) FixedKeySet() []Object { return p.keys.jwks(fixedKeys()) }

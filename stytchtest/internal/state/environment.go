@@ -8,9 +8,8 @@ import (
 	"time"
 )
 
-// Settings are the settings of a project. The fields have the meaning, the
-// units and the zero values of the fields of stytchtest.Server with the same
-// names.
+// Settings are the settings of a project. The fields have the same meaning,
+// units and zero values as the fields of stytchtest.Server with the same names.
 type Settings struct {
 	ProjectID     string
 	Issuer        string
@@ -24,8 +23,7 @@ const (
 	defaultLockDuration = time.Hour
 )
 
-// withDefaults returns the settings with every zero that stands for a default
-// replaced by that default.
+// withDefaults returns the settings with defaults in place of zero values.
 func (s Settings) withDefaults() Settings {
 	if s.Issuer == "" {
 		s.Issuer = "stytch.com/" + s.ProjectID
@@ -39,10 +37,10 @@ func (s Settings) withDefaults() Settings {
 	return s
 }
 
-// An environment is what the parts of a project share: its settings, its clock
-// and the form of its ids.
+// An environment holds what the parts of a project share: its settings, its
+// clock and the form of its ids.
 type environment struct {
-	read  func() Settings // called for each use: a test may still change them
+	read  func() Settings // called for each use, because a test may change them
 	ahead atomic.Int64    // how far the clock is ahead, in nanoseconds
 }
 
@@ -51,11 +49,11 @@ func (e *environment) settings() Settings { return e.read().withDefaults() }
 // clock returns the time on the project's clock.
 func (e *environment) clock() time.Time { return time.Now().Add(time.Duration(e.ahead.Load())) }
 
-// now returns the time on the project's clock in the precision of the Stytch
-// API: whole seconds.
+// now returns the time on the project's clock, truncated to whole seconds as in
+// the Stytch API.
 func (e *environment) now() time.Time { return e.clock().UTC().Truncate(time.Second) }
 
-// name returns the part of every id that names the environment.
+// name returns the name of the environment, which is part of every id.
 func (e *environment) name() string {
 	if strings.HasPrefix(e.read().ProjectID, "project-live-") {
 		return "live"
@@ -63,13 +61,13 @@ func (e *environment) name() string {
 	return "test"
 }
 
-// newID returns a new id in the form of Stytch: kind, environment, UUID.
+// newID returns a new id in the form of Stytch: kind, environment and UUID.
 func (e *environment) newID(kind string) string { return kind + "-" + e.name() + "-" + newUUID() }
 
 // newUUID returns a random UUID.
 func newUUID() string {
 	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails, by its documentation
+	_, _ = rand.Read(b[:]) // rand.Read never returns an error
 	return uuid(b[:])
 }
 

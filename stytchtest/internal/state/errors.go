@@ -1,10 +1,11 @@
 package state
 
-// An Error is a reason for which Stytch rejects a call, named by its
-// error_type. See https://stytch.com/docs/api/errors.
+// An Error is the reason for which Stytch rejects a call. Its value is the
+// error_type.
+// See https://stytch.com/docs/api/errors.
 type Error string
 
-// The reasons that depend on the state of the project.
+// Errors that depend on the state of the project.
 const (
 	ErrBadRequest              Error = "bad_request"
 	ErrUnauthorizedCredentials Error = "unauthorized_credentials" // the password is wrong

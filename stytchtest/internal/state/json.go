@@ -6,13 +6,12 @@ import (
 	"time"
 )
 
-// An Object is a JSON object. encoding/json writes its names in alphabetical
-// order, as Stytch does.
+// An Object is a JSON object. encoding/json sorts its names, as Stytch does.
 type Object = map[string]any
 
-// Encode returns the JSON of v without the HTML escapes of json.Marshal: other
-// languages do not write them, and they would count towards the size limit of
-// custom claims.
+// Encode returns the JSON of v without the HTML escapes of json.Marshal. Other
+// languages do not write these escapes, and the escapes would count towards the
+// size limit of custom claims.
 func Encode(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -21,15 +20,15 @@ func Encode(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
-// Decode is json.Unmarshal, except that a number decoded into an any keeps its
-// digits.
+// Decode is like json.Unmarshal, except that a number decoded into an any keeps
+// all its digits.
 func Decode(raw []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
 	return d.Decode(v)
 }
 
-// mustEncode is Encode for values that always have a JSON form.
+// mustEncode is like Encode, for values that always have a JSON form.
 func mustEncode(v any) []byte {
 	b, err := Encode(v)
 	if err != nil {

@@ -25,17 +25,18 @@ import (
 //go:embed keys.pem
 var keysPEM []byte
 
-const keyBits = 2048 // of keys that are generated
+const keyBits = 2048 // size of generated keys
 
-// A signingKey is an RSA key and its description in the key set. It never
-// changes.
+// A signingKey is an RSA key with the data for its entry in the key set. It
+// never changes.
 type signingKey struct {
 	private *rsa.PrivateKey
 	uuid    string // derived from the modulus; the kid is "jwk-<environment>-<uuid>"
 	cert    []byte // self-signed, DER
 }
 
-// fixedKeys returns the keys of keysPEM, which are parsed once for all servers.
+// fixedKeys returns the keys of keysPEM. It parses them only once for all
+// servers.
 var fixedKeys = sync.OnceValue(func() []*signingKey {
 	var keys []*signingKey
 	for block, rest := pem.Decode(keysPEM); block != nil; block, rest = pem.Decode(rest) {
@@ -52,7 +53,7 @@ func newSigningKey(private *rsa.PrivateKey) *signingKey {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1),
 		Subject:      pkix.Name{CommonName: "stytchtest"},
-		// Fixed, so that the key set is the same in every run.
+		// The time is fixed, so that the key set is the same in every run.
 		NotBefore: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC),
 		NotAfter:  time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC),
 		KeyUsage:  x509.KeyUsageDigitalSignature,
@@ -68,8 +69,8 @@ func newSigningKey(private *rsa.PrivateKey) *signingKey {
 // keys are the signing keys of a project.
 type keys struct {
 	env     *environment
-	current *signingKey   // signs
-	served  []*signingKey // are in the key set; replaced, never changed in place
+	current *signingKey   // the key that signs
+	served  []*signingKey // the keys in the key set; the slice is replaced, never changed in place
 	rotated int           // how many keys have signed before current
 }
 
@@ -78,10 +79,10 @@ func newKeys(env *environment) keys {
 	return keys{env: env, current: first, served: []*signingKey{first}}
 }
 
-// kid returns the id of a key in the key set and in the header of JWTs.
+// kid returns the key id of a key in the key set and in JWTs.
 func (ks *keys) kid(k *signingKey) string { return "jwk-" + ks.env.name() + "-" + k.uuid }
 
-// find returns the index of a key in the key set, or -1.
+// find returns the index of the key with this id in the key set, or -1.
 func (ks *keys) find(kid any) int {
 	return slices.IndexFunc(ks.served, func(k *signingKey) bool { return ks.kid(k) == kid })
 }
@@ -108,8 +109,8 @@ func (ks *keys) withdraw(kid string) {
 	ks.served = slices.Delete(slices.Clone(ks.served), i, i+1)
 }
 
-// jwk returns the public half of a key. Stytch spells "x5tS256" what RFC 7517,
-// section 4.9, calls "x5t#S256".
+// jwk returns the public part of a key. Stytch uses the name "x5tS256" for the
+// member that RFC 7517, section 4.9, calls "x5t#S256".
 func (ks *keys) jwk(k *signingKey) Object {
 	thumbprint := sha256.Sum256(k.cert)
 	return Object{
@@ -133,8 +134,9 @@ func (ks *keys) jwks(of []*signingKey) []Object {
 	return shown
 }
 
-// A jws is a JWS before its signature. Signing is slow, so it happens when no
-// lock is held; for a member of an answer, when the answer is encoded.
+// A jws is a JWS that has not been signed yet. Signing is slow, so it happens
+// when no lock is held. A jws in a response is signed when the response is
+// encoded.
 type jws struct {
 	key             *rsa.PrivateKey
 	header, payload []byte
@@ -155,7 +157,7 @@ func (j jws) compact() string {
 // MarshalJSON returns the compact form.
 func (j jws) MarshalJSON() ([]byte, error) { return json.Marshal(j.compact()) }
 
-// mint returns a JWT of a session, to be signed.
+// mint returns an unsigned JWT of a session.
 func (ks *keys) mint(sess *session) jws {
 	return jws{ks.current.private, mustEncode(ks.header()), mustEncode(ks.claims(sess))}
 }
@@ -164,7 +166,7 @@ func (ks *keys) header() Object {
 	return Object{"alg": "RS256", "kid": ks.kid(ks.current), "typ": "JWT"}
 }
 
-// claims returns the payload of a session's JWT.
+// claims returns the payload of a JWT of a session.
 func (ks *keys) claims(sess *session) Object {
 	settings := ks.env.settings()
 	iat := ks.env.clock().Unix()
@@ -179,8 +181,8 @@ func (ks *keys) claims(sess *session) Object {
 }
 
 // verify returns the session id of a session JWT that a key of the key set has
-// signed for this project. It ignores the JWT's times: Stytch answers an expired
-// JWT of a live session with a new JWT.
+// signed for this project. It ignores the times of the JWT, because Stytch
+// accepts an expired JWT of a live session and returns a new JWT.
 func (ks *keys) verify(jwt string) (sessionID string, ok bool) {
 	parts := strings.Split(jwt, ".")
 	if len(parts) != 3 || strings.ContainsAny(jwt, "\r\n") {
@@ -194,7 +196,8 @@ func (ks *keys) verify(jwt string) (sessionID string, ok bool) {
 		}
 		segments[i] = b
 	}
-	// Maps, because encoding/json matches the names of a map's keys exactly.
+	// These are maps, because encoding/json matches the names of map keys
+	// exactly.
 	var header, claims Object
 	if json.Unmarshal(segments[0], &header) != nil || header["alg"] != "RS256" {
 		return "", false
@@ -213,9 +216,10 @@ func (ks *keys) verify(jwt string) (sessionID string, ok bool) {
 	return sessionIDIn(claims[sessionClaim])
 }
 
-// sessionIDIn returns the session id in a session claim. In a claim of another form
-// than that of today, it is the first string that looks like one: a test can so sign
-// a JWT with a claim of a form that its verifier does not know.
+// sessionIDIn returns the session id in a session claim. If the claim does not
+// have the form of today, the id is the first string that looks like a session
+// id. A test can therefore sign a JWT whose claim has a form that the verifier
+// under test does not know.
 func sessionIDIn(claim any) (id string, ok bool) {
 	switch claim := claim.(type) {
 	case string:

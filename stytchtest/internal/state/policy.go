@@ -5,15 +5,15 @@ import "github.com/sessionauth/sessionauth/stytch"
 // A Check is an authorization_check: an action on a resource.
 type Check struct{ ResourceID, Action string }
 
-// A policy is the RBAC policy of a project. It never changes. It decides checks
-// without stytch.Policy.Allows, so that tests can compare the two.
+// A policy is the RBAC policy of a project. It never changes. It does not use
+// stytch.Policy.Allows, so that tests can compare the two.
 type policy struct {
 	shown  Object
-	order  []string // role ids in the order of the policy
+	order  []string // role ids, in the order of the policy
 	grants map[grant]bool
 }
 
-// A grant is one action on one resource that a role allows.
+// A grant is the permission of a role to perform one action on one resource.
 type grant struct{ role, resource, action string }
 
 func newPolicy(p stytch.Policy) policy {
@@ -38,9 +38,9 @@ func newPolicy(p stytch.Policy) policy {
 	return made
 }
 
-// granting returns those of the held roles that allow the check, each once and
+// granting returns the held roles that allow the check, without duplicates and
 // in the order of the policy. The action "*" of a permission stands for every
-// action; no resource stands for every resource.
+// action. There is no wildcard for resources.
 func (p policy) granting(held []string, c Check) []string {
 	holds := map[string]bool{}
 	for _, role := range held {

@@ -1,10 +1,11 @@
-// Package state is the state of the project that package stytchtest serves:
-// its users, sessions, signing keys, policy and clock, and what calls to
-// Stytch do to them. It shows them in the JSON of the Stytch API, and knows
-// nothing of HTTP.
+// Package state implements the project that package stytchtest serves: its
+// users, sessions, signing keys, policy and clock. It executes the calls to
+// Stytch and returns results in the JSON of the Stytch API. It does not depend
+// on HTTP.
 //
-// Project is the only exported way in: each of its methods is one step, which
-// other goroutines see whole or not at all. The other types take no lock.
+// Project is the only exported type with behaviour. Each of its methods is
+// atomic: other goroutines see all of its effects or none. The other types do
+// not lock.
 package state
 
 import (
@@ -17,14 +18,14 @@ import (
 	"github.com/sessionauth/sessionauth/stytch"
 )
 
-// A Project is the state of one Stytch project. It may be used by several
-// goroutines at once. Its methods panic on a mistake of the test, such as an
-// unknown user, except those that serve a call.
+// A Project is the state of one Stytch project. It is safe for concurrent use
+// by multiple goroutines. Its methods panic on a mistake in the test, such as
+// an unknown user, except the methods that implement a call.
 type Project struct {
 	env environment
 
 	// mu guards the fields below. It is not held while a password is hashed, a
-	// JWT is signed or an answer is encoded.
+	// JWT is signed or a response is encoded.
 	mu       sync.Mutex
 	users    users
 	sessions sessions
@@ -33,8 +34,8 @@ type Project struct {
 	other    *user // the result of OtherUser; nil before its first call
 }
 
-// New returns a project without users, whose policy has the default role and
-// nothing else. It calls settings whenever it needs one of them.
+// New returns a project without users. Its policy contains only the default
+// role. New calls settings whenever it needs a setting.
 func New(settings func() Settings) *Project {
 	p := &Project{env: environment{read: settings}}
 	p.users = users{env: &p.env, byID: map[string]*user{}, byEmail: map[string]*user{}}
@@ -44,7 +45,7 @@ func New(settings func() Settings) *Project {
 	return p
 }
 
-// NewID returns a new id of a kind, such as "user".
+// NewID returns a new id of this kind, such as "user".
 func (p *Project) NewID(kind string) string { return p.env.newID(kind) }
 
 // SetClock sets how far the project's clock is ahead.
@@ -58,8 +59,8 @@ func (p *Project) SetPolicy(to stytch.Policy) {
 	p.policy = made
 }
 
-// AddUser adds a user with a verified e-mail address and returns it as the API
-// shows it.
+// AddUser adds a user with a verified e-mail address and returns the user in
+// the form of the API.
 func (p *Project) AddUser(u NewUser) Object {
 	added := p.users.build(u, true)
 	p.mu.Lock()
@@ -82,15 +83,16 @@ func (p *Project) SetRoles(userID string, roles []string) {
 	u.roles = slices.Clone(roles)
 }
 
-// NewSession describes a session to start. Its fields have the meaning of the
-// fields of stytchtest.SessionOptions.
+// NewSession describes a session to start. Its fields have the same meaning as
+// those of stytchtest.SessionOptions.
 type NewSession struct {
 	Duration     time.Duration
 	CustomClaims map[string]any
 	Factors      []stytch.AuthenticationFactor
 }
 
-// A Started is a session that StartSession has started.
+// A Started holds the ids and credentials of a session that StartSession
+// started.
 type Started struct{ ID, UserID, Token, JWT string }
 
 // StartSession starts a session of a user.
@@ -118,15 +120,15 @@ func (p *Project) start(userID string, d time.Duration, claims Object, factors [
 	return Started{ID: sess.id, UserID: sess.user.id, Token: sess.token}, p.keys.mint(sess)
 }
 
-// EndSession revokes a session, live or not.
+// EndSession revokes a session, which may have ended already.
 func (p *Project) EndSession(id string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.mustSession(id).revoked = true
 }
 
-// AddFactor adds a factor to a session, or updates the times of the same
-// factor.
+// AddFactor adds a factor to a session. If the session has the factor already,
+// AddFactor updates its times.
 func (p *Project) AddFactor(sessionID string, f stytch.AuthenticationFactor) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -136,7 +138,7 @@ func (p *Project) AddFactor(sessionID string, f stytch.AuthenticationFactor) {
 	sess.accessedAt = at
 }
 
-// JWT returns a new JWT of a session, live or not.
+// JWT returns a new JWT of a session, which may have ended.
 func (p *Project) JWT(sessionID string) string { return p.mint(sessionID).compact() }
 
 func (p *Project) mint(sessionID string) jws {
@@ -145,7 +147,7 @@ func (p *Project) mint(sessionID string) jws {
 	return p.keys.mint(p.mustSession(sessionID))
 }
 
-// Claims returns the payload of a new JWT of a session, live or not.
+// Claims returns the payload of a new JWT of a session, which may have ended.
 func (p *Project) Claims(sessionID string) Object {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -159,7 +161,7 @@ func (p *Project) Header() Object {
 	return p.keys.header()
 }
 
-// Sign returns the compact form of a JWS over these bytes.
+// Sign returns the compact form of a JWS with this header and payload.
 func (p *Project) Sign(header, payload []byte) string {
 	return jws{p.Key(), header, payload}.compact()
 }
@@ -178,8 +180,8 @@ func (p *Project) KeyID() string {
 	return p.keys.kid(p.keys.current)
 }
 
-// RotateKeys replaces the current key, keeps the old one in the key set and
-// returns the kid of the new one.
+// RotateKeys replaces the current key and returns the kid of the new one. The
+// old key stays in the key set.
 func (p *Project) RotateKeys() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -194,7 +196,8 @@ func (p *Project) WithdrawKey(kid string) {
 	p.keys.withdraw(kid)
 }
 
-// findUser returns the user with an id or external id, or nil. p.mu is held.
+// findUser returns the user with this id or external id, or nil. The caller
+// must hold p.mu.
 func (p *Project) findUser(id string) *user {
 	if u := p.users.find(id); u != nil {
 		return u
@@ -205,7 +208,8 @@ func (p *Project) findUser(id string) *user {
 	return nil
 }
 
-// mustUser is findUser for an id from the test. p.mu is held.
+// mustUser is like findUser, for an id from the test: it panics if there is no
+// such user. The caller must hold p.mu.
 func (p *Project) mustUser(id string) *user {
 	u := p.findUser(id)
 	if u == nil {
@@ -215,14 +219,14 @@ func (p *Project) mustUser(id string) *user {
 }
 
 // taken reports whether another user has the id, external id or e-mail address
-// of u. p.mu is held.
+// of u. The caller must hold p.mu.
 func (p *Project) taken(u *user) bool {
 	return p.findUser(u.id) != nil || p.findUser(u.externalID) != nil ||
 		p.users.findEmail(u.email) != nil || p.env.isSandboxEmail(u.email)
 }
 
-// findSession returns the live session with an id or a token, or nil. The other
-// argument is empty. p.mu is held.
+// findSession returns the live session with this id or token, or nil. The other
+// argument is empty. The caller must hold p.mu.
 func (p *Project) findSession(id, token string) *session {
 	sess := p.sessions.byID[id]
 	if token != "" {
@@ -237,8 +241,8 @@ func (p *Project) findSession(id, token string) *session {
 	return sess
 }
 
-// mustSession returns the session with an id from the test, live or not. p.mu
-// is held.
+// mustSession returns the session with an id from the test, which may have
+// ended. It panics if there is no such session. The caller must hold p.mu.
 func (p *Project) mustSession(id string) *session {
 	sess := p.sessions.byID[id]
 	if sess == nil {

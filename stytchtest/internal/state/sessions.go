@@ -14,38 +14,39 @@ import (
 )
 
 const (
-	claimNamespace = "https://stytch.com/" // of the claims that only Stytch sets
+	claimNamespace = "https://stytch.com/" // prefix of the claims that only Stytch sets
 	sessionClaim   = claimNamespace + "session"
 
-	// maxCustomClaims is in bytes of JSON after merging. Stytch documents 4 KB;
-	// how it measures them is an assumption.
+	// maxCustomClaims is the maximum size of the custom claims after merging,
+	// in bytes of JSON. Stytch documents 4 KB. How Stytch measures the size is
+	// an assumption.
 	maxCustomClaims = 4096
 
 	defaultSessionDuration = time.Hour
 )
 
-// reservedClaims are silently left out of custom claims, as the API
-// reference says. The guide says that they are an error.
+// reservedClaims are ignored in custom claims, as the API reference says. The
+// guide says that they cause an error.
 var reservedClaims = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti"}
 
-// SessionParams are the parameters about a session that several calls share.
+// SessionParams are the parameters about a session that several calls have.
 type SessionParams struct {
 	// Token and JWT are the credential of an existing session. At most one is
-	// not empty.
+	// set.
 	Token, JWT string
 
-	// Duration is the time from now to the end of the session. If zero, an
-	// existing session keeps its end.
+	// Duration is the time from now to the end of the session. If zero, the end
+	// of an existing session does not change.
 	Duration time.Duration
 
-	// CustomClaims are merged into the session's custom claims. If nil, they
-	// stay as they are.
+	// CustomClaims are merged into the session's custom claims. If nil, the
+	// claims do not change.
 	CustomClaims Object
 }
 
 func (p SessionParams) hasCredential() bool { return p.Token != "" || p.JWT != "" }
 
-// sessions are the sessions of a project, ended ones included.
+// sessions holds all sessions of a project, including ended ones.
 type sessions struct {
 	env     *environment
 	byID    map[string]*session
@@ -62,7 +63,7 @@ type session struct {
 	revoked      bool
 	claims       Object // custom claims
 	factors      []factor
-	noAttributes bool // attributes are null
+	noAttributes bool // attributes are null in the API
 }
 
 // start starts a session.
@@ -78,12 +79,12 @@ func (ss *sessions) start(u *user, d time.Duration, claims Object, factors []fac
 	return sess
 }
 
-// alive reports whether a session is live: neither revoked nor expired.
+// alive reports whether a session is live: it is neither revoked nor expired.
 func (ss *sessions) alive(sess *session) bool {
 	return !sess.revoked && ss.env.clock().Before(sess.expiresAt)
 }
 
-// live returns the live sessions of a user, the oldest first.
+// live returns the live sessions of a user, oldest first.
 func (ss *sessions) live(u *user) []*session {
 	var live []*session
 	for _, sess := range ss.byID {
@@ -97,8 +98,8 @@ func (ss *sessions) live(u *user) []*session {
 	return live
 }
 
-// touch makes the changes that a successful call makes to a session. It changes
-// nothing if the custom claims are rejected.
+// touch makes the changes that a successful call makes to a session. If the
+// custom claims are rejected, it changes nothing.
 func (ss *sessions) touch(sess *session, p SessionParams) error {
 	claims, err := mergeClaims(sess.claims, p.CustomClaims)
 	if err != nil {
@@ -112,7 +113,8 @@ func (ss *sessions) touch(sess *session, p SessionParams) error {
 	return nil
 }
 
-// prove adds a factor to the session, or updates the times of the same factor.
+// prove adds a factor to the session. If the session has the factor already,
+// prove updates its times.
 func (sess *session) prove(f factor) {
 	i := slices.IndexFunc(sess.factors, func(old factor) bool {
 		return old.kind == f.kind && old.method == f.method && old.sameDetails(f)
@@ -124,8 +126,8 @@ func (sess *session) prove(f factor) {
 	sess.factors[i].updated, sess.factors[i].lastAuthenticatedAt = f.updated, f.lastAuthenticatedAt
 }
 
-// attributes returns the session's attributes. They are always empty: calls
-// state them in a member that this server ignores.
+// attributes returns the session's attributes. They are always empty, because
+// this server ignores the member in which calls send them.
 func (sess *session) attributes() Object {
 	if sess.noAttributes {
 		return nil
@@ -133,7 +135,7 @@ func (sess *session) attributes() Object {
 	return Object{"ip_address": "", "user_agent": ""}
 }
 
-// object returns the session as the API shows it.
+// object returns the session in the form of the API.
 // See https://stytch.com/docs/api/session-object.
 func (sess *session) object() Object {
 	factors := []Object{}
@@ -153,8 +155,8 @@ func (sess *session) object() Object {
 	}
 }
 
-// claim returns the session claim of the session's JWTs. The session has other
-// names there than in the API.
+// claim returns the session claim for JWTs of the session. Its member names
+// differ from those of the API.
 func (sess *session) claim() Object {
 	factors := []Object{}
 	for _, f := range sess.factors {
@@ -176,16 +178,17 @@ type factor struct {
 	kind, method        string
 	created, updated    time.Time
 	lastAuthenticatedAt time.Time
-	details             Object // at most one "…_factor"; a password has none
+	details             Object // at most one "…_factor"; empty for a password
 }
 
 func passwordFactor(at time.Time) factor {
 	return factor{kind: "password", method: "knowledge", created: at, updated: at, lastAuthenticatedAt: at}
 }
 
-// factorsOf converts the factors that a test passes. A zero time stands for
-// now. The details go through the JSON of stytch.AuthenticationFactor: the one
-// place where this server does not spell the API's names itself.
+// factorsOf converts the factors that a test passes. It replaces a zero time by
+// the current time. It converts the details through the JSON of
+// stytch.AuthenticationFactor. This is the only place where the server uses
+// names of package stytch instead of its own.
 func factorsOf(from []stytch.AuthenticationFactor, now time.Time) []factor {
 	made := []factor{}
 	for _, g := range from {
@@ -209,7 +212,7 @@ func factorsOf(from []stytch.AuthenticationFactor, now time.Time) []factor {
 	return made
 }
 
-// claim returns the factor as session JWTs show it.
+// claim returns the factor in the form of session JWTs.
 func (f factor) claim() Object {
 	o := copyObject(f.details)
 	o["type"], o["delivery_method"] = f.kind, f.method
@@ -217,7 +220,7 @@ func (f factor) claim() Object {
 	return o
 }
 
-// object returns the factor as the API shows it.
+// object returns the factor in the form of the API.
 func (f factor) object() Object {
 	o := f.claim()
 	o["created_at"], o["updated_at"] = timestamp(f.created), timestamp(f.updated)
@@ -225,7 +228,7 @@ func (f factor) object() Object {
 }
 
 func (f factor) sameDetails(g factor) bool {
-	// Copies, because details without members may be nil or empty.
+	// Compare copies, because details without members may be nil or empty.
 	return bytes.Equal(mustEncode(copyObject(f.details)), mustEncode(copyObject(g.details)))
 }
 
@@ -248,8 +251,9 @@ func mergeClaims(claims, patch Object) (Object, error) {
 	return merged, nil
 }
 
-// merge applies a JSON Merge Patch (RFC 7396, section 2) to an object: null
-// deletes a member, objects merge at any depth, and any other value replaces.
+// merge applies a JSON Merge Patch (RFC 7396, section 2) to an object. A null
+// deletes a member, objects are merged at any depth, and any other value
+// replaces the member.
 func merge(target, patch Object) Object {
 	merged := copyObject(target)
 	for name, v := range patch {
@@ -257,7 +261,7 @@ func merge(target, patch Object) Object {
 		case nil:
 			delete(merged, name)
 		case Object:
-			below, _ := merged[name].(Object) // nil for any other value, which v replaces
+			below, _ := merged[name].(Object) // nil for any other value; v then replaces it
 			merged[name] = merge(below, v)
 		default:
 			merged[name] = v
@@ -270,12 +274,12 @@ func merge(target, patch Object) Object {
 // alphabet.
 func newToken() string {
 	var b [33]byte
-	_, _ = rand.Read(b[:]) // never fails, by its documentation
+	_, _ = rand.Read(b[:]) // rand.Read never returns an error
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
 // isToken reports whether a string has the form of a session token. Stytch
-// documents 44 characters; the bounds here are an assumption.
+// documents 44 characters. The limits here are an assumption.
 func isToken(token string) bool {
 	text := strings.TrimRight(token, "=")
 	if len(token) < 16 || len(token) > 256 || len(token)-len(text) > 2 {

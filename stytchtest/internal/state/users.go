@@ -17,16 +17,16 @@ import (
 const DefaultRole = "stytch_user"
 
 const (
-	// hashRounds is far below what a stored password needs: nothing is stored,
-	// and tests should not wait.
+	// hashRounds is far below what a stored password needs, because hashes are
+	// not stored and tests should be fast.
 	hashRounds = 1000
 
-	// minPasswordLength is in characters. It is an assumption: Stytch measures
-	// the strength of a password instead.
+	// minPasswordLength is the minimum number of characters. It is an
+	// assumption, because Stytch measures the strength of a password instead.
 	minPasswordLength = 8
 )
 
-// NewUser describes a user to add. Its fields have the meaning of the fields of
+// NewUser describes a user to add. Its fields have the same meaning as those of
 // stytchtest.User.
 type NewUser struct {
 	ID                string
@@ -40,7 +40,7 @@ type NewUser struct {
 	UntrustedMetadata map[string]any
 }
 
-// users are the users of a project.
+// users holds the users of a project.
 type users struct {
 	env     *environment
 	byID    map[string]*user
@@ -52,7 +52,7 @@ type user struct {
 	id, externalID     string
 	name               stytch.Name
 	email, emailID     string
-	verified           bool     // the e-mail address
+	verified           bool     // whether the e-mail address is verified
 	roles              []string // explicit roles
 	passwordID         string   // empty if the user has no password
 	password           hash
@@ -62,8 +62,8 @@ type user struct {
 	createdAt          time.Time
 }
 
-// build returns a new user, which add adds. It hashes the password: do not call
-// it with a lock held.
+// build returns a new user for add. It hashes the password, which is slow, so
+// the caller must not hold a lock.
 func (us *users) build(u NewUser, verified bool) *user {
 	made := &user{
 		id:         u.ID,
@@ -89,7 +89,7 @@ func (us *users) build(u NewUser, verified bool) *user {
 	return made
 }
 
-// add adds a user whose id, external id and e-mail address are not taken.
+// add adds a user. The id, external id and e-mail address must not be in use.
 func (us *users) add(u *user) {
 	us.byID[u.id] = u
 	if u.email != "" {
@@ -97,7 +97,7 @@ func (us *users) add(u *user) {
 	}
 }
 
-// find returns the user with an id or external id, or nil.
+// find returns the user with this id or external id, or nil.
 func (us *users) find(id string) *user {
 	if u := us.byID[id]; u != nil {
 		return u
@@ -110,16 +110,16 @@ func (us *users) find(id string) *user {
 	return nil
 }
 
-// findEmail returns the user with an e-mail address, or nil.
+// findEmail returns the user with this e-mail address, or nil.
 func (us *users) findEmail(email string) *user { return us.byEmail[fold(email)] }
 
-// fold maps e-mail addresses of one user to the same string. That Stytch
-// ignores letter case is an assumption.
+// fold returns the same string for all spellings of an e-mail address. That
+// Stytch ignores letter case is an assumption.
 func fold(email string) string { return strings.ToLower(email) }
 
-// admit decides a sign-in by password and counts it. u is nil if the e-mail
-// address is unknown. A correct password that must be reset neither counts as
-// wrong nor resets the count; this is an assumption.
+// admit decides a sign-in by password and counts it. If the e-mail address is
+// unknown, u is nil. A correct password that must be reset neither counts as
+// wrong nor resets the count. This is an assumption.
 func (us *users) admit(u *user, correct bool) error {
 	switch {
 	case u == nil:
@@ -138,8 +138,8 @@ func (us *users) admit(u *user, correct bool) error {
 	return nil
 }
 
-// allRoles returns the roles of the user's sessions: the default role and the
-// explicit ones, each once.
+// allRoles returns the roles of the user's sessions without duplicates: the
+// default role and the explicit roles.
 func (u *user) allRoles() []string {
 	all := []string{DefaultRole}
 	for _, role := range u.roles {
@@ -150,8 +150,9 @@ func (u *user) allRoles() []string {
 	return all
 }
 
-// object returns the user as the API shows it at a time, with every member that
-// the API documents. See https://stytch.com/docs/api/user-object.
+// object returns the user in the form of the API at a given time, with every
+// member that the API documents.
+// See https://stytch.com/docs/api/user-object.
 func (u *user) object(at time.Time) Object {
 	emails := []Object{}
 	if u.email != "" {
@@ -195,17 +196,18 @@ func (u *user) passwordObject() Object {
 	return Object{"password_id": u.passwordID, "requires_reset": u.mustReset}
 }
 
-// A lock counts a user's wrong passwords and locks the user after too many.
+// A lock counts the wrong passwords of a user and locks the user after too
+// many.
 type lock struct {
-	failures         int // in a row
+	failures         int // consecutive failures
 	created, expires time.Time
 }
 
-// holds reports whether the user is locked at a time.
+// holds reports whether the user is locked at a given time.
 func (l *lock) holds(at time.Time) bool { return at.Before(l.expires) }
 
 // fail counts a wrong password. The call that reaches the threshold still
-// reports a wrong password, and the next one reports the lock; this is an
+// reports a wrong password, and the next one reports the lock. This is an
 // assumption.
 func (l *lock) fail(env *environment) {
 	settings := env.settings()
@@ -216,8 +218,8 @@ func (l *lock) fail(env *environment) {
 	}
 }
 
-// A hash is a salted hash of a password. The zero hash matches no password, and
-// takes as long as any other to find out.
+// A hash is a salted hash of a password. The zero hash matches no password, but
+// the comparison takes the same time.
 type hash struct {
 	salt [16]byte
 	key  []byte
@@ -225,7 +227,7 @@ type hash struct {
 
 func newHash(password string) hash {
 	var h hash
-	_, _ = rand.Read(h.salt[:]) // never fails, by its documentation
+	_, _ = rand.Read(h.salt[:]) // rand.Read never returns an error
 	h.key = h.derive(password)
 	return h
 }

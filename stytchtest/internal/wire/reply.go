@@ -1,6 +1,6 @@
-// Package wire carries the replies of package stytchtest to its callers, whole
-// or broken: to a connection of net/http, or in memory through Transport. It
-// knows nothing of Stytch.
+// Package wire sends the replies of package stytchtest to its callers. A reply
+// can be complete or broken. It is sent on a connection of net/http, or in
+// memory through Transport. The package does not depend on the Stytch API.
 package wire
 
 import (
@@ -14,23 +14,23 @@ import (
 	"time"
 )
 
-// A Reply is what the caller receives for one request.
+// A Reply is the response to one request, or the failure of the request.
 type Reply struct {
-	// Err, if not nil, ends the connection before the first byte. Transport
-	// returns it.
+	// Err ends the connection before the first byte. Transport returns it as an
+	// error. If nil, there is a response.
 	Err error
 
 	Status int
 	Header http.Header // not nil unless Err is set
 	Text   []byte      // the body, if Stream is nil
 
-	// Stream is a body that arrives piece by piece. If Read returns an error
-	// other than io.EOF, the connection ends: with a reset if the error is
-	// syscall.ECONNRESET.
+	// Stream is a body that is sent piece by piece. If Read returns an error
+	// other than io.EOF, the connection ends. It ends with a reset if the error
+	// is syscall.ECONNRESET.
 	Stream io.Reader
 
-	// Length is the Content-Length of Stream in bytes. If negative, the header
-	// is absent.
+	// Length is the Content-Length of Stream in bytes. If negative, the
+	// response has no Content-Length.
 	Length int64
 }
 
@@ -40,8 +40,8 @@ type delivery struct {
 	reply Reply
 }
 
-// Send sends the reply to the request r, and panics with http.ErrAbortHandler
-// if the connection is to end early.
+// Send sends the reply to the request r. If the connection must end early, it
+// panics with http.ErrAbortHandler.
 func (p Reply) Send(w http.ResponseWriter, r *http.Request) {
 	if d, ok := w.(*delivery); ok {
 		d.reply = p
@@ -57,7 +57,7 @@ func (p Reply) Send(w http.ResponseWriter, r *http.Request) {
 	if p.Stream == nil {
 		w.Header().Set("Content-Length", strconv.Itoa(len(p.Text)))
 		w.WriteHeader(p.Status)
-		_, _ = w.Write(p.Text) // fails only if the caller has gone
+		_, _ = w.Write(p.Text) // fails only if the caller has disconnected
 		return
 	}
 	needConnection(r)
@@ -68,8 +68,8 @@ func (p Reply) Send(w http.ResponseWriter, r *http.Request) {
 	relay(w, p.Stream)
 }
 
-// needConnection panics if the caller cannot give up: an httptest.Recorder
-// would wait for an endless reply without end.
+// needConnection panics if the caller cannot give up, because an
+// httptest.ResponseRecorder would wait forever for an endless reply.
 func needConnection(r *http.Request) {
 	if r.Context().Value(http.ServerContextKey) == nil {
 		panic("stytchtest: this fault needs Server.Client or a real connection, such as httptest.NewServer makes")
@@ -85,7 +85,7 @@ func relay(w http.ResponseWriter, stream io.Reader) {
 		n, err := stream.Read(piece)
 		if n > 0 {
 			if _, err := w.Write(piece[:n]); err != nil {
-				return // the caller has gone
+				return // the caller has disconnected
 			}
 			_ = connection.Flush() // as above
 		}
@@ -101,8 +101,8 @@ func relay(w http.ResponseWriter, stream io.Reader) {
 	}
 }
 
-// reset closes a connection with a TCP reset. It leaves an HTTP/2 stream to the
-// panic that follows, which resets the stream.
+// reset closes a connection with a TCP reset. It does nothing to an HTTP/2
+// stream, because the panic that follows resets the stream.
 func reset(connection *http.ResponseController) {
 	conn, _, err := connection.Hijack()
 	if err != nil {
@@ -110,7 +110,7 @@ func reset(connection *http.ResponseController) {
 	}
 	defer conn.Close()
 	wrapped := conn
-	if t, ok := conn.(interface{ NetConn() net.Conn }); ok { // of crypto/tls
+	if t, ok := conn.(interface{ NetConn() net.Conn }); ok { // a connection of crypto/tls
 		wrapped = t.NetConn()
 	}
 	if tcp, ok := wrapped.(*net.TCPConn); ok {
@@ -118,7 +118,7 @@ func reset(connection *http.ResponseController) {
 	}
 }
 
-// Wait waits for d, or returns the error of ctx if ctx ends first.
+// Wait waits for d. If ctx is done first, it returns the error of ctx.
 func Wait(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return nil

@@ -20,16 +20,16 @@ type failing struct{ err error }
 // Read implements io.Reader.
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
-// Trickle returns a stream of text, one byte after each interval. It ends with
-// the error of ctx if ctx ends first.
+// Trickle returns a stream of text that sends one byte after each interval. If
+// ctx is done first, the stream ends with the error of ctx.
 func Trickle(ctx context.Context, interval time.Duration, text []byte) io.Reader {
 	return &trickle{ctx, interval, text}
 }
 
 type trickle struct {
-	ctx      context.Context // of the request whose reply this is
+	ctx      context.Context // context of the request
 	interval time.Duration
-	text     []byte // not yet read
+	text     []byte // the bytes that have not been read yet
 }
 
 // Read implements io.Reader.
@@ -54,8 +54,8 @@ func Endless() io.Reader {
 
 // GzipBomb returns a stream of gzip that decompresses to a JSON object of 1 GiB.
 func GzipBomb() io.Reader {
-	// A gzip file may have several members, one after the other (RFC 1952,
-	// section 2.2).
+	// A gzip file may consist of several consecutive members (RFC 1952, section
+	// 2.2).
 	members := bomb()
 	return io.MultiReader(bytes.NewReader(members.start), &repeated{text: members.mebibyte, times: 1024}, bytes.NewReader(members.end))
 }
@@ -64,7 +64,7 @@ const bombStart = `{"padding":"`
 
 type bombMembers struct{ start, mebibyte, end []byte }
 
-// bomb returns the gzip members of GzipBomb, which are compressed once.
+// bomb returns the gzip members of GzipBomb. It compresses them only once.
 var bomb = sync.OnceValue(func() bombMembers {
 	return bombMembers{compress(bombStart), compress(strings.Repeat("x", 1<<20)), compress(`"}`)}
 })
@@ -77,8 +77,8 @@ func compress(text string) []byte {
 	return b.Bytes()
 }
 
-// A repeated is a stream of a text repeated times times, or without end if
-// times is negative.
+// A repeated is a stream that repeats a text. If times is negative, it never
+// ends.
 type repeated struct {
 	text      []byte
 	at, times int

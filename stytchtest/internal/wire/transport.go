@@ -16,8 +16,8 @@ import (
 )
 
 // A Transport is an http.RoundTripper that calls Handler on the goroutine of
-// its caller. It opens no socket. A request for another scheme or host than
-// those of the base URL fails as if the name did not exist.
+// its caller. It opens no socket. A request to another scheme or host than that
+// of the base URL fails as if the name did not exist.
 type Transport struct {
 	Handler http.Handler
 	BaseURL func() string
@@ -26,7 +26,8 @@ type Transport struct {
 	unexpected []string
 }
 
-// Unexpected returns the requests for other hosts, as "POST https://host/path".
+// Unexpected returns the requests to other hosts, in the form "POST
+// https://host/path".
 func (t *Transport) Unexpected() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -41,7 +42,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := t.dial(r); err != nil {
 		return nil, err
 	}
-	// Closing the body ends a stream that still waits.
+	// Closing the body ends a stream that is still waiting.
 	ctx, cancel := context.WithCancel(r.Context())
 	if err := ctx.Err(); err != nil {
 		cancel()
@@ -49,7 +50,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	d := &delivery{ResponseWriter: httptest.NewRecorder()}
 	t.Handler.ServeHTTP(d, incoming(r.WithContext(ctx)))
-	// A caller whose context has ended meanwhile gets no answer.
+	// If the context of the caller has ended, the caller gets no response.
 	if err := ctx.Err(); err != nil {
 		cancel()
 		return nil, err
@@ -61,14 +62,14 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return d.reply.response(r, &body{ctx: ctx, cancel: cancel}), nil
 }
 
-// dial fails for every address but the one of the base URL.
+// dial fails for every address except that of the base URL.
 func (t *Transport) dial(r *http.Request) error {
 	to := r.URL
 	base, err := url.Parse(t.BaseURL())
 	if err == nil && base.Scheme == to.Scheme && base.Host == to.Host {
 		return nil
 	}
-	elsewhere := url.URL{Scheme: to.Scheme, Host: to.Host, Path: to.Path} // without the query, which may hold a secret
+	elsewhere := url.URL{Scheme: to.Scheme, Host: to.Host, Path: to.Path} // without the query, which may contain a secret
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.unexpected = append(t.unexpected, r.Method+" "+elsewhere.String())
@@ -97,7 +98,7 @@ func (p Reply) response(r *http.Request, b *body) *http.Response {
 	length := p.Length
 	b.Reader = p.Stream
 	if p.Stream == nil {
-		b.cancel() // the body is complete and outlives the request
+		b.cancel() // the body is complete and may be read after the request has ended
 		b.ctx = context.WithoutCancel(b.ctx)
 		b.Reader, length = bytes.NewReader(p.Text), int64(len(p.Text))
 	}
@@ -125,7 +126,7 @@ func (p Reply) response(r *http.Request, b *body) *http.Response {
 // A body is the body of a response.
 type body struct {
 	io.Reader
-	ctx    context.Context // of the request; ends when the body is closed
+	ctx    context.Context // context of the request; canceled when the body is closed
 	cancel context.CancelFunc
 }
 
@@ -143,8 +144,8 @@ func (b *body) Close() error {
 	return nil
 }
 
-// A gunzip is a stream that decompresses another one. It reads the gzip header
-// with the first Read, so that a bad header is an error of the body.
+// A gunzip is a stream that decompresses another stream. It reads the gzip
+// header in the first Read, so that a bad header is an error of the body.
 type gunzip struct {
 	from io.Reader
 	open *gzip.Reader
