@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sessionauth/sessionauth/internal/lru"
+	"github.com/sessionauth/sessionauth/internal/sessionjwt"
 	"github.com/sessionauth/sessionauth/stytch"
 	"github.com/sessionauth/sessionauth/stytchtest"
 )
@@ -144,6 +145,33 @@ func fullCaches(n int) *caches {
 		c.users.Add(userKey(u.user.ID), u, now)
 	}
 	return c
+}
+
+// The iat of a JWT is of the clock of Stytch, which may be ahead by Leeway: a JWT
+// that seems newer than a purge may be older.
+func TestUsable_JWTOfAClockAhead(t *testing.T) {
+	srv := stytchtest.NewServer()
+	a, err := New(Config{ProjectID: srv.ProjectID, Secret: srv.Secret, BaseURL: srv.URL, HTTPClient: srv.Client(), Leeway: 5 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	a.sessions.denied.DenyUserBefore("user-test-1", now, now)
+	for _, row := range []struct {
+		name   string
+		token  *sessionjwt.Token
+		after  time.Duration
+		purged bool
+	}{
+		{"a JWT within Leeway", &sessionjwt.Token{}, 5 * time.Second, true},
+		{"a JWT after Leeway", &sessionjwt.Token{}, 5*time.Second + 1, false},
+		{"a response of Stytch", nil, 1, false},
+	} {
+		e := &entry{session: &stytch.Session{ID: "session-test-1", UserID: "user-test-1"}, token: row.token, vouchedAt: now.Add(row.after)}
+		if err := a.sessions.usable(e, digest{}, now); (err == errPurged) != row.purged {
+			t.Errorf("%s: got %v, want errPurged: %t", row.name, err, row.purged)
+		}
+	}
 }
 
 // A call may begin before many things are forgotten: its answer is stored if it is

@@ -128,8 +128,8 @@ func jwtQuery(jwt string, key digest) *query {
 }
 
 // refreshing sets t as the old JWT that the response replaces. The response
-// serves every old JWT of the session. If t may be another kind of token, the
-// response serves only t.
+// serves every old JWT of the session. If t may be another kind of token, q must
+// send t itself, and the response serves only t.
 func (q *query) refreshing(t *sessionjwt.Token, key digest) *query {
 	session, bound := sessionKey(cmp.Or(t.Session.ID, t.Session.UserID)), upstream.BoundRejections // the user, if the session claim cannot be read
 	q.replaces, q.answerKey = t, session
@@ -236,9 +236,7 @@ func (s *sessions) store(answer *stytch.AuthenticateSessionResponse, q *query, a
 		if e.thirdParty = q.replaces.ThirdParty; e.thirdParty && asked.Before(q.replaces.ExpiresAt) {
 			e.refreshed = "" // a request with the new JWT would need a call again, but the response for the old JWT is cached
 		}
-		if !e.thirdParty || q.jwt != "" { // a response about the token says nothing about a third-party JWT
-			s.storeAnswer(q.answerKey, e, asked)
-		}
+		s.storeAnswer(q.answerKey, e, asked)
 	}
 	return e
 }

@@ -1,6 +1,7 @@
 package sessionauth_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -192,6 +193,59 @@ func TestVerify_TokenOfAnotherSession(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A dead token is no reason to refuse a JWT that cannot be checked.
+func TestVerify_DeadTokenWithoutAKeySet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		s.SetFault(pathKeySet, stytchtest.Fault{Status: 500})
+		_, err := s.Auth.Verify(t.Context(), sessionauth.Credential{Token: inventedToken, JWT: s.Session.JWT})
+		if !errors.Is(err, sessionauth.ErrUnavailable) {
+			t.Errorf("got %v, want %v", err, sessionauth.ErrUnavailable)
+		}
+	})
+}
+
+// A token vouches for its own session, and not for the third-party JWT beside it.
+func TestVerify_ThirdPartyJWTBesideAToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		thirdParty := s.SignJWT(func(_, claims map[string]any) { claims["client_id"] = "connected-app-test-1" })
+		s.Leaks.AddSecret(thirdParty)
+		s.Want(s.Get(bothCookies(s.Session.Token, thirdParty)), 200)
+		if cred, err := s.Auth.Credential(s.Last()); err != nil || cred.Token != s.Session.Token || cred.JWT != "" {
+			t.Errorf("got a credential with the JWT: %t, want the token only (%v)", cred.JWT != "", err)
+		}
+		if _, err := s.Auth.Verify(t.Context(), sessionauth.Credential{Token: s.Session.Token, JWT: thirdParty}); err != nil {
+			t.Fatal(err)
+		}
+		s.WantCalls(pathAuthenticate, 1) // the token is cached
+		s.SetFault(pathAuthenticate, stytchtest.Fault{Status: 404, ErrorType: "session_not_found"})
+		if _, err := s.Auth.Verify(t.Context(), sessionauth.Credential{JWT: thirdParty}); !errors.Is(err, sessionauth.ErrInvalidSession) {
+			t.Errorf("got %v for the JWT alone, want %v", err, sessionauth.ErrInvalidSession)
+		}
+	})
+}
+
+// The session of the token is revoked while Stytch is called with the JWT.
+func TestRequire_RevokeDuringTheCallAboutTheJWT(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		time.Sleep(time.Second)
+		newer := s.StartSession(s.User.ID, stytchtest.SessionOptions{})
+		s.Want(s.Get(jwtCookie(s.Session.JWT)), 200)
+		s.Expire()
+		s.Want(s.Get(tokenCookie(newer.Token)), 200)
+		s.Tap(pathAuthenticate, func(r *http.Request, stytch http.RoundTripper) (*http.Response, error) {
+			if err := s.Auth.Revoke(context.Background(), newer.ID); err != nil {
+				t.Error(err)
+			}
+			return stytch.RoundTrip(r)
+		})
+		s.Want(s.Get(bothCookies(newer.Token, s.Session.JWT)), 401)
+		s.WantPassed(2, newer.ID)
+	})
 }
 
 // One name with __Host- does not protect the cookie of the other name.

@@ -19,7 +19,6 @@ var limitMutants = []mutant{
 	{"an outage that counts", "internal/upstream isCounted", never("isFault"), upstreams},
 	{"the number of subjects", "internal/upstream recentMap.put", dropOr("max"), upstreams},
 	{"garbage about one subject", "internal/upstream breaker.leave", never("Contains"), upstreams},
-	{"a breaker that opens for a client that left", "internal/upstream breaker.leave", never("isCanceled"), upstreams},
 	{"the place of a token never seen", ". sessions.tokenQuery", statement("return &query{token: token, key: key, verified: true, subject: key}", "return", "-verified"), root},
 	{"the bound of a proven session", ". query.refreshing", never("q.verified"), root},
 	{"the bound of access tokens", ". query.refreshing", statement("q.answerKey = key", "BoundCalls"), root},
@@ -32,6 +31,7 @@ var limitMutants = []mutant{
 
 	// Revocations.
 	{"what was vouched for before a purge", "internal/denylist List.Check", never("purged"), denylists},
+	{"a purge by a clock behind that of Stytch", ". sessions.usable", drop("asOf.Add"), root},
 	{"the moment of a purge", "internal/denylist List.makeRoom", statement("_ = moment", "Store"), denylists},
 	{"room for confirmed revocations", "internal/denylist List.makeRoom", always("maxConfirmed"), denylists},
 	{"the reserve for sessions, in entries", "internal/denylist List.DenyCredential", dropOr("maxCredentials"), denylists},
