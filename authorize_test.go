@@ -320,6 +320,7 @@ func (f generator) permissions() []stytch.Permission {
 // For random policies, roles and checks, Allowed returns the same result as Stytch, and Permissions
 // lists exactly what Allowed allows.
 func TestPermissions_AgreeWithStytch(t *testing.T) {
+	authtest.SkipIfShort(t)
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	f := generator{rand.New(rand.NewPCG(seed, 0))}

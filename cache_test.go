@@ -429,6 +429,7 @@ func forgetEvery(s *env, interval time.Duration, times int) {
 }
 
 func TestForget_AnotherUserDuringCalls(t *testing.T) {
+	authtest.SkipIfShort(t)
 	for name, rows := range map[string]struct{ sessions, requests int }{
 		"200 live tokens, 50 requests each": {200, 50},
 		"one token, 50 requests at once":    {1, 50},

@@ -241,6 +241,7 @@ func TestRequire_CoalescesCalls(t *testing.T) {
 // In a synctest bubble all requests are waiting when the answer arrives. Outside of a bubble the
 // answer arrives immediately, so that requests meet the cache in every state.
 func TestRequire_CoalescesCallsOutsideABubble(t *testing.T) {
+	authtest.SkipIfShort(t)
 	for _, needs := range authtest.NeedsCall {
 		t.Run(needs.Name, func(t *testing.T) {
 			for range rounds() {
@@ -287,6 +288,7 @@ func TestRequire_CoalescesCallsThatAreRejected(t *testing.T) {
 }
 
 func TestRequire_CoalescedCallFails(t *testing.T) {
+	authtest.SkipIfShort(t)
 	for _, needs := range authtest.NeedsCall {
 		for _, by := range authtest.Carriers {
 			t.Run("157 "+needs.Name+"/"+by.Name, func(t *testing.T) {
@@ -319,6 +321,7 @@ var needsAnyCall = append(slices.Clip(authtest.NeedsCall), struct {
 }{"the key set", pathKeySet, "/v1/sessions/jwks/", func(*env) {}, func(s *env) string { return bearer(s.Session.JWT) }})
 
 func TestRequire_CoalescedCallWhoseFirstRequestIsCanceled(t *testing.T) {
+	authtest.SkipIfShort(t)
 	for _, needs := range needsAnyCall {
 		for _, by := range authtest.Carriers {
 			t.Run("156 "+needs.Name+"/"+by.Name, func(t *testing.T) {

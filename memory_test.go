@@ -143,6 +143,7 @@ func contextOfRequest(s *env, freed chan struct{}) (ctx context.Context) {
 
 // CacheBytes limits the memory of the users that cached sessions hold.
 func TestCacheBytes_UsersWithMuchMetadata(t *testing.T) {
+	authtest.SkipIfShort(t)
 	s := newEnv(t, func(c *sessionauth.Config) { c.CacheBytes = 2 << 20 })
 	blob := strings.Repeat("m", 4000)
 	var sessions []stytchtest.Session

@@ -581,6 +581,7 @@ func TestAttachContext(t *testing.T) {
 // The rows are the numbers of calls in docs/operations.md. A browser sends a request every ten
 // seconds for an hour and uses each refreshed JWT.
 func TestRequire_CallsPerHour(t *testing.T) {
+	authtest.SkipIfShort(t)
 	rows := []struct {
 		name              string
 		change            func(*sessionauth.Config)

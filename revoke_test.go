@@ -345,6 +345,7 @@ func TestRevoke_FullDenylist(t *testing.T) {
 // While Stytch is down, a client can sign out its session again and again. The session must stay
 // refused while its entry in the denylist is replaced.
 func TestRevoke_AgainWhileRequestsArrive(t *testing.T) {
+	authtest.SkipIfShort(t)
 	s := newEnv(t)
 	credentials := []sessionauth.Credential{{JWT: s.Session.JWT}, {Token: s.Session.Token}}
 	for _, c := range credentials {
@@ -644,6 +645,7 @@ func TestRevoke_JWTOfAClockAhead(t *testing.T) {
 // A sign-out that waits for a retry keeps its credential in memory, and nothing else of its
 // request.
 func TestSignOut_KeepsNoRequest(t *testing.T) {
+	authtest.SkipIfShort(t)
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)
 		s.SetFault("", stytchtest.Fault{Status: 503})
@@ -697,6 +699,7 @@ func TestSignOut_ClientHangsUp(t *testing.T) {
 // A sign-out takes no longer while many others wait for a retry. The bound is far above the usual
 // time and far below the time of a search through all of them.
 func TestRevoke_ManyPending(t *testing.T) {
+	authtest.SkipIfShort(t)
 	s := newEnv(t)
 	s.SetFault("", stytchtest.Fault{Status: 503})
 	revoke := func(n int, name string) (err error) {

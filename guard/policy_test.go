@@ -89,6 +89,9 @@ func TestPermission_NoPolicyAtTheStart(t *testing.T) {
 // 196: if the policy cannot be refreshed, the last one is used until it is too old. Observe
 // receives its age.
 func TestPermission_PolicyCannotBeRefreshed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes more than a moment; run go test without -short")
+	}
 	for name, maxAge := range map[string]time.Duration{"196 for an hour by default": 0, "196 for as long as configured": 20 * time.Minute, "196 for less than a refresh": time.Minute} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -161,6 +164,9 @@ func TestPermission_PolicyIsRefreshedInTheBackground(t *testing.T) {
 }
 
 func TestPermission_InvalidPolicyDoesNotReplaceAGoodOne(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes more than a moment; run go test without -short")
+	}
 	rows := []struct{ name, body string }{
 		{"nothing", ``},
 		{"HTML", `<html>maintenance</html>`},
@@ -241,6 +247,9 @@ func TestPermission_CanceledRequestDoesNotEndTheFetch(t *testing.T) {
 
 // While the policy changes, each request uses one whole policy and never parts of two.
 func TestPermission_PolicyChangesUnderLoad(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes more than a moment; run go test without -short")
+	}
 	only := func(name string) stytch.Policy {
 		return stytch.Policy{Roles: []stytch.Role{{ID: "editor", Permissions: []stytch.Permission{{ResourceID: name, Actions: []string{name}}}}}}
 	}

@@ -357,6 +357,7 @@ func TestStepUp_ThirdPartyJWTHasAnAnswerOfItsOwn(t *testing.T) {
 
 // Concurrent requests share one call, whatever their order.
 func TestStepUp_UnderLoad(t *testing.T) {
+	authtest.SkipIfShort(t)
 	for range 100 {
 		synctest.Test(t, func(t *testing.T) {
 			s := newEnv(t, sessionOnly)

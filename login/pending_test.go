@@ -138,6 +138,9 @@ func TestLogout_ClassOfUnverifiedTokensIsFull(t *testing.T) {
 // The cache still knows the session of the token, although the entry of the token has expired. The
 // sign-out can therefore deny the session.
 func TestLogout_TokenSeenBeforeTheOutage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes more than a moment; run go test without -short")
+	}
 	for _, flood := range []int{0, 50_100} { // number of invented tokens that are signed out too
 		t.Run(fmt.Sprint(flood), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

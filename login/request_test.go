@@ -15,6 +15,9 @@ import (
 var ways = []string{"/login", "/step-up", "/bare", "/logout"}
 
 func TestHandlers_Origin(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes more than a moment; run go test without -short")
+	}
 	rows := []struct {
 		name, fields string // fields are header fields, one per line
 		refused      bool

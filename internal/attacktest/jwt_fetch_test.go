@@ -83,6 +83,7 @@ func TestJWT_NamesAServer(t *testing.T) {
 // 74: whatever key IDs arrive, the key set is fetched at most four times in a row, and then at most
 // once in 30 s.
 func TestJWT_UnknownKey(t *testing.T) {
+	authtest.SkipIfShort(t)
 	for _, by := range authtest.Carriers {
 		t.Run("74 by "+by.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { costsFiveFetches(t, by.Carry) })

@@ -80,6 +80,7 @@ func (l *line) send(raw string) *http.Response {
 }
 
 func TestWire_Requests(t *testing.T) {
+	authtest.SkipIfShort(t)
 	const get = "GET / HTTP/1.1\nHost: app.example.com\n"
 	const chunks = "0\n\n"
 	many := func(n int, s string) string { return strings.Repeat(s, n) }

@@ -43,6 +43,9 @@ func TestDenyCredential_CountersDuringReplacement(t *testing.T) {
 
 // While a full list is purged, a session that was revoked must be Denied or Purged.
 func TestCheck_DuringPurge(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes more than a moment; run go test without -short")
+	}
 	for range 5 {
 		l := New(time.Hour)
 		l.maxConfirmed = 100_000
@@ -269,6 +272,9 @@ func TestConfirm_Purge(t *testing.T) {
 }
 
 func TestDeny_IsBounded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes more than a moment; run go test without -short")
+	}
 	now := time.Now()
 	t.Run("entries", func(t *testing.T) {
 		l := New(time.Hour)

@@ -11,6 +11,9 @@ var load = sync.OnceValues(func() (*golist.Module, error) { return golist.Load("
 
 // The code changes; the lists must follow at once, and not when the mutants run.
 func TestMutants_HavePlaceAndCompile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes more than a moment; run go test without -short")
+	}
 	module, err := load()
 	if err != nil {
 		t.Fatal(err)

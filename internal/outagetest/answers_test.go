@@ -162,6 +162,7 @@ func TestRetryAfter_IsClamped(t *testing.T) {
 }
 
 func TestAnswers_InvalidAre503AndNotCached(t *testing.T) {
+	authtest.SkipIfShort(t)
 	const ids = `"session":{"session_id":"session-test-1","user_id":"user-test-1"},"user":{"user_id":"user-test-1"},"user_id":"user-test-1"`
 	answer := func(status int, body string, fields ...string) authtest.Tap {
 		return func(*http.Request, http.RoundTripper) (*http.Response, error) {

@@ -55,6 +55,7 @@ func at(seed uint64, rate float64, n int, do func(i int)) {
 // signed-in users and for sign-ins. Live tokens that are not cached, as after a restart, also find
 // room as long as the flood leaves some of the places for unverified tokens free.
 func TestRequire_FloodOfInventedTokens(t *testing.T) {
+	authtest.SkipIfShort(t)
 	seconds := everyOf(8, 20)
 	for _, rate := range []int{400, 1000} {
 		t.Run(fmt.Sprint(rate, " a second"), func(t *testing.T) {
@@ -135,6 +136,7 @@ func tapBody(s *env, path, text string, tap authtest.Tap) {
 // A signed-in user sends a valid JWT, each time with another invented token. This causes only a few
 // calls and affects no other user, whatever Stytch answers.
 func TestGuard_InventedTokensOfOneUser(t *testing.T) {
+	authtest.SkipIfShort(t)
 	rows := []struct {
 		name   string
 		answer authtest.Tap
@@ -192,6 +194,7 @@ func TestGuard_InventedTokensOfOneUser(t *testing.T) {
 
 // Invalid answers about one user must not open a circuit breaker for other users.
 func TestRequire_OddAnswersAboutOneUser(t *testing.T) {
+	authtest.SkipIfShort(t)
 	rows := []struct{ name, answer string }{
 		{"a record of 2 MiB", `{"untrusted_metadata":{"a":"` + strings.Repeat("a", 2<<20) + `"}}`},
 		{"a record that ends early", `{"user_id":"user-test-1","name":`},

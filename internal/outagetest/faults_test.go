@@ -112,6 +112,7 @@ var kinds = []kind{
 }
 
 func TestFaults_AllOfStytch(t *testing.T) {
+	authtest.SkipIfShort(t)
 	rows := append(faults[:len(faults):len(faults)],
 		// These faults occur at one endpoint only.
 		fault{name: "200 with another user", fault: stytchtest.OtherUser(), at: pathAuthenticate},
@@ -186,6 +187,7 @@ func (f fault) wait() time.Duration {
 // If the key set cannot be fetched, the last valid one stays in use. If there is none, a JWT is
 // neither accepted nor rejected. Session tokens are not affected.
 func TestFaults_OfTheKeySet(t *testing.T) {
+	authtest.SkipIfShort(t)
 	rows := append(faults[:len(faults):len(faults)],
 		fault{name: "an empty set", fault: stytchtest.KeySet(stytchtest.NoKeys)},
 		fault{name: "no usable key", fault: stytchtest.KeySet(stytchtest.OnlyBadKeys)},

@@ -41,6 +41,7 @@ const (
 )
 
 func TestSoak(t *testing.T) {
+	authtest.SkipIfShort(t)
 	length, err := time.ParseDuration(os.Getenv("SOAK"))
 	if err != nil {
 		length = time.Minute

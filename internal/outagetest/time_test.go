@@ -339,6 +339,7 @@ func TestBreaker_OpensAfterTenFaultsInARow(t *testing.T) {
 
 // Clients without a session cannot cause anything that affects signed-in users.
 func TestClasses_UnverifiedClientsDoNotAffectUsers(t *testing.T) {
+	authtest.SkipIfShort(t)
 	const many = 40
 	unverified := func(s *env, f stytchtest.Fault) {
 		s.SetFault(pathAuthenticate, f)

@@ -125,6 +125,9 @@ func cookbook(t *testing.T, name string) *cookbookExample {
 // 150: each text of JSONTestSuite is used as the header, the payload and a custom claim of a signed
 // token, and as a key set.
 func TestJSONTestSuite(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes more than a moment; run go test without -short")
+	}
 	files, err := filepath.Glob("../strictjson/testdata/jsontestsuite/test_parsing/*.json")
 	if err != nil || len(files) != 318 {
 		t.Fatalf("got %d texts and %v, want 318", len(files), err)

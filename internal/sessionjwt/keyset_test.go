@@ -88,6 +88,9 @@ func TestKeySet_FetchOutlivesFirstCaller(t *testing.T) {
 }
 
 func TestKeySet_UsedFor24Hours(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes more than a moment; run go test without -short")
+	}
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t)
 		e.keys.slow(30 * time.Second) // the age of the set is counted from the beginning of this fetch

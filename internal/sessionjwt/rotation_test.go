@@ -13,6 +13,9 @@ import (
 // Unknown key ids cause four fetches in a row and then one fetch per 30 seconds, for all ids
 // together. A set that was fetched after the request arrived shows that the key does not exist.
 func TestUnknownKey_Fetches(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes more than a moment; run go test without -short")
+	}
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t)
 		e.verifier.Leeway = 5 * time.Second
@@ -55,6 +58,9 @@ func TestUnknownKey_Fetches(t *testing.T) {
 
 // A thousand invented key ids within 31 seconds cause five fetches.
 func TestUnknownKey_Flood(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes more than a moment; run go test without -short")
+	}
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t)
 		e.verifier.Leeway = 5 * time.Second
@@ -258,6 +264,9 @@ func TestRotation_UnchangedKey(t *testing.T) {
 // Tokens are verified concurrently while the key set is refreshed and replaced. The race detector
 // checks this test.
 func TestKeySet_ConcurrentUse(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes more than a moment; run go test without -short")
+	}
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t)
 		e.keys.slow(2 * time.Second)
