@@ -46,8 +46,10 @@ type claims struct {
 	Names   map[string]string `json:"names"`
 	Number  int               `json:"number,string"`
 	Skipped string            `json:"-"`
-	Dash    string            `json:"-,"`
-	Bad     string            `json:"b\"ad"`
+	//lint:ignore SA5008 such tags are the question
+	Dash string `json:"-,"`
+	//lint:ignore SA5008 such tags are the question
+	Bad     string `json:"b\"ad"`
 	private string
 }
 

@@ -32,7 +32,7 @@ func TestBreaker_OpensAfterTenFaultsInARow(t *testing.T) {
 				time.Sleep(500*time.Millisecond - 1)
 				u.wantReason(u.do(call, nil), BreakerOpen, time.Second)
 				u.wantCalls(calls)
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				u.want(u.do(call, nil), nil)
 				u.wantOpen()
 				u.wantLogged(`state=half-open`, 1)

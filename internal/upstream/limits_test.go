@@ -45,7 +45,7 @@ func TestLimits_429PausesItsSubject(t *testing.T) {
 				}
 				time.Sleep(row.want - 1)
 				u.wantReason(u.do(about(Introspect, 1), nil), RateLimited, 1)
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				u.want(u.do(about(Introspect, 1), nil), nil)
 				u.wantOpen()
 			})
@@ -88,7 +88,7 @@ func TestLimits_ThreeSubjectsPauseTheClass(t *testing.T) {
 		}
 		time.Sleep(7*time.Second - 1)
 		u.wantReason(u.do(about(Introspect, 9), nil), RateLimited, 1)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		u.want(u.do(about(Introspect, 9), nil), nil)
 		u.wantOpen()
 	})
@@ -150,7 +150,7 @@ func TestLimits_BoundOfASession(t *testing.T) {
 				u.want(u.do(row.call.About(subject(2), row.bound), nil), nil) // another session is not limited
 				time.Sleep(time.Second - 1)
 				u.wantReason(u.do(call, nil), RateLimited, time.Second) // RetryAfter is at least one second
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				u.want(u.do(call, row.result), row.result)
 				u.wantReason(u.do(call, nil), RateLimited, time.Second)
 			})
