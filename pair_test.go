@@ -363,8 +363,8 @@ func TestRequire_RequestInTheContextOfAnother(t *testing.T) {
 	}
 }
 
-// The credential of a request is what it carries, and not what its context was
-// authenticated with.
+// Credential returns the credential in the headers of its request, even if the context
+// of the request belongs to a request with another credential.
 func TestCredential_RequestInTheContextOfAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newEnv(t)

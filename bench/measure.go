@@ -75,8 +75,9 @@ func (fs figures) speedups(all []workload, rounds int, slice time.Duration, prog
 	return found
 }
 
-// measureTwo measures two goroutines before and after fill fills the cache. It
-// returns the size of the heap in bytes at both times.
+// measureTwo measures each workload with two goroutines, first with an empty cache
+// and again after fill has filled it. It returns the size of the heap in bytes in
+// both cases.
 func (fs figures) measureTwo(all []workload, rounds int, slice time.Duration, fill func() error, progress func(round int)) (before, after float64, err error) {
 	before = heap()
 	for name, two := range fs.speedups(all, rounds, slice, progress) {

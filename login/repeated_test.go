@@ -221,7 +221,8 @@ func TestLogin_OneCookieOfEachName(t *testing.T) {
 	})
 }
 
-// While Stytch hangs, the cookies of a browser delay a sign-in or sign-out by one Timeout at most.
+// While Stytch hangs, a sign-in or sign-out waits for one Timeout at most, however many session
+// cookies the browser sent.
 func TestLogin_RepeatedCookiesWhileStytchHangs(t *testing.T) {
 	for path, status := range map[string]int{"/login": 200, "/logout": 202} {
 		synctest.Test(t, func(t *testing.T) {

@@ -256,7 +256,7 @@ func (o *outcome) markdown() string {
 	}
 	return strings.Join([]string{
 		fmt.Sprintf("Measured on %s (%s) with %d connections. Each of the three servers ran for %s in %d slices. The run with the rotation took %s, and each run with an outage took %s.", o.Date, o.Machine, o.Connections, 2*(*length), *sliceCount, *length, 2*(*length)),
-		fmt.Sprintf("With Require, the server handles %.1f %% of the requests per second that it handles without (quartiles of the slices: %.1f to %.1f; target: at least 95 %%): %s.", o.Share*100, o.Low*100, o.High*100, mark),
+		fmt.Sprintf("With Require, the server handles %.1f %% of the requests per second that it handles without Require (quartiles of the measurements: %.1f to %.1f %%; target: at least 95 %%): %s.", o.Share*100, o.Low*100, o.High*100, mark),
 		fmt.Sprintf("Measured by processor time per request, the share is %.1f %%. Processor time includes the load generator and does not depend on other processes.", o.CPUShare*100),
 		fmt.Sprintf("A server that computes the SHA-256 of the signature, clones the request and sets two header fields by hand handles %.1f %% (by processor time: %.1f %%).", o.ByHandShare*100, o.ByHandCPUShare*100),
 		table(o.Plain),

@@ -207,7 +207,7 @@ func FuzzKeySet(f *testing.F) {
 	})
 }
 
-// numberOf decodes a number of a key, or returns nil.
+// numberOf decodes the modulus or the exponent of a JSON Web Key. It returns nil if v is invalid.
 func numberOf(v any) *big.Int {
 	text, _ := v.(string)
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
