@@ -205,7 +205,7 @@ func stepUp(s *env) {
 	session := func() string { _, claims := tb.jwt(); return claims.Session.ID }
 	before := session()
 
-	eventually(s.T, 10*time.Second+slack, "a redirect to the step-up page", func() bool {
+	eventually(s.T, 10*time.Second+leeway+slack, "a redirect to the step-up page", func() bool {
 		tb.open(page)
 		return tb.path() != page
 	})
