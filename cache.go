@@ -2,7 +2,6 @@ package sessionauth
 
 import (
 	"crypto/sha256"
-	"slices"
 	"sync"
 	"time"
 
@@ -121,7 +120,6 @@ const (
 // caches holds everything that an Authenticator remembers about credentials.
 type caches struct {
 	jwts    *lru.Cache[*entry]     // verified locally; by SHA-256 of the signature
-	jwtsOf  *lru.Cache[*ring]      // the JWTs of a session; by SHA-256 of the session id
 	tokens  *lru.Cache[*entry]     // responses of Stytch; by SHA-256 of the token
 	answers *lru.Cache[*entry]     // recent responses about a session; by sessionKey, or by the key of a third-party JWT
 	users   *lru.Cache[*userEntry] // by userKey
@@ -138,7 +136,6 @@ func newCaches(size, bytes int) *caches {
 	share := func(n int) int { return bytes / 32 * n }
 	return &caches{
 		jwts:     lru.NewIndexed(size, share(14), (*entry).size, (*entry).subjects),
-		jwtsOf:   lru.New(size, bytes, func(*ring) int { return 0 }), // bounded by the number of JWTs
 		tokens:   lru.NewIndexed(size, share(11), (*entry).size, (*entry).subjects),
 		answers:  lru.NewIndexed(min(size, maxAnswers), share(2), (*entry).size, (*entry).subjects),
 		users:    lru.New(size, share(5), (*userEntry).size),
@@ -157,40 +154,14 @@ func (c *caches) jwt(signature digest, signingInput string, now time.Time) *entr
 	return e
 }
 
+// maxJWTs is the number of cached JWTs of one session. The owner of a session
+// can make Stytch mint any number of JWTs. With this limit, they evict only each
+// other from the cache.
+const maxJWTs = 8
+
 // addJWT adds a verified JWT.
 func (c *caches) addJWT(key digest, e *entry, now time.Time) {
-	r := c.jwtsOf.GetOrAdd(digestOf(e.session.ID), func() *ring { return &ring{} }, now)
-	c.jwts.Add(key, e, now) // first, because another goroutine may evict the key as soon as the ring has it
-	if evicted, ok := r.add(key); ok {
-		c.jwts.Remove(evicted)
-	}
-}
-
-// A ring holds the newest verified JWTs of one session. The owner of a session
-// can make Stytch mint any number of JWTs. With a ring, they evict only each
-// other from the cache.
-type ring struct {
-	mu     sync.Mutex
-	keys   []digest // grows up to ringSize, because most sessions have one or two JWTs
-	oldest int      // index of the oldest key once the ring is full
-}
-
-const ringSize = 8
-
-// add adds a JWT and returns the one that it replaces, if any.
-func (r *ring) add(key digest) (evicted digest, ok bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if slices.Contains(r.keys, key) {
-		return digest{}, false
-	}
-	if len(r.keys) < ringSize {
-		r.keys = append(r.keys, key)
-		return digest{}, false
-	}
-	evicted, r.keys[r.oldest] = r.keys[r.oldest], key
-	r.oldest = (r.oldest + 1) % ringSize
-	return evicted, true
+	c.jwts.AddAtMost(key, e, now, e.session.ID, maxJWTs)
 }
 
 // begin returns the generation, and whether Stytch has recently rejected the

@@ -14,7 +14,7 @@ import (
 )
 
 // Several first requests, each with another JWT of one session, wait for the same user and continue
-// at the same time. They must all use the same ring of JWTs.
+// at the same time. The limit on the JWTs of a session holds.
 func TestCaches_JWTsOfOneSessionAtOnce(t *testing.T) {
 	e := &entry{session: &stytch.Session{ID: "session-test-1"}}
 	var keys [64]digest
@@ -39,8 +39,8 @@ func TestCaches_JWTsOfOneSessionAtOnce(t *testing.T) {
 				cached++
 			}
 		}
-		if cached != ringSize {
-			t.Fatalf("got %d JWTs of one session in the cache, want %d", cached, ringSize)
+		if cached != maxJWTs {
+			t.Fatalf("got %d JWTs of one session in the cache, want %d", cached, maxJWTs)
 		}
 	}
 }

@@ -9,6 +9,7 @@ package lru
 import (
 	"crypto/sha256"
 	"hash/maphash"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +29,11 @@ type Cache[V any] struct {
 	subjectsOf func(V) [subjects]string // nil if there is no index
 	seed       maphash.Seed             // of the hashes of subjects
 	budget     int                      // limit on the bytes of one shard
+
+	limited struct { // for AddAtMost
+		mu     sync.Mutex
+		latest time.Time // of the last value; no two values get the same time
+	}
 }
 
 // subjects is the number of subjects of a value: a session and its user.
@@ -125,20 +131,43 @@ func (c *Cache[V]) Add(k Key, v V, now time.Time) {
 	c.put(s, k, v, now)
 }
 
-// GetOrAdd returns the value of k. If there is none, it adds the result of
-// newValue. Concurrent callers get the same value.
-func (c *Cache[V]) GetOrAdd(k Key, newValue func() V, now time.Time) V {
-	if v, ok := c.Get(k, now); ok {
-		return v
+// AddAtMost adds v, which must have the subject, and then evicts the least
+// recently used other values of the subject until there are at most limit of
+// them. The Cache must have an index, and limit must be positive.
+func (c *Cache[V]) AddAtMost(k Key, v V, now time.Time, subject string, limit int) {
+	hash := c.hash(subject)
+	c.limited.mu.Lock() // otherwise two goroutines could evict two values instead of one
+	defer c.limited.mu.Unlock()
+	if !now.After(c.limited.latest) {
+		now = c.limited.latest.Add(1)
 	}
-	s := c.lock(k)
-	defer s.mu.Unlock()
-	if found, ok := s.lru.Peek(k); ok {
-		return found.value
+	c.limited.latest = now
+	c.Add(k, v, now)
+	for {
+		n, oldest := c.leastRecentlyUsed(hash, k)
+		if n <= limit {
+			return
+		}
+		c.Remove(oldest)
 	}
-	v := newValue()
-	c.put(s, k, v, now)
-	return v
+}
+
+// leastRecentlyUsed returns the number of values of a subject, and the key of
+// the one among them, except k, that was least recently used.
+func (c *Cache[V]) leastRecentlyUsed(subject uint64, k Key) (n int, oldest Key) {
+	at := int64(math.MaxInt64)
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.RLock()
+		for v := s.index[subject]; v != nil; v = v.linkOf(subject).next {
+			n++
+			if moved := v.moved.Load(); v.key != k && moved < at {
+				oldest, at = v.key, moved
+			}
+		}
+		s.mu.RUnlock()
+	}
+	return n, oldest
 }
 
 // Remove removes k.

@@ -3,9 +3,9 @@ package lru_test
 import (
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -175,54 +175,33 @@ func TestCache_Shards(t *testing.T) {
 	}
 }
 
-func TestCache_GetOrAdd(t *testing.T) {
-	c := newCache(t, 3, 10)
-	made := 0
-	get := func(name, value string) string {
-		return c.GetOrAdd(key(name), func() string { made++; return value }, start)
-	}
-	if got := get("a", "first"); got != "first" {
-		t.Errorf("got %q, want the new value", got)
-	}
-	if got := get("a", "second"); got != "first" || made != 1 {
-		t.Errorf("got %q after %d new values, want the first one", got, made)
-	}
-	if got := get("b", "more than ten bytes"); got != "more than ten bytes" {
-		t.Errorf("got %q, want the value, although it is not stored", got)
-	}
-	c.want(nil, list("b"))
-}
-
-func TestCache_GetOrAddTogether(t *testing.T) {
-	type value struct{ made int64 }
-	for range 10 {
-		c := lru.New(3, 10, func(*value) int { return 1 })
-		var made atomic.Int64
-		var results [16]*value
-		var together sync.WaitGroup
-		// The first call holds the lock until the other calls wait for it. They then find that the
-		// value is missing, and only one of them may make it.
-		held, release := make(chan struct{}), make(chan struct{})
-		together.Go(func() {
-			c.GetOrAdd(key("another"), func() *value { close(held); <-release; return nil }, time.Now())
-		})
-		<-held
-		for i := range results {
-			together.Go(func() {
-				results[i] = c.GetOrAdd(key("k"), func() *value { return &value{made.Add(1)} }, time.Now())
-			})
-		}
-		time.Sleep(2 * time.Millisecond)
-		close(release)
-		together.Wait()
-		for _, v := range results {
-			if v != results[0] {
-				t.Fatalf("got different values, want one")
+func TestCache_AddAtMost(t *testing.T) {
+	for name, row := range map[string]struct {
+		size int
+		used []string // before the last value is added
+		want []string
+	}{
+		"the oldest is evicted":       {10, nil, list("tb", "tc", "td", "u")},
+		"a used value stays":          {10, list("ta"), list("ta", "tc", "td", "u")},
+		"several shards, one limit":   {1024, nil, list("tb", "tc", "td", "u")},
+		"the value itself never goes": {10, list("ta", "tb", "tc"), list("tb", "tc", "td", "u")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCache(t, row.size, 1<<20)
+			c.Add(key("u"), "u", start)
+			for i, v := range list("ta", "tb", "tc") {
+				c.AddAtMost(key(v), v, start.Add(time.Duration(i)*time.Minute), "t", 3)
 			}
-		}
-		if made.Load() != 1 {
-			t.Fatalf("got %d new values, want 1", made.Load())
-		}
+			for i, v := range row.used {
+				c.Get(key(v), start.Add(time.Hour+time.Duration(i)*time.Minute))
+			}
+			c.AddAtMost(key("td"), "td", start.Add(30*time.Minute), "t", 3)
+			for _, v := range list("ta", "tb", "tc", "td", "u") {
+				if _, ok := c.Get(key(v), start); ok != slices.Contains(row.want, v) {
+					t.Errorf("got %q present: %t, want the opposite", v, ok)
+				}
+			}
+		})
 	}
 }
 
@@ -260,9 +239,7 @@ func TestCache_ManyGoroutines(t *testing.T) {
 						c.RemoveSubject(name)
 					}
 				case 3:
-					if got := c.GetOrAdd(key(name), func() string { return name }, now); got != name {
-						t.Errorf("got %q, want %q", got, name)
-					}
+					c.AddAtMost(key(name), name, now, name[:1], 20)
 				default:
 					if got, ok := c.Get(key(name), now); ok && got != name {
 						t.Errorf("got %q, want %q", got, name)
