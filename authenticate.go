@@ -231,7 +231,9 @@ func (s *sessions) admit(ctx context.Context, key digest, e *entry) (_ *entry, c
 		if err != nil {
 			return nil, false, err
 		}
-		e.user, e.end = u.user, e.end.Earlier(u.end)
+		admitted := *e // a copy, because e may already be in the cache
+		admitted.user, admitted.end = u.user, e.end.Earlier(u.end)
+		e = &admitted
 	}
 	if err := s.usableNow(e, key); err != nil { // the session may have been revoked during a call
 		return nil, false, err

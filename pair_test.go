@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -712,6 +713,22 @@ func TestRequire_RevokedDuringACall(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Requests with the JWT alone use its cached entry while a request with both cookies is
+// authenticated. The race detector checks that the entry is not changed.
+func TestRequire_TwoCookiesBesideACachedJWT(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newEnv(t)
+		s.Want(s.Get(jwtCookie(s.Session.JWT)), 200)
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() { s.Authenticate(jwtCookie(s.Session.JWT)) })
+		}
+		all.Go(func() { s.Authenticate(bothCookies(s.Session.Token, s.Session.JWT)) })
+		all.Wait()
+		s.WantCalls(pathAuthenticate, 1)
+	})
 }
 
 // The newer session of two cookies is revoked while Stytch is asked about the other.
