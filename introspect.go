@@ -274,16 +274,19 @@ func (s *sessions) storeAnswer(key digest, e *entry, asked moment) {
 // returns an expired entry, as far as StaleIfError allows.
 func (s *sessions) user(ctx context.Context, id string) (*userEntry, error) {
 	key := userKey(id)
-	old, _ := s.caches.users.Get(key, time.Now())
+	cached := func(now time.Time) (*userEntry, error) {
+		u, ok := s.caches.users.Get(key, now)
+		if !ok || u.end.Passed(now) {
+			return u, errStale
+		}
+		return u, nil
+	}
+	old, err := cached(time.Now())
+	if err == nil {
+		return old, nil
+	}
 	u, _, err := introspect(ctx, s, &lookup[*userEntry]{
-		call: upstream.LoadUser.About(key, upstream.NoBound), kind: "user", flight: key, key: key,
-		cached: func(now time.Time) (*userEntry, error) {
-			u, ok := s.caches.users.Get(key, now)
-			if !ok || u.end.Passed(now) {
-				return nil, errStale
-			}
-			return u, nil
-		},
+		call: upstream.LoadUser.About(key, upstream.NoBound), kind: "user", flight: key, key: key, cached: cached,
 		fetch: func(ctx context.Context, asked moment) (*userEntry, error) {
 			user, err := s.client.User(ctx, id)
 			if err != nil {

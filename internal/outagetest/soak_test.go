@@ -402,7 +402,10 @@ func (s *soak) mayBeUnavailable(v result) bool {
 		return true // until the next fetch it is unknown whether the key exists
 	}
 	rotated, ok := s.rotated[v.jwt.kid]
-	if !ok || !strings.Contains(v.kind, "JWT") {
+	// A live token beside the JWT suffices. A dead one proves nothing against a JWT that cannot be
+	// checked.
+	needsJWT := strings.Contains(v.kind, "JWT") || v.kind == "both cookies" && !s.isLive(v)
+	if !ok || !needsJWT {
 		return false
 	}
 	if settled.After(rotated) {
